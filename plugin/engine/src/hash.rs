@@ -1,0 +1,76 @@
+//! Two hashes with two promises.
+//!
+//! [`randomness`] must give the same answer forever and on every node, because two agents that sample by the same
+//! key must keep the same records: XXH3, whose output is fixed by its specification. [`WordHasher`] only spreads
+//! table keys and may change with any release; it takes eight bytes per step because the guest is interpreted.
+
+use std::hash::{BuildHasherDefault, Hasher};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// Hashes table keys; not stable across releases, never used for a decision.
+pub type BuildWordHasher = BuildHasherDefault<WordHasher>;
+
+/// The 56-bit randomness of a sampling key, as [`crate::sample::Threshold`] compares it.
+///
+/// XXH3-64 of the key with `seed`, its low 8 bits cut off. Records with equal keys get equal randomness on every
+/// node, whatever the rate: what a low rate keeps, a higher one keeps too.
+pub fn randomness(key: &[u8], seed: u64) -> u64 {
+    xxh3_64_with_seed(key, seed) >> 8
+}
+
+/// A multiply-and-rotate hasher over 8-byte words.
+#[derive(Default, Clone, Copy)]
+pub struct WordHasher(u64);
+
+impl WordHasher {
+    fn mix(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl Hasher for WordHasher {
+    fn finish(&self) -> u64 {
+        // Tables take their slot from the low bits and their tag from the high ones; a multiply fills only the high.
+        self.0 ^ (self.0 >> 29)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, tail) = bytes.as_chunks::<8>();
+        for word in words {
+            self.mix(u64::from_le_bytes(*word));
+        }
+        let mut last = [0u8; 8];
+        for (to, from) in last.iter_mut().zip(tail) {
+            *to = *from;
+        }
+        self.mix(u64::from_le_bytes(last) ^ ((bytes.len() as u64) << 56));
+    }
+
+    fn write_u8(&mut self, _: u8) {
+        // `str` ends its hash with a 0xff byte to keep neighbouring strings apart; our keys are hashed alone.
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first value is the published XXH3-64 of the empty input with seed 0 (0x2d06800538d394c2).
+    #[test]
+    fn randomness_is_the_published_xxh3() {
+        assert_eq!(randomness(b"", 0), 0x002d_0680_0538_d394);
+        assert!(randomness(b"checkout", 7) < 1 << 56);
+        assert_ne!(randomness(b"checkout", 7), randomness(b"checkout", 8));
+    }
+
+    #[test]
+    fn keys_that_share_a_long_prefix_spread_over_the_low_bits() {
+        let mut buckets = [0u32; 64];
+        for n in 0..6400 {
+            let mut hasher = WordHasher::default();
+            hasher.write(format!("kube.var.log.containers.checkout-7d9f8b6c5-{n:05}_shop-eu_app").as_bytes());
+            buckets[(hasher.finish() & 63) as usize] += 1;
+        }
+        assert!(buckets.iter().all(|&count| (40..=170).contains(&count)), "{buckets:?}");
+    }
+}

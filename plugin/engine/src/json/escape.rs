@@ -1,0 +1,158 @@
+//! Escapes of JSON strings: written, resolved, and never cut in two.
+
+use crate::swar;
+
+/// Appends `content` as a JSON string with its quotes.
+///
+/// Control characters, quotes and backslashes are escaped (RFC 8259, section 7); all other bytes stay, so the result
+/// is valid JSON when `content` is UTF-8.
+pub fn push_string(out: &mut Vec<u8>, content: &[u8]) {
+    out.push(b'"');
+    for &byte in content {
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0..0x20 => {
+                let hex = |digit: u8| *HEX.get(usize::from(digit)).unwrap_or(&b'0');
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', hex(byte >> 4), hex(byte & 15)]);
+            }
+            _ => out.push(byte),
+        }
+    }
+    out.push(b'"');
+}
+
+/// The content of a JSON string with its escapes resolved.
+pub fn unescape(content: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(content.len());
+    unescape_into(content, &mut out);
+    out
+}
+
+/// As [`unescape`], into a buffer that is cleared first.
+///
+/// A lone surrogate becomes U+FFFD; an escape that JSON does not know stays as it is.
+pub fn unescape_into(content: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    let mut from = 0usize;
+    while let Some(backslash) = swar::find_byte(content, from, b'\\') {
+        out.extend_from_slice(content.get(from..backslash).unwrap_or_default());
+        from = backslash.wrapping_add(escape_length(content, backslash)).min(content.len());
+        let escape = content.get(backslash..from).unwrap_or_default();
+        match escape.get(1) {
+            Some(b'n') => out.push(b'\n'),
+            Some(b't') => out.push(b'\t'),
+            Some(b'r') => out.push(b'\r'),
+            Some(b'b') => out.push(8),
+            Some(b'f') => out.push(12),
+            Some(byte @ (b'"' | b'\\' | b'/')) => out.push(*byte),
+            Some(b'u') => {
+                let first = code_unit(content, backslash);
+                let second = if escape.len() == 12 { code_unit(content, backslash.wrapping_add(6)) } else { None };
+                let decoded = char::decode_utf16(first.into_iter().chain(second)).next();
+                let character = decoded.and_then(Result::ok).unwrap_or(char::REPLACEMENT_CHARACTER);
+                match first {
+                    Some(_) => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+                    None => out.extend_from_slice(escape),
+                }
+            }
+            _ => out.extend_from_slice(escape),
+        }
+    }
+    out.extend_from_slice(content.get(from..).unwrap_or_default());
+}
+
+/// The longest start of a string's content that is at most `limit` bytes and cuts neither an escape, nor a surrogate
+/// pair, nor a UTF-8 character.
+pub fn cut(content: &[u8], limit: usize) -> &[u8] {
+    if content.len() <= limit {
+        return content;
+    }
+    let mut from = 0usize;
+    let mut end = limit;
+    while let Some(backslash) = swar::find_byte(content.get(..limit).unwrap_or_default(), from, b'\\') {
+        from = backslash.wrapping_add(escape_length(content, backslash));
+        if from > limit {
+            end = backslash;
+            break;
+        }
+    }
+    // A continuation byte right behind the cut means that the cut stands inside a character.
+    while end > 0 && content.get(end).is_some_and(|byte| byte & 0xc0 == 0x80) {
+        end = end.wrapping_sub(1);
+    }
+    content.get(..end).unwrap_or_default()
+}
+
+/// The bytes of the escape at `backslash`; a surrogate pair counts as one escape of 12.
+fn escape_length(content: &[u8], backslash: usize) -> usize {
+    if content.get(backslash.wrapping_add(1)) != Some(&b'u') {
+        return 2;
+    }
+    let next = backslash.wrapping_add(6);
+    let high = code_unit(content, backslash).is_some_and(|unit| unit & 0xfc00 == 0xd800);
+    let low = || code_unit(content, next).is_some_and(|unit| unit & 0xfc00 == 0xdc00);
+    if high && low() { 12 } else { 6 }
+}
+
+fn code_unit(content: &[u8], backslash: usize) -> Option<u16> {
+    let text = content.get(backslash..backslash.wrapping_add(6))?;
+    let digits = std::str::from_utf8(text.strip_prefix(b"\\u")?).ok()?;
+    if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) { u16::from_str_radix(digits, 16).ok() } else { None }
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn resolves_every_escape() {
+        assert_eq!(unescape(br#"a\n\t\"\\\/\u00e9\ud83d\ude00z"#), "a\n\t\"\\/é😀z".as_bytes());
+        assert_eq!(unescape(br"\ud83d!"), "\u{fffd}!".as_bytes());
+        assert_eq!(unescape(br"\x\u12"), br"\x\u12");
+    }
+
+    #[test]
+    fn cuts_on_a_boundary() {
+        assert_eq!(cut(b"abc", 3), b"abc");
+        assert_eq!(cut(br"ab\nc", 3), b"ab");
+        assert_eq!(cut(br"a\ud83d\ude00b", 8), b"a");
+        assert_eq!(cut("aé".as_bytes(), 2), b"a");
+        assert_eq!(cut("ééé".as_bytes(), 4), "éé".as_bytes());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(text in "\\PC*|[\u{0}-\u{1f}\"\\\\/é😀]{0,12}") {
+            let mut out = Vec::new();
+            push_string(&mut out, text.as_bytes());
+            prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text.clone());
+            prop_assert_eq!(unescape(&out[1..out.len() - 1]), text.as_bytes());
+        }
+
+        #[test]
+        fn every_cut_is_valid_json_and_a_start_of_the_text(text in "[a\n\"é😀\\\\]{0,12}", limit in 0usize..80, ascii in any::<bool>()) {
+            let mut written = serde_json::to_string(&text).unwrap();
+            if ascii {
+                written = written.chars().flat_map(|c| {
+                    if c.is_ascii() { vec![c] } else {
+                        c.encode_utf16(&mut [0; 2]).iter().flat_map(|u| format!("\\u{u:04x}").chars().collect::<Vec<_>>()).collect()
+                    }
+                }).collect();
+            }
+            let content = &written.as_bytes()[1..written.len() - 1];
+            let start = cut(content, limit);
+            prop_assert!(start.len() <= limit);
+            prop_assert!(content.len() <= limit || start.len() + 12 > limit);
+            let quoted = [b"\"", start, b"\""].concat();
+            let read: String = serde_json::from_slice(&quoted).unwrap();
+            prop_assert!(text.starts_with(&read));
+        }
+    }
+}

@@ -1,0 +1,413 @@
+//! The walk over the members of one JSON object, at either quoting level.
+
+use crate::json::MAX_DEPTH;
+use crate::json::escape::unescape;
+use crate::swar;
+
+/// How the quotes of the text are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// JSON as such: a string stands between `"` and `"`.
+    Plain,
+    /// JSON inside a JSON string that has not been unescaped: a string stands between `\"` and `\"`.
+    Quoted,
+}
+
+/// What stops a walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// The text is not an object, or its structure is broken.
+    Syntax,
+    /// Containers nest deeper than [`MAX_DEPTH`].
+    TooDeep,
+}
+
+/// A value, with its text still as written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// The content between the quotes, escapes untouched.
+    String(&'a [u8]),
+    /// A number, `true`, `false`, `null`, or what a printer puts where a number should be (`nan`).
+    Scalar(&'a [u8]),
+    /// An object, from `{` to `}`.
+    Object(&'a [u8]),
+    /// An array, from `[` to `]`.
+    Array(&'a [u8]),
+}
+
+/// One member of an object. Offsets are into the text that was opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Member<'a> {
+    /// The key between its quotes, escapes untouched.
+    pub key: &'a [u8],
+    /// The value.
+    pub value: Value<'a>,
+    /// Where the key's opening quote stands.
+    pub start: usize,
+    /// Where the value starts, quotes included.
+    pub value_start: usize,
+    /// The first byte behind the value.
+    pub end: usize,
+}
+
+impl Member<'_> {
+    /// Whether the key is `name`, escapes resolved.
+    pub fn has_key(&self, name: &[u8], level: Level) -> bool {
+        if swar::find_byte(self.key, 0, b'\\').is_none() {
+            return swar::equal(self.key, name);
+        }
+        let once = unescape(self.key);
+        match level {
+            Level::Plain => once == name,
+            Level::Quoted => unescape(&once) == name,
+        }
+    }
+}
+
+/// Iterates the members of the object that `text` starts with.
+#[derive(Debug)]
+pub struct Members<'a> {
+    text: &'a [u8],
+    level: Level,
+    at: usize,
+    first: bool,
+    unreadable: Unreadable,
+}
+
+/// Where a scalar stands that prints like a number but reads back as none, if a walk is asked to look for them.
+#[derive(Debug, Default)]
+enum Unreadable {
+    #[default]
+    Ignored,
+    Found(Vec<(usize, usize)>),
+}
+
+impl<'a> Members<'a> {
+    /// Starts at the first `{` of `text`; blanks before it are skipped.
+    ///
+    /// # Errors
+    /// [`Malformed::Syntax`] when the first byte that is not blank is not `{`.
+    pub fn open(text: &'a [u8], level: Level) -> Result<Members<'a>, Malformed> {
+        let at = skip_blank(text, 0, level);
+        if text.get(at) != Some(&b'{') {
+            return Err(Malformed::Syntax);
+        }
+        Ok(Members { text, level, at: at.wrapping_add(1), first: true, unreadable: Unreadable::Ignored })
+    }
+
+    /// As [`Members::open`], and the walk collects scalars that the host cannot read back ([`is_unreadable`]).
+    ///
+    /// # Errors
+    /// As [`Members::open`].
+    pub fn open_checking_numbers(text: &'a [u8], level: Level) -> Result<Members<'a>, Malformed> {
+        let mut members = Members::open(text, level)?;
+        members.unreadable = Unreadable::Found(Vec::new());
+        Ok(members)
+    }
+
+    /// Where the walk stands: after the last member, the first byte behind the closing brace.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// The start and end of every unreadable scalar that the walk has passed.
+    pub fn into_unreadable(self) -> Vec<(usize, usize)> {
+        match self.unreadable {
+            Unreadable::Ignored => Vec::new(),
+            Unreadable::Found(found) => found,
+        }
+    }
+
+    /// The next member, or `None` behind the last.
+    ///
+    /// # Errors
+    /// [`Malformed::Syntax`] for a missing quote, colon, comma or brace (`{"a":1 "b":2}`), [`Malformed::TooDeep`]
+    /// for a value nested too deep.
+    #[expect(clippy::should_implement_trait, reason = "a fallible walk reads best as `while let Ok(Some(..))`")]
+    pub fn next(&mut self) -> Result<Option<Member<'a>>, Malformed> {
+        let mut at = skip_blank(self.text, self.at, self.level);
+        match self.text.get(at) {
+            Some(b'}') => {
+                self.at = at.wrapping_add(1);
+                // A trailing comma would have moved past the brace, so this is the end.
+                return Ok(None);
+            }
+            Some(b',') if !self.first => at = skip_blank(self.text, at.wrapping_add(1), self.level),
+            Some(_) if self.first => {}
+            _ => return Err(Malformed::Syntax),
+        }
+        self.first = false;
+        let start = at;
+        let (key, after) = self.string(at)?;
+        at = skip_blank(self.text, after, self.level);
+        if self.text.get(at) != Some(&b':') {
+            return Err(Malformed::Syntax);
+        }
+        let value_start = skip_blank(self.text, at.wrapping_add(1), self.level);
+        let (value, end) = self.value(value_start)?;
+        self.at = end;
+        Ok(Some(Member { key, value, start, value_start, end }))
+    }
+
+    fn value(&mut self, at: usize) -> Result<(Value<'a>, usize), Malformed> {
+        match self.text.get(at).ok_or(Malformed::Syntax)? {
+            b'"' if self.level == Level::Plain => self.string(at).map(|(text, end)| (Value::String(text), end)),
+            b'\\' => self.string(at).map(|(text, end)| (Value::String(text), end)),
+            b'{' => self.container(at).map(|(text, end)| (Value::Object(text), end)),
+            b'[' => self.container(at).map(|(text, end)| (Value::Array(text), end)),
+            _ => self.scalar(at).map(|(text, end)| (Value::Scalar(text), end)),
+        }
+    }
+
+    /// The content of the string that opens at `at`, and the first byte behind it.
+    fn string(&self, at: usize) -> Result<(&'a [u8], usize), Malformed> {
+        let content = after_quote(self.text, at, self.level).ok_or(Malformed::Syntax)?;
+        let (end, after) = string_end(self.text, content, self.level).ok_or(Malformed::Syntax)?;
+        Ok((self.text.get(content..end).unwrap_or_default(), after))
+    }
+
+    fn scalar(&mut self, at: usize) -> Result<(&'a [u8], usize), Malformed> {
+        let rest = self.text.get(at..).unwrap_or_default();
+        let length = rest.iter().position(|byte| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r' | b'\\'));
+        let text = rest.get(..length.ok_or(Malformed::Syntax)?).unwrap_or_default();
+        if text.is_empty() || text.iter().any(|byte| matches!(byte, b'"' | b'{' | b'[' | b':')) {
+            return Err(Malformed::Syntax);
+        }
+        let end = at.wrapping_add(text.len());
+        if let Unreadable::Found(found) = &mut self.unreadable
+            && is_unreadable(text)
+        {
+            found.push((at, end));
+        }
+        Ok((text, end))
+    }
+
+    /// The text of the container that opens at `at`: brackets are matched, scalars and strings stepped over.
+    fn container(&mut self, start: usize) -> Result<(&'a [u8], usize), Malformed> {
+        // One bit per open container, set for an object: a closing bracket must be of the same kind.
+        let mut open = [0u64; (MAX_DEPTH / 64) as usize];
+        let mut depth = 0u32;
+        let mut at = start;
+        loop {
+            match *self.text.get(at).ok_or(Malformed::Syntax)? {
+                byte @ (b'{' | b'[') => {
+                    if depth >= MAX_DEPTH {
+                        return Err(Malformed::TooDeep);
+                    }
+                    set_kind(&mut open, depth, byte == b'{');
+                    depth = depth.wrapping_add(1);
+                    at = at.wrapping_add(1);
+                }
+                byte @ (b'}' | b']') => {
+                    depth = depth.wrapping_sub(1);
+                    if kind(&open, depth) != (byte == b'}') {
+                        return Err(Malformed::Syntax);
+                    }
+                    at = at.wrapping_add(1);
+                    if depth == 0 {
+                        return Ok((self.text.get(start..at).unwrap_or_default(), at));
+                    }
+                }
+                b',' | b':' | b' ' | b'\n' | b'\t' | b'\r' => at = at.wrapping_add(1),
+                b'"' if self.level == Level::Plain => at = self.string(at)?.1,
+                b'\\' => {
+                    let after = skip_blank(self.text, at, self.level);
+                    at = if after == at { self.string(at)?.1 } else { after };
+                }
+                _ => at = self.scalar(at)?.1,
+            }
+        }
+    }
+}
+
+fn set_kind(open: &mut [u64], depth: u32, is_object: bool) {
+    if let Some(word) = open.get_mut((depth / 64) as usize) {
+        let bit = 1u64 << (depth % 64);
+        *word = if is_object { *word | bit } else { *word & !bit };
+    }
+}
+
+fn kind(open: &[u64], depth: u32) -> bool {
+    open.get((depth / 64) as usize).is_some_and(|word| word & (1u64 << (depth % 64)) != 0)
+}
+
+/// The first byte at or after `at` that is not white space; inside quotes, `\n`, `\t` and `\r` are white space too.
+pub fn skip_blank(text: &[u8], mut at: usize, level: Level) -> usize {
+    loop {
+        match text.get(at) {
+            Some(b' ' | b'\n' | b'\t' | b'\r') => at = at.wrapping_add(1),
+            Some(b'\\') if level == Level::Quoted => match text.get(at.wrapping_add(1)) {
+                Some(b'n' | b't' | b'r') => at = at.wrapping_add(2),
+                _ => return at,
+            },
+            _ => return at,
+        }
+    }
+}
+
+fn after_quote(text: &[u8], at: usize, level: Level) -> Option<usize> {
+    match level {
+        Level::Plain => (text.get(at) == Some(&b'"')).then(|| at.wrapping_add(1)),
+        Level::Quoted => (text.get(at..at.wrapping_add(2)) == Some(b"\\\"")).then(|| at.wrapping_add(2)),
+    }
+}
+
+/// Where the content of a string ends and where the text goes on, for a string whose content starts at `content`.
+fn string_end(text: &[u8], content: usize, level: Level) -> Option<(usize, usize)> {
+    let mut from = content;
+    loop {
+        let quote = swar::find_byte(text, from, b'"')?;
+        let after = quote.wrapping_add(1);
+        let before = text.get(content..quote).unwrap_or_default();
+        let backslashes = before.iter().rev().take_while(|&&byte| byte == b'\\').count();
+        match level {
+            Level::Plain if backslashes % 2 == 0 => return Some((quote, after)),
+            // One backslash escapes the quote for the record, every further pair is one backslash of the line.
+            Level::Quoted if backslashes % 4 == 1 => return Some((quote.wrapping_sub(1), after)),
+            // Unescaped: the record's own string ends here, so the line's string never did.
+            Level::Quoted if backslashes % 2 == 0 => return None,
+            _ => from = after,
+        }
+    }
+}
+
+/// Whether the host prints this scalar but cannot parse it: `nan`, `inf`, and doubles that round to infinity when
+/// their 16 printed digits are read back (`1.797693134862316e+308`, the largest double).
+pub fn is_unreadable(scalar: &[u8]) -> bool {
+    let digits = match scalar.strip_prefix(b"-") {
+        Some(rest) => rest,
+        None => scalar,
+    };
+    match digits.first() {
+        Some(b'n' | b'N') => digits.len() != 4 || digits != b"null",
+        Some(b'i' | b'I') => true,
+        // 309 digits and more without an exponent are read by nobody's printer; the text is parsed all the same.
+        Some(b'0'..=b'9') if digits.len() > 300 || digits.iter().any(|byte| matches!(byte, b'e' | b'E')) => {
+            std::str::from_utf8(scalar).ok().and_then(|text| text.parse::<f64>().ok()).is_some_and(f64::is_infinite)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{lookup, push_string};
+    use proptest::prelude::*;
+
+    fn walk(text: &str) -> Result<Vec<(String, String)>, Malformed> {
+        let mut members = Members::open(text.as_bytes(), Level::Plain)?;
+        let mut found = Vec::new();
+        while let Some(member) = members.next()? {
+            let value = &text[member.value_start..member.end];
+            found.push((String::from_utf8_lossy(member.key).into_owned(), value.to_owned()));
+        }
+        Ok(found)
+    }
+
+    #[test]
+    fn walks_members_of_every_kind() {
+        let found = walk(r#" { "a" : "x\"y" , "b":[1,{"c":"]"}], "d":-1.5e3,"e":null , "f":{} } "#).unwrap();
+        let values: Vec<&str> = found.iter().map(|(_, value)| value.as_str()).collect();
+        assert_eq!(values, [r#""x\"y""#, r#"[1,{"c":"]"}]"#, "-1.5e3", "null", "{}"]);
+        assert_eq!(walk("{}"), Ok(vec![]));
+    }
+
+    #[test]
+    fn refuses_what_is_not_an_object() {
+        for text in ["", "[1]", "1", "{", r#"{"a"}"#, r#"{"a":}"#, r#"{"a":1 "b":2}"#, r#"{"a":1,}"#, r#"{"a":[}"#,
+            r#"{"a":"x}"#, r#"{"a":[1}]}"#, r#"{,"a":1}"#, r#"{a:1}"#, r#"{"a":b"c"}"#]
+        {
+            assert_eq!(walk(text), Err(Malformed::Syntax), "{text}");
+        }
+    }
+
+    #[test]
+    fn depth_is_limited_exactly() {
+        let nest = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert!(walk(&nest(MAX_DEPTH as usize)).is_ok());
+        assert_eq!(walk(&nest(MAX_DEPTH as usize + 1)), Err(Malformed::TooDeep));
+    }
+
+    #[test]
+    fn knows_the_numbers_the_host_cannot_read_back() {
+        for scalar in ["nan", "-nan", "inf", "-inf", "1.797693134862316e+308", "-1.797693134862316e+308", "1e999", "NaN"] {
+            assert!(is_unreadable(scalar.as_bytes()), "{scalar}");
+        }
+        for scalar in ["null", "1", "1.797693134862315e+308", "1e-999", "0.1", "true", "18446744073709551615"] {
+            assert!(!is_unreadable(scalar.as_bytes()), "{scalar}");
+        }
+        let text = br#"{"a":nan,"b":{"c":[1,inf]},"d":"nan"}"#;
+        let mut members = Members::open_checking_numbers(text, Level::Plain).unwrap();
+        while let Ok(Some(_)) = members.next() {}
+        assert_eq!(members.into_unreadable(), [(5, 8), (21, 24)]);
+    }
+
+    #[test]
+    fn the_last_of_duplicate_keys_wins() {
+        let path = |keys: &[&str]| keys.iter().map(|key| Box::from(*key)).collect::<Vec<Box<str>>>();
+        let text = br#"{"a":{"b":1},"a":{"b":2,"\u0062":3}}"#;
+        assert_eq!(lookup(text, Level::Plain, &path(&["a", "b"])), Some(Value::Scalar(b"3")));
+        assert_eq!(lookup(text, Level::Plain, &path(&["a", "b", "c"])), None);
+    }
+
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            "[a\"\\\\{}\\[\\],:\n\tü😀]{0,6}".prop_map(serde_json::Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(serde_json::Value::from),
+                prop::collection::btree_map("[ab\"\\\\]{0,3}", inner, 0..4)
+                    .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn finds_what_a_tree_finds_at_both_levels(
+            map in prop::collection::btree_map("[ab\"\\\\]{0,3}", any_json(), 0..5),
+            pretty in any::<bool>(),
+        ) {
+            let tree = serde_json::Value::Object(map.into_iter().collect());
+            let plain = if pretty { serde_json::to_string_pretty(&tree) } else { serde_json::to_string(&tree) }.unwrap();
+            let mut quoted = Vec::new();
+            push_string(&mut quoted, plain.as_bytes());
+            let quoted = &quoted[1..quoted.len() - 1];
+            for (key, expected) in tree.as_object().unwrap() {
+                let path = [Box::from(key.as_str())];
+                let at_plain = lookup(plain.as_bytes(), Level::Plain, &path).unwrap();
+                let at_quoted = lookup(quoted, Level::Quoted, &path).unwrap();
+                prop_assert_eq!(&read(at_plain, Level::Plain), expected);
+                prop_assert_eq!(&read(at_quoted, Level::Quoted), expected);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_walked_without_a_panic(text in prop::collection::vec(any::<u8>(), 0..60)) {
+            for level in [Level::Plain, Level::Quoted] {
+                let mut braced = vec![b'{'];
+                braced.extend_from_slice(&text);
+                if let Ok(mut members) = Members::open_checking_numbers(&braced, level) {
+                    while let Ok(Some(_)) = members.next() {}
+                }
+            }
+        }
+    }
+
+    fn read(value: Value<'_>, level: Level) -> serde_json::Value {
+        let text = match value {
+            Value::String(content) => {
+                let quote = if level == Level::Plain { "\"" } else { "\\\"" };
+                [quote.as_bytes(), content, quote.as_bytes()].concat()
+            }
+            Value::Scalar(text) | Value::Object(text) | Value::Array(text) => text.to_vec(),
+        };
+        let text = if level == Level::Plain { text } else { unescape(&text) };
+        serde_json::from_slice(&text).unwrap()
+    }
+}

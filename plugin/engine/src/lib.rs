@@ -1,0 +1,26 @@
+//! The whole of nodesieve's logic, and nothing else.
+//!
+//! **The promise:** this crate reads no clock, no file, no environment variable, no socket and no random device.
+//! Text, records and time come in as arguments; verdicts and bytes go out. What it needs from outside on the way
+//! (a pod file on a cache miss) comes through the one trait [`pods::PodSource`]. The faces in `plugin/` and the
+//! harness in `host-test/` translate to and from this crate; a decision about log content belongs here.
+//!
+//! **Failure:** after a rule file has loaded, nothing about rules can fail. A record that cannot be read is handed
+//! back untouched ([`engine::Answer::Echo`]) and counted: only a rule may drop.
+//!
+//! The modules in the order a record meets them: [`tag`] and [`record`] read it, [`severity`], [`pattern`] and
+//! [`config`] decide on it, [`sample`] draws, [`pods`] enriches, [`engine`] is the one pipeline.
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+
+pub mod glob;
+pub mod hash;
+pub mod json;
+pub mod line;
+pub mod pattern;
+pub mod pods;
+pub mod record;
+pub mod severity;
+pub mod swar;
+pub mod tag;
+pub mod time;

@@ -1,0 +1,149 @@
+//! The line of a record: the text of its message field, read without unescaping it when that can be avoided.
+//!
+//! The host hands the line as the content of a JSON string. Most questions (does it contain `ERROR`? what is its
+//! `level`?) can be answered on the escaped text, and unescaping every line would cost more than all the rest of the
+//! filter. [`Line::escapes`] says which shortcuts are sound; [`Line::text`] unescapes once and remembers.
+
+use crate::json::{self, Level, Value};
+use crate::swar;
+use std::cell::OnceCell;
+
+/// Which escapes a line contains, from harmless to inconvenient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Escapes {
+    /// None: the text is its own meaning.
+    None,
+    /// Only the short ones and `\u` of control characters below U+0020: each character has one spelling.
+    Short,
+    /// Also `\u` of characters beyond ASCII: ASCII still has one spelling, the rest has two.
+    Wide,
+    /// `\/` or `\u` of a printable ASCII character, which no printer we know writes: anything may have two spellings.
+    Irregular,
+}
+
+/// A line of log text inside a record.
+#[derive(Debug)]
+pub struct Line<'a> {
+    raw: &'a [u8],
+    escapes: Escapes,
+    text: OnceCell<Vec<u8>>,
+}
+
+impl<'a> Line<'a> {
+    /// The line in a JSON string's content, as written between the quotes.
+    pub fn new(content: &'a [u8]) -> Line<'a> {
+        Line { raw: content, escapes: classify(content), text: OnceCell::new() }
+    }
+
+    /// The text as written in the record, escapes and all.
+    pub fn raw(&self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// Which escapes [`Line::raw`] contains.
+    pub fn escapes(&self) -> Escapes {
+        self.escapes
+    }
+
+    /// The text that was logged.
+    pub fn text(&self) -> &[u8] {
+        match self.escapes {
+            Escapes::None => self.raw,
+            _ => self.text.get_or_init(|| json::unescape(self.raw)),
+        }
+    }
+
+    /// The text and level at which the line's own JSON can be walked: escaped as it stands if that is sound.
+    pub fn as_json(&self) -> (&[u8], Level) {
+        match self.escapes {
+            Escapes::None => (self.raw, Level::Plain),
+            Escapes::Short | Escapes::Wide => (self.raw, Level::Quoted),
+            Escapes::Irregular => (self.text(), Level::Plain),
+        }
+    }
+
+    /// A string or scalar of the line's own JSON object by its path of keys, escapes resolved.
+    ///
+    /// `None` when the line is not a JSON object, has no such member, or the member is an object or array.
+    pub fn field(&self, path: &[Box<str>]) -> Option<Vec<u8>> {
+        let (text, level) = self.as_json();
+        match json::lookup(text, level, path)? {
+            Value::String(content) if level == Level::Quoted => Some(json::unescape(&json::unescape(content))),
+            Value::String(content) => Some(json::unescape(content)),
+            Value::Scalar(text) => Some(text.to_vec()),
+            Value::Object(_) | Value::Array(_) => None,
+        }
+    }
+
+    /// Whether the text is blank-led as a continuation line is: by a space or a tab.
+    pub fn starts_blank(&self) -> bool {
+        match self.raw.first() {
+            Some(b' ' | b'\t') => true,
+            Some(b'\\') => self.raw.get(1) == Some(&b't') || self.text().first() == Some(&b'\t'),
+            _ => false,
+        }
+    }
+}
+
+fn classify(content: &[u8]) -> Escapes {
+    let mut worst = Escapes::None;
+    let mut from = 0usize;
+    while let Some(backslash) = swar::find_byte(content, from, b'\\') {
+        let escape = match content.get(backslash.wrapping_add(1)) {
+            Some(b'u') => match content.get(backslash.wrapping_add(2)..backslash.wrapping_add(5)) {
+                Some([b'0', b'0', b'0' | b'1']) => Escapes::Short,
+                Some([b'0', b'0', b'2'..=b'7']) => Escapes::Irregular,
+                Some(_) => Escapes::Wide,
+                None => Escapes::Irregular,
+            },
+            Some(b'"' | b'\\' | b'n' | b't' | b'r' | b'b' | b'f') => Escapes::Short,
+            _ => Escapes::Irregular,
+        };
+        worst = worst.max(escape);
+        from = backslash.wrapping_add(2);
+    }
+    worst
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(key: &str) -> [Box<str>; 1] {
+        [Box::from(key)]
+    }
+
+    #[test]
+    fn knows_which_shortcuts_are_sound() {
+        for (content, expected) in [
+            ("plain", Escapes::None),
+            (r#"{\"a\":1}\n"#, Escapes::Short),
+            (r"\u001b[31m", Escapes::Short),
+            (r"gr\u00fc\u00df\n", Escapes::Wide),
+            (r"a\/b", Escapes::Irregular),
+            (r"\u0041", Escapes::Irregular),
+            (r"\\u0041", Escapes::Short),
+        ] {
+            assert_eq!(Line::new(content.as_bytes()).escapes(), expected, "{content}");
+        }
+    }
+
+    #[test]
+    fn reads_fields_of_escaped_and_of_irregular_json() {
+        for content in [r#"{\"level\":\"w\\\"x\",\"n\":7,\"o\":{}}"#, r#"{\u0022level\u0022:\"w\\\"x\",\"n\":7,\"o\":{}}"#] {
+            let line = Line::new(content.as_bytes());
+            assert_eq!(line.field(&path("level")).as_deref(), Some(b"w\"x".as_slice()), "{content}");
+            assert_eq!(line.field(&path("n")).as_deref(), Some(b"7".as_slice()));
+            assert_eq!(line.field(&path("o")), None);
+            assert_eq!(line.field(&path("missing")), None);
+        }
+        assert_eq!(Line::new(b"no json").field(&path("level")), None);
+    }
+
+    #[test]
+    fn sees_a_leading_blank_through_its_escape() {
+        assert!(Line::new(br"\tat com.example.Shop").starts_blank());
+        assert!(Line::new(b"  File").starts_blank());
+        assert!(!Line::new(br"\n").starts_blank() && !Line::new(b"").starts_blank());
+    }
+}

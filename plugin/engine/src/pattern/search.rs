@@ -1,0 +1,162 @@
+//! Does this text occur in that line? Asked for every record and every term, so it decides what a rule costs.
+//!
+//! The needle's rarest byte is searched eight bytes at a time and only its hits are compared. The line is searched as
+//! the host wrote it, escapes and all, with the needle escaped the same way; a hit counts unless it starts inside an
+//! escape. When a line makes the rare byte frequent, the search changes over to `memchr`'s two-way search, so that
+//! no line can make it quadratic.
+
+use crate::json::push_string;
+use crate::line::{Escapes, Line};
+use crate::swar;
+use memchr::memmem;
+
+/// A text to search for, prepared.
+#[derive(Clone, Debug)]
+pub(super) struct Needle {
+    text: String,
+    plain: Prepared,
+    /// As the host writes it inside a JSON string; `None` when it holds characters with more than one spelling.
+    escaped: Option<Prepared>,
+}
+
+impl PartialEq for Needle {
+    fn eq(&self, other: &Needle) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Needle {
+    /// Prepares a text that is not empty.
+    pub(super) fn new(text: String) -> Needle {
+        let mut written = Vec::new();
+        push_string(&mut written, text.as_bytes());
+        let content = written.get(1..written.len().saturating_sub(1)).unwrap_or_default();
+        // Control characters have a short and a long escape; only those the host always writes short are safe.
+        let one_spelling = text.bytes().all(|byte| (b' '..0x7f).contains(&byte) || matches!(byte, b'\n' | b'\r' | b'\t'));
+        let escaped = one_spelling.then(|| Prepared::new(content));
+        Needle { plain: Prepared::new(text.as_bytes()), escaped, text }
+    }
+
+    /// The text searched for.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the text occurs in the line. A single blank occurs everywhere (see [`crate::pattern`]).
+    pub(super) fn occurs_in(&self, line: &Line<'_>) -> bool {
+        if self.text == " " {
+            return true;
+        }
+        match (line.escapes(), &self.escaped) {
+            (Escapes::None, _) => self.plain.find(line.raw(), 0).is_some(),
+            (Escapes::Short | Escapes::Wide, Some(escaped)) => {
+                let raw = line.raw();
+                let mut from = 0usize;
+                while let Some(at) = escaped.find(raw, from) {
+                    if !starts_inside_escape(raw, at) {
+                        return true;
+                    }
+                    from = at.wrapping_add(1);
+                }
+                false
+            }
+            _ => self.plain.find(line.text(), 0).is_some(),
+        }
+    }
+}
+
+/// Whether position `at` is the letter or a digit of an escape that starts before it.
+fn starts_inside_escape(raw: &[u8], at: usize) -> bool {
+    let is_escape = |backslash: usize| {
+        let run = raw.get(..=backslash).unwrap_or_default().iter().rev().take_while(|&&byte| byte == b'\\').count();
+        run % 2 == 1
+    };
+    let Some(previous) = at.checked_sub(1) else { return false };
+    if raw.get(previous) == Some(&b'\\') {
+        return is_escape(previous);
+    }
+    (2..=5).filter_map(|back| at.checked_sub(back)).any(|backslash| {
+        raw.get(backslash..backslash.wrapping_add(2)) == Some(b"\\u") && is_escape(backslash)
+    })
+}
+
+#[derive(Clone, Debug)]
+struct Prepared {
+    bytes: Box<[u8]>,
+    rare: u8,
+    offset: usize,
+    linear: memmem::Finder<'static>,
+}
+
+impl Prepared {
+    fn new(bytes: &[u8]) -> Prepared {
+        let rarest = bytes.iter().enumerate().min_by_key(|&(_, &byte)| frequency(byte));
+        let (offset, rare) = rarest.map_or((0, 0), |(offset, &byte)| (offset, byte));
+        Prepared { bytes: bytes.into(), rare, offset, linear: memmem::Finder::new(bytes).into_owned() }
+    }
+
+    fn find(&self, text: &[u8], from: usize) -> Option<usize> {
+        let mut at = from.saturating_add(self.offset);
+        let mut budget = CANDIDATES;
+        while let Some(hit) = swar::find_byte(text, at, self.rare) {
+            let start = hit.wrapping_sub(self.offset);
+            let candidate = text.get(start..start.wrapping_add(self.bytes.len()))?;
+            if swar::equal(candidate, &self.bytes) {
+                return Some(start);
+            }
+            at = hit.wrapping_add(1);
+            budget = budget.saturating_sub(1);
+            if budget == 0 {
+                let from = start.wrapping_add(1);
+                return self.linear.find(text.get(from..)?).map(|found| found.wrapping_add(from));
+            }
+        }
+        None
+    }
+}
+
+/// How common a byte is in log text, roughly: letters by their use in English, then digits and punctuation.
+fn frequency(byte: u8) -> u8 {
+    match byte {
+        b' ' | b'e' => 20,
+        b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' | b'"' | b'\\' => 18,
+        b'l' | b'c' | b'd' | b'u' | b'm' | b'p' => 15,
+        b'0'..=b'9' => 14,
+        b'h' | b'g' | b'f' | b'.' | b':' | b'-' | b',' | b'/' | b'_' => 12,
+        b'b' | b'y' | b'w' | b'v' | b'k' | b'=' => 9,
+        b'A'..=b'Z' => 7,
+        b'x' | b'j' | b'q' | b'z' => 5,
+        _ => 4,
+    }
+}
+
+/// Misses of the rare byte after which the two-way search takes over.
+const CANDIDATES: u32 = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_search_in_the_unescaped_text(
+            text in "[ab\"\\\\\n\tnu0é\u{1}]{0,24}",
+            needle in "[ab\"\\\\\n\tnu0é\u{1}]{1,4}",
+            ascii in any::<bool>(),
+        ) {
+            let mut written = serde_json::to_string(&text).unwrap();
+            if ascii {
+                written = written.replace('é', "\\u00e9");
+            }
+            let line = Line::new(&written.as_bytes()[1..written.len() - 1]);
+            prop_assert_eq!(Needle::new(needle.clone()).occurs_in(&line), text.contains(&needle), "{}", written);
+        }
+
+        #[test]
+        fn finds_the_first_occurrence(text in "[ab]{0,120}", needle in "[ab]{1,6}") {
+            let found = Prepared::new(needle.as_bytes()).find(text.as_bytes(), 0);
+            prop_assert_eq!(found, text.find(&needle));
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! The pod cache: one entry per container, filled from pod files on a miss, bounded, and never in the way.
+//!
+//! | the file | what a record gets | looked at again after |
+//! |---|---|---|
+//! | lists the container id | everything | `ttl` |
+//! | is there, the id is not in it yet | the pod's keys, the tag's id | `missing_ttl` |
+//! | was read before, is gone or unreadable now | what was known, for at most `stale` | `missing_ttl` |
+//! | is not there | the tag's keys | `missing_ttl` |
+//!
+//! The container id is part of the key, so a restarted container is a new entry and is read at once; because every
+//! incomplete answer is kept for `missing_ttl`, no container causes more than one read in that time. At the capacity
+//! the least recently used container goes; it costs one read when it comes back.
+
+use crate::hash::BuildWordHasher;
+use crate::pods::{Container, Enrichment, Pairs, PodFile, PodSource, Unavailable, file_name};
+use crate::tag::ContainerTag;
+use crate::time::Now;
+use lru::LruCache;
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How long what is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheSettings {
+    /// A complete answer.
+    pub ttl: Duration,
+    /// An old answer, while its file cannot be had.
+    pub stale: Duration,
+    /// An incomplete answer.
+    pub missing_ttl: Duration,
+    /// Containers kept.
+    pub capacity: NonZeroUsize,
+}
+
+/// What is known about a container, ready to use.
+#[derive(Debug, Default)]
+pub struct PodMeta {
+    /// The `kubernetes` object as JSON.
+    pub rendered: Vec<u8>,
+    /// The pod's labels; `None` when they are not known.
+    pub labels: Option<Pairs>,
+    /// The pod's annotations; `None` when they are not known.
+    pub annotations: Option<Pairs>,
+    /// Name of what owns the pod.
+    pub workload: Option<String>,
+    /// Start of this run of the container, in seconds since 1970.
+    pub started: Option<i64>,
+    /// Whether there was a pod file at all.
+    pub known: bool,
+    /// Whether the pod file listed this container id.
+    pub complete: bool,
+}
+
+/// How an answer was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// In the cache, fresh.
+    Hit,
+    /// The file was read and taken.
+    Read,
+    /// The file could not be had; the answer is an old one.
+    Stale,
+    /// The file could not be had and nothing was known before.
+    Missing,
+    /// The file is there but was not taken ([`crate::pods::FileError`]) and nothing was known before.
+    Refused,
+}
+
+/// The cache.
+#[derive(Debug)]
+pub struct Cache {
+    settings: CacheSettings,
+    entries: LruCache<Box<str>, Entry, BuildWordHasher>,
+    content: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    meta: Rc<PodMeta>,
+    checked: Now,
+    /// When the file was last taken.
+    taken: Option<Now>,
+    found: Found,
+}
+
+impl Cache {
+    /// An empty cache.
+    pub fn new(settings: CacheSettings) -> Cache {
+        let entries = LruCache::with_hasher(settings.capacity, BuildWordHasher::default());
+        Cache { settings, entries, content: Vec::new() }
+    }
+
+    /// What is known about the container of `tag`; `key` is the tag's text and stands for it in the cache.
+    pub fn get(
+        &mut self,
+        key: &str,
+        tag: &ContainerTag<'_>,
+        enrichment: &Enrichment,
+        now: Now,
+        source: &mut dyn PodSource,
+    ) -> (Rc<PodMeta>, Found) {
+        let settings = self.settings;
+        if let Some(entry) = self.entries.get(key)
+            && entry.is_fresh(now, &settings)
+        {
+            let found = if matches!(entry.found, Found::Read) { Found::Hit } else { entry.found };
+            return (Rc::clone(&entry.meta), found);
+        }
+        let file = self.read(tag, source);
+        let old = self.entries.pop(key);
+        let entry = Entry::next(old, file, tag, enrichment, now, &settings);
+        let answer = (Rc::clone(&entry.meta), entry.found);
+        self.entries.put(key.into(), entry);
+        answer
+    }
+
+    /// Containers in the cache.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether the cache is empty.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn read(&mut self, tag: &ContainerTag<'_>, source: &mut dyn PodSource) -> Result<PodFile, Found> {
+        let name = file_name(tag.namespace, tag.pod).ok_or(Found::Missing)?;
+        self.content.clear();
+        source.read(&name, &mut self.content).map_err(|reason| match reason {
+            Unavailable::Missing => Found::Missing,
+            Unavailable::Unreadable => Found::Refused,
+        })?;
+        PodFile::decode(&self.content, tag.namespace, tag.pod).map_err(|_| Found::Refused)
+    }
+}
+
+impl Entry {
+    fn is_fresh(&self, now: Now, settings: &CacheSettings) -> bool {
+        let complete = self.meta.complete && matches!(self.found, Found::Read);
+        let limit = if complete { settings.ttl } else { settings.missing_ttl };
+        now.since(self.checked).is_some_and(|age| age < limit)
+    }
+
+    fn next(
+        old: Option<Entry>,
+        file: Result<PodFile, Found>,
+        tag: &ContainerTag<'_>,
+        enrichment: &Enrichment,
+        now: Now,
+        settings: &CacheSettings,
+    ) -> Entry {
+        match file {
+            Ok(file) => {
+                let container = container_of(&file, tag).cloned();
+                let meta = match old {
+                    // The run is over and no longer listed: what was known about it stays true.
+                    Some(old) if container.is_none() && old.meta.complete => old.meta,
+                    _ => Rc::new(PodMeta {
+                        rendered: enrichment.render(tag, Some(&file), container.as_ref()),
+                        complete: container.is_some(),
+                        started: container.and_then(|container| container.started),
+                        workload: file.workload.map(|workload| workload.name),
+                        labels: Some(file.labels.unwrap_or_default()),
+                        annotations: Some(file.annotations.unwrap_or_default()),
+                        known: true,
+                    }),
+                };
+                Entry { meta, checked: now, taken: Some(now), found: Found::Read }
+            }
+            Err(reason) => {
+                let still_good = |old: &Entry| {
+                    old.taken.and_then(|taken| now.since(taken)).is_some_and(|age| age <= settings.stale)
+                };
+                match old.filter(still_good) {
+                    Some(old) => Entry { checked: now, found: Found::Stale, ..old },
+                    None => {
+                        let rendered = enrichment.render(tag, None, None);
+                        let meta = Rc::new(PodMeta { rendered, ..PodMeta::default() });
+                        Entry { meta, checked: now, taken: None, found: reason }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The container of the tag: by its id, which kubelet may have cut short in the file name.
+fn container_of<'f>(file: &'f PodFile, tag: &ContainerTag<'_>) -> Option<&'f Container> {
+    file.containers
+        .iter()
+        .find(|container| container.id == tag.id)
+        .or_else(|| file.containers.iter().find(|found| found.name == tag.container && found.id.starts_with(tag.id)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pods::{Fields, Selection};
+    use std::collections::BTreeMap;
+
+    /// A directory that counts how often it is read.
+    #[derive(Default)]
+    struct Directory {
+        files: BTreeMap<String, Vec<u8>>,
+        broken: bool,
+        reads: usize,
+    }
+
+    impl PodSource for Directory {
+        fn read(&mut self, file_name: &str, into: &mut Vec<u8>) -> Result<(), Unavailable> {
+            self.reads += 1;
+            if self.broken {
+                return Err(Unavailable::Unreadable);
+            }
+            into.extend_from_slice(self.files.get(file_name).ok_or(Unavailable::Missing)?);
+            Ok(())
+        }
+    }
+
+    impl Directory {
+        fn put(&mut self, pod: &str, ids: &[&str]) {
+            let containers = ids
+                .iter()
+                .map(|id| Container { name: "app".into(), id: (*id).into(), started: Some(1), ..Container::default() })
+                .collect();
+            let file = PodFile { namespace: "n".into(), pod: pod.into(), containers, ..PodFile::default() };
+            self.files.insert(file_name("n", pod).unwrap(), file.encode().unwrap());
+        }
+    }
+
+    struct Bench {
+        cache: Cache,
+        directory: Directory,
+    }
+
+    impl Bench {
+        fn new(capacity: usize) -> Bench {
+            let settings = CacheSettings {
+                ttl: Duration::from_secs(60),
+                stale: Duration::from_secs(600),
+                missing_ttl: Duration::from_secs(2),
+                capacity: NonZeroUsize::new(capacity).unwrap(),
+            };
+            Bench { cache: Cache::new(settings), directory: Directory::default() }
+        }
+
+        /// Looks a container up; the answer is how it was found, whether it is complete, and the reads so far.
+        fn get(&mut self, pod: &str, id: &str, second: u64) -> (Found, bool, usize) {
+            let tag = ContainerTag { pod, namespace: "n", container: "app", id };
+            let enrichment =
+                Enrichment { key: "kubernetes".into(), fields: Fields::All, labels: Selection::All, annotations: Selection::All };
+            let now = Now(second * 1_000_000_000);
+            let key = format!("{pod}-{id}");
+            let (meta, found) = self.cache.get(&key, &tag, &enrichment, now, &mut self.directory);
+            assert!(String::from_utf8_lossy(&meta.rendered).contains(&format!("\"pod_name\":\"{pod}\"")));
+            (found, meta.complete, self.directory.reads)
+        }
+    }
+
+    #[test]
+    fn a_complete_answer_is_believed_for_the_ttl() {
+        let mut bench = Bench::new(8);
+        bench.directory.put("web", &["0a"]);
+        assert_eq!(bench.get("web", "0a", 100), (Found::Read, true, 1));
+        assert_eq!(bench.get("web", "0a", 159), (Found::Hit, true, 1));
+        assert_eq!(bench.get("web", "0a", 160), (Found::Read, true, 2));
+    }
+
+    #[test]
+    fn a_new_pod_heals_within_the_short_ttl() {
+        let mut bench = Bench::new(8);
+        assert_eq!(bench.get("web", "0a", 100), (Found::Missing, false, 1));
+        bench.directory.put("web", &[]);
+        assert_eq!(bench.get("web", "0a", 101), (Found::Missing, false, 1));
+        assert_eq!(bench.get("web", "0a", 102), (Found::Read, false, 2));
+        bench.directory.put("web", &["0a"]);
+        assert_eq!(bench.get("web", "0a", 103), (Found::Hit, false, 2));
+        assert_eq!(bench.get("web", "0a", 104), (Found::Read, true, 3));
+    }
+
+    #[test]
+    fn an_old_answer_serves_while_the_file_is_gone_but_not_for_ever() {
+        let mut bench = Bench::new(8);
+        bench.directory.put("web", &["0a"]);
+        bench.get("web", "0a", 100);
+        bench.directory.files.clear();
+        assert_eq!(bench.get("web", "0a", 160), (Found::Stale, true, 2));
+        assert_eq!(bench.get("web", "0a", 161), (Found::Stale, true, 2));
+        bench.directory.broken = true;
+        assert_eq!(bench.get("web", "0a", 700), (Found::Stale, true, 3));
+        assert_eq!(bench.get("web", "0a", 702), (Found::Refused, false, 4));
+    }
+
+    #[test]
+    fn a_restarted_container_is_read_at_once() {
+        let mut bench = Bench::new(8);
+        bench.directory.put("web", &["0a"]);
+        bench.get("web", "0a", 100);
+        bench.directory.put("web", &["0b"]);
+        assert_eq!(bench.get("web", "0b", 101), (Found::Read, true, 2));
+        // The old run's last lines keep what was known about it.
+        assert_eq!(bench.get("web", "0a", 161), (Found::Read, true, 3));
+    }
+
+    #[test]
+    fn a_cut_id_matches_the_whole_one_and_names_match_exactly() {
+        let mut bench = Bench::new(8);
+        bench.directory.put("web-10", &["0abcdef"]);
+        assert_eq!(bench.get("web-10", "0abc", 100), (Found::Read, true, 1));
+        assert_eq!(bench.get("web-1", "0abc", 100), (Found::Missing, false, 2));
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_reads_again() {
+        let mut bench = Bench::new(8);
+        bench.directory.put("web", &["0a"]);
+        bench.get("web", "0a", 100);
+        assert_eq!(bench.get("web", "0a", 50), (Found::Read, true, 2));
+    }
+
+    #[test]
+    fn the_capacity_is_never_exceeded() {
+        let mut bench = Bench::new(3);
+        for n in 0..100 {
+            bench.get(&format!("web-{n}"), "0a", 100);
+        }
+        assert_eq!(bench.cache.len(), 3);
+        assert!(!bench.cache.is_empty());
+    }
+
+    #[test]
+    fn a_file_that_is_not_one_is_refused() {
+        let mut bench = Bench::new(3);
+        bench.directory.files.insert("n_web.json".into(), b"{\"version\":9}".to_vec());
+        assert_eq!(bench.get("web", "0a", 100), (Found::Refused, false, 1));
+    }
+}

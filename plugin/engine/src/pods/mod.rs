@@ -1,0 +1,30 @@
+//! What the node knows about its pods: the files that the sidecar writes, the cache that reads them, and the
+//! `kubernetes` object that goes onto a record.
+//!
+//! Format and file name are owned here and used by both sides, so they cannot drift apart.
+
+mod cache;
+mod file;
+mod render;
+
+pub use cache::{Cache, CacheSettings, Found, PodMeta};
+pub use file::{Container, FileError, MAX_FILE_BYTES, Pairs, PodFile, Workload, file_name};
+pub use render::{Enrichment, Field, Fields, Selection};
+
+/// Where pod files come from: a directory on the node, or a map in a test.
+pub trait PodSource {
+    /// Reads the file of that name into `into`, which is empty.
+    ///
+    /// # Errors
+    /// [`Unavailable::Missing`] when there is no such file, [`Unavailable::Unreadable`] for anything else.
+    fn read(&mut self, file_name: &str, into: &mut Vec<u8>) -> Result<(), Unavailable>;
+}
+
+/// Why a pod file could not be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unavailable {
+    /// There is no such file.
+    Missing,
+    /// It is there but cannot be read.
+    Unreadable,
+}

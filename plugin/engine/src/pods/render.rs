@@ -1,0 +1,238 @@
+//! The `kubernetes` object: the built-in filter's keys, in its order, rendered once per cache fill.
+//!
+//! Source of keys and order: Fluent Bit 5.1.1, plugins/filter_kubernetes/kube_meta.c, `merge_meta`. Ours on top are
+//! `workload` and `workload_kind`, which stand at the end and only where they are asked for.
+
+use crate::glob::Globs;
+use crate::json::push_string;
+use crate::pods::{Container, Pairs, PodFile};
+use crate::tag::ContainerTag;
+
+/// What goes onto a kept record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enrichment {
+    /// The key under which it goes.
+    pub key: Box<str>,
+    /// Which keys the object has.
+    pub fields: Fields,
+    /// Which labels.
+    pub labels: Selection,
+    /// Which annotations.
+    pub annotations: Selection,
+}
+
+/// Which keys the `kubernetes` object has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fields {
+    /// Those of the built-in filter.
+    All,
+    /// Pod, namespace, container, workload and labels: what dashboards group by, at a fifth of the bytes.
+    Lean,
+    /// These, in the built-in filter's order.
+    Only(Vec<Field>),
+}
+
+/// Which entries of a string map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// Every one.
+    All,
+    /// None; the key is absent.
+    None,
+    /// Those whose key matches.
+    Matching(Globs),
+}
+
+/// A key of the `kubernetes` object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each variant is the key of the same name")]
+pub enum Field {
+    PodName,
+    NamespaceName,
+    PodId,
+    Labels,
+    Annotations,
+    Host,
+    PodIp,
+    ContainerName,
+    DockerId,
+    ContainerHash,
+    ContainerImage,
+    Workload,
+    WorkloadKind,
+}
+
+impl Field {
+    /// All keys in the order in which they are written.
+    pub const NAMES: [(&'static str, Field); 13] = [
+        ("pod_name", Field::PodName),
+        ("namespace_name", Field::NamespaceName),
+        ("pod_id", Field::PodId),
+        ("labels", Field::Labels),
+        ("annotations", Field::Annotations),
+        ("host", Field::Host),
+        ("pod_ip", Field::PodIp),
+        ("container_name", Field::ContainerName),
+        ("docker_id", Field::DockerId),
+        ("container_hash", Field::ContainerHash),
+        ("container_image", Field::ContainerImage),
+        ("workload", Field::Workload),
+        ("workload_kind", Field::WorkloadKind),
+    ];
+}
+
+impl Enrichment {
+    /// The object for a container: from its pod's file as far as there is one, else from the tag alone.
+    pub fn render(&self, tag: &ContainerTag<'_>, file: Option<&PodFile>, container: Option<&Container>) -> Vec<u8> {
+        let workload = file.and_then(|file| file.workload.as_ref());
+        let mut object = Object::default();
+        for (name, field) in Field::NAMES {
+            if !self.fields.contain(field) {
+                continue;
+            }
+            match field {
+                Field::PodName => object.text(name, Some(tag.pod)),
+                Field::NamespaceName => object.text(name, Some(tag.namespace)),
+                Field::PodId => object.text(name, file.and_then(|file| file.uid.as_deref())),
+                Field::Labels => object.pairs(name, file.and_then(|file| file.labels.as_ref()), &self.labels),
+                Field::Annotations => {
+                    object.pairs(name, file.and_then(|file| file.annotations.as_ref()), &self.annotations);
+                }
+                Field::Host => object.text(name, file.and_then(|file| file.node.as_deref())),
+                Field::PodIp => object.text(name, file.and_then(|file| file.ip.as_deref())),
+                Field::ContainerName => object.text(name, Some(tag.container)),
+                // kubelet may have cut the id in the file name; its own status has it whole.
+                Field::DockerId => object.text(name, Some(container.map_or(tag.id, |found| found.id.as_str()))),
+                Field::ContainerHash => object.text(name, container.and_then(|found| found.hash.as_deref())),
+                Field::ContainerImage => object.text(name, container.and_then(|found| found.image.as_deref())),
+                Field::Workload => object.text(name, workload.map(|found| found.name.as_str())),
+                Field::WorkloadKind => object.text(name, workload.map(|found| found.kind.as_str())),
+            }
+        }
+        object.finish()
+    }
+}
+
+impl Fields {
+    fn contain(&self, field: Field) -> bool {
+        match self {
+            Fields::All => !matches!(field, Field::Workload | Field::WorkloadKind),
+            Fields::Lean => matches!(
+                field,
+                Field::PodName | Field::NamespaceName | Field::Labels | Field::ContainerName | Field::Workload
+            ),
+            Fields::Only(list) => list.contains(&field),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Object(Vec<u8>);
+
+impl Object {
+    fn key(&mut self, name: &str) {
+        self.0.push(if self.0.is_empty() { b'{' } else { b',' });
+        push_string(&mut self.0, name.as_bytes());
+        self.0.push(b':');
+    }
+
+    fn text(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.key(name);
+            push_string(&mut self.0, value.as_bytes());
+        }
+    }
+
+    fn pairs(&mut self, name: &str, pairs: Option<&Pairs>, selection: &Selection) {
+        let chosen = |key: &str| match selection {
+            Selection::All => true,
+            Selection::None => false,
+            Selection::Matching(globs) => globs.matches(key),
+        };
+        let Some(pairs) = pairs.filter(|_| *selection != Selection::None) else { return };
+        let mut inner = Object::default();
+        for (key, value) in pairs.0.iter().filter(|(key, _)| chosen(key)) {
+            inner.text(key, Some(value));
+        }
+        self.key(name);
+        let inner = inner.finish();
+        self.0.extend_from_slice(&inner);
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        if self.0.is_empty() {
+            self.0.push(b'{');
+        }
+        self.0.push(b'}');
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pods::Workload;
+
+    fn file() -> PodFile {
+        let pairs = |list: &[(&str, &str)]| Some(Pairs(list.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()));
+        PodFile {
+            namespace: "shop".into(),
+            pod: "web-1".into(),
+            uid: Some("u-1".into()),
+            node: Some("node-a".into()),
+            ip: Some("10.0.0.7".into()),
+            labels: pairs(&[("tier", "web"), ("app", "shop")]),
+            annotations: pairs(&[("note", "a \"b\"\nc")]),
+            workload: Some(Workload { kind: "StatefulSet".into(), name: "web".into() }),
+            containers: vec![Container {
+                name: "app".into(),
+                id: "0abc".into(),
+                image: Some("r/i:1".into()),
+                hash: Some("r/i@sha256:9".into()),
+                started: Some(1),
+            }],
+            ..PodFile::default()
+        }
+    }
+
+    #[track_caller]
+    fn check(fields: Fields, labels: Selection, annotations: Selection, known: bool, expected: &str) {
+        let tag = ContainerTag { pod: "web-1", namespace: "shop", container: "app", id: "0a" };
+        let enrichment = Enrichment { key: "kubernetes".into(), fields, labels, annotations };
+        let file = file();
+        let rendered = if known {
+            enrichment.render(&tag, Some(&file), file.containers.first())
+        } else {
+            enrichment.render(&tag, None, None)
+        };
+        assert_eq!(String::from_utf8(rendered).unwrap(), expected);
+    }
+
+    #[test]
+    fn all_is_the_built_in_filters_object() {
+        check(Fields::All, Selection::All, Selection::All, true, concat!(
+            r#"{"pod_name":"web-1","namespace_name":"shop","pod_id":"u-1","labels":{"tier":"web","app":"shop"},"#,
+            r#""annotations":{"note":"a \"b\"\nc"},"host":"node-a","pod_ip":"10.0.0.7","container_name":"app","#,
+            r#""docker_id":"0abc","container_hash":"r/i@sha256:9","container_image":"r/i:1"}"#
+        ));
+    }
+
+    #[test]
+    fn without_a_file_the_tag_speaks() {
+        let expected = r#"{"pod_name":"web-1","namespace_name":"shop","container_name":"app","docker_id":"0a"}"#;
+        check(Fields::All, Selection::All, Selection::All, false, expected);
+        check(Fields::Only(vec![Field::PodId]), Selection::All, Selection::All, false, "{}");
+    }
+
+    #[test]
+    fn lean_and_lists_select() {
+        let only_app = Selection::Matching(Globs::new(["app*"]));
+        check(Fields::Lean, only_app, Selection::All, true, concat!(
+            r#"{"pod_name":"web-1","namespace_name":"shop","labels":{"app":"shop"},"container_name":"app","#,
+            r#""workload":"web"}"#
+        ));
+        let list = Fields::Only(vec![Field::WorkloadKind, Field::Host]);
+        check(list, Selection::None, Selection::None, true, r#"{"host":"node-a","workload_kind":"StatefulSet"}"#);
+        check(Fields::Only(vec![Field::Labels]), Selection::None, Selection::None, true, "{}");
+    }
+}

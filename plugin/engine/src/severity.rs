@@ -1,0 +1,342 @@
+//! How severe a line is, read from the line itself and as cheaply as possible.
+//!
+//! The agent's own status says nothing (containers log everything to stdout or stderr), so the line has to: a level
+//! in its JSON or logfmt, a level word in its usual places, klog's and syslog's prefixes, the openings of Java, Python
+//! and Go crashes. Where none of these stands, the severity is unknown and satisfies no comparison: a guess in either
+//! direction would drop an error or keep a flood.
+
+use crate::json::{self, Level, Members, Value};
+use crate::line::{Escapes, Line};
+use crate::swar;
+
+/// The six levels, in rising order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Finest detail.
+    Trace,
+    /// For whoever debugs the program.
+    Debug,
+    /// Normal operation.
+    Info,
+    /// Unusual, but handled.
+    Warn,
+    /// Something failed.
+    Error,
+    /// The process or the system is going down.
+    Fatal,
+}
+
+impl Severity {
+    /// All levels with the names that rule files use, in rising order.
+    pub const NAMES: [(&'static str, Severity); 6] = [
+        ("trace", Severity::Trace),
+        ("debug", Severity::Debug),
+        ("info", Severity::Info),
+        ("warn", Severity::Warn),
+        ("error", Severity::Error),
+        ("fatal", Severity::Fatal),
+    ];
+
+    /// The level's name in rule files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Trace => "trace",
+            Severity::Debug => "debug",
+            Severity::Info => "info",
+            Severity::Warn => "warn",
+            Severity::Error => "error",
+            Severity::Fatal => "fatal",
+        }
+    }
+
+    /// The severity that a line states, or `None` when it states none.
+    ///
+    /// Looked for in this order, the first that is there decides:
+    /// 1. a JSON line's top-level `level`, `severity` or `lvl`: a word, or a number of the pino/bunyan scale;
+    /// 2. a leading syslog priority `<3>`, klog header `E1123 `, crash opening (`panic: `, `Traceback (`,
+    ///    `Exception in thread`, `java.lang.NullPointerException`), level word or `[word]`;
+    /// 3. logfmt's `level=`, `severity=` or `lvl=` anywhere;
+    /// 4. a level word in capitals or `[word]` among the first words, as log frameworks write it behind the time.
+    pub fn of(line: &Line<'_>) -> Option<Severity> {
+        if line.raw().first() == Some(&b'{') {
+            return of_json(line);
+        }
+        let unescaped;
+        let head = match line.escapes() {
+            Escapes::None => line.raw(),
+            _ => {
+                unescaped = json::unescape(json::cut(line.raw(), HEAD));
+                &unescaped
+            }
+        };
+        let body = if line.escapes() == Escapes::Irregular { line.text() } else { line.raw() };
+        opening(head).or_else(|| logfmt(json::cut(body, LOGFMT))).or_else(|| among_first_words(head))
+    }
+}
+
+/// JSON: the keys are found by their `v`, a rare letter that `level`, `severity` and `lvl` share; no `v`, no walk.
+fn of_json(line: &Line<'_>) -> Option<Severity> {
+    let (text, level) = line.as_json();
+    let mut from = 0usize;
+    loop {
+        let v = swar::find_byte(text, from, b'v')?;
+        let before = |count: usize| text.get(v.wrapping_sub(count)..v).unwrap_or_default();
+        let after = text.get(v.wrapping_add(1)..).unwrap_or_default();
+        let is_key = (before(2) == b"le" && after.starts_with(b"el"))
+            || (before(2) == b"se" && after.starts_with(b"erity"))
+            || (before(1) == b"l" && after.starts_with(b"l"));
+        if is_key {
+            break;
+        }
+        from = v.wrapping_add(1);
+    }
+    let mut members = Members::open(text, level).ok()?;
+    while let Ok(Some(member)) = members.next() {
+        if matches!(member.key, b"level" | b"severity" | b"lvl") {
+            return match member.value {
+                Value::String(text) => word(text),
+                Value::Scalar(number) => numeric(number),
+                Value::Object(_) | Value::Array(_) => None,
+            };
+        }
+    }
+    None
+}
+
+/// What stands at the very start of a plain line.
+fn opening(text: &[u8]) -> Option<Severity> {
+    match text.first()? {
+        b'<' => syslog_priority(text),
+        b'[' => bracketed(text),
+        // A colour before the level word.
+        0x1b => after_colour(text).and_then(|rest| bracketed(rest).or_else(|| leading_word(rest))),
+        first if first.is_ascii_uppercase() => klog(text)
+            .or_else(|| [b"Traceback (most recent call last)".as_slice(), b"Exception in thread "]
+                .iter().any(|opening| text.starts_with(opening)).then_some(Severity::Error))
+            .or_else(|| leading_word(text)),
+        first if first.is_ascii_lowercase() => {
+            if text.starts_with(b"panic: ") || text.starts_with(b"fatal error: ") {
+                return Some(Severity::Fatal);
+            }
+            leading_word(text).or_else(|| java_exception(text))
+        }
+        _ => None,
+    }
+}
+
+/// `E1123 10:00:00.123456`: severity letter, month and day (klog, text format).
+fn klog(text: &[u8]) -> Option<Severity> {
+    let severity = match text.first()? {
+        b'I' => Severity::Info,
+        b'W' => Severity::Warn,
+        b'E' => Severity::Error,
+        b'F' => Severity::Fatal,
+        _ => return None,
+    };
+    match text.get(1..6)? {
+        [a, b, c, d, b' '] if [a, b, c, d].iter().all(|byte| byte.is_ascii_digit()) => Some(severity),
+        _ => None,
+    }
+}
+
+/// `<3>`: facility * 8 + severity (RFC 5424, section 6.2.1).
+fn syslog_priority(text: &[u8]) -> Option<Severity> {
+    let end = text.iter().take(5).position(|&byte| byte == b'>')?;
+    let digits = std::str::from_utf8(text.get(1..end)?).ok()?;
+    let priority: u8 = digits.parse().ok().filter(|&priority| priority <= 191)?;
+    Some(match priority % 8 {
+        0..=2 => Severity::Fatal,
+        3 => Severity::Error,
+        4 => Severity::Warn,
+        5 | 6 => Severity::Info,
+        _ => Severity::Debug,
+    })
+}
+
+/// `[ERROR]`, `[ error ]`, `[error] [client ...]`.
+fn bracketed(text: &[u8]) -> Option<Severity> {
+    let inner = text.strip_prefix(b"[")?;
+    let end = inner.iter().take(12).position(|&byte| byte == b']')?;
+    word(inner.get(..end)?.trim_ascii())
+}
+
+/// `ERROR something`, `error: something`, `WARN|something`.
+fn leading_word(text: &[u8]) -> Option<Severity> {
+    let length = text.iter().take(12).take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let found = word(text.get(..length)?)?;
+    let in_capitals = text.first().is_some_and(u8::is_ascii_uppercase) && text.get(1).is_some_and(u8::is_ascii_uppercase);
+    match text.get(length) {
+        None | Some(b':' | b'[' | b']' | b'|') => Some(found),
+        Some(b' ' | b'\t' | b',' | b'-' | 0x1b) if in_capitals => Some(found),
+        _ => None,
+    }
+}
+
+/// `java.lang.IllegalStateException: ...`: dotted lower-case package, then a class name that says what it is.
+fn java_exception(text: &[u8]) -> Option<Severity> {
+    let end = text.iter().take(160).position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'$')));
+    let name = text.get(..end.unwrap_or(text.len().min(160)))?;
+    let class = name.rsplit(|&byte| byte == b'.').next()?;
+    let dotted = class.len() < name.len() && class.first().is_some_and(u8::is_ascii_uppercase);
+    (dotted && (class.ends_with(b"Exception") || class.ends_with(b"Error"))).then_some(Severity::Error)
+}
+
+/// `level=error`, `severity="warn"`, `lvl=dbug`, as a key of its own: at the start or behind a blank.
+fn logfmt(text: &[u8]) -> Option<Severity> {
+    let mut from = 0usize;
+    while let Some(at) = swar::find_byte(text, from, b'=') {
+        from = at.wrapping_add(1);
+        let before = text.get(..at).unwrap_or_default();
+        let key = [b"level".as_slice(), b"severity", b"lvl"].into_iter().find(|key| before.ends_with(key));
+        let Some(key) = key else { continue };
+        let stands_alone = match before.len().checked_sub(key.len()).and_then(|at| at.checked_sub(1)) {
+            Some(previous) => match before.get(previous) {
+                // An escaped tab or newline ends in its letter.
+                Some(b't' | b'n') => before.get(previous.wrapping_sub(1)) == Some(&b'\\'),
+                blank => matches!(blank, Some(b' ' | b'\t')),
+            },
+            None => true,
+        };
+        if !stands_alone {
+            continue;
+        }
+        let value = text.get(from..).unwrap_or_default();
+        let value = value.strip_prefix(b"\\\"").or_else(|| value.strip_prefix(b"\"")).unwrap_or(value);
+        let length = value.iter().take(12).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let value = value.get(..length).unwrap_or_default();
+        if let Some(found) = word(value).or_else(|| numeric(value)) {
+            return Some(found);
+        }
+    }
+    None
+}
+
+/// A level word behind the time: `2026-11-20 10:00:01.123  INFO 1 --- [...]`, `10:00:01 [error] 31#31: ...`.
+fn among_first_words(text: &[u8]) -> Option<Severity> {
+    let head = text.get(..HEAD.min(text.len()))?;
+    let words = head.split(|byte| matches!(byte, b' ' | b'\t' | b'|')).filter(|word| !word.is_empty());
+    for candidate in words.take(FIRST_WORDS) {
+        let candidate = after_colour(candidate).unwrap_or(candidate);
+        if let Some(found) = bracketed(candidate) {
+            return Some(found);
+        }
+        let length = candidate.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
+        let ends = matches!(candidate.get(length), None | Some(b':' | b',' | b']' | b'-' | 0x1b));
+        if length >= 3 && ends && let Some(found) = word(candidate.get(..length).unwrap_or_default()) {
+            return Some(found);
+        }
+    }
+    None
+}
+
+/// Behind one ANSI colour: `ESC[1;31mERROR`.
+fn after_colour(text: &[u8]) -> Option<&[u8]> {
+    let rest = text.strip_prefix(b"\x1b[")?;
+    let length = rest.iter().take(8).take_while(|byte| byte.is_ascii_digit() || **byte == b';').count();
+    rest.get(length..)?.strip_prefix(b"m")
+}
+
+/// A level word in any case.
+fn word(text: &[u8]) -> Option<Severity> {
+    let mut lower = [0u8; 11];
+    let slot = lower.get_mut(..text.len())?;
+    for (to, from) in slot.iter_mut().zip(text) {
+        *to = from.to_ascii_lowercase();
+    }
+    Some(match &*slot {
+        b"trace" | b"finest" | b"finer" | b"verbose" | b"silly" => Severity::Trace,
+        b"debug" | b"dbug" | b"dbg" | b"fine" | b"config" => Severity::Debug,
+        b"info" | b"information" | b"inf" | b"notice" | b"default" | b"log" => Severity::Info,
+        b"warn" | b"warning" | b"wrn" => Severity::Warn,
+        b"error" | b"err" | b"severe" | b"eror" => Severity::Error,
+        b"fatal" | b"critical" | b"crit" | b"panic" | b"dpanic" | b"emerg" | b"emergency" | b"alert" | b"ftl" => {
+            Severity::Fatal
+        }
+        _ => return None,
+    })
+}
+
+/// pino and bunyan: 10 trace, 20 debug, 30 info, 40 warn, 50 error, 60 fatal. Smaller numbers are ambiguous (syslog
+/// and OpenTelemetry count in opposite directions) and stay unknown.
+fn numeric(text: &[u8]) -> Option<Severity> {
+    Some(match text {
+        b"10" => Severity::Trace,
+        b"20" => Severity::Debug,
+        b"30" => Severity::Info,
+        b"40" => Severity::Warn,
+        b"50" => Severity::Error,
+        b"60" => Severity::Fatal,
+        _ => return None,
+    })
+}
+
+/// How far into a line a level word is looked for, in bytes and in words: time, thread and logger stand before it.
+const HEAD: usize = 96;
+const FIRST_WORDS: usize = 5;
+/// How far into a line a logfmt key is looked for, in bytes.
+const LOGFMT: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::push_string;
+
+    #[track_caller]
+    fn check(line: &str, expected: Option<Severity>) {
+        let mut content = Vec::new();
+        push_string(&mut content, line.as_bytes());
+        let content = &content[1..content.len() - 1];
+        assert_eq!(Severity::of(&Line::new(content)), expected, "{line}");
+    }
+
+    #[test]
+    fn reads_json_levels_at_the_top_only() {
+        check(r#"{"ts":"x","level":"error","msg":"level=info"}"#, Some(Severity::Error));
+        check(r#"{"severity":"WARNING"}"#, Some(Severity::Warn));
+        check(r#"{"lvl":"dbug","v":1}"#, Some(Severity::Debug));
+        check(r#"{"level":30,"msg":"pino"}"#, Some(Severity::Info));
+        check(r#"{"ctx":{"level":"error"},"msg":"x"}"#, None);
+        check(r#"{"msg":"\"level\":\"error\""}"#, None);
+        check(r#"{"ctx":{"level":"debug"},"level":"fatal"}"#, Some(Severity::Fatal));
+        check(r#"{"level":3}"#, None);
+        check(r#"{"level":"ünknown"}"#, None);
+        check(r#"{"level":"error""#, Some(Severity::Error));
+    }
+
+    #[test]
+    fn reads_prefixes_and_openings() {
+        check("E1123 10:00:00.123456       1 reflector.go:138] Failed", Some(Severity::Error));
+        check("I1120 10:00:00.000001 x", Some(Severity::Info));
+        check("<3>disk failure", Some(Severity::Error));
+        check("<30>daemon info", Some(Severity::Info));
+        check("<200>no priority", None);
+        check("[ERROR] 400 BAD REQUEST", Some(Severity::Error));
+        check("[ warn ] x", Some(Severity::Warn));
+        check("ERROR something broke", Some(Severity::Error));
+        check("error: something broke", Some(Severity::Error));
+        check("Error handling is hard", None);
+        check("panic: runtime error: index out of range", Some(Severity::Fatal));
+        check("Traceback (most recent call last):", Some(Severity::Error));
+        check("Exception in thread \"main\" java.lang.X", Some(Severity::Error));
+        check("java.lang.IllegalStateException: closed", Some(Severity::Error));
+        check("\u{1b}[31mERROR\u{1b}[0m red", Some(Severity::Error));
+    }
+
+    #[test]
+    fn reads_logfmt_keys_that_stand_alone() {
+        check("ts=1 level=warn msg=\"x\"", Some(Severity::Warn));
+        check("level=\"error\" msg=x", Some(Severity::Error));
+        check("waterlevel=error", None);
+        check("a=1 level=7 b=2", None);
+    }
+
+    #[test]
+    fn reads_the_word_behind_the_time() {
+        check("2026-11-20 10:00:01.123  INFO 1 --- [nio-8080-exec-1] c.e.Cart : level", Some(Severity::Info));
+        check("2026/11/20 10:00:01 [error] 31#31: *1 open() failed", Some(Severity::Error));
+        check("2026-11-20T10:00:01Z\tDEBUG\tcontroller\tdone", Some(Severity::Debug));
+        check("10:00:01 the Information desk", None);
+        check("GET /healthz 200 in 3 ms without an ERROR far behind in the text of it", None);
+        check("", None);
+    }
+}
