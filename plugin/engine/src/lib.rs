@@ -13,14 +13,20 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+pub mod config;
+pub mod diag;
+pub mod engine;
 pub mod glob;
 pub mod hash;
 pub mod json;
 pub mod line;
+pub mod metrics;
 pub mod pattern;
 pub mod pods;
 pub mod record;
+pub mod sample;
 pub mod severity;
+pub mod stream;
 pub mod swar;
 pub mod tag;
 pub mod time;

@@ -165,7 +165,7 @@ impl<'a> RecordView<'a> {
                 out.push(b',');
             }
             let mut from = part.start;
-            let mut copy = |from: usize, to: usize, out: &mut Vec<u8>| {
+            let copy = |from: usize, to: usize, out: &mut Vec<u8>| {
                 out.extend_from_slice(self.text.get(from..to).unwrap_or_default());
             };
             if let (Some(message), Some(line)) = (message, self.message)

@@ -5,7 +5,7 @@
 //! and Go crashes. Where none of these stands, the severity is unknown and satisfies no comparison: a guess in either
 //! direction would drop an error or keep a flood.
 
-use crate::json::{self, Level, Members, Value};
+use crate::json::{self, Members, Value};
 use crate::line::{Escapes, Line};
 use crate::swar;
 

@@ -126,7 +126,8 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
         return None;
     }
     let past = year.checked_sub(1)?;
-    let leap_days = past.checked_sub(1968)? / 4 - (past.checked_sub(1900)? / 100) + (past.checked_sub(1600)? / 400);
+    let every = |start: i64, years: i64| past.checked_sub(start)?.checked_div_euclid(years);
+    let leap_days = every(1968, 4)?.checked_sub(every(1900, 100)?)?.checked_add(every(1600, 400)?)?;
     let leap_today = i64::from(leap && month > 2);
     let of_year = i64::checked_add(start, day)?.checked_sub(1)?.checked_add(leap_today)?;
     year.checked_sub(1970)?.checked_mul(365)?.checked_add(leap_days)?.checked_add(of_year)

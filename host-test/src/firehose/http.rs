@@ -1,0 +1,233 @@
+//! One call as HTTP: from the request to the answer.
+//!
+//! It exists between the server, which owns connections, and the protocol, which knows nothing of HTTP. The
+//! rule it keeps: a body is read to its end, or to a fixed limit, before anything is answered, so a sender
+//! reads an answer and not a reset.
+
+use std::sync::Arc;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::protocol::{self, ApiError, MAX_BODY_BYTES};
+use super::state::{Fault, Shared};
+
+/// How much of a too large body is read and thrown away before the connection is closed, in bytes: a sender
+/// that is still writing would otherwise see a reset instead of the 413.
+const MAX_DISCARDED_BYTES: usize = 4 * MAX_BODY_BYTES;
+
+/// What each connection needs to answer.
+#[derive(Clone)]
+pub(super) struct Server {
+    pub(super) stream: Arc<str>,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Server {
+    /// Answers the calls of one connection, until the peer closes it.
+    pub(super) async fn connection<S: AsyncRead + AsyncWrite + Unpin>(self, socket: S) {
+        let service = service_fn(|request| answer(&self, request));
+        // An error means that the peer broke off; there is nobody to tell.
+        let _ = http1::Builder::new()
+            .serve_connection(TokioIo::new(socket), service)
+            .await;
+    }
+}
+
+async fn answer(server: &Server, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    let (head, body) = request.into_parts();
+    let body = read(body).await?;
+    let fault = server.shared.fault();
+    if fault == Fault::Stall {
+        server.shared.count(|received| received.stalled_calls += 1);
+        std::future::pending::<()>().await;
+    }
+    let records = match (fault, body) {
+        (_, None) => Err(ApiError::too_large()),
+        (Fault::Unavailable, _) => Err(ApiError::unavailable()),
+        (_, Some(body)) => check(&head)
+            .and_then(|()| protocol::decode(&server.stream, &body))
+            .map(|records| (records, body.len())),
+    };
+    Ok(match records {
+        Ok((records, body)) => respond(
+            StatusCode::OK,
+            protocol::answer(&server.shared.accept(records, body)),
+        ),
+        Err(error) => {
+            server.shared.count(|received| received.rejected_calls += 1);
+            respond(error.status, error.body())
+        }
+    })
+}
+
+/// Checks everything of a call that is not in its body.
+fn check(head: &hyper::http::request::Parts) -> Result<(), ApiError> {
+    let header = |name: &str| head.headers.get(name).map(|value| value.as_bytes());
+    if head.method != Method::POST || head.uri.path() != "/" {
+        return Err(ApiError::unknown_operation(format!(
+            "no operation at {} {}",
+            head.method,
+            head.uri.path()
+        )));
+    }
+    if header(CONTENT_TYPE.as_str()) != Some(protocol::CONTENT_TYPE.as_bytes()) {
+        return Err(ApiError::unknown_operation(format!(
+            "content type must be {}",
+            protocol::CONTENT_TYPE
+        )));
+    }
+    let target = String::from_utf8_lossy(header("x-amz-target").unwrap_or_default());
+    if target != protocol::TARGET {
+        return Err(ApiError::unknown_operation(format!(
+            "no operation '{target}', only {}",
+            protocol::TARGET
+        )));
+    }
+    protocol::authorize(header(AUTHORIZATION.as_str()))
+}
+
+/// The request body, `None` if it is larger than [`MAX_BODY_BYTES`].
+async fn read(mut body: Incoming) -> Result<Option<Vec<u8>>, hyper::Error> {
+    let mut data = Vec::new();
+    let mut length = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let Ok(chunk) = frame?.into_data() else { continue };
+        length += chunk.len();
+        if length <= MAX_BODY_BYTES {
+            data.extend_from_slice(&chunk);
+        } else if length <= MAX_DISCARDED_BYTES {
+            data = Vec::new();
+        } else {
+            break;
+        }
+    }
+    Ok((length <= MAX_BODY_BYTES).then_some(data))
+}
+
+fn respond(status: StatusCode, body: Vec<u8>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    let content_type = HeaderValue::from_static(protocol::CONTENT_TYPE);
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{Firehose, Options};
+    use super::*;
+
+    const AUTH: &str = "AWS4-HMAC-SHA256 Credential=a, SignedHeaders=b, Signature=c";
+    const CALL: &str = r#"{"DeliveryStreamName":"nodesieve","Records":[{"Data":"aGVsbG8K"}]}"#;
+
+    fn start() -> Firehose {
+        Firehose::start(Options::default()).unwrap()
+    }
+
+    /// Posts a body with headers; returns status and answer.
+    fn post(url: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .proxy(None)
+            .build();
+        let mut request = config.new_agent().post(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = request.send(body).unwrap();
+        (
+            response.status().as_u16(),
+            response.body_mut().read_to_string().unwrap(),
+        )
+    }
+
+    fn headers<'a>(target: &'a str, auth: &'a str) -> [(&'a str, &'a str); 3] {
+        [
+            ("X-Amz-Target", target),
+            ("Content-Type", protocol::CONTENT_TYPE),
+            ("Authorization", auth),
+        ]
+    }
+
+    #[test]
+    fn takes_a_call_and_keeps_its_record() {
+        let firehose = start();
+        let (status, body) = post(&firehose.url(), &headers(protocol::TARGET, AUTH), CALL.as_bytes());
+        assert_eq!(status, 200, "{body}");
+        assert!(body.contains(r#""FailedPutCount":0,"#));
+        assert!(firehose.wait_until(|received| received.records == 1, Duration::from_secs(30)));
+        assert_eq!(firehose.records(), [b"hello\n"]);
+        let received = firehose.received();
+        assert_eq!((received.bytes, received.billed_bytes), (6, 5_120));
+        assert_eq!(received.body_bytes, CALL.len() as u64);
+        assert_eq!((firehose.take_records().len(), firehose.records().len()), (1, 0));
+    }
+
+    #[test]
+    fn refuses_calls_with_missing_or_wrong_headers() {
+        let firehose = start();
+        let url = firehose.url();
+        let all = headers(protocol::TARGET, AUTH);
+        let other = headers("Firehose_20150804.PutRecord", AUTH);
+        let bearer = headers(protocol::TARGET, "Bearer x");
+        let cases = [
+            (all[..2].to_vec(), 403, "MissingAuthenticationTokenException"),
+            (bearer.to_vec(), 400, "IncompleteSignatureException"),
+            (other.to_vec(), 400, "UnknownOperationException"),
+            (all[1..].to_vec(), 400, "UnknownOperationException"),
+            (
+                vec![all[0], ("Content-Type", "text/plain"), all[2]],
+                400,
+                "UnknownOperationException",
+            ),
+        ];
+        for (headers, status, code) in cases {
+            let (got, body) = post(&url, &headers, CALL.as_bytes());
+            assert_eq!(got, status, "{body}");
+            assert!(
+                body.starts_with(&format!(r#"{{"__type":"{code}","message":""#)),
+                "{body}"
+            );
+        }
+        let (got, body) = post(&format!("{url}/other"), &all, CALL.as_bytes());
+        assert_eq!(got, 400, "{body}");
+        assert_eq!(
+            (firehose.received().rejected_calls, firehose.received().calls),
+            (6, 0)
+        );
+    }
+
+    #[test]
+    fn answers_413_to_a_body_over_8_mib() {
+        let firehose = start();
+        let headers = headers(protocol::TARGET, AUTH);
+        let (status, body) = post(&firehose.url(), &headers, &vec![b' '; MAX_BODY_BYTES + 1]);
+        assert_eq!(status, 413, "{body}");
+        let (status, body) = post(&firehose.url(), &headers, &vec![b' '; MAX_BODY_BYTES]);
+        assert_eq!(status, 400, "{body}");
+        assert!(body.contains("SerializationException"), "{body}");
+    }
+
+    #[test]
+    fn answers_503_while_unavailable() {
+        let firehose = start();
+        firehose.set_fault(Fault::Unavailable);
+        let headers = headers(protocol::TARGET, AUTH);
+        let (status, body) = post(&firehose.url(), &headers, CALL.as_bytes());
+        assert_eq!(
+            (status, body.contains("ServiceUnavailableException")),
+            (503, true)
+        );
+        firehose.set_fault(Fault::None);
+        assert_eq!(post(&firehose.url(), &headers, CALL.as_bytes()).0, 200);
+    }
+}

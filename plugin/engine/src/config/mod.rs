@@ -1,0 +1,38 @@
+//! The rule file: text to a model in which nothing can be wrong any more.
+//!
+//! Text becomes nodes that know their place ([`yaml`]), nodes become the [`model`] in one pass that collects every
+//! mistake. After that, nothing about rules can fail.
+
+mod conditions;
+mod lower;
+pub mod model;
+mod policies;
+mod section;
+pub mod yaml;
+
+pub use model::RuleFile;
+
+use crate::diag::Diagnostic;
+
+/// A file that was read: its rules, and what is legal in it but surely not meant.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The rules.
+    pub rules: RuleFile,
+    /// Warnings only.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Reads a rule file.
+///
+/// # Errors
+/// Every mistake in the file, and the warnings with them, when there is at least one mistake.
+pub fn load(source: &str) -> Result<Loaded, Vec<Diagnostic>> {
+    let root = yaml::read(source)?;
+    let (rules, mistakes) = lower::lower(source, &root);
+    if mistakes.iter().all(|mistake| mistake.code.is_warning()) {
+        Ok(Loaded { rules, warnings: mistakes })
+    } else {
+        Err(mistakes)
+    }
+}

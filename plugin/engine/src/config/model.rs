@@ -1,0 +1,256 @@
+//! What a rule file means. Every value here is valid; the defaults are those of the empty file.
+
+use crate::glob::Globs;
+use crate::pattern::Pattern;
+use crate::pods::{CacheSettings, Enrichment, Fields, Selection};
+use crate::sample::{Probability, Threshold};
+use crate::severity::Severity;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+/// A rule file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleFile {
+    /// How records are read.
+    pub input: Input,
+    /// Where metadata comes from.
+    pub pods: Pods,
+    /// What goes onto kept records.
+    pub enrich: Enrichment,
+    /// Where the filter's own numbers go.
+    pub metrics: Metrics,
+    /// What becomes of a record that no guard and no rule decides.
+    pub no_match: Action,
+    /// Whether a record says which sampling it went through.
+    pub annotate: bool,
+    /// Guards, in order.
+    pub guards: Vec<Rule>,
+    /// Rules, in order.
+    pub rules: Vec<Rule>,
+}
+
+/// How records are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// What a container's tag starts with.
+    pub tag_prefix: String,
+    /// Fields that may hold the line.
+    pub message: Vec<Box<str>>,
+    /// Fields that may hold a trace id.
+    pub trace_id: Vec<Box<str>>,
+    /// Which lines go with the one before; `None` when each is judged by itself.
+    pub continuation: Option<Continuation>,
+    /// Largest answer, in bytes.
+    pub max_record: usize,
+}
+
+/// How far a continuation reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Continuation {
+    /// In event time, from the line before.
+    pub within: Duration,
+    /// In lines, from the first.
+    pub lines: u32,
+}
+
+/// Where metadata comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pods {
+    /// Directory of the pod files.
+    pub dir: String,
+    /// How long what is believed.
+    pub cache: CacheSettings,
+}
+
+/// Where the filter's own numbers go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metrics {
+    /// The file.
+    pub file: String,
+    /// How often it is written.
+    pub every: Duration,
+}
+
+/// What becomes of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It goes on.
+    Keep,
+    /// It ends here.
+    Drop,
+}
+
+/// A guard or a rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// Its name, unique in the file.
+    pub name: Box<str>,
+    /// When it decides.
+    pub when: When,
+    /// What it decides. Guards keep.
+    pub policy: Policy,
+    /// When it stops deciding, in seconds since 1970.
+    pub until: Option<i64>,
+    /// Why it is there.
+    pub reason: Option<String>,
+}
+
+/// Conditions; all that are there must hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct When {
+    /// The tag's namespace.
+    pub namespace: Option<Globs>,
+    /// The tag's pod.
+    pub pod: Option<Globs>,
+    /// The tag's container.
+    pub container: Option<Globs>,
+    /// The record's stream.
+    pub stream: Option<Box<str>>,
+    /// The line's severity.
+    pub severity: Option<SeverityTest>,
+    /// The line.
+    pub message: Option<Pattern>,
+    /// What owns the pod; unknown without metadata.
+    pub workload: Option<Globs>,
+    /// How long the container had run when the record was written; unknown without metadata.
+    pub container_age: Option<AgeTest>,
+}
+
+/// A comparison of two ordered values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// `<`
+    Less,
+    /// `<=`
+    AtMost,
+    /// `=`, or no sign
+    Equal,
+    /// `>=`
+    AtLeast,
+    /// `>`
+    More,
+}
+
+impl Comparison {
+    /// Whether `left` compares to `right` as asked.
+    pub fn holds<T: Ord>(self, left: T, right: T) -> bool {
+        match self {
+            Comparison::Less => left < right,
+            Comparison::AtMost => left <= right,
+            Comparison::Equal => left == right,
+            Comparison::AtLeast => left >= right,
+            Comparison::More => left > right,
+        }
+    }
+}
+
+/// What a line's severity must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeverityTest {
+    /// Compared with a level; an unknown severity never holds.
+    Compared(Comparison, Severity),
+    /// Unknown.
+    Unknown,
+}
+
+/// How old a container must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AgeTest {
+    /// The comparison.
+    pub comparison: Comparison,
+    /// The age.
+    pub age: Duration,
+}
+
+/// What a rule decides.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Policy {
+    /// Keep all.
+    Keep,
+    /// Drop all.
+    Drop,
+    /// Keep a share.
+    Sample(Sample),
+}
+
+/// Probability sampling.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// The share as written.
+    pub rate: Probability,
+    /// What randomness is compared with.
+    pub threshold: Threshold,
+    /// Where randomness comes from: a key if there is one, else the next key, else the generator.
+    pub by: Vec<Key>,
+}
+
+/// A sampling key of one or more parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key(pub Vec<Part>);
+
+/// A part of a sampling key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The tag's namespace.
+    Namespace,
+    /// The tag's pod.
+    Pod,
+    /// The tag's container.
+    Container,
+    /// What owns the pod, while metadata is known.
+    Workload,
+    /// The record's stream.
+    Stream,
+    /// The line's severity.
+    Severity,
+    /// The trace id.
+    TraceId,
+    /// A field of the line's JSON, else of the record, by its path.
+    Field(Vec<Box<str>>),
+}
+
+impl Default for RuleFile {
+    fn default() -> RuleFile {
+        RuleFile {
+            input: Input::default(),
+            pods: Pods::default(),
+            enrich: Enrichment {
+                key: "kubernetes".into(),
+                fields: Fields::All,
+                labels: Selection::All,
+                annotations: Selection::All,
+            },
+            metrics: Metrics { file: "/run/nodesieve/metrics.prom".into(), every: Duration::from_secs(10) },
+            no_match: Action::Keep,
+            annotate: true,
+            guards: Vec::new(),
+            rules: Vec::new(),
+        }
+    }
+}
+
+impl Default for Input {
+    fn default() -> Input {
+        Input {
+            tag_prefix: "kube.var.log.containers.".into(),
+            message: ["log", "message"].map(Box::from).to_vec(),
+            trace_id: ["trace_id", "traceId", "traceparent", "xray_trace_id"].map(Box::from).to_vec(),
+            continuation: Some(Continuation { within: Duration::from_secs(5), lines: 500 }),
+            max_record: 1_000_000,
+        }
+    }
+}
+
+impl Default for Pods {
+    fn default() -> Pods {
+        Pods {
+            dir: "/run/nodesieve/pods".into(),
+            cache: CacheSettings {
+                ttl: Duration::from_secs(60),
+                stale: Duration::from_secs(600),
+                missing_ttl: Duration::from_secs(2),
+                capacity: NonZeroUsize::new(1024).unwrap_or(NonZeroUsize::MIN),
+            },
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Reading a mapping: its known keys, each with its type, and a mistake for everything else.
+
+use crate::config::yaml::{Kind, Node, Quoting};
+use crate::diag::{Code, Diagnostic, did_you_mean};
+use crate::glob::Globs;
+use crate::time::parse_duration;
+use std::ops::{Range, RangeInclusive};
+use std::time::Duration;
+
+/// Collects mistakes; every reading method notes what is wrong and answers `None`, so that the pass goes on.
+pub(super) struct Mistakes(pub(super) Vec<Diagnostic>);
+
+impl Mistakes {
+    pub(super) fn note(&mut self, code: Code, span: &Range<usize>, message: impl Into<String>) {
+        self.0.push(Diagnostic::new(code, span.clone(), message));
+    }
+
+    pub(super) fn note_with_help(
+        &mut self,
+        code: Code,
+        span: &Range<usize>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.0.push(Diagnostic::new(code, span.clone(), message).with_help(help));
+    }
+
+    pub(super) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+        match &node.kind {
+            Kind::Scalar { text, .. } => Some(text),
+            kind => {
+                let help = "put it in single quotes if it starts with { or [";
+                self.note_with_help(Code::WrongKind, &node.span, format!("{what} must be text, found {}", name(kind)), help);
+                None
+            }
+        }
+    }
+
+    pub(super) fn boolean(&mut self, node: &Node, what: &str) -> Option<bool> {
+        match self.text(node, what)? {
+            "true" => Some(true),
+            "false" => Some(false),
+            other => {
+                self.note(Code::Value, &node.span, format!("{what} must be true or false, found `{other}`"));
+                None
+            }
+        }
+    }
+
+    pub(super) fn duration(&mut self, node: &Node, what: &str) -> Option<Duration> {
+        let text = self.text(node, what)?;
+        let found = parse_duration(text);
+        if found.is_none() {
+            let help = "write a number with its unit: 500ms, 60s, 10m, 2h, 1d";
+            self.note_with_help(Code::Duration, &node.span, format!("`{text}` is not a duration"), help);
+        }
+        found
+    }
+
+    pub(super) fn count(&mut self, node: &Node, what: &str, range: RangeInclusive<usize>) -> Option<usize> {
+        let text = self.text(node, what)?;
+        let found = text.replace('_', "").parse::<usize>().ok().filter(|count| range.contains(count));
+        if found.is_none() {
+            let (low, high) = (range.start(), range.end());
+            self.note(Code::Value, &node.span, format!("{what} must be a whole number from {low} to {high}, found `{text}`"));
+        }
+        found
+    }
+
+    /// One text or a list of texts; never an empty list.
+    pub(super) fn texts<'n>(&mut self, node: &'n Node, what: &str) -> Option<Vec<(&'n str, Range<usize>)>> {
+        let items: Vec<&Node> = match &node.kind {
+            Kind::List(list) => list.iter().collect(),
+            _ => vec![node],
+        };
+        if items.is_empty() {
+            self.note(Code::Value, &node.span, format!("{what} must not be an empty list"));
+            return None;
+        }
+        items.into_iter().map(|item| Some((self.text(item, what)?, item.span.clone()))).collect()
+    }
+
+    pub(super) fn globs(&mut self, node: &Node, what: &str, allowed: fn(char) -> bool) -> Option<Globs> {
+        let texts = self.texts(node, what)?;
+        for (text, span) in &texts {
+            let wrong = text.chars().find(|&character| !matches!(character, '*' | '?') && !allowed(character));
+            if let Some(wrong) = wrong {
+                let message = format!("`{text}` can match no {what}: none contains '{wrong}'");
+                self.note_with_help(Code::Glob, span, message, "globs know * (any run) and ? (one character)");
+            }
+            if text.is_empty() {
+                self.note(Code::Value, span, format!("{what} must not be empty"));
+            }
+        }
+        Some(Globs::new(texts.into_iter().map(|(text, _)| text)))
+    }
+
+    /// An absolute path without `..`.
+    pub(super) fn path(&mut self, node: &Node, what: &str) -> Option<String> {
+        let text = self.text(node, what)?;
+        let climbs = text.split('/').any(|part| part == "..");
+        if !text.starts_with('/') || climbs || text.contains('\0') {
+            let help = "the filter sees only the directories in accessible_paths, by their full paths";
+            self.note_with_help(Code::Path, &node.span, format!("{what} must be an absolute path, found `{text}`"), help);
+            return None;
+        }
+        Some(text.to_owned())
+    }
+}
+
+/// A mapping whose keys have been checked.
+pub(super) struct Section<'n> {
+    entries: Vec<(&'n str, &'n Node, &'n Node)>,
+    pub(super) span: Range<usize>,
+}
+
+impl<'n> Section<'n> {
+    /// Opens a mapping. `known` are its keys; `later` are keys that a later version reads.
+    pub(super) fn open(
+        node: &'n Node,
+        what: &str,
+        known: &[&'static str],
+        later: &[&'static str],
+        mistakes: &mut Mistakes,
+    ) -> Option<Section<'n>> {
+        let map = match &node.kind {
+            Kind::Map(map) => map,
+            // `drop:` with nothing behind it.
+            Kind::Scalar { text, quoting: Quoting::Plain } if text.is_empty() || text == "~" || text == "null" => {
+                return Some(Section { entries: Vec::new(), span: node.span.clone() });
+            }
+            kind => {
+                mistakes.note(Code::WrongKind, &node.span, format!("{what} must be a mapping, found {}", name(kind)));
+                return None;
+            }
+        };
+        let mut entries = Vec::new();
+        for (key, value) in map {
+            let Kind::Scalar { text, .. } = &key.kind else { continue };
+            if known.contains(&text.as_str()) {
+                entries.push((text.as_str(), key, value));
+            } else if later.contains(&text.as_str()) {
+                let message = format!("`{text}` is not supported by this version");
+                mistakes.note(Code::Unsupported, &key.span, message);
+            } else {
+                let message = format!("unknown key `{text}` in {what}");
+                let help = match did_you_mean(text, known.iter().chain(later).copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("known keys: {}", known.join(", ")),
+                };
+                mistakes.note_with_help(Code::UnknownKey, &key.span, message, help);
+            }
+        }
+        Some(Section { entries, span: node.span.clone() })
+    }
+
+    /// The value of a key.
+    pub(super) fn get(&self, key: &str) -> Option<&'n Node> {
+        self.entries.iter().find(|(name, ..)| *name == key).map(|(_, _, value)| *value)
+    }
+
+    /// The keys that are there, with their places and values.
+    pub(super) fn entries(&self) -> &[(&'n str, &'n Node, &'n Node)] {
+        &self.entries
+    }
+
+    /// Whether the value of a key is the plain word `off`, and anything else that is there is not supported.
+    pub(super) fn only_off(&self, key: &str, off: &str, mistakes: &mut Mistakes) {
+        if let Some(node) = self.get(key)
+            && !matches!(&node.kind, Kind::Scalar { text, .. } if text == off)
+        {
+            let message = format!("`{key}` is not supported by this version");
+            mistakes.note_with_help(Code::Unsupported, &node.span, message, format!("leave it out or write `{key}: {off}`"));
+        }
+    }
+}
+
+fn name(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Scalar { .. } => "text",
+        Kind::List(_) => "a list",
+        Kind::Map(_) => "a mapping",
+    }
+}

@@ -1,0 +1,261 @@
+//! Mistakes in a user's file, shown so that they can be mended: a stable code, the place, a caret, and help.
+//!
+//! All mistakes of a file are collected in one pass and shown together. The frame is plain text without dependencies,
+//! because the filter itself prints it to Fluent Bit's log.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+/// What kind of mistake; the number never changes its meaning and is never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Code {
+    /// The text is not YAML.
+    Syntax,
+    /// Nested deeper than 16 levels.
+    TooDeep,
+    /// An anchor, alias or tag.
+    Anchor,
+    /// The same key twice in one mapping.
+    DuplicateKey,
+    /// A mapping where text belongs, and the like.
+    WrongKind,
+    /// A key that means nothing here.
+    UnknownKey,
+    /// A key that must be there is not.
+    MissingKey,
+    /// `version` is not 1.
+    Version,
+    /// A value out of its range or not one of its choices.
+    Value,
+    /// A duration without unit, or with an unknown one.
+    Duration,
+    /// A rate that is no probability.
+    Rate,
+    /// A rule name that is not lower case letters, digits and dashes, or is taken by nodesieve itself.
+    Name,
+    /// Two rules with one name.
+    DuplicateName,
+    /// A name pattern that can match nothing.
+    Glob,
+    /// A path that does not start with a slash or climbs with `..`.
+    Path,
+    /// A message pattern that is refused.
+    Pattern,
+    /// A message pattern that is legal but surely not meant.
+    PatternDoubt,
+    /// A rule without a policy, or with more than one.
+    Policy,
+    /// A drop that neither ends nor says why.
+    Unexplained,
+    /// A rule behind one that matches everything.
+    Unreachable,
+    /// Something that this version does not do yet.
+    Unsupported,
+}
+
+impl Code {
+    /// Every code with its name and what it means.
+    pub const ALL: [(Code, &'static str, &'static str); 21] = [
+        (Code::Syntax, "NS100", "the text is not YAML"),
+        (Code::TooDeep, "NS101", "nested deeper than 16 levels"),
+        (Code::Anchor, "NS102", "anchors, aliases and tags are not used in rule files"),
+        (Code::DuplicateKey, "NS103", "the same key twice"),
+        (Code::WrongKind, "NS200", "a mapping where text belongs, and the like"),
+        (Code::UnknownKey, "NS201", "a key that means nothing here"),
+        (Code::MissingKey, "NS202", "a key that must be there is not"),
+        (Code::Version, "NS203", "a version other than 1"),
+        (Code::Value, "NS300", "a value out of its range or not one of its choices"),
+        (Code::Duration, "NS301", "a duration without unit, or with an unknown one"),
+        (Code::Rate, "NS302", "a rate that is not a probability"),
+        (Code::Name, "NS303", "a name that a rule may not have"),
+        (Code::DuplicateName, "NS304", "two rules with one name"),
+        (Code::Glob, "NS305", "a name pattern that can match nothing"),
+        (Code::Path, "NS306", "a path that is not absolute"),
+        (Code::Pattern, "NS400", "a message pattern that is refused"),
+        (Code::PatternDoubt, "NS401", "a message pattern that is legal but surely not meant"),
+        (Code::Policy, "NS500", "a rule without a policy, or with more than one"),
+        (Code::Unexplained, "NS501", "a drop that neither ends nor says why"),
+        (Code::Unreachable, "NS502", "a rule behind one that decides everything"),
+        (Code::Unsupported, "NS900", "something that this version does not do yet"),
+    ];
+
+    /// The code as it is printed and searched for, such as `NS201`.
+    pub fn name(self) -> &'static str {
+        Code::ALL.iter().find(|(code, ..)| *code == self).map_or("NS000", |(_, name, _)| name)
+    }
+
+    /// Whether the file can be used all the same.
+    pub fn is_warning(self) -> bool {
+        matches!(self, Code::Glob | Code::PatternDoubt | Code::Unreachable)
+    }
+}
+
+/// One mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What kind.
+    pub code: Code,
+    /// The bytes of the source that are at fault.
+    pub span: Range<usize>,
+    /// What is wrong, lower case, without a full stop.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// A mistake without help.
+    pub fn new(code: Code, span: Range<usize>, message: impl Into<String>) -> Diagnostic {
+        Diagnostic { code, span, message: message.into(), help: None }
+    }
+
+    /// The same with help.
+    #[must_use]
+    pub fn with_help(self, help: impl Into<String>) -> Diagnostic {
+        Diagnostic { help: Some(help.into()), ..self }
+    }
+
+    /// Line and column of the mistake in `source`, both counted from 1, the column in characters.
+    pub fn position(&self, source: &str) -> (usize, usize) {
+        let before = source.get(..self.span.start).unwrap_or(source);
+        let line = before.matches('\n').count().saturating_add(1);
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count().saturating_add(1);
+        (line, column)
+    }
+
+    /// The mistake with its place in `source`, the file called `file`, as several lines of text.
+    pub fn render(&self, source: &str, file: &str, paint: Paint) -> String {
+        let (line, column) = self.position(source);
+        let text = source.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+        let rest_of_line = text.chars().count().saturating_sub(column.saturating_sub(1)).max(1);
+        let spanned = source.get(self.span.clone()).unwrap_or_default();
+        let width = spanned.lines().next().unwrap_or_default().chars().count().clamp(1, rest_of_line);
+        let number = line.to_string();
+        let margin = " ".repeat(number.len());
+        // A tab stays a tab in front of the caret, so that the two lines align in any terminal.
+        let indent: String = text
+            .chars()
+            .take(column.saturating_sub(1))
+            .map(|character| if character == '\t' { '\t' } else { ' ' })
+            .collect();
+        let (kind, style) = if self.code.is_warning() { ("warning", WARNING) } else { ("error", ERROR) };
+        let mut out = String::new();
+        let heading = paint.apply(style, &format!("{kind}[{}]", self.code.name()));
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{heading}: {}", self.message);
+        let _ = writeln!(out, "{margin}--> {file}:{line}:{column}");
+        let _ = writeln!(out, "{margin} |");
+        let _ = writeln!(out, "{number} | {text}");
+        let _ = writeln!(out, "{margin} | {indent}{}", paint.apply(style, &"^".repeat(width)));
+        if let Some(help) = &self.help {
+            let _ = writeln!(out, "{margin} = {}: {help}", paint.apply(HELP, "help"));
+        }
+        out
+    }
+}
+
+/// Whether to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paint {
+    /// Plain text.
+    Plain,
+    /// ANSI colours.
+    Ansi,
+}
+
+impl Paint {
+    fn apply(self, style: &str, text: &str) -> String {
+        match self {
+            Paint::Plain => text.to_owned(),
+            Paint::Ansi => format!("\x1b[{style}m{text}\x1b[0m"),
+        }
+    }
+}
+
+/// All mistakes of a file, in the order of their places, as text.
+pub fn render_all(diagnostics: &[Diagnostic], source: &str, file: &str, paint: Paint) -> String {
+    let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
+    sorted.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.code));
+    sorted.iter().map(|diagnostic| diagnostic.render(source, file, paint)).collect::<Vec<_>>().join("\n")
+}
+
+/// The known word that is nearest to `word`, if any is near enough to have been meant.
+pub fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let allowed = (word.len() / 3).max(1);
+    known
+        .into_iter()
+        .map(|candidate| (distance(word, candidate), candidate))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein's distance, one row at a time.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (index, a) in one.chars().take(64).enumerate() {
+        let mut diagonal = index;
+        let mut left = index.saturating_add(1);
+        for (slot, b) in row.iter_mut().skip(1).zip(&other) {
+            let substituted = diagonal.saturating_add(usize::from(a != *b));
+            diagonal = *slot;
+            left = left.saturating_add(1).min(slot.saturating_add(1)).min(substituted);
+            *slot = left;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = index.saturating_add(1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+const ERROR: &str = "1;31";
+const WARNING: &str = "1;33";
+const HELP: &str = "1;36";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_is_shown_with_its_line_and_a_caret() {
+        let source = "version: 1\nrules:\n  - nmae: x\n";
+        let shown = Diagnostic::new(Code::UnknownKey, 22..26, "unknown key `nmae`").with_help("did you mean `name`?");
+        assert_eq!(
+            shown.render(source, "nodesieve.yaml", Paint::Plain),
+            "error[NS201]: unknown key `nmae`\n --> nodesieve.yaml:3:5\n  |\n3 |   - nmae: x\n  |     ^^^^\n  = help: did you mean `name`?\n"
+        );
+        let coloured = shown.render(source, "f", Paint::Ansi);
+        assert!(coloured.starts_with("\x1b[1;31merror[NS201]\x1b[0m: "));
+    }
+
+    #[test]
+    fn places_count_characters_and_survive_the_end_of_the_text() {
+        let source = "ä: ö\n\tx";
+        assert_eq!(Diagnostic::new(Code::Syntax, 4..6, "").position(source), (1, 4));
+        let at_end = Diagnostic::new(Code::Syntax, 9..9, "here").render(source, "f", Paint::Plain);
+        assert!(at_end.contains("2 | \tx\n  | \t ^"), "{at_end}");
+        let behind = Diagnostic::new(Code::Syntax, 99..120, "x").render(source, "f", Paint::Plain);
+        assert!(behind.contains("f:2:3"));
+    }
+
+    #[test]
+    fn suggests_only_what_is_near() {
+        let known = ["namespace", "pod", "container", "message"];
+        assert_eq!(did_you_mean("namspace", known), Some("namespace"));
+        assert_eq!(did_you_mean("mesage", known), Some("message"));
+        assert_eq!(did_you_mean("pods", known), Some("pod"));
+        assert_eq!(did_you_mean("labels", known), None);
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+    }
+
+    #[test]
+    fn codes_are_distinct_and_complete() {
+        let mut names: Vec<&str> = Code::ALL.iter().map(|(_, name, _)| *name).collect();
+        names.dedup();
+        assert_eq!(names.len(), Code::ALL.len());
+        assert!(Code::ALL.iter().all(|(code, name, _)| code.name() == *name));
+    }
+}

@@ -1,0 +1,97 @@
+//! The same decision, told step by step: which rule was asked, and which condition failed.
+
+use crate::config::model::Action;
+use crate::engine::decide::{self, Met};
+use crate::engine::facts::{Facts, Metadata};
+use crate::engine::{Engine, Fault, Input, Why, check_utf8};
+use crate::json::Malformed;
+use crate::metrics::Stage;
+use crate::pods::PodSource;
+use crate::record::RecordView;
+use crate::severity::Severity;
+use crate::tag::ContainerTag;
+use crate::time::Now;
+
+/// How a record is decided, without deciding it: no counter moves and no generator is drawn from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// Every guard and rule that was asked, in order.
+    pub steps: Vec<Step>,
+    /// The line's severity.
+    pub severity: Option<Severity>,
+    /// What decides; `None` when a generator would draw.
+    pub action: Option<Action>,
+    /// Why.
+    pub why: Why,
+}
+
+/// One guard or rule and its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its name.
+    pub name: Box<str>,
+    /// Guard or rule.
+    pub stage: Stage,
+    /// Its answer.
+    pub result: StepResult,
+}
+
+/// The answer of a guard or rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepResult {
+    /// It decides.
+    Matched,
+    /// This condition does not hold.
+    Failed(&'static str),
+    /// This condition cannot be known; the record is kept.
+    Unknown(&'static str),
+    /// Its `until` is over.
+    Over,
+}
+
+impl Engine {
+    /// Explains one record as if it stood alone: a continuation line is judged by itself.
+    ///
+    /// # Errors
+    /// [`Fault`] for a record that could not be read and would be echoed.
+    pub fn explain(&mut self, input: Input<'_>, now: Now, pods: &mut dyn PodSource) -> Result<Explained, Fault> {
+        let Engine { rules, names, cache, random, .. } = self;
+        let tag = std::str::from_utf8(input.tag).map_err(|_| Fault::Utf8)?;
+        check_utf8(input.text)?;
+        let record = RecordView::read(input.text, names).map_err(|reason| match reason {
+            Malformed::Syntax => Fault::Record,
+            Malformed::TooDeep => Fault::Depth,
+        })?;
+        let line = record.line();
+        let container = ContainerTag::parse(tag, &rules.input.tag_prefix);
+        let facts = Facts::new(&record, line.as_ref(), container, input.time, now, &rules.input);
+        let mut metadata = Metadata::new(tag, container, &rules.enrich, now, cache, pods);
+        let meets = decide::tag_meets(rules, container);
+        // The verdict comes from the one function that decides; only what a generator would draw is left open.
+        let verdict = decide::decide(rules, &meets, &facts, &mut metadata, &mut random.clone());
+        let action = match decide::sample_of(rules, verdict.why) {
+            Some(sample) => decide::keyed(sample, &facts, &mut metadata),
+            None => Some(verdict.action),
+        };
+        let mut steps = Vec::new();
+        let guards = rules.guards.iter().map(|rule| (Stage::Guard, rule));
+        for (stage, rule) in guards.chain(rules.rules.iter().map(|rule| (Stage::Rule, rule))) {
+            let result = if decide::is_over(rule, now) {
+                StepResult::Over
+            } else if let Some(key) = decide::names_met(&rule.when, container.as_ref()) {
+                StepResult::Failed(key)
+            } else {
+                match decide::met(&rule.when, &facts, &mut metadata) {
+                    Met::Yes => StepResult::Matched,
+                    Met::No(key) => StepResult::Failed(key),
+                    Met::Unknown(key) => StepResult::Unknown(key),
+                }
+            };
+            steps.push(Step { name: rule.name.clone(), stage, result });
+            if matches!(result, StepResult::Matched | StepResult::Unknown(_)) {
+                break;
+            }
+        }
+        Ok(Explained { steps, severity: facts.severity(), action, why: verdict.why })
+    }
+}

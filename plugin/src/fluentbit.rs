@@ -1,0 +1,181 @@
+//! The ABI of Fluent Bit's wasm filter in JSON mode (4.2 and later): the only file with `unsafe`.
+//!
+//! Source: Fluent Bit, src/wasm/flb_wasm.c and plugins/filter_wasm/filter_wasm.c. One call per record; tag and record
+//! are copied into our memory with our own `malloc`, each with a NUL behind it, and freed after the call. The answer
+//! is a NUL-terminated text that the host copies before it frees them: an empty one drops the record, so one buffer of
+//! ours serves for all answers, and the record itself may be the answer.
+//!
+//! A trap would lose the record and leave our state as it was in the middle of the call. [`State::inside`] notices
+//! that a call did not return; from then on records pass untouched and the metrics say so.
+#![expect(unsafe_code, reason = "the ABI passes pointers")]
+
+use crate::host::Host;
+use nodesieve_engine::engine::{Answer, Input};
+use nodesieve_engine::metrics::Metric;
+use nodesieve_engine::time::{EventTime, Now};
+use std::cell::UnsafeCell;
+use std::ffi::OsString;
+use std::os::wasi::ffi::OsStringExt as _;
+use std::path::PathBuf;
+
+/// Everything that lives from one call to the next.
+struct State {
+    host: Option<Host>,
+    answer: Vec<u8>,
+    /// Set for the time of a call.
+    inside: bool,
+    /// Set for good when a call found `inside` set.
+    broken: bool,
+}
+
+struct SingleThreaded(UnsafeCell<State>);
+
+// SAFETY: Fluent Bit runs filters in one thread and the module has no threads; nothing else can reach the cell.
+unsafe impl Sync for SingleThreaded {}
+
+static STATE: SingleThreaded =
+    SingleThreaded(UnsafeCell::new(State { host: None, answer: Vec::new(), inside: false, broken: false }));
+
+/// The answer that drops a record.
+static DROP: [u8; 1] = [0];
+
+/// Fluent Bit's entry point: `sec` and `nsec` are the record's time, lengths do not count the NULs.
+///
+/// Returns the answer as the module header describes it; never null.
+#[unsafe(no_mangle)]
+pub extern "C" fn filter(tag: *const u8, tag_len: u32, sec: u32, nsec: u32, record: *const u8, record_len: u32) -> *const u8 {
+    // SAFETY: calls do not overlap, see `SingleThreaded`; the host does not call back in before this one returns.
+    let state = unsafe { &mut *STATE.0.get() };
+    // SAFETY: where not null, the host has put that many bytes there and frees them only after the call.
+    let (tag, text) = unsafe { (bytes(tag, tag_len), bytes(record, record_len)) };
+    if std::mem::replace(&mut state.inside, true) {
+        state.broken = true;
+    }
+    let tag = tag.unwrap_or_default();
+    let answer = match text {
+        Some(text) => state.answer(Input { tag, time: EventTime { sec, nsec }, text }),
+        None => state.mark_lost(record_len),
+    };
+    let pointer = match answer {
+        Answer::Drop => DROP.as_ptr(),
+        Answer::Keep => state.answer.as_ptr(),
+        Answer::Echo => record,
+    };
+    state.inside = false;
+    pointer
+}
+
+impl State {
+    fn host(&mut self) -> &mut Host {
+        self.host.get_or_insert_with(|| Host::start(&preopened_directories(), seed()))
+    }
+
+    /// Decides; the text of [`Answer::Keep`] stands NUL-terminated in `self.answer`.
+    fn answer(&mut self, input: Input<'_>) -> Answer {
+        if self.broken {
+            return self.pass_through(input);
+        }
+        let mut out = std::mem::take(&mut self.answer);
+        let answer = self.host().filter(input, now(), &mut out);
+        self.answer = out;
+        if answer == Answer::Keep {
+            self.answer.push(0);
+        }
+        answer
+    }
+
+    /// The record did not fit into our memory: what goes on in its place says so, and no count is off.
+    fn mark_lost(&mut self, bytes: u32) -> Answer {
+        self.answer.clear();
+        self.answer.extend_from_slice(b"{\"nodesieve\":{\"fault\":\"the record did not fit into the filter's memory\"}}\0");
+        self.host().count_untouched(Metric::FaultNull, bytes as usize);
+        Answer::Keep
+    }
+
+    /// The engine's state may be half changed: only counters, which hold no invariant, go on.
+    fn pass_through(&mut self, input: Input<'_>) -> Answer {
+        let Some(host) = &mut self.host else { return Answer::Echo };
+        host.note_pass_through();
+        if input.tag == crate::host::TICK_TAG {
+            host.write_metrics_when_due(now());
+            return Answer::Drop;
+        }
+        host.count_untouched(Metric::FaultUnfinished, input.text.len());
+        Answer::Echo
+    }
+}
+
+/// # Safety
+/// A pointer that is not null must point to `length` bytes that stay for the call.
+unsafe fn bytes<'a>(pointer: *const u8, length: u32) -> Option<&'a [u8]> {
+    // SAFETY: the caller's.
+    (!pointer.is_null()).then(|| unsafe { std::slice::from_raw_parts(pointer, length as usize) })
+}
+
+/// Wall clock by the raw call: std's costs more than twice as much in the interpreter.
+fn now() -> Now {
+    let mut nanoseconds = 0u64;
+    // SAFETY: the pointer is to a live u64.
+    let failed = unsafe { wasi::clock_time_get(wasi::REALTIME, 1_000_000, &mut nanoseconds) };
+    Now(if failed == 0 { nanoseconds } else { 0 })
+}
+
+fn seed() -> u64 {
+    let mut seed = [0u8; 8];
+    // SAFETY: the pointer is to eight live bytes. A host without randomness leaves the seed at zero.
+    unsafe { wasi::random_get(seed.as_mut_ptr(), seed.len()) };
+    u64::from_le_bytes(seed)
+}
+
+/// The directories in `accessible_paths`, in their order, by the names they were configured with.
+fn preopened_directories() -> Vec<PathBuf> {
+    let mut directories = Vec::new();
+    for descriptor in 3..64 {
+        let mut prestat = wasi::Prestat { kind: 0, name_length: 0 };
+        // SAFETY: the pointer is to a live Prestat.
+        if unsafe { wasi::fd_prestat_get(descriptor, &mut prestat) } != 0 {
+            break;
+        }
+        let mut name = vec![0u8; prestat.name_length];
+        // SAFETY: the pointer is to as many live bytes as the length says.
+        if unsafe { wasi::fd_prestat_dir_name(descriptor, name.as_mut_ptr(), name.len()) } == 0 {
+            directories.push(PathBuf::from(OsString::from_vec(name)));
+        }
+    }
+    directories
+}
+
+/// The calls of WASI preview 1 that std does not offer.
+mod wasi {
+    /// `clockid_t`: the wall clock.
+    pub(super) const REALTIME: u32 = 0;
+
+    /// `prestat_t`; the one kind there is, 0, is a directory.
+    #[repr(C)]
+    pub(super) struct Prestat {
+        pub(super) kind: u8,
+        pub(super) name_length: usize,
+    }
+
+    #[link(wasm_import_module = "wasi_snapshot_preview1")]
+    unsafe extern "C" {
+        pub(super) fn clock_time_get(clock: u32, precision: u64, time: *mut u64) -> u16;
+        pub(super) fn random_get(buffer: *mut u8, length: usize) -> u16;
+        pub(super) fn fd_prestat_get(descriptor: u32, prestat: *mut Prestat) -> u16;
+        pub(super) fn fd_prestat_dir_name(descriptor: u32, name: *mut u8, length: usize) -> u16;
+    }
+}
+
+#[cfg(own_initialize)]
+unsafe extern "C" {
+    fn __wasm_call_ctors();
+}
+
+/// What a reactor module runs before its first call. Defined here where rustc does not link a start file that does;
+/// without it the linker wraps every export in a call to the constructors and destructors.
+#[cfg(own_initialize)]
+#[unsafe(no_mangle)]
+pub extern "C" fn _initialize() {
+    // SAFETY: the host calls this once, before anything else.
+    unsafe { __wasm_call_ctors() }
+}
