@@ -6,9 +6,19 @@ use std::{fmt, io, path::PathBuf};
 #[derive(Debug)]
 pub enum SamplesError {
     /// The folder for the samples could not be made.
-    CreateDir { path: PathBuf, reason: io::Error },
+    CreateDir {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        reason: io::Error,
+    },
     /// A log file or the pod list could not be written.
-    WriteFile { path: PathBuf, reason: io::Error },
+    WriteFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: io::Error,
+    },
 }
 
 impl fmt::Display for SamplesError {

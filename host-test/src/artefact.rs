@@ -1,0 +1,135 @@
+//! Finds the compiled filter, or compiles it: the harness tests the module that users deploy and nothing else.
+//!
+//! In this order: `--wasm` or `NODESIEVE_WASM`; a build with the active toolchain, whose wasm target is added when it
+//! is missing; a build with Debian's `rustc-web` and its own standard library. A build.rs would do this in every
+//! check of an editor, so it is done here, when the module is needed, once per process.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use thiserror::Error;
+
+/// The target of the Fluent Bit module.
+const TARGET: &str = "wasm32-wasip1";
+
+/// Why there is no module.
+#[derive(Debug, Clone, Error)]
+pub enum ArtefactError {
+    /// The file that was named is not there.
+    #[error("find filter module {0}: no such file")]
+    Missing(PathBuf),
+    /// Neither toolchain can build it.
+    #[error(
+        "build filter: no toolchain for {TARGET}; run `rustup target add {TARGET}`, or install Debian's packages \
+         rustc-web, rust-web-src, wasi-libc and lld ({0})"
+    )]
+    NoToolchain(String),
+    /// The compiler said no.
+    #[error("build filter: {command} failed:\n{output}")]
+    Build {
+        /// The command.
+        command: String,
+        /// What it printed.
+        output: String,
+    },
+    /// The compiler could not be started.
+    #[error("build filter: start {command}: {reason}")]
+    Start {
+        /// The command.
+        command: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The module: `named` if given, else `NODESIEVE_WASM`, else built now.
+///
+/// # Errors
+/// [`ArtefactError`]; a failed build is remembered and not tried again in this process.
+pub fn module(named: Option<&Path>) -> Result<PathBuf, ArtefactError> {
+    let from_environment = std::env::var_os("NODESIEVE_WASM").map(PathBuf::from);
+    if let Some(path) = named.map(Path::to_owned).or(from_environment) {
+        return if path.is_file() { Ok(path) } else { Err(ArtefactError::Missing(path)) };
+    }
+    static BUILT: OnceLock<Result<PathBuf, ArtefactError>> = OnceLock::new();
+    BUILT.get_or_init(build).clone()
+}
+
+/// The workspace that this harness was compiled in.
+pub fn workspace() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_owned()
+}
+
+fn build() -> Result<PathBuf, ArtefactError> {
+    let root = workspace();
+    let target_dir = root.join("target");
+    let has_target = || target_libdir().is_some_and(|dir| dir.read_dir().is_ok_and(|mut files| files.next().is_some()));
+    let mut reason = String::new();
+    if !has_target() {
+        eprintln!("adding the target {TARGET} to the active toolchain");
+        if let Err(error) = run(Command::new("rustup").args(["target", "add", TARGET])) {
+            reason = error.to_string();
+        }
+    }
+    let mut cargo = if has_target() { rustup_cargo() } else { debian_cargo().ok_or(ArtefactError::NoToolchain(reason))? };
+    cargo
+        .args(["build", "--package", "nodesieve", "--release", "--target", TARGET, "--manifest-path"])
+        .arg(root.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target_dir);
+    let module = target_dir.join(TARGET).join("release/nodesieve.wasm");
+    if !module.exists() {
+        eprintln!("building the filter for {TARGET}");
+    }
+    run(&mut cargo)?;
+    if module.is_file() { Ok(module) } else { Err(ArtefactError::Missing(module)) }
+}
+
+fn target_libdir() -> Option<PathBuf> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]).output().ok()?;
+    let path = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| PathBuf::from(path.trim()))
+}
+
+fn rustup_cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    without_inherited_flags(&mut cargo);
+    cargo
+}
+
+/// Debian's compiler has no library for the target, but its source: std is built along, against Debian's wasi-libc.
+fn debian_cargo() -> Option<Command> {
+    let parts = ["/usr/bin/cargo", "/usr/bin/rustc", "/usr/lib/wasm32-wasi/libc.a"];
+    if !parts.iter().all(|part| Path::new(part).exists()) {
+        return None;
+    }
+    let mut cargo = Command::new("/usr/bin/cargo");
+    without_inherited_flags(&mut cargo);
+    cargo
+        .env("RUSTC", "/usr/bin/rustc")
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS", "-Clink-self-contained=no -L/usr/lib/wasm32-wasi -Clink-arg=-lc")
+        .args(["-Zbuild-std=std,panic_abort", "--ignore-rust-version"]);
+    Some(cargo)
+}
+
+/// Flags meant for the harness's own build (coverage, sanitizers) do not fit the module.
+fn without_inherited_flags(cargo: &mut Command) {
+    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"] {
+        cargo.env_remove(name);
+    }
+}
+
+fn run(command: &mut Command) -> Result<(), ArtefactError> {
+    let shown = format!("{command:?}");
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|reason| ArtefactError::Start { command: shown.clone(), reason: reason.to_string() })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(ArtefactError::Build { command: shown, output: String::from_utf8_lossy(&output.stderr).into_owned() })
+}

@@ -1,0 +1,205 @@
+//! Literate cases: a Markdown file is a test. Prose explains the behaviour; fenced blocks are the files.
+//!
+//! | block | content |
+//! |---|---|
+//! | `yaml rules` | the rule file; a later one replaces it while the filter runs |
+//! | `json pod <namespace>/<pod>` | a pod file as the sidecar writes it; `removed` in its place removes it |
+//! | `records <tag>` | one record a line, as the host's JSON text; `@<seconds>` in front sets the time |
+//! | `answers` | for each record before it: `drop`, `echo`, or the text that goes on |
+//! | `metrics` | `<name> <value>`, of the filter's own numbers so far |
+//!
+//! The rule kept here: a case says everything in the file, so it runs the same through every face.
+
+use std::fmt;
+
+/// A case file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// Its heading.
+    pub title: String,
+    /// Its blocks, in order.
+    pub steps: Vec<Step>,
+}
+
+/// One block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Put this rule file in place.
+    Rules(String),
+    /// Put this pod file in place; `None` removes it.
+    Pod {
+        /// Namespace.
+        namespace: String,
+        /// Pod name.
+        pod: String,
+        /// Content.
+        content: Option<String>,
+    },
+    /// Feed these records and compare the answers.
+    Records(Vec<Fed>),
+    /// Compare these numbers.
+    Metrics(Vec<(String, u64)>),
+}
+
+/// One record and its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fed {
+    /// The tag.
+    pub tag: String,
+    /// Nanoseconds since 1970; `None` is the time of the record before.
+    pub time: Option<u64>,
+    /// The record.
+    pub text: String,
+    /// What comes back.
+    pub answer: Expected,
+}
+
+/// What comes back for a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// Nothing.
+    Drop,
+    /// The record as it was.
+    Echo,
+    /// This text.
+    Keep(String),
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Expected::Drop => f.write_str("drop"),
+            Expected::Echo => f.write_str("echo"),
+            Expected::Keep(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Reads a case file; what is wrong with it is said with its line.
+///
+/// # Errors
+/// A block that is not known, answers that do not match their records in number, a value that is no number.
+pub fn read(source: &str) -> Result<Case, String> {
+    let title = source.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or("untitled").to_owned();
+    let mut steps = Vec::new();
+    let mut pending: Option<(usize, Vec<(String, Option<u64>, String)>)> = None;
+    for block in blocks(source) {
+        let at = block.line;
+        let mut words = block.info.split_whitespace();
+        let kind: Vec<&str> = words.by_ref().take(2).collect();
+        match kind.as_slice() {
+            ["yaml", "rules"] => steps.push(Step::Rules(block.content)),
+            ["json", "pod"] => {
+                let name = words.next().and_then(|name| name.split_once('/'));
+                let (namespace, pod) = name.ok_or_else(|| format!("line {at}: write `json pod namespace/pod`"))?;
+                let content = (block.content.trim() != "removed").then_some(block.content);
+                steps.push(Step::Pod { namespace: namespace.into(), pod: pod.into(), content });
+            }
+            ["records", tag] => {
+                let records: Result<Vec<_>, String> =
+                    block.content.lines().map(|line| record(line, tag).ok_or(format!("line {at}: a bad time in `{line}`"))).collect();
+                pending = Some((at, records?));
+            }
+            ["answers"] => {
+                let (_, records) = pending.take().ok_or_else(|| format!("line {at}: answers without records"))?;
+                let answers: Vec<&str> = block.content.lines().collect();
+                if answers.len() != records.len() {
+                    return Err(format!("line {at}: {} answers for {} records", answers.len(), records.len()));
+                }
+                let fed = records.into_iter().zip(answers).map(|((tag, time, text), answer)| Fed {
+                    tag,
+                    time,
+                    text,
+                    answer: match answer {
+                        "drop" => Expected::Drop,
+                        "echo" => Expected::Echo,
+                        text => Expected::Keep(text.to_owned()),
+                    },
+                });
+                steps.push(Step::Records(fed.collect()));
+            }
+            ["metrics"] => {
+                let number = |line: &str| {
+                    let (name, value) = line.rsplit_once(' ')?;
+                    Some((name.to_owned(), value.parse().ok()?))
+                };
+                let numbers: Option<Vec<_>> = block.content.lines().map(number).collect();
+                steps.push(Step::Metrics(numbers.ok_or_else(|| format!("line {at}: write `name value`"))?));
+            }
+            _ => return Err(format!("line {at}: unknown block `{}`", block.info)),
+        }
+    }
+    match pending {
+        Some((at, _)) => Err(format!("line {at}: records without answers")),
+        None => Ok(Case { title, steps }),
+    }
+}
+
+fn record(line: &str, tag: &str) -> Option<(String, Option<u64>, String)> {
+    match line.strip_prefix('@') {
+        Some(rest) => {
+            let (time, text) = rest.split_once(' ')?;
+            let (seconds, fraction) = time.split_once('.').unwrap_or((time, ""));
+            let nanoseconds: u64 = format!("{fraction:0<9}").get(..9)?.parse().ok()?;
+            let seconds: u64 = seconds.parse().ok()?;
+            let time = seconds.checked_mul(1_000_000_000)?.checked_add(nanoseconds)?;
+            Some((tag.to_owned(), Some(time), text.to_owned()))
+        }
+        None => Some((tag.to_owned(), None, line.to_owned())),
+    }
+}
+
+struct Block {
+    info: String,
+    line: usize,
+    content: String,
+}
+
+fn blocks(source: &str) -> Vec<Block> {
+    let mut found = Vec::new();
+    let mut open: Option<Block> = None;
+    for (index, line) in source.lines().enumerate() {
+        match (&mut open, line.strip_prefix("```")) {
+            (None, Some(info)) => {
+                open = Some(Block { info: info.trim().to_owned(), line: index.saturating_add(1), content: String::new() });
+            }
+            (Some(_), Some("")) => found.extend(open.take()),
+            (Some(block), _) => {
+                block.content.push_str(line);
+                block.content.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_every_block() {
+        let source = "# Title\n\nprose\n```yaml rules\nversion: 1\n```\n```json pod n/p\nremoved\n```\n\
+            ```records t\n@1.5 {\"a\":1}\n{}\n```\n```answers\ndrop\n{\"b\":2}\n```\n```metrics\nseen 2\n```\n";
+        let case = read(source).unwrap();
+        assert_eq!(case.title, "Title");
+        let fed = |time, text: &str, answer| Fed { tag: "t".into(), time, text: text.into(), answer };
+        assert_eq!(case.steps, [
+            Step::Rules("version: 1\n".into()),
+            Step::Pod { namespace: "n".into(), pod: "p".into(), content: None },
+            Step::Records(vec![
+                fed(Some(1_500_000_000), "{\"a\":1}", Expected::Drop),
+                fed(None, "{}", Expected::Keep("{\"b\":2}".into())),
+            ]),
+            Step::Metrics(vec![("seen".into(), 2)]),
+        ]);
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_a_case() {
+        assert_eq!(read("```records t\n{}\n```\n"), Err("line 1: records without answers".into()));
+        assert_eq!(read("```records t\n{}\n```\n```answers\n```\n"), Err("line 4: 0 answers for 1 records".into()));
+        assert_eq!(read("\n```what\n```\n"), Err("line 2: unknown block `what`".into()));
+    }
+}

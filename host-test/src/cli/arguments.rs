@@ -1,0 +1,132 @@
+//! What can be said on the command line.
+
+use crate::money::{CLOUDWATCH_PER_GB, FIREHOSE_PER_GB};
+use crate::samples::DEFAULT_SEED;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Drives the compiled nodesieve filter as Fluent Bit does.
+///
+/// Without a command: `replay` of conf/samples with conf/nodesieve.yaml.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Logs through the filter and on to a Firehose endpoint, with a ledger that adds up
+    Replay(Replay),
+    /// Validates rule files and shows every mistake with its place
+    Check(Check),
+    /// For each record on stdin: every rule with the condition that failed, and the verdict
+    Explain(Explain),
+    /// Writes the sample logs and pod list that conf/samples holds
+    Samples(Samples),
+}
+
+impl Command {
+    /// What runs when nothing is asked for.
+    pub(super) fn main_job() -> Command {
+        Command::Replay(Replay::default())
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Replay {
+    /// Rule file [default: conf/nodesieve.yaml]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+    /// Kubelet pod list that fills the pod files [default: conf/samples/podlist.json for the sample logs, else none]
+    #[arg(long, value_name = "PODLIST.json")]
+    pub(super) pods: Option<PathBuf>,
+    /// Container log files, or directories of *.log files [default: conf/samples/containers]
+    #[arg(long, value_name = "DIR|FILE", num_args = 1.., conflicts_with = "records")]
+    pub(super) logs: Vec<PathBuf>,
+    /// Records instead of logs, one {"tag","time":[s,ns],"record"} per line
+    #[arg(long, value_name = "FILE.ndjson")]
+    pub(super) records: Option<PathBuf>,
+    /// Delivers to this endpoint instead of the embedded one (an http URL of a stand-in; requests are not signed)
+    #[arg(long, value_name = "URL")]
+    pub(super) firehose: Option<String>,
+    /// Writes the delivered records in order
+    #[arg(long, value_name = "FILE.ndjson")]
+    pub(super) out: Option<PathBuf>,
+    /// The compiled filter [default: NODESIEVE_WASM, else built now]
+    #[arg(long, value_name = "FILE.wasm")]
+    pub(super) wasm: Option<PathBuf>,
+    /// What the filter's random numbers start from
+    #[arg(long, default_value_t = SEED)]
+    pub(super) seed: u64,
+    /// Dollars per GB of Firehose ingestion
+    #[arg(long, value_name = "DOLLARS", default_value_t = FIREHOSE_PER_GB)]
+    pub(super) price_firehose: f64,
+    /// Dollars per GB of CloudWatch Logs ingestion
+    #[arg(long, value_name = "DOLLARS", default_value_t = CLOUDWATCH_PER_GB)]
+    pub(super) price_cloudwatch: f64,
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+impl Default for Replay {
+    fn default() -> Replay {
+        Replay {
+            rules: None,
+            pods: None,
+            logs: Vec::new(),
+            records: None,
+            firehose: None,
+            out: None,
+            wasm: None,
+            seed: SEED,
+            price_firehose: FIREHOSE_PER_GB,
+            price_cloudwatch: CLOUDWATCH_PER_GB,
+            format: Format::Text,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Rule files
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// Rule file [default: conf/nodesieve.yaml]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+    /// Kubelet pod list; without one, metadata is missing
+    #[arg(long, value_name = "PODLIST.json")]
+    pub(super) pods: Option<PathBuf>,
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Samples {
+    /// Where to write `containers/` and `podlist.json`
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+    /// The same seed gives the same bytes
+    #[arg(long, default_value_t = DEFAULT_SEED)]
+    pub(super) seed: u64,
+}
+
+/// One seed for all runs, so that they can be compared.
+const SEED: u64 = 1;

@@ -1,0 +1,197 @@
+//! What each command does.
+
+use crate::cli::arguments::{Check, Explain, Format, Replay, Samples};
+use crate::explain::{PodFiles, explain as explain_record, text as explain_text};
+use crate::inputs::{self, Record};
+use crate::money::Prices;
+use crate::replay::{self, write_pods};
+use crate::rule_files::{self, Finding};
+use crate::{artefact, report, samples as sample_data};
+use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use nodesieve_engine::diag::Paint;
+use nodesieve_engine::engine::Engine;
+use std::fs::File;
+use std::io::{BufRead as _, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+pub(super) fn replay(arguments: &Replay) -> anyhow::Result<ExitCode> {
+    let conf = artefact::workspace().join("conf");
+    let rules_path = arguments.rules.clone().unwrap_or_else(|| conf.join("nodesieve.yaml"));
+    let (source, loaded) = match rule_files::load(&rules_path, Paint::Ansi) {
+        Ok(loaded) => loaded,
+        Err(error @ rule_files::RuleFileError::Mistakes { .. }) => {
+            anstream::eprintln!("{error}");
+            return Ok(ExitCode::from(1));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let (records, pod_list) = input(arguments, &conf, &loaded.rules.input.tag_prefix)?;
+    let module = artefact::module(arguments.wasm.as_deref())?;
+    let mut out = arguments.out.as_deref().map(create).transpose()?;
+    let mut out_failed = None;
+    let bar = progress_bar(records.len() as u64);
+    let is_default = Prices::default();
+    let prices = Prices {
+        firehose_per_gb: arguments.price_firehose,
+        cloudwatch_per_gb: arguments.price_cloudwatch,
+        date: if (arguments.price_firehose, arguments.price_cloudwatch) == (is_default.firehose_per_gb, is_default.cloudwatch_per_gb) {
+            is_default.date
+        } else {
+            "given"
+        },
+    };
+    let replay = replay::Replay {
+        module: &module,
+        source: &source,
+        rules: &loaded.rules,
+        pod_list: pod_list.as_deref(),
+        records: &records,
+        endpoint: arguments.firehose.as_deref(),
+        seed: arguments.seed,
+        prices,
+    };
+    let outcome = replay.run(
+        |done| if done.is_multiple_of(256) { bar.set_position(done as u64) },
+        |record, text| {
+            if let Some(out) = &mut out
+                && let Err(error) = write_delivered(out, record, text)
+            {
+                out_failed.get_or_insert(error);
+            }
+        },
+    )?;
+    bar.finish_and_clear();
+    if let Some(error) = out_failed {
+        return Err(error).context("write the delivered records");
+    }
+    if let Some(mut out) = out {
+        out.flush().context("write the delivered records")?;
+    }
+    if !outcome.stderr.is_empty() {
+        anstream::eprint!("{}", outcome.stderr);
+    }
+    match arguments.format {
+        Format::Text => print(&report::text(&outcome))?,
+        Format::Json => print(&format!("{}\n", serde_json::to_string_pretty(&outcome.ledger)?))?,
+    }
+    for wrong in &outcome.imbalances {
+        anstream::eprintln!("does not add up: {wrong}");
+    }
+    let is_well = outcome.imbalances.is_empty() && outcome.ledger.faults == 0;
+    Ok(ExitCode::from(u8::from(!is_well)))
+}
+
+pub(super) fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
+    let mut all: Vec<Finding> = Vec::new();
+    for file in &arguments.files {
+        let (findings, shown) = rule_files::check(file, Paint::Ansi)?;
+        if arguments.format == Format::Text {
+            anstream::eprint!("{shown}");
+            let count = |severity: &str| findings.iter().filter(|finding| finding.severity == severity).count();
+            print(&format!("{}: {} errors, {} warnings\n", file.display(), count("error"), count("warning")))?;
+        }
+        all.extend(findings);
+    }
+    if arguments.format == Format::Json {
+        print(&format!("{}\n", serde_json::to_string_pretty(&all)?))?;
+    }
+    let is_bad = all.iter().any(|finding| finding.severity == "error");
+    Ok(ExitCode::from(u8::from(is_bad)))
+}
+
+pub(super) fn explain(arguments: &Explain) -> anyhow::Result<ExitCode> {
+    let conf = artefact::workspace().join("conf");
+    let rules_path = arguments.rules.clone().unwrap_or_else(|| conf.join("nodesieve.yaml"));
+    let (_, loaded) = match rule_files::load(&rules_path, Paint::Ansi) {
+        Ok(loaded) => loaded,
+        Err(error @ rule_files::RuleFileError::Mistakes { .. }) => {
+            anstream::eprintln!("{error}");
+            return Ok(ExitCode::from(1));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let directory = tempfile::tempdir().context("make a directory for the pod files")?;
+    let mut pods = PodFiles(None);
+    if let Some(path) = &arguments.pods {
+        let pod_directory = directory.path().join("pods");
+        write_pods(&read(path)?, &pod_directory)?;
+        pods = PodFiles(Some(pod_directory));
+    }
+    let mut engine = Engine::new(loaded.rules, 0);
+    for (index, line) in std::io::stdin().lock().lines().enumerate() {
+        let line = line.context("read records from stdin")?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let record = inputs::record(&line).with_context(|| format!("read record at stdin:{}", index.saturating_add(1)))?;
+        let explanation = explain_record(&mut engine, &record, &mut pods);
+        match arguments.format {
+            Format::Text => print(&explain_text(&record, &explanation))?,
+            Format::Json => print(&format!("{}\n", serde_json::to_string(&explanation)?))?,
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn samples(arguments: &Samples) -> anyhow::Result<ExitCode> {
+    let summary = sample_data::write(&arguments.out, arguments.seed)?;
+    anstream::eprintln!(
+        "wrote {} lines in {} log files ({} bytes) and {} pods to {}",
+        summary.lines,
+        summary.files,
+        summary.bytes,
+        summary.pods,
+        arguments.out.display()
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The records to replay, and the pod list that goes with them.
+fn input(arguments: &Replay, conf: &Path, tag_prefix: &str) -> anyhow::Result<(Vec<Record>, Option<Vec<u8>>)> {
+    let samples = conf.join("samples");
+    let is_samples = arguments.logs.is_empty() && arguments.records.is_none();
+    let pods = match (&arguments.pods, is_samples) {
+        (Some(path), _) => Some(read(path)?),
+        (None, true) => Some(read(&samples.join("podlist.json"))?),
+        (None, false) => None,
+    };
+    let records = match (&arguments.records, is_samples) {
+        (Some(path), _) => inputs::records(path)?,
+        (None, true) => inputs::logs(&[samples.join("containers")], tag_prefix)?,
+        (None, false) => inputs::logs(&arguments.logs, tag_prefix)?,
+    };
+    Ok((records, pods))
+}
+
+fn write_delivered(out: &mut impl std::io::Write, record: &Record, text: &[u8]) -> std::io::Result<()> {
+    write!(out, "{{\"tag\":{},\"time\":[{},{}],\"record\":", serde_json::Value::from(record.tag.as_str()), record.time.0, record.time.1)?;
+    out.write_all(text)?;
+    out.write_all(b"}\n")
+}
+
+fn progress_bar(length: u64) -> ProgressBar {
+    // Hidden by itself when stderr is not a terminal.
+    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} records {elapsed}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
+    File::create(path).map(BufWriter::new).with_context(|| format!("create {}", path.display()))
+}
+
+fn read(path: &PathBuf) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("read {}", path.display()))
+}
+
+/// Data goes to stdout; a reader that is gone ends the run without a word.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}

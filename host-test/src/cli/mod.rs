@@ -1,0 +1,29 @@
+//! The command line: data on stdout, words on stderr; exit 0 when all is well, 1 for findings, 2 for failure.
+
+mod arguments;
+mod commands;
+
+use arguments::{Arguments, Command};
+use clap::Parser as _;
+use std::process::ExitCode;
+
+/// Runs what the command line asks for; without a command, the main job.
+///
+/// # Errors
+/// Whatever kept a command from its work. Findings are no error but an exit code.
+pub fn run() -> anyhow::Result<ExitCode> {
+    match Arguments::parse().command.unwrap_or_else(Command::main_job) {
+        Command::Replay(replay) => commands::replay(&replay),
+        Command::Check(check) => commands::check(&check),
+        Command::Explain(explain) => commands::explain(&explain),
+        Command::Samples(samples) => commands::samples(&samples),
+    }
+}
+
+/// Whether an error only says that nobody reads our output any more.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+}

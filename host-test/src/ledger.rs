@@ -1,0 +1,171 @@
+//! What a run came to: counted from outside where that is possible, and taken from the filter's own metrics for what
+//! only it knows. The two must agree, and [`Ledger::imbalances`] says where they do not.
+
+use crate::money::{Money, Prices};
+use serde::Serialize;
+
+/// The numbers of a run. Serialised as the `--format json` of `replay`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Ledger {
+    /// Records handed to the filter.
+    pub seen: u64,
+    /// Of these, handed back.
+    pub kept: u64,
+    /// Of these, dropped by a rule.
+    pub dropped: u64,
+    /// Records that a sample policy decided.
+    pub sampled: u64,
+    /// Records decided with the line before them.
+    pub continued: u64,
+    /// Kept with metadata from a pod file.
+    pub enriched: u64,
+    /// Kept with less.
+    pub metadata_missing: u64,
+    /// Kept without metadata because the tag names no container.
+    pub no_container_tag: u64,
+    /// Records that the filter could not read, and records that Fluent Bit would have lost.
+    pub faults: u64,
+    /// Records cut to `input.max_record`.
+    pub truncated: u64,
+    /// Records that the Firehose endpoint accepted.
+    pub delivered: u64,
+    /// Records too large for Firehose.
+    pub undeliverable: u64,
+    /// Calls of PutRecordBatch.
+    pub firehose_calls: u64,
+    /// Bytes of JSON seen.
+    pub bytes_in: u64,
+    /// Bytes of JSON kept.
+    pub bytes_out: u64,
+    /// Bytes that Firehose bills for what was delivered, each line a record.
+    pub billed_bytes: u64,
+    /// The same with `simple_aggregation`, lines joined into records of up to 1,000 KiB.
+    pub billed_bytes_aggregated: u64,
+    /// What Firehose would bill for everything seen, each line a record.
+    pub billed_bytes_unfiltered: u64,
+    /// The same with `simple_aggregation`.
+    pub billed_bytes_unfiltered_aggregated: u64,
+    /// Seconds between the first and the last record.
+    pub span_seconds: f64,
+    /// Ticks of the virtual clock.
+    pub ticks: u64,
+    /// What guards, rules and outcomes decided.
+    pub rules: Vec<RuleLine>,
+    /// What it costs and would have cost.
+    pub money: Money,
+    /// The prices that `money` is made of.
+    pub prices: Prices,
+}
+
+/// What one guard, rule or outcome decided.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct RuleLine {
+    /// Its name.
+    pub name: String,
+    /// `guard`, `rule` or `outcome`.
+    pub stage: String,
+    /// Records decided.
+    pub matched: u64,
+    /// Of these, kept.
+    pub kept: u64,
+    /// Of these, dropped.
+    pub dropped: u64,
+    /// Bytes of the dropped.
+    pub dropped_bytes: u64,
+}
+
+impl Ledger {
+    /// Takes what only the filter knows from its metrics file.
+    pub fn read_metrics(&mut self, metrics: &str) {
+        for (name, labels, value) in samples(metrics) {
+            match name {
+                "nodesieve_records_sampled_total" => self.sampled = value,
+                "nodesieve_records_continued_total" => self.continued = value,
+                "nodesieve_records_enriched_total" => self.enriched = value,
+                "nodesieve_records_metadata_missing_total" => self.metadata_missing = value,
+                "nodesieve_records_no_container_tag_total" => self.no_container_tag = value,
+                "nodesieve_records_truncated_total" => self.truncated = value,
+                _ if name.starts_with("nodesieve_fault_") => self.faults = self.faults.saturating_add(value),
+                _ if name.starts_with("nodesieve_rule_") => self.rule(labels, name, value),
+                _ => {}
+            }
+        }
+    }
+
+    /// Where the numbers do not add up; empty when they do.
+    pub fn imbalances(&self, metrics: &str) -> Vec<String> {
+        let own = |wanted: &str| samples(metrics).find(|(name, ..)| *name == wanted).map_or(0, |(.., value)| value);
+        let sum = |part: fn(&RuleLine) -> u64| self.rules.iter().map(part).sum::<u64>();
+        let checks = [
+            ("seen", self.seen, "kept + dropped", self.kept.saturating_add(self.dropped)),
+            ("kept", self.kept, "delivered + undeliverable", self.delivered.saturating_add(self.undeliverable)),
+            ("seen", self.seen, "the filter's seen", own("nodesieve_records_seen_total")),
+            ("kept", self.kept, "the filter's kept", own("nodesieve_records_kept_total")),
+            ("dropped", self.dropped, "the filter's dropped", own("nodesieve_records_dropped_total")),
+            ("bytes in", self.bytes_in, "the filter's bytes in", own("nodesieve_bytes_in_total")),
+            ("bytes out", self.bytes_out, "the filter's bytes out", own("nodesieve_bytes_out_total")),
+            ("seen", self.seen, "matched by all rules", sum(|rule| rule.matched)),
+            ("kept", self.kept, "kept by all rules", sum(|rule| rule.kept)),
+            ("dropped", self.dropped, "dropped by all rules", sum(|rule| rule.dropped)),
+        ];
+        checks
+            .into_iter()
+            .filter(|(_, left, _, right)| left != right)
+            .map(|(left_name, left, right_name, right)| format!("{left_name} is {left}, {right_name} is {right}"))
+            .collect()
+    }
+
+    fn rule(&mut self, labels: &str, name: &str, value: u64) {
+        let label = |key: &str| {
+            let rest = labels.split_once(&format!("{key}=\""))?.1;
+            rest.split_once('"').map(|(value, _)| value.to_owned())
+        };
+        let (Some(rule), Some(stage)) = (label("rule"), label("stage")) else { return };
+        let found = self.rules.iter().position(|line| line.name == rule && line.stage == stage);
+        let index = found.unwrap_or_else(|| {
+            self.rules.push(RuleLine { name: rule, stage, ..RuleLine::default() });
+            self.rules.len().saturating_sub(1)
+        });
+        let Some(line) = self.rules.get_mut(index) else { return };
+        match name {
+            "nodesieve_rule_matched_total" => line.matched = value,
+            "nodesieve_rule_kept_total" => line.kept = value,
+            "nodesieve_rule_dropped_total" => line.dropped = value,
+            "nodesieve_rule_dropped_bytes_total" => line.dropped_bytes = value,
+            _ => {}
+        }
+    }
+}
+
+/// The samples of a metrics file: name, text between the braces, value.
+pub fn samples(metrics: &str) -> impl Iterator<Item = (&str, &str, u64)> {
+    metrics.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+        let (key, value) = line.rsplit_once(' ')?;
+        let (name, labels) = key.split_once('{').map_or((key, ""), |(name, labels)| (name, labels.trim_end_matches('}')));
+        Some((name, labels, value.parse().ok()?))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const METRICS: &str = "# HELP x y\nnodesieve_records_seen_total 3\nnodesieve_records_kept_total 2\n\
+        nodesieve_records_dropped_total 1\nnodesieve_fault_utf8_total 1\nnodesieve_fault_depth_total 1\n\
+        nodesieve_rule_matched_total{rule=\"a\",stage=\"rule\"} 3\nnodesieve_rule_kept_total{rule=\"a\",stage=\"rule\"} 2\n\
+        nodesieve_rule_dropped_total{rule=\"a\",stage=\"rule\"} 1\n";
+
+    #[test]
+    fn a_ledger_that_adds_up_has_no_imbalance() {
+        let mut ledger = Ledger { seen: 3, kept: 2, dropped: 1, delivered: 2, ..Ledger::default() };
+        ledger.read_metrics(METRICS);
+        assert_eq!(ledger.faults, 2);
+        assert_eq!(ledger.imbalances(METRICS), Vec::<String>::new());
+        ledger.delivered = 1;
+        ledger.rules[0].matched = 4;
+        assert_eq!(
+            ledger.imbalances(METRICS),
+            ["kept is 2, delivered + undeliverable is 1", "seen is 3, matched by all rules is 4"]
+        );
+    }
+}

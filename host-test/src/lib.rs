@@ -1,0 +1,22 @@
+//! The harness that a user and CI drive: it loads the compiled filter as Fluent Bit does and proves what comes out.
+//!
+//! The rule kept here: nothing is decided about log content. What a record means is the engine's business, what the
+//! host does with it is in [`guest`], and everything else reads files, sends records and counts.
+
+pub mod artefact;
+pub mod cases;
+pub mod cli;
+pub mod delivery;
+pub mod explain;
+pub mod firehose;
+pub mod guest;
+pub mod host_json;
+pub mod inputs;
+pub mod ledger;
+pub mod money;
+pub mod replay;
+pub mod report;
+pub mod rule_files;
+pub mod samples;
+pub mod table;
+pub mod tree;

@@ -1,0 +1,93 @@
+//! The table that `replay` prints.
+
+use crate::ledger::Ledger;
+use crate::replay::Outcome;
+use crate::table::{Align, Table, bytes, grouped};
+
+/// The whole report as text.
+pub fn text(outcome: &Outcome) -> String {
+    let ledger = &outcome.ledger;
+    let mut out = rules(ledger).to_string();
+    out.push('\n');
+    out.push_str(&totals(ledger).to_string());
+    out.push('\n');
+    out.push_str(&bills(ledger).to_string());
+    out.push_str(&format!(
+        "dollars are for 30 days of this node; {} per GB Firehose, {} per GB CloudWatch Logs ({})\n\n",
+        ledger.prices.firehose_per_gb, ledger.prices.cloudwatch_per_gb, ledger.prices.date
+    ));
+    match outcome.imbalances.as_slice() {
+        [] => out.push_str(&format!(
+            "adds up: seen {} = kept {} + dropped {}; delivered {}; faults {}\n",
+            ledger.seen, ledger.kept, ledger.dropped, ledger.delivered, ledger.faults
+        )),
+        wrong => wrong.iter().for_each(|line| out.push_str(&format!("does not add up: {line}\n"))),
+    }
+    for (index, loss) in &outcome.losses {
+        out.push_str(&format!("fault: record {index}: {loss}\n"));
+    }
+    out
+}
+
+fn rules(ledger: &Ledger) -> Table {
+    let mut table = Table::new(&[
+        ("rule", Align::Left),
+        ("", Align::Left),
+        ("matched", Align::Right),
+        ("kept", Align::Right),
+        ("dropped", Align::Right),
+        ("bytes dropped", Align::Right),
+    ]);
+    for rule in &ledger.rules {
+        let numbers = [rule.matched, rule.kept, rule.dropped].map(grouped);
+        table.row([rule.name.clone(), rule.stage.clone()].into_iter().chain(numbers).chain([bytes(rule.dropped_bytes)]).collect());
+    }
+    let total = [ledger.seen, ledger.kept, ledger.dropped].map(grouped);
+    let dropped_bytes = ledger.rules.iter().map(|rule| rule.dropped_bytes).sum();
+    table.row(["total".to_owned(), String::new()].into_iter().chain(total).chain([bytes(dropped_bytes)]).collect());
+    table
+}
+
+fn totals(ledger: &Ledger) -> Table {
+    let mut table = Table::new(&[("records", Align::Left), ("", Align::Right)]);
+    let rows = [
+        ("decided by sampling", ledger.sampled),
+        ("continuation lines", ledger.continued),
+        ("enriched", ledger.enriched),
+        ("metadata missing", ledger.metadata_missing),
+        ("no container tag", ledger.no_container_tag),
+        ("truncated", ledger.truncated),
+        ("faults", ledger.faults),
+        ("delivered", ledger.delivered),
+        ("in PutRecordBatch calls", ledger.firehose_calls),
+    ];
+    for (name, number) in rows {
+        table.row(vec![name.to_owned(), grouped(number)]);
+    }
+    table
+}
+
+fn bills(ledger: &Ledger) -> Table {
+    let mut table = Table::new(&[
+        ("bytes and dollars", Align::Left),
+        ("without", Align::Right),
+        ("with nodesieve", Align::Right),
+        ("$ without", Align::Right),
+        ("$ with", Align::Right),
+        ("$ saved", Align::Right),
+    ]);
+    let money = &ledger.money;
+    let rows = [
+        ("Firehose, lines aggregated", ledger.billed_bytes_unfiltered_aggregated, ledger.billed_bytes_aggregated,
+            money.firehose_unfiltered_aggregated, money.firehose_aggregated),
+        ("Firehose, a record per line", ledger.billed_bytes_unfiltered, ledger.billed_bytes,
+            money.firehose_unfiltered, money.firehose),
+        ("CloudWatch Logs", ledger.bytes_in, ledger.bytes_out, money.cloudwatch_unfiltered, money.cloudwatch),
+    ];
+    for (name, without, with, dollars_without, dollars_with) in rows {
+        let saved = dollars_without - dollars_with;
+        let dollars = [dollars_without, dollars_with, saved].map(|dollars| format!("{dollars:.2}"));
+        table.row([name.to_owned(), bytes(without), bytes(with)].into_iter().chain(dollars).collect());
+    }
+    table
+}

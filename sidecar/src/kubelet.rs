@@ -1,0 +1,131 @@
+//! What kubelet answers to `GET /pods`, as far as a pod file needs it.
+//!
+//! Most of an answer is environment, volumes and managed fields; these are skipped as they stream by and never become
+//! a value. The rule: `null`, `""` and an absent field are the same thing, as in the Go program that wrote them, and
+//! a pod stays text until its turn comes, so that one of an unexpected shape does not take the others with it.
+
+use nodesieve_engine::pods::Pairs;
+use nodesieve_engine::time::parse_rfc3339;
+use serde::de::Deserializer;
+use serde::{Deserialize, de};
+use serde_json::value::RawValue;
+
+/// The answer. `items` is `None` when kubelet sent none or `null`, which is not the same as an empty list.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PodList<'a> {
+    #[serde(default, borrow)]
+    pub items: Option<Vec<&'a RawValue>>,
+}
+
+/// One item of the list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Pod {
+    #[serde(deserialize_with = "or_default")]
+    pub metadata: Metadata,
+    #[serde(deserialize_with = "or_default")]
+    pub spec: Spec,
+    #[serde(deserialize_with = "or_default")]
+    pub status: Status,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Metadata {
+    #[serde(deserialize_with = "present")]
+    pub name: Option<String>,
+    #[serde(deserialize_with = "present")]
+    pub namespace: Option<String>,
+    #[serde(deserialize_with = "present")]
+    pub uid: Option<String>,
+    #[serde(deserialize_with = "instant")]
+    pub creation_timestamp: Option<i64>,
+    #[serde(deserialize_with = "instant")]
+    pub deletion_timestamp: Option<i64>,
+    pub labels: Option<Pairs>,
+    pub annotations: Option<Pairs>,
+    #[serde(deserialize_with = "or_default")]
+    pub owner_references: Vec<OwnerReference>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct OwnerReference {
+    #[serde(deserialize_with = "present")]
+    pub kind: Option<String>,
+    #[serde(deserialize_with = "present")]
+    pub name: Option<String>,
+    pub controller: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Spec {
+    #[serde(deserialize_with = "present")]
+    pub node_name: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Status {
+    #[serde(rename = "podIP", deserialize_with = "present")]
+    pub pod_ip: Option<String>,
+    #[serde(deserialize_with = "or_default")]
+    pub init_container_statuses: Vec<ContainerStatus>,
+    #[serde(deserialize_with = "or_default")]
+    pub container_statuses: Vec<ContainerStatus>,
+    #[serde(deserialize_with = "or_default")]
+    pub ephemeral_container_statuses: Vec<ContainerStatus>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct ContainerStatus {
+    #[serde(deserialize_with = "present")]
+    pub name: Option<String>,
+    #[serde(rename = "containerID", deserialize_with = "present")]
+    pub container_id: Option<String>,
+    #[serde(deserialize_with = "present")]
+    pub image: Option<String>,
+    #[serde(rename = "imageID", deserialize_with = "present")]
+    pub image_id: Option<String>,
+    #[serde(deserialize_with = "or_default")]
+    pub state: ContainerState,
+    #[serde(deserialize_with = "or_default")]
+    pub last_state: ContainerState,
+}
+
+/// At most one of the two is there; a waiting container has neither.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ContainerState {
+    #[serde(deserialize_with = "or_default")]
+    pub running: Run,
+    #[serde(deserialize_with = "or_default")]
+    pub terminated: Run,
+}
+
+/// One run of a container. `containerID` is there only once the run is over.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Run {
+    #[serde(deserialize_with = "instant")]
+    pub started_at: Option<i64>,
+    #[serde(rename = "containerID", deserialize_with = "present")]
+    pub container_id: Option<String>,
+}
+
+fn or_default<'de, D: Deserializer<'de>, T: Default + de::Deserialize<'de>>(
+    source: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(source)?.unwrap_or_default())
+}
+
+fn present<'de, D: Deserializer<'de>>(source: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(source)?.filter(|text| !text.is_empty()))
+}
+
+/// Seconds since 1970. A time that is none is as good as absent: nothing joins on it.
+fn instant<'de, D: Deserializer<'de>>(source: D) -> Result<Option<i64>, D::Error> {
+    Ok(Option::<String>::deserialize(source)?.as_deref().and_then(parse_rfc3339))
+}

@@ -1,0 +1,189 @@
+//! From kubelet's list to pod files: a pure function, so that every rule about pods can be read and tested here.
+//!
+//! The rule it keeps: records are joined by container id, so every id that kubelet knows, past runs included, is in
+//! the file of its pod. An answer without a list is an error and not an empty list, because the one means "kubelet
+//! cannot say" and the other "no pods". The result does not depend on the order of the list, which kubelet shuffles.
+
+use crate::kubelet::{ContainerStatus, Metadata, Pod, PodList, Run, Status};
+use nodesieve_engine::pods::{Container, PodFile, Workload, file_name};
+use std::collections::BTreeMap;
+
+/// The pods of one answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodFiles {
+    /// One file per namespace and name, sorted by these. Each of them can be encoded.
+    pub files: Vec<PodFile>,
+    /// Items that are not a pod with a usable name, and pods that are too large even without labels.
+    pub skipped: u64,
+    /// Pods that lost their annotations, or these and their labels, because their file would have been too large.
+    pub shortened: u64,
+}
+
+/// Why an answer was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectError {
+    /// Not JSON, cut short, or `items` is not a list; the reason names line and column.
+    #[error("read pod list: {0}")]
+    Json(serde_json::Error),
+    /// `items` is missing or `null`, as from a kubelet that is just starting, or the answer is a list itself.
+    #[error("read pod list: the answer has no items")]
+    NoItems,
+}
+
+/// Reads kubelet's answer to `GET /pods`, a Kubernetes PodList in JSON.
+///
+/// # Errors
+/// [`ProjectError`] when the answer is not a list of pods; nothing on disk may be changed then. A single pod that
+/// cannot be read is no error: it is counted in [`PodFiles::skipped`].
+pub fn project(pod_list: &[u8]) -> Result<PodFiles, ProjectError> {
+    // Serde would take an array for the object's fields in their order, and `[[]]` for an empty list of pods.
+    if pod_list.trim_ascii_start().starts_with(b"[") {
+        return Err(ProjectError::NoItems);
+    }
+    let list: PodList<'_> = serde_json::from_slice(pod_list).map_err(ProjectError::Json)?;
+    let mut answer = PodFiles::default();
+    let mut pods: BTreeMap<(String, String), Vec<Pod>> = BTreeMap::new();
+    for item in list.items.ok_or(ProjectError::NoItems)? {
+        match serde_json::from_str(item.get()).ok().and_then(named) {
+            Some((name, pod)) => pods.entry(name).or_default().push(pod),
+            None => answer.skipped = answer.skipped.saturating_add(1),
+        }
+    }
+    for ((namespace, name), same_name) in pods {
+        match fitted(file_of(namespace, name, same_name)) {
+            Some((file, was_shortened)) => {
+                answer.files.push(file);
+                answer.shortened = answer.shortened.saturating_add(u64::from(was_shortened));
+            }
+            None => answer.skipped = answer.skipped.saturating_add(1),
+        }
+    }
+    Ok(answer)
+}
+
+/// The pod under its namespace and name, if these are names that a file can have.
+fn named(mut pod: Pod) -> Option<((String, String), Pod)> {
+    let (namespace, name) = (pod.metadata.namespace.take()?, pod.metadata.name.take()?);
+    file_name(&namespace, &name)?;
+    Some(((namespace, name), pod))
+}
+
+/// The file of all pods of one name: of a StatefulSet's pod there can be a terminating and a new one. The newest
+/// speaks for the pod; the containers of all are listed, because their ids do not mix.
+fn file_of(namespace: String, name: String, mut pods: Vec<Pod>) -> PodFile {
+    pods.sort_by(|left, right| age(&right.metadata).cmp(&age(&left.metadata)));
+    let mut file = PodFile::new(namespace, name);
+    for pod in &pods {
+        add_containers(&pod.status, &mut file.containers);
+    }
+    if let Some(newest) = pods.into_iter().next() {
+        file.workload = workload_of(&newest.metadata);
+        file.uid = newest.metadata.uid;
+        file.labels = newest.metadata.labels;
+        file.annotations = newest.metadata.annotations;
+        file.node = newest.spec.node_name;
+        file.ip = newest.status.pod_ip;
+    }
+    file
+}
+
+/// Sorts by age, the newest last. Within one second the pod that is not being deleted is the newer one; the uid only
+/// keeps the result from changing with the order of the list.
+fn age(metadata: &Metadata) -> (Option<i64>, bool, Option<&str>) {
+    (metadata.creation_timestamp, metadata.deletion_timestamp.is_none(), metadata.uid.as_deref())
+}
+
+fn add_containers(status: &Status, containers: &mut Vec<Container>) {
+    let lists =
+        [&status.init_container_statuses, &status.container_statuses, &status.ephemeral_container_statuses];
+    for container in lists.into_iter().flatten() {
+        let (running, over) = (&container.state.running, &container.state.terminated);
+        let started = running.started_at.or(over.started_at);
+        add_run(container, container.container_id.as_deref(), started, containers);
+        let Run { started_at, container_id } = &container.last_state.terminated;
+        add_run(container, container_id.as_deref(), *started_at, containers);
+    }
+}
+
+/// Adds one run, unless its id is there already: a container that waits for its restart still has the id of the run
+/// that is over, and only `lastState` says when that one started.
+fn add_run(of: &ContainerStatus, id: Option<&str>, started: Option<i64>, containers: &mut Vec<Container>) {
+    let (Some(name), Some(id)) = (&of.name, id.map(without_scheme).filter(|id| !id.is_empty())) else {
+        return;
+    };
+    match containers.iter_mut().find(|known| known.id == id) {
+        Some(known) => known.started = known.started.or(started),
+        None => containers.push(Container {
+            name: name.clone(),
+            id: id.to_string(),
+            image: of.image.clone(),
+            hash: of.image_id.as_deref().and_then(container_hash).map(str::to_string),
+            started,
+        }),
+    }
+}
+
+/// `containerd://0a1b` without its `containerd://`.
+fn without_scheme(id: &str) -> &str {
+    id.split_once("://").map_or(id, |(_, id)| id)
+}
+
+/// The built-in filter's `container_hash` (Fluent Bit 5.1.1, plugins/filter_kubernetes/kube_meta.c, `extract_hash`):
+/// slashes after the first colon end a scheme, which goes; any other colon belongs to the image; without one there is
+/// no hash.
+fn container_hash(image_id: &str) -> Option<&str> {
+    let (_, rest) = image_id.split_once(':')?;
+    let hash = if rest.starts_with('/') { rest.trim_start_matches('/') } else { image_id };
+    Some(hash).filter(|hash| !hash.is_empty())
+}
+
+/// What owns the pod, as its people know it: of a ReplicaSet the Deployment, of a scheduled Job the CronJob. The names
+/// of these two follow from the owner's, so nobody has to be asked. A static pod is owned by its node, hence by none.
+fn workload_of(metadata: &Metadata) -> Option<Workload> {
+    let owners = &metadata.owner_references;
+    let owner = owners.iter().find(|owner| owner.controller == Some(true)).or_else(|| owners.first())?;
+    let (kind, name) = (owner.kind.as_deref()?, owner.name.as_deref()?);
+    let above = match kind {
+        "Node" => return None,
+        "ReplicaSet" => template_hash(metadata)
+            .and_then(|hash| name.strip_suffix(hash)?.strip_suffix('-'))
+            .map(|name| ("Deployment", name)),
+        "Job" => name
+            .rsplit_once('-')
+            .filter(|(_, time)| {
+                time.len() >= SCHEDULE_DIGITS && time.bytes().all(|byte| byte.is_ascii_digit())
+            })
+            .map(|(name, _)| ("CronJob", name)),
+        _ => None,
+    };
+    let (kind, name) = above.filter(|(_, name)| !name.is_empty()).unwrap_or((kind, name));
+    Some(Workload { kind: kind.to_string(), name: name.to_string() })
+}
+
+fn template_hash(metadata: &Metadata) -> Option<&str> {
+    let mut labels = metadata.labels.iter().flat_map(|labels| &labels.0);
+    labels
+        .find(|(key, _)| key == "pod-template-hash")
+        .map(|(_, hash)| hash.as_str())
+        .filter(|hash| !hash.is_empty())
+}
+
+/// The file as a reader takes it, and whether something had to go: annotations first, because they are what grows.
+/// `None` when the containers alone are too many.
+fn fitted(mut file: PodFile) -> Option<(PodFile, bool)> {
+    if file.encode().is_ok() {
+        return Some((file, false));
+    }
+    file.annotations = None;
+    if file.encode().is_err() {
+        file.labels = None;
+        file.encode().ok()?;
+    }
+    Some((file, true))
+}
+
+/// A CronJob's Job ends in the minutes since 1970 of its time, which have had 8 digits since 1989.
+const SCHEDULE_DIGITS: usize = 8;
+
+#[cfg(test)]
+mod tests;
