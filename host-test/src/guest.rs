@@ -147,7 +147,7 @@ impl Guest {
         context
             .wall_clock(clock.clone())
             .monotonic_clock(clock.clone())
-            .secure_random(Deterministic::new(settings.seed.to_le_bytes().to_vec()))
+            .secure_random(Deterministic::new(random_bytes(settings.seed)))
             .stderr(stderr.clone());
         for preopen in &settings.preopens {
             context
@@ -239,6 +239,9 @@ impl Guest {
         if text.is_empty() {
             return Returned::Dropped;
         }
+        if let Err(error) = std::str::from_utf8(text) {
+            return Returned::Lost(Loss::Json(error.to_string()));
+        }
         match serde_json::from_slice::<serde::de::IgnoredAny>(text) {
             Ok(_) if text.trim_ascii_start().starts_with(b"{") => Returned::Kept(text.to_vec()),
             Ok(_) => Returned::Lost(Loss::Json("not an object".into())),
@@ -260,6 +263,14 @@ fn accepted_by_wamr() -> Config {
         .wasm_extended_const(false)
         .consume_fuel(true);
     config
+}
+
+/// What the guest draws from, over and over: enough that no two draws in a row are alike.
+fn random_bytes(seed: u64) -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut bytes = vec![0; 4096];
+    random.fill(&mut bytes);
+    bytes
 }
 
 fn clamp(length: usize) -> u32 {

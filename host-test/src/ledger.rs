@@ -90,6 +90,8 @@ impl Ledger {
                 _ => {}
             }
         }
+        // In the order in which a record meets them; within a stage, as in the file.
+        self.rules.sort_by_key(|line| ["guard", "rule", "outcome"].iter().position(|stage| *stage == line.stage));
     }
 
     /// Where the numbers do not add up; empty when they do.

@@ -190,24 +190,30 @@ pub fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// Levenshtein's distance, one row at a time.
+/// How many letters must be inserted, left out, changed or swapped with their neighbour to get from one word to the
+/// other (optimal string alignment).
 fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (index, a) in one.chars().take(64).enumerate() {
-        let mut diagonal = index;
-        let mut left = index.saturating_add(1);
-        for (slot, b) in row.iter_mut().skip(1).zip(&other) {
-            let substituted = diagonal.saturating_add(usize::from(a != *b));
-            diagonal = *slot;
-            left = left.saturating_add(1).min(slot.saturating_add(1)).min(substituted);
-            *slot = left;
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().take(64).collect(), other.chars().take(64).collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=other.len()).collect()];
+    for (index, a) in one.iter().enumerate() {
+        let mut row = vec![index.saturating_add(1)];
+        for (column, b) in other.iter().enumerate() {
+            // The costs in the row `up` rows above, `back` columns to the left of the one that is computed.
+            let at = |up: usize, back: usize| {
+                let column = column.saturating_add(1).checked_sub(back)?;
+                let row = if up == 0 { &row } else { rows.get(index.saturating_add(1).checked_sub(up)?)? };
+                row.get(column).copied()
+            };
+            let changed = at(1, 1).map(|cost| cost.saturating_add(usize::from(a != b)));
+            let inserted = [at(1, 0), at(0, 1)].into_iter().flatten().map(|cost| cost.saturating_add(1));
+            let before = |list: &[char], at: usize| at.checked_sub(1).and_then(|at| list.get(at).copied());
+            let is_swap = before(&one, index) == Some(*b) && before(&other, column) == Some(*a);
+            let swapped = if is_swap { at(2, 2).map(|cost| cost.saturating_add(1)) } else { None };
+            row.push(inserted.chain(changed).chain(swapped).min().unwrap_or_default());
         }
-        if let Some(first) = row.first_mut() {
-            *first = index.saturating_add(1);
-        }
+        rows.push(row);
     }
-    row.last().copied().unwrap_or_default()
+    rows.last().and_then(|row| row.last()).copied().unwrap_or_default()
 }
 
 const ERROR: &str = "1;31";
@@ -247,7 +253,9 @@ mod tests {
         assert_eq!(did_you_mean("mesage", known), Some("message"));
         assert_eq!(did_you_mean("pods", known), Some("pod"));
         assert_eq!(did_you_mean("labels", known), None);
+        assert_eq!(did_you_mean("nmae", ["name", "when"]), Some("name"));
         assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("nmae", "name"), 1);
         assert_eq!(distance("", "abc"), 3);
     }
 

@@ -29,10 +29,14 @@ pub struct Loaded {
 /// Every mistake in the file, and the warnings with them, when there is at least one mistake.
 pub fn load(source: &str) -> Result<Loaded, Vec<Diagnostic>> {
     let root = yaml::read(source)?;
-    let (rules, mistakes) = lower::lower(source, &root);
+    let (rules, mut mistakes) = lower::lower(source, &root);
+    mistakes.sort_by_key(|mistake| (mistake.span.start, mistake.code));
     if mistakes.iter().all(|mistake| mistake.code.is_warning()) {
         Ok(Loaded { rules, warnings: mistakes })
     } else {
         Err(mistakes)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! Laws of the pipeline; what single features do is in host-test/cases.
+
+use super::*;
+use crate::config::load;
+use crate::pods::Unavailable;
+use proptest::prelude::*;
+
+struct NoPods;
+
+impl PodSource for NoPods {
+    fn read(&mut self, _: &str, _: &mut Vec<u8>) -> Result<(), Unavailable> {
+        Err(Unavailable::Missing)
+    }
+}
+
+const RULES: &str = "version: 1\n\
+    guards:\n  - { name: errors, when: { severity: '>=error' } }\n\
+    rules:\n  - { name: noise, when: { message: noise }, drop: {}, reason: test }\n  \
+    - { name: half, when: { stream: stdout }, sample: { rate: 1/2 } }\n  \
+    - { name: batch, when: { workload: batch-* }, drop: {}, reason: test }\n";
+
+fn engine(rules: &str) -> Engine {
+    Engine::new(load(rules).unwrap().rules, 7)
+}
+
+fn input(text: &str) -> Input<'_> {
+    Input { tag: b"kube.var.log.containers.p_n_c-0a.log", time: EventTime { sec: 5, nsec: 0 }, text: text.as_bytes() }
+}
+
+fn any_record() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just(r#"{"log":"noise"}"#.to_owned()),
+        Just(r#"{"log":"ERROR noise"}"#.to_owned()),
+        Just(r#"{"log":"  at x","stream":"stdout"}"#.to_owned()),
+        Just(r#"{"log":"hello","stream":"stdout"}"#.to_owned()),
+        Just(r#"{"log":"hello","stream":"stderr"}"#.to_owned()),
+        Just("[broken".to_owned()),
+        Just("{}".to_owned()),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_record_is_counted_once_and_the_rows_add_up(records in prop::collection::vec(any_record(), 0..60)) {
+        let mut engine = engine(RULES);
+        let mut out = Vec::new();
+        let (mut kept, mut dropped) = (0u64, 0u64);
+        for text in &records {
+            match engine.filter(input(text), Now(5_000_000_000), &mut NoPods, &mut out).0 {
+                Answer::Drop => dropped += 1,
+                Answer::Keep | Answer::Echo => kept += 1,
+            }
+        }
+        let counters = engine.counters();
+        prop_assert_eq!((counters.get(Metric::Kept), counters.get(Metric::Dropped)), (kept, dropped));
+        prop_assert_eq!(counters.get(Metric::Seen), records.len() as u64);
+        let sum = |part: fn(&crate::metrics::RuleCount) -> u64| counters.rules().iter().map(part).sum::<u64>();
+        prop_assert_eq!(sum(|row| row.matched), records.len() as u64);
+        prop_assert_eq!((sum(|row| row.kept), sum(|row| row.dropped)), (kept, dropped));
+        let faults = counters.get(Metric::FaultRecord);
+        let read = counters.get(Metric::Enriched) + counters.get(Metric::MetadataMissing) + counters.get(Metric::NoContainerTag);
+        prop_assert_eq!(read + faults, kept);
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_verdicts(records in prop::collection::vec(any_record(), 0..60)) {
+        let verdicts = |seed| {
+            let mut engine = Engine::new(load(RULES).unwrap().rules, seed);
+            let decide = |text: &String| engine.filter(input(text), Now(5), &mut NoPods, &mut Vec::new()).1;
+            records.iter().map(decide).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(verdicts(3), verdicts(3));
+    }
+
+    #[test]
+    fn an_explanation_is_the_verdict_of_the_record_alone(text in any_record()) {
+        let explained = engine(RULES).explain(input(&text), Now(5), &mut NoPods);
+        let verdict = engine(RULES).filter(input(&text), Now(5), &mut NoPods, &mut Vec::new()).1;
+        match explained {
+            Ok(explained) => {
+                prop_assert_eq!(explained.why, verdict.why);
+                prop_assert!(explained.action.is_none_or(|action| action == verdict.action));
+            }
+            Err(fault) => prop_assert_eq!(verdict.why, Why::Fault(fault)),
+        }
+    }
+}
+
+#[test]
+fn counters_outlive_a_change_of_rules() {
+    let mut engine = engine(RULES);
+    engine.filter(input(r#"{"log":"noise"}"#), Now(5), &mut NoPods, &mut Vec::new());
+    engine.replace_rules(load("version: 1\nrules: [{ name: noise, keep: {} }]\n").unwrap().rules);
+    engine.filter(input(r#"{"log":"noise"}"#), Now(5), &mut NoPods, &mut Vec::new());
+    let rows = engine.counters().rules();
+    let noise = rows.iter().find(|row| &*row.name == "noise").unwrap();
+    assert_eq!((noise.matched, noise.kept, noise.dropped), (2, 1, 1));
+}
+
+#[test]
+fn a_dropped_record_costs_no_lookup() {
+    let mut engine = engine(RULES);
+    engine.filter(input(r#"{"log":"noise"}"#), Now(5), &mut NoPods, &mut Vec::new());
+    assert_eq!(engine.counters().get(Metric::PodMissing), 0);
+    engine.filter(input(r#"{"log":"kept"}"#), Now(5), &mut NoPods, &mut Vec::new());
+    assert_eq!(engine.counters().get(Metric::PodMissing), 1);
+}
+
+/// Guarantees: without a key the generator draws, so a missing trace id neither drops all nor keeps all.
+#[test]
+fn records_without_a_key_are_sampled_by_chance() {
+    let rules = "version: 1\nrules: [{ name: half, sample: { rate: 1/2, by: trace_id, else_by: $.user } }]\n";
+    let mut engine = engine(rules);
+    let mut kept = |text: &str| {
+        (0..1000).filter(|_| engine.filter(input(text), Now(5), &mut NoPods, &mut Vec::new()).0 == Answer::Keep).count()
+    };
+    assert!((420..=580).contains(&kept(r#"{"log":"no id"}"#)));
+    assert!([0, 1000].contains(&kept(r#"{"log":"{\"user\":\"u-17\"}"}"#)), "one key, one decision");
+}

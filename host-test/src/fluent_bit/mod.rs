@@ -1,0 +1,198 @@
+//! A real Fluent Bit, end to end: log files in, what the Firehose stand-in received out.
+//!
+//! It exists because the replay only imitates the host; here the host itself loads the compiled filter. The rule it
+//! keeps: what runs is the configuration that is shipped, line by line. Only what a machine that is no Kubernetes
+//! node cannot have is changed (see `config`): each deployed path gets a temporary root in front of it, the output an
+//! address to deliver to.
+//!
+//! - [`find`]: where Fluent Bit is; without one, whoever called says so and goes on.
+//! - [`Setup`], [`Running`], [`Outcome`]: start, look on, stop.
+//! - [`Metrics`]: the filter's own numbers, which tell when everything was processed.
+
+mod config;
+mod node;
+mod rules;
+mod run;
+
+pub use run::{Outcome, Running};
+
+use crate::firehose::FirehoseError;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+use thiserror::Error;
+
+/// Where the container logs are on a node.
+pub const LOGS: &str = "/var/log/containers";
+/// Where the rule file is deployed, as a ConfigMap.
+pub const RULES: &str = "/etc/nodesieve";
+/// What the sidecar and the filter share.
+pub const SHARED: &str = "/run/nodesieve";
+/// The pod files.
+pub const PODS: &str = "/run/nodesieve/pods";
+/// The filter's metrics.
+pub const METRICS: &str = "/run/nodesieve/metrics.prom";
+/// What outlives the pod: offsets, chunks, state.
+pub const STATE: &str = "/var/lib/nodesieve";
+/// Where the image has the filter.
+pub const MODULE: &str = "/opt/nodesieve";
+
+/// What to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup<'a> {
+    /// The program, see [`find`].
+    pub fluent_bit: &'a Path,
+    /// The compiled filter.
+    pub module: &'a Path,
+    /// `conf/fluent-bit.yaml` or `conf/fluent-bit.conf`; the ending tells the format.
+    pub conf: &'a Path,
+    /// The text of a rule file, with the paths as deployed.
+    pub rules: &'a str,
+    /// A directory whose files become the node's container logs.
+    pub logs: &'a Path,
+    /// A directory whose files become the pod files; without one there is no metadata.
+    pub pods: Option<&'a Path>,
+    /// Keys of the configuration that get another value, wherever they stand, such as
+    /// `("wasm_stack_size", "8192")`. A key that is nowhere is an error.
+    pub overrides: &'a [(&'a str, &'a str)],
+}
+
+/// Why a run failed.
+#[derive(Debug, Error)]
+pub enum FluentBitError {
+    /// A file or directory of the temporary node could not be made, or not be copied there.
+    #[error("make {path} for fluent-bit: {reason}")]
+    Make {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        reason: std::io::Error,
+    },
+    /// A file could not be read.
+    #[error("read {path} for fluent-bit: {reason}")]
+    Read {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        reason: std::io::Error,
+    },
+    /// The configuration is not the one that this driver knows.
+    #[error("rewrite {path}: {reason}")]
+    Config {
+        /// The path.
+        path: PathBuf,
+        /// What is missing.
+        reason: String,
+    },
+    /// There is nothing to deliver to.
+    #[error("start fluent-bit: {0}")]
+    Firehose(#[from] FirehoseError),
+    /// The program could not be started.
+    #[error("start {path}: {reason}")]
+    Start {
+        /// The program.
+        path: PathBuf,
+        /// Why.
+        reason: std::io::Error,
+    },
+    /// The program ended, or ended otherwise than it should.
+    #[error("{action} fluent-bit: it ended with {status}; its last words:\n{log}")]
+    Ended {
+        /// What was being done.
+        action: &'static str,
+        /// How it ended.
+        status: ExitStatus,
+        /// The last lines of its log.
+        log: String,
+    },
+    /// What was waited for did not come.
+    #[error("wait for fluent-bit to {what}: not within {timeout:?}; {progress}; its last words:\n{log}")]
+    TimedOut {
+        /// What was waited for.
+        what: String,
+        /// For how long.
+        timeout: Duration,
+        /// How far it was.
+        progress: String,
+        /// The last lines of its log.
+        log: String,
+    },
+    /// The signal could not be sent, or the program not be asked how it is.
+    #[error("{action} fluent-bit, process {process}: {reason}")]
+    Process {
+        /// What was being done.
+        action: &'static str,
+        /// Its number.
+        process: u32,
+        /// Why.
+        reason: std::io::Error,
+    },
+    /// A delivered line is not JSON.
+    #[error("read delivered line {line}: {reason}")]
+    Delivered {
+        /// Its start.
+        line: String,
+        /// What is wrong with it.
+        reason: serde_json::Error,
+    },
+}
+
+/// Where Fluent Bit is: what `FLUENT_BIT` names, else the first `fluent-bit` on `PATH`.
+pub fn find() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("FLUENT_BIT").filter(|named| !named.is_empty()) {
+        return Some(PathBuf::from(named));
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|directory| directory.join("fluent-bit"))
+        .find(|program| program.is_file())
+}
+
+/// One content of the metrics file, the only place that tells how far the filter is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metrics(String);
+
+impl Metrics {
+    /// Takes the text of the file.
+    pub fn new(text: impl Into<String>) -> Metrics {
+        Metrics(text.into())
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// The value of a series, named as in the file: `nodesieve_records_seen_total`,
+    /// `nodesieve_rule_kept_total{rule="probes",stage="rule"}`.
+    pub fn get(&self, series: &str) -> Option<u64> {
+        self.0.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.trim().parse().ok())
+    }
+
+    /// Records that Fluent Bit handed over; 0 before the filter has written its first metrics.
+    pub fn seen(&self) -> u64 {
+        self.get("nodesieve_records_seen_total").unwrap_or_default()
+    }
+
+    /// Records that went on; 0 before the filter has written its first metrics.
+    pub fn kept(&self) -> u64 {
+        self.get("nodesieve_records_kept_total").unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_a_series_by_its_whole_name() {
+        let metrics = Metrics::new(
+            "# HELP nodesieve_records_seen_total x\nnodesieve_records_seen_total 12\nkept{rule=\"a b\"} 3\nkept_total 4\n",
+        );
+        assert_eq!(metrics.seen(), 12);
+        assert_eq!(metrics.get("kept{rule=\"a b\"}"), Some(3));
+        assert_eq!(metrics.get("kept"), None);
+        assert_eq!(metrics.get("nodesieve_records_seen"), None);
+        assert_eq!(metrics.kept(), 0);
+    }
+}

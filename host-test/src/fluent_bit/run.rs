@@ -1,0 +1,332 @@
+//! A Fluent Bit process, from its start to the count of what it delivered.
+//!
+//! It exists because a process and a server of their own have many ways to go on for ever. The rule it keeps: every
+//! wait has a time limit, every failure shows the end of Fluent Bit's log, and nothing outlives its [`Running`].
+
+use super::config::{Place, rewrite};
+use super::node::Node;
+use super::{FluentBitError, LOGS, METRICS, MODULE, Metrics, PODS, Setup};
+use crate::firehose::{Firehose, Options, Received};
+use serde_json::Value;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// For how long Fluent Bit may take to answer on its port.
+const START: Duration = Duration::from_secs(30);
+/// How often a start is tried: somebody else may take the port between our asking for it and Fluent Bit's.
+const STARTS: usize = 3;
+/// For how long Fluent Bit may take to end: its `grace` of 30 s, and some more on a busy machine.
+const STOP: Duration = Duration::from_secs(45);
+/// How often is looked.
+const POLL: Duration = Duration::from_millis(20);
+/// How much of the log an error shows, in lines. What Fluent Bit only informs about is left out.
+const LOG_LINES: usize = 20;
+/// Variables of the environment that would lead Fluent Bit elsewhere.
+const ASTRAY: [&str; 6] =
+    ["AWS_PROFILE", "AWS_SESSION_TOKEN", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"];
+
+/// A running Fluent Bit with its node and its Firehose. Dropping it kills it and removes the node.
+pub struct Running {
+    child: Child,
+    firehose: Firehose,
+    node: Node,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The delivered log lines in the order of their arrival; summaries are among them.
+    pub records: Vec<Value>,
+    /// The filter's metrics as last written.
+    pub metrics: Metrics,
+    /// What Fluent Bit and the filter said.
+    pub log: String,
+    /// The Firehose's totals.
+    pub received: Received,
+}
+
+impl Running {
+    /// Starts Fluent Bit; its server answers when this returns.
+    ///
+    /// # Errors
+    /// [`FluentBitError`] when files cannot be made, the configuration is not as expected, or Fluent Bit ends.
+    pub fn start(setup: Setup<'_>) -> Result<Running, FluentBitError> {
+        let firehose = Firehose::start(Options { tls: true, ..Options::default() })?;
+        let mut node = Node::new()?;
+        node.copy(setup.module, &node.at(MODULE).join("nodesieve.wasm"))?;
+        node.copy_files(setup.logs, LOGS)?;
+        if let Some(pods) = setup.pods {
+            node.copy_files(pods, PODS)?;
+        }
+        node.put_rules(setup.rules)?;
+        let ca_file = node.put("/ca.pem", firehose.ca_pem().unwrap_or_default())?;
+        let conf = fs::read_to_string(setup.conf)
+            .map_err(|reason| FluentBitError::Read { path: setup.conf.to_owned(), reason })?;
+        let mut tries = 1..=STARTS;
+        loop {
+            let place = Place {
+                root: node.root(),
+                firehose_port: firehose.address().port(),
+                ca_file: &ca_file,
+                http_port: free_port()?,
+            };
+            let name = setup.conf.file_name().unwrap_or_default().to_string_lossy();
+            let conf =
+                node.put(&format!("/{name}"), &rewrite(&conf, setup.conf, &place, setup.overrides)?)?;
+            let mut child = spawn(setup.fluent_bit, &conf, &node)?;
+            match wait_for_port(&mut child, place.http_port, &node) {
+                Ok(()) => return Ok(Running { child, firehose, node }),
+                Err(error) => {
+                    end(&mut child);
+                    let taken = log(&node).contains("could not bind address");
+                    if !taken || tries.next().is_none() {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The root of the node: what is deployed as `/run/nodesieve` is `run/nodesieve` below it.
+    pub fn tree(&self) -> &Path {
+        self.node.root()
+    }
+
+    /// Where a deployed path is, such as [`super::PODS`] or [`super::LOGS`].
+    pub fn at(&self, deployed: &str) -> PathBuf {
+        self.node.at(deployed)
+    }
+
+    /// The Firehose, to make it misbehave or to look at its totals.
+    pub fn firehose(&self) -> &Firehose {
+        &self.firehose
+    }
+
+    /// Swaps the rule file as kubelet does. The filter sees it on its next tick.
+    ///
+    /// # Errors
+    /// [`FluentBitError::Make`].
+    pub fn put_rules(&mut self, rules: &str) -> Result<(), FluentBitError> {
+        self.node.put_rules(rules)
+    }
+
+    /// The filter's metrics as last written; empty before the first time.
+    pub fn metrics(&self) -> Metrics {
+        Metrics::new(fs::read_to_string(self.at(METRICS)).unwrap_or_default())
+    }
+
+    /// What Fluent Bit has said so far.
+    pub fn log(&self) -> String {
+        log(&self.node)
+    }
+
+    /// Waits until the filter has seen this many records. They need not be delivered yet; [`Running::stop`] sees to
+    /// that.
+    ///
+    /// # Errors
+    /// As [`Running::wait_until`].
+    pub fn wait_for(&mut self, records: u64, timeout: Duration) -> Result<Metrics, FluentBitError> {
+        self.wait_until(&format!("see {records} records"), |metrics| metrics.seen() >= records, timeout)
+    }
+
+    /// Waits until `condition` holds for the filter's metrics. `what` completes "wait for fluent-bit to".
+    ///
+    /// # Errors
+    /// [`FluentBitError::TimedOut`], and [`FluentBitError::Ended`] when Fluent Bit has.
+    pub fn wait_until(
+        &mut self,
+        what: &str,
+        condition: impl Fn(&Metrics) -> bool,
+        timeout: Duration,
+    ) -> Result<Metrics, FluentBitError> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let metrics = self.metrics();
+            if condition(&metrics) {
+                return Ok(metrics);
+            }
+            if let Some(status) = ended(&mut self.child)? {
+                return Err(FluentBitError::Ended { action: "watch", status, log: tail(&self.log()) });
+            }
+            if Instant::now() >= deadline {
+                let delivered = self.firehose.received();
+                return Err(FluentBitError::TimedOut {
+                    what: what.to_owned(),
+                    timeout,
+                    progress: format!(
+                        "the filter saw {} and kept {}, {} bytes were delivered",
+                        metrics.seen(),
+                        metrics.kept(),
+                        delivered.bytes
+                    ),
+                    log: tail(&self.log()),
+                });
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Stops Fluent Bit as kubelet does, with SIGTERM, lets it deliver what it has, and counts.
+    ///
+    /// # Errors
+    /// [`FluentBitError`] when it does not end, ends with a failure, or has delivered what is no JSON.
+    pub fn stop(mut self) -> Result<Outcome, FluentBitError> {
+        terminate(&self.child)?;
+        let deadline = Instant::now() + STOP;
+        let status = loop {
+            if let Some(status) = ended(&mut self.child)? {
+                break status;
+            }
+            if Instant::now() >= deadline {
+                return Err(FluentBitError::TimedOut {
+                    what: "end".into(),
+                    timeout: STOP,
+                    progress: format!("{:?}", self.firehose.received()),
+                    log: tail(&self.log()),
+                });
+            }
+            std::thread::sleep(POLL);
+        };
+        if !status.success() {
+            return Err(FluentBitError::Ended { action: "stop", status, log: tail(&self.log()) });
+        }
+        let mut records = Vec::new();
+        for record in self.firehose.take_records() {
+            lines(&record, &mut records)?;
+        }
+        Ok(Outcome { records, metrics: self.metrics(), log: self.log(), received: self.firehose.received() })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+/// The log lines in a Firehose record: the output joins them with line feeds, with an empty one at the end.
+fn lines(record: &[u8], into: &mut Vec<Value>) -> Result<(), FluentBitError> {
+    for line in record.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+        into.push(serde_json::from_slice(line).map_err(|reason| FluentBitError::Delivered {
+            line: String::from_utf8_lossy(line).chars().take(200).collect(),
+            reason,
+        })?);
+    }
+    Ok(())
+}
+
+fn spawn(program: &Path, conf: &Path, node: &Node) -> Result<Child, FluentBitError> {
+    let log = log_file(node);
+    let output = File::create(&log).map_err(|reason| FluentBitError::Make { path: log, reason })?;
+    let both = output.try_clone().map(|clone| (Stdio::from(clone), Stdio::from(output)));
+    let start_failed = |reason| FluentBitError::Start { path: program.to_owned(), reason };
+    let (stdout, stderr) = both.map_err(start_failed)?;
+    let mut command = Command::new(program);
+    for variable in ASTRAY {
+        command.env_remove(variable);
+    }
+    command
+        .arg("-c")
+        .arg(conf)
+        .current_dir(node.root())
+        .env("AWS_ACCESS_KEY_ID", "nodesieve")
+        .env("AWS_SECRET_ACCESS_KEY", "nodesieve")
+        .env("AWS_REGION", "us-east-1")
+        .env("DELIVERY_STREAM", Options::default().stream)
+        .env("NODE_NAME", "node-1")
+        .stdin(Stdio::null())
+        .stdout(stdout)
+        .stderr(stderr)
+        .spawn()
+        .map_err(start_failed)
+}
+
+fn wait_for_port(child: &mut Child, port: u16, node: &Node) -> Result<(), FluentBitError> {
+    let deadline = Instant::now() + START;
+    loop {
+        // In this order: a program that could not bind has ended, whoever else answers on the port.
+        let answers = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
+        if let Some(status) = ended(child)? {
+            return Err(FluentBitError::Ended { action: "start", status, log: tail(&log(node)) });
+        }
+        if answers {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(FluentBitError::TimedOut {
+                what: format!("answer on port {port}"),
+                timeout: START,
+                progress: "nothing answers".into(),
+                log: tail(&log(node)),
+            });
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+fn free_port() -> Result<u16, FluentBitError> {
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|listener| listener.local_addr());
+    let address = listener.map_err(|reason| FluentBitError::Make { path: "a free port".into(), reason })?;
+    Ok(address.port())
+}
+
+fn ended(child: &mut Child) -> Result<Option<ExitStatus>, FluentBitError> {
+    let process = child.id();
+    child.try_wait().map_err(|reason| FluentBitError::Process { action: "watch", process, reason })
+}
+
+/// Sends SIGTERM. The shell has `kill` built in; a program of that name is not everywhere.
+fn terminate(child: &Child) -> Result<(), FluentBitError> {
+    let process = child.id();
+    let failed = |reason| FluentBitError::Process { action: "send SIGTERM to", process, reason };
+    let status =
+        Command::new("sh").arg("-c").arg(format!("kill -TERM {process}")).status().map_err(failed)?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(failed(std::io::Error::other(format!("kill ended with {status}"))))
+    }
+}
+
+/// Kills and reaps; both fail only when it is over already.
+fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn log_file(node: &Node) -> PathBuf {
+    node.at("/fluent-bit.log")
+}
+
+fn log(node: &Node) -> String {
+    fs::read(log_file(node)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+fn tail(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().filter(|line| !line.contains("[ info]")).collect();
+    lines.get(lines.len().saturating_sub(LOG_LINES)..).unwrap_or_default().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_taken_apart_into_its_lines() {
+        let mut found = Vec::new();
+        lines(b"{\"a\":1}\n{\"b\":\"\\n\"}\n\n", &mut found).unwrap();
+        assert_eq!(found, [serde_json::json!({"a": 1}), serde_json::json!({"b": "\n"})]);
+        let error = lines(b"{\"a\":1}{\n", &mut found).unwrap_err().to_string();
+        assert!(error.starts_with("read delivered line {\"a\":1}{: "), "{error}");
+    }
+
+    #[test]
+    fn the_end_of_a_log_is_its_last_lines_of_note() {
+        let log: String = (1..=30).map(|line| format!("{line}\n[x] [ info] no\n")).collect();
+        assert!(tail(&log).starts_with("11\n") && tail(&log).ends_with("\n30"));
+        assert_eq!(tail(""), "");
+    }
+}

@@ -1,0 +1,94 @@
+//! The program as a user meets it: data on stdout, words on stderr, exit codes.
+
+use crate::support;
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+fn run(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_host-test"))
+        .args(arguments)
+        .env("NODESIEVE_WASM", support::module())
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn out(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+#[test]
+fn replay_prints_one_json_object_with_the_promised_keys() {
+    let output = run(&["replay", "--format", "json"], "");
+    assert!(output.status.success(), "{output:?}");
+    let ledger: serde_json::Value = serde_json::from_str(out(&output)).unwrap();
+    for key in ["seen", "kept", "dropped", "enriched", "metadata_missing", "faults", "delivered", "bytes_in", "bytes_out", "billed_bytes"] {
+        assert!(ledger[key].is_u64(), "{key}");
+    }
+    for key in ["name", "matched", "kept", "dropped"] {
+        assert!(!ledger["rules"][0][key].is_null(), "{key}");
+    }
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_table_is_the_default_and_adds_up() {
+    let output = run(&[], "");
+    assert!(output.status.success());
+    assert!(out(&output).contains("adds up: seen 20074 = kept "), "{}", out(&output));
+}
+
+#[test]
+fn records_go_in_and_delivered_records_come_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("in.ndjson"), "{\"tag\":\"t\",\"time\":[1800000000,5],\"record\":{\"log\":\"\u{fc}\"}}\n").unwrap();
+    std::fs::write(path("rules.yaml"), "version: 1\n").unwrap();
+    let output = run(&["replay", "--rules", &path("rules.yaml"), "--records", &path("in.ndjson"), "--out", &path("out.ndjson")], "");
+    assert!(output.status.success(), "{output:?}");
+    let delivered = std::fs::read_to_string(path("out.ndjson")).unwrap();
+    assert_eq!(delivered, "{\"tag\":\"t\",\"time\":[1800000000,5],\"record\":{\"log\":\"\\u00fc\"}}\n");
+}
+
+#[test]
+fn check_shows_every_mistake_and_exits_with_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("r.yaml");
+    std::fs::write(&file, "version: 1\nrules:\n  - { nmae: a, when: { message: 'a:b' }, drop: {} }\n").unwrap();
+    let output = run(&["check", file.to_str().unwrap()], "");
+    assert_eq!(output.status.code(), Some(1));
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert!(words.contains("error[NS201]: unknown key `nmae` in rule") && words.contains("error[NS400]"), "{words}");
+    assert!(words.contains("did you mean `name`?") && !words.contains('\x1b'));
+    assert!(out(&run(&["check", file.to_str().unwrap()], "")).ends_with("r.yaml: 4 errors, 0 warnings\n"));
+    let json = run(&["check", "--format", "json", file.to_str().unwrap()], "");
+    let findings: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((&findings[2]["code"], &findings[2]["line"]), (&"NS400".into(), &3.into()));
+    assert_eq!(run(&["check", "/nonexistent.yaml"], "").status.code(), Some(2));
+}
+
+#[test]
+fn explain_names_the_condition_that_failed() {
+    let input = "{\"tag\":\"kube.var.log.containers.a_shop-eu_b-0a.log\",\"record\":{\"log\":\"INFO hello\"}}\n";
+    let output = run(&["explain", "--format", "json"], input);
+    assert!(output.status.success(), "{output:?}");
+    let told: serde_json::Value = serde_json::from_str(out(&output)).unwrap();
+    assert_eq!(told["steps"][0], serde_json::json!({"stage":"guard","name":"errors","result":"failed","condition":"severity"}));
+    assert_eq!((&told["rule"], &told["action"], &told["severity"]), (&"unknown".into(), &"keep".into(), &"info".into()));
+    assert!(out(&run(&["explain"], input)).contains("guard fresh: unknown: container_age"));
+    assert_eq!(run(&["explain"], "{}\n").status.code(), Some(2));
+}
+
+#[test]
+fn a_rule_file_with_mistakes_is_not_replayed() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("r.yaml");
+    std::fs::write(&file, "version: 7\n").unwrap();
+    let output = run(&["replay", "--rules", file.to_str().unwrap()], "");
+    assert_eq!((output.status.code(), out(&output)), (Some(1), ""));
+}

@@ -1,0 +1,123 @@
+//! The compiled module as an artefact: what WAMR would refuse or a node would pay for must not slip in.
+
+use crate::support;
+use host_test::guest::Returned;
+use std::collections::BTreeSet;
+use wasmparser::{ExternalKind, Parser, Payload, TypeRef, Validator, WasmFeatures};
+
+fn payloads(bytes: &[u8]) -> Vec<Payload<'_>> {
+    Parser::new(0).parse_all(bytes).collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn imports_are_wasi_preview1_only() {
+    let bytes = std::fs::read(support::module()).unwrap();
+    for payload in payloads(&bytes) {
+        if let Payload::ImportSection(reader) = payload {
+            for import in reader.into_imports() {
+                let import = import.unwrap();
+                assert_eq!(import.module, "wasi_snapshot_preview1", "{}", import.name);
+                assert!(matches!(import.ty, TypeRef::Func(_)), "{}", import.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn exports_are_those_of_the_contract() {
+    let bytes = std::fs::read(support::module()).unwrap();
+    let mut exports = BTreeSet::new();
+    for payload in payloads(&bytes) {
+        if let Payload::ExportSection(reader) = payload {
+            for export in reader {
+                let export = export.unwrap();
+                exports.insert((export.name.to_owned(), export.kind == ExternalKind::Memory));
+            }
+        }
+    }
+    let functions = ["_initialize", "filter", "free", "malloc"].map(|name| (name.to_owned(), false));
+    let expected: BTreeSet<_> = functions.into_iter().chain([("memory".to_owned(), true)]).collect();
+    assert_eq!(exports, expected);
+}
+
+#[test]
+fn memory_has_a_maximum() {
+    let bytes = std::fs::read(support::module()).unwrap();
+    let mut maximum = None;
+    for payload in payloads(&bytes) {
+        if let Payload::MemorySection(reader) = payload {
+            for memory in reader {
+                maximum = memory.unwrap().maximum;
+            }
+        }
+    }
+    assert_eq!(maximum, Some(2048), "pages of 64 KiB: 128 MiB");
+}
+
+/// No SIMD, tail calls, exceptions, extended constants, memory64: WAMR as Fluent Bit builds it has none of them.
+#[test]
+fn only_features_that_wamr_has_are_used() {
+    let bytes = std::fs::read(support::module()).unwrap();
+    let accepted = WasmFeatures::MUTABLE_GLOBAL
+        | WasmFeatures::SATURATING_FLOAT_TO_INT
+        | WasmFeatures::SIGN_EXTENSION
+        | WasmFeatures::REFERENCE_TYPES
+        | WasmFeatures::MULTI_VALUE
+        | WasmFeatures::BULK_MEMORY
+        | WasmFeatures::CALL_INDIRECT_OVERLONG
+        | WasmFeatures::BULK_MEMORY_OPT
+        | WasmFeatures::FLOATS
+        | WasmFeatures::GC_TYPES;
+    Validator::new_with_features(accepted).validate_all(&bytes).unwrap();
+}
+
+#[test]
+fn the_module_is_small() {
+    let bytes = std::fs::metadata(support::module()).unwrap().len();
+    assert!(bytes < 600 * 1024, "{bytes} bytes");
+}
+
+/// Scenario: 100,000 records of a few containers, as one node sees them in minutes.
+/// Guarantees: linear memory does not grow after the first thousand; nothing is leaked from call to call.
+#[test]
+fn memory_does_not_grow_with_records() {
+    let (mut guest, _tree) = support::start("version: 1\n");
+    guest.clock().advance_to(1_800_000_000_000_000_000);
+    let mut after_a_thousand = 0;
+    for n in 0..100_000u32 {
+        let tag = format!("kube.var.log.containers.web-{}_shop_app-0a{:02x}.log", n % 50, n % 50);
+        let text = format!(r#"{{"stream":"stdout","log":"GET /cart/{n} 200 in 3 ms {}"}}"#, "x".repeat((n % 700) as usize));
+        assert!(matches!(guest.filter(tag.as_bytes(), (1_800_000_000, 0), text.as_bytes()), Returned::Kept(_)));
+        if n == 1000 {
+            after_a_thousand = guest.memory_bytes();
+        }
+    }
+    assert_eq!(guest.memory_bytes(), after_a_thousand);
+}
+
+/// Instructions, which do not drift: what a record of about 300 bytes costs inside the guest. The bounds are a fifth
+/// above what was measured when they were written; a change that breaks one should say what it buys.
+#[test]
+fn a_record_costs_few_instructions() {
+    let rules = std::fs::read_to_string(support::conf().join("nodesieve.yaml")).unwrap();
+    let (mut guest, _tree) = support::start(&rules);
+    guest.clock().advance_to(1_800_000_000_000_000_000);
+    let tag = format!("kube.var.log.containers.web-1_shop-eu_app-{}.log", "0a".repeat(32));
+    let mut fuel = |line: &str| {
+        let text = format!(r#"{{"time":"2026-11-20T10:00:00.123456789Z","stream":"stdout","_p":"F","log":"{line}"}}"#);
+        // The first call loads rules, the second fills caches.
+        (0..3).map(|_| {
+            guest.filter(tag.as_bytes(), (1_800_000_000, 0), text.as_bytes());
+            guest.fuel_used()
+        }).last().unwrap()
+    };
+    let probe = r#"10.0.1.7 - - [20/Nov/2026:10:00:00 +0000] \"GET /healthz HTTP/1.1\" 200 2 \"-\" \"kube-probe/1.33\" 0.001 and some more text of the same line to make it long"#;
+    let json = r#"{\"ts\":\"2026-11-20T10:00:00Z\",\"level\":\"error\",\"msg\":\"payment failed\",\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"status\":502,\"path\":\"/checkout/pay\"}"#;
+    let (dropped, kept) = (fuel(probe), fuel(json));
+    eprintln!("dropped {dropped}, kept {kept}");
+    assert!(dropped < DROPPED_FUEL, "dropped: {dropped}");
+    assert!(kept < KEPT_FUEL, "kept: {kept}");
+}
+
+const DROPPED_FUEL: u64 = 100_000;
+const KEPT_FUEL: u64 = 100_000;

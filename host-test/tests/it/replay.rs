@@ -1,0 +1,98 @@
+//! The main job on the sample logs.
+
+use crate::support;
+use host_test::guest::{Loss, Returned};
+use host_test::inputs;
+use host_test::money::Prices;
+use host_test::replay::{Outcome, Replay};
+use nodesieve_engine::config;
+
+fn replay(source: &str, seed: u64) -> (Outcome, Vec<Vec<u8>>) {
+    let samples = support::conf().join("samples");
+    let rules = config::load(source).unwrap().rules;
+    let records = inputs::logs(&[samples.join("containers")], &rules.input.tag_prefix).unwrap();
+    let pod_list = std::fs::read(samples.join("podlist.json")).unwrap();
+    let module = support::module();
+    let replay = Replay {
+        module: &module,
+        source,
+        rules: &rules,
+        pod_list: Some(&pod_list),
+        records: &records,
+        endpoint: None,
+        seed,
+        prices: Prices::default(),
+    };
+    let mut delivered = Vec::new();
+    let outcome = replay.run(|_| {}, |_, text| delivered.push(text.to_vec())).unwrap();
+    (outcome, delivered)
+}
+
+fn shipped_rules() -> String {
+    std::fs::read_to_string(support::conf().join("nodesieve.yaml")).unwrap()
+}
+
+#[test]
+fn the_sample_ledger_adds_up_and_every_rule_has_work() {
+    let (outcome, delivered) = replay(&shipped_rules(), 1);
+    let ledger = &outcome.ledger;
+    assert_eq!(outcome.imbalances, Vec::<String>::new());
+    assert_eq!((ledger.faults, ledger.undeliverable), (0, 0), "{:?}", outcome.losses);
+    assert_eq!(ledger.seen, 20_074, "20,095 CRI lines, of which 21 are parts of others");
+    assert_eq!(delivered.len() as u64, ledger.delivered);
+    assert_eq!(ledger.kept, ledger.enriched + ledger.metadata_missing + ledger.no_container_tag);
+    assert!(ledger.billed_bytes < ledger.billed_bytes_unfiltered && ledger.money.firehose > 0.0);
+    for rule in ledger.rules.iter().filter(|rule| rule.stage != "outcome") {
+        assert!(rule.matched > 0, "{} matches no sample line", rule.name);
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_answer_and_another_one_another() {
+    let (first, once) = replay(&shipped_rules(), 1);
+    let (second, again) = replay(&shipped_rules(), 1);
+    assert_eq!(first.ledger, second.ledger);
+    assert!(once == again, "the delivered records differ");
+    assert!(replay(&shipped_rules(), 2).1 != once, "the seed changes nothing");
+}
+
+/// Guarantees: traces are whole: a trace id that is delivered is delivered with all its lines that the rule decided.
+#[test]
+fn traces_are_kept_whole_or_not_at_all() {
+    let rules = "version: 1\nrules:\n  - { name: traces, when: { namespace: 'shop-*', message: trace_id }, \
+        sample: { rate: 1/4, by: trace_id } }\n";
+    let (_, delivered) = replay(rules, 1);
+    let count = |texts: &mut dyn Iterator<Item = String>| {
+        let mut counts = std::collections::BTreeMap::<String, usize>::new();
+        for text in texts {
+            if let Some(id) = text.split("trace_id\\\":\\\"").nth(1).and_then(|rest| rest.get(..32)) {
+                *counts.entry(id.to_owned()).or_default() += 1;
+            }
+        }
+        counts
+    };
+    let samples = support::conf().join("samples/containers");
+    let all = inputs::logs(&[samples], "kube.var.log.containers.").unwrap();
+    let seen = count(&mut all.into_iter().filter(|record| record.tag.contains("_shop-")).map(|record| record.text));
+    let kept = count(&mut delivered.into_iter().map(|text| String::from_utf8(text).unwrap()).filter(|text| text.contains("\"th\":")));
+    assert!(kept.len() * 3 < seen.len() && kept.len() * 5 > seen.len(), "{} of {}", kept.len(), seen.len());
+    for (id, lines) in &kept {
+        assert_eq!(seen.get(id), Some(lines), "{id}");
+    }
+}
+
+#[test]
+fn a_record_that_does_not_fit_into_memory_leaves_a_mark() {
+    let (mut guest, _tree) = support::start("version: 1\n");
+    let Returned::Kept(text) = guest.filter_without_memory(b"t", (0, 0), 90_000_000) else { panic!("lost") };
+    assert!(String::from_utf8(text).unwrap().contains("did not fit"));
+}
+
+#[test]
+fn bytes_that_are_not_utf8_come_back_as_they_went() {
+    let (mut guest, _tree) = support::start("version: 1\nrules: [{ name: all, drop: {}, reason: test }]\n");
+    let answer = guest.filter(b"t", (0, 0), b"{\"log\":\"\xff\"}");
+    // serde, like Fluent Bit's parser, takes no such string; what matters is that it was handed back.
+    assert!(matches!(answer, Returned::Lost(Loss::Json(_))), "{answer:?}");
+    assert_eq!(guest.filter(b"t\xff", (0, 0), b"{\"a\":1}"), Returned::Kept(b"{\"a\":1}".to_vec()));
+}

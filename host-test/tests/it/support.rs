@@ -1,0 +1,25 @@
+//! What several themes need: the compiled filter and a place for its files.
+
+use host_test::artefact;
+use host_test::guest::{Guest, GuestSettings};
+use host_test::tree::NodeTree;
+use nodesieve_engine::config::{self, RuleFile};
+use std::path::PathBuf;
+
+/// The compiled filter.
+pub(crate) fn module() -> PathBuf {
+    artefact::module(None).unwrap()
+}
+
+/// The repository's conf directory.
+pub(crate) fn conf() -> PathBuf {
+    artefact::workspace().join("conf")
+}
+
+/// A filter with this rule file, which may be a bad one.
+pub(crate) fn start(source: &str) -> (Guest, NodeTree) {
+    let rules = config::load(source).map(|loaded| loaded.rules).unwrap_or_else(|_| RuleFile::default());
+    let tree = NodeTree::new(source, &rules).unwrap();
+    let settings = GuestSettings { preopens: tree.preopens().to_vec(), seed: 7 };
+    (Guest::start(&module(), &settings).unwrap(), tree)
+}

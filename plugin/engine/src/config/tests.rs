@@ -1,0 +1,139 @@
+//! Mistakes are shown word for word, all of them in one pass; what is right means what the table in the README says.
+
+use crate::config::load;
+use crate::config::model::{Action, Comparison, Part, Policy, RuleFile, SeverityTest};
+use crate::diag::{Paint, render_all};
+use crate::pods::{Field, Fields, Selection};
+use crate::severity::Severity;
+use proptest::prelude::*;
+use std::time::Duration;
+
+#[track_caller]
+fn shown(source: &str, expected: &str) {
+    let mistakes = match load(source) {
+        Ok(loaded) => loaded.warnings,
+        Err(mistakes) => mistakes,
+    };
+    assert_eq!(render_all(&mistakes, source, "f", Paint::Plain), expected);
+}
+
+/// The codes of the mistakes and warnings in the order of their places.
+#[track_caller]
+fn codes(source: &str, expected: &[&str]) {
+    let mistakes = match load(source) {
+        Ok(loaded) => loaded.warnings,
+        Err(mistakes) => mistakes,
+    };
+    let found: Vec<&str> = mistakes.iter().map(|mistake| mistake.code.name()).collect();
+    assert_eq!(found, expected, "{mistakes:#?}");
+}
+
+fn rule(body: &str) -> String {
+    format!("version: 1\nrules:\n  - {{ name: a, {body} }}\n")
+}
+
+#[test]
+fn every_mistake_of_a_file_is_shown_at_once() {
+    shown(
+        "version: 1\nenrich: { fields: laen }\nrules:\n  - name: probes\n    when: { namspace: x, severity: '>=eror', message: 'GET /healthz' }\n    drop: {}\n  - name: probes\n    sample: { rate: 0 }\n",
+        "error[NS300]: `laen` is not a metadata field\n --> f:2:19\n  |\n2 | enrich: { fields: laen }\n  |                   ^^^^\n  = help: did you mean `lean`?\n\n\
+         error[NS201]: unknown key `namspace` in when\n --> f:5:13\n  |\n5 |     when: { namspace: x, severity: '>=eror', message: 'GET /healthz' }\n  |             ^^^^^^^^\n  = help: did you mean `namespace`?\n\n\
+         error[NS300]: `eror` is not a severity\n --> f:5:36\n  |\n5 |     when: { namspace: x, severity: '>=eror', message: 'GET /healthz' }\n  |                                    ^^^^^^^^\n  = help: did you mean `error`?\n\n\
+         error[NS400]: invalid character '/' in a term without quotes\n --> f:5:60\n  |\n5 |     when: { namspace: x, severity: '>=eror', message: 'GET /healthz' }\n  |                                                            ^\n  = help: put the term into double quotes\n\n\
+         error[NS501]: a drop must say why, or when it ends\n --> f:6:5\n  |\n6 |     drop: {}\n  |     ^^^^\n  = help: add `reason: ...`, or `until: 2027-01-31T00:00:00Z`\n\n\
+         error[NS304]: `probes` is the name of an earlier guard or rule\n --> f:7:11\n  |\n7 |   - name: probes\n  |           ^^^^^^\n\n\
+         error[NS302]: `0` is not a probability above 0\n --> f:8:21\n  |\n8 |     sample: { rate: 0 }\n  |                     ^\n  = help: to keep none, write `drop: {}`\n",
+    );
+}
+
+#[test]
+fn what_later_versions_read_is_refused_by_name() {
+    for body in ["first: { n: 1 }", "limit: { rate: 1/s }", "dedup: { window: 1s }", "target: {}", "budget: {}"] {
+        codes(&rule(body), &["NS900"]);
+    }
+    for body in ["keep: {}, when: { labels: a=b }", "keep: {}, when: { record: '{ $.a = 1 }' }", "keep: {}, mode: shadow",
+        "keep: {}, floor: { per: 60s }", "sample: { rate: 1/2, by: template }"]
+    {
+        codes(&rule(body), &["NS900"]);
+    }
+    codes("version: 1\ntests: []\nexclude_annotations: true\nstate: { dir: /x }\ndefaults: { summary: 60s, max_keys: 5 }\n",
+        &["NS900", "NS900", "NS900", "NS900", "NS900"]);
+    codes("version: 1\nguards: [{ name: g, ceiling: { rate: 1/s } }]\n", &["NS900"]);
+    codes(&rule("keep: {}, when: { message: '{ $.a = 1 }' }"), &["NS400"]);
+    codes("version: 1\nexclude_annotations: false\nstate: { dir: off }\ndefaults: { summary: off }\n", &[]);
+    codes(&rule("keep: {}, mode: enforce"), &[]);
+}
+
+#[test]
+fn each_code_has_a_file_that_causes_it() {
+    codes("version: [1\n", &["NS100"]);
+    codes(&format!("version: {}1{}\n", "[".repeat(20), "]".repeat(20)), &["NS101"]);
+    codes("version: &a 1\n", &["NS102"]);
+    codes("version: 1\nversion: 1\n", &["NS103"]);
+    codes("version: 1\nrules: 7\n", &["NS200"]);
+    codes("version: 1\nrulse: []\n", &["NS201"]);
+    codes("rules: []\n", &["NS202"]);
+    codes("version: 2\n", &["NS203"]);
+    codes(&rule("keep: {}, when: { stream: both }"), &["NS300"]);
+    codes("version: 1\npods: { ttl: 60 }\n", &["NS301"]);
+    codes(&rule("sample: { rate: 3/2 }"), &["NS302"]);
+    codes("version: 1\nguards: [{ name: Errors }]\n", &["NS303"]);
+    codes("version: 1\nguards: [{ name: none }]\n", &["NS303"]);
+    codes("version: 1\nguards: [{ name: a, when: { pod: x } }, { name: a }]\n", &["NS304"]);
+    codes(&rule("keep: {}, when: { namespace: Shop_* }"), &["NS305"]);
+    codes("version: 1\nmetrics: { file: run/../x }\n", &["NS306"]);
+    codes(&rule("keep: {}, when: { message: a:b }"), &["NS400"]);
+    codes(&rule("keep: {}, when: { message: abc-123 }"), &["NS401"]);
+    codes(&rule("drop: {}, keep: {}, reason: x"), &["NS500"]);
+    codes(&rule("drop: {}"), &["NS501"]);
+    codes("version: 1\nguards: [{ name: a }, { name: b }]\n", &["NS502"]);
+}
+
+#[test]
+fn quotes_that_yaml_took_are_explained() {
+    let source = rule("keep: {}, when: { message: \"GET /healthz\" }");
+    let mistakes = load(&source).unwrap_err();
+    assert_eq!(mistakes[0].position(&source), (3, 48));
+    assert!(mistakes[0].help.as_deref().unwrap().starts_with("YAML takes double quotes for itself"));
+}
+
+#[test]
+fn the_empty_file_has_the_defaults() {
+    assert_eq!(load("version: 1\n").unwrap().rules, RuleFile::default());
+    assert_eq!(load("version: 1\nrules:\nguards: []\n").unwrap().rules, RuleFile::default());
+}
+
+#[test]
+fn every_key_has_its_meaning() {
+    let loaded = load(
+        "version: 1\ninput: { tag_prefix: a., message: [msg], trace_id: id, continuation: off, max_record: 500_000 }\n\
+         pods: { dir: /p, ttl: 30s, stale: 1h, missing_ttl: 500ms, capacity: 7 }\n\
+         enrich: { fields: [host, labels], labels: false, annotations: ['a*'], key: k8s }\n\
+         metrics: { file: /m/x.prom, every: 30s }\ndefaults: { no_match: drop, annotate: false }\n\
+         guards:\n  - { name: g, when: { severity: '>=error', container_age: '<60s' } }\n\
+         rules:\n  - { name: r, when: { stream: stderr, workload: w-* }, sample: { rate: 1/8, by: [pod, $.user.id], else_by: trace_id },\n      until: 2027-01-31T00:00:00Z, reason: because }\n",
+    )
+    .unwrap();
+    assert_eq!(loaded.warnings, []);
+    let file = loaded.rules;
+    assert_eq!((file.input.tag_prefix.as_str(), file.input.max_record, file.input.continuation), ("a.", 500_000, None));
+    assert_eq!((&*file.input.message[0], &*file.input.trace_id[0]), ("msg", "id"));
+    assert_eq!((file.pods.cache.ttl, file.pods.cache.capacity.get()), (Duration::from_secs(30), 7));
+    assert_eq!(file.enrich.fields, Fields::Only(vec![Field::Host, Field::Labels]));
+    assert_eq!((&file.enrich.labels, &*file.enrich.key), (&Selection::None, "k8s"));
+    assert_eq!((file.no_match, file.annotate), (Action::Drop, false));
+    assert_eq!(file.guards[0].when.severity, Some(SeverityTest::Compared(Comparison::AtLeast, Severity::Error)));
+    let Policy::Sample(sample) = &file.rules[0].policy else { panic!("not a sample") };
+    assert_eq!((sample.threshold.text().as_str(), sample.by.len()), ("e", 2));
+    assert_eq!(sample.by[0].0, [Part::Pod, Part::Field(vec!["user".into(), "id".into()])]);
+    assert_eq!(file.rules[0].until, Some(1_801_353_600));
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_without_a_panic(text in "\\PC{0,80}|(version|rules|when|drop|[-{}\\[\\]:'\", \n]){0,30}") {
+        if let Err(mistakes) = load(&text) {
+            render_all(&mistakes, &text, "f", Paint::Plain);
+        }
+    }
+}
