@@ -64,7 +64,8 @@ pub fn workspace() -> PathBuf {
 fn build() -> Result<PathBuf, ArtefactError> {
     let root = workspace();
     let target_dir = root.join("target");
-    let has_target = || target_libdir().is_some_and(|dir| dir.read_dir().is_ok_and(|mut files| files.next().is_some()));
+    let has_target =
+        || target_libdir().is_some_and(|dir| dir.read_dir().is_ok_and(|mut files| files.next().is_some()));
     let mut reason = String::new();
     if !has_target() {
         eprintln!("adding the target {TARGET} to the active toolchain");
@@ -72,7 +73,11 @@ fn build() -> Result<PathBuf, ArtefactError> {
             reason = error.to_string();
         }
     }
-    let mut cargo = if has_target() { rustup_cargo() } else { debian_cargo().ok_or(ArtefactError::NoToolchain(reason))? };
+    let mut cargo = if has_target() {
+        rustup_cargo()
+    } else {
+        debian_cargo().ok_or(ArtefactError::NoToolchain(reason))?
+    };
     cargo
         .args(["build", "--package", "nodesieve", "--release", "--target", TARGET, "--manifest-path"])
         .arg(root.join("Cargo.toml"))
@@ -110,14 +115,23 @@ fn debian_cargo() -> Option<Command> {
     cargo
         .env("RUSTC", "/usr/bin/rustc")
         .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS", "-Clink-self-contained=no -L/usr/lib/wasm32-wasi -Clink-arg=-lc")
+        .env(
+            "CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS",
+            "-Clink-self-contained=no -L/usr/lib/wasm32-wasi -Clink-arg=-lc",
+        )
         .args(["-Zbuild-std=std,panic_abort", "--ignore-rust-version"]);
     Some(cargo)
 }
 
 /// Flags meant for the harness's own build (coverage, sanitizers) do not fit the module.
 fn without_inherited_flags(cargo: &mut Command) {
-    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"] {
+    for name in [
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "CARGO_BUILD_TARGET",
+        "RUSTC_WRAPPER",
+        "RUSTC_WORKSPACE_WRAPPER",
+    ] {
         cargo.env_remove(name);
     }
 }

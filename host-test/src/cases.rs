@@ -91,20 +91,29 @@ pub fn read(source: &str) -> Result<Case, String> {
             ["yaml", "rules"] => steps.push(Step::Rules(block.content)),
             ["json", "pod"] => {
                 let name = words.next().and_then(|name| name.split_once('/'));
-                let (namespace, pod) = name.ok_or_else(|| format!("line {at}: write `json pod namespace/pod`"))?;
+                let (namespace, pod) =
+                    name.ok_or_else(|| format!("line {at}: write `json pod namespace/pod`"))?;
                 let content = (block.content.trim() != "removed").then_some(block.content);
                 steps.push(Step::Pod { namespace: namespace.into(), pod: pod.into(), content });
             }
             ["records", tag] => {
-                let records: Result<Vec<_>, String> =
-                    block.content.lines().map(|line| record(line, tag).ok_or(format!("line {at}: a bad time in `{line}`"))).collect();
+                let records: Result<Vec<_>, String> = block
+                    .content
+                    .lines()
+                    .map(|line| record(line, tag).ok_or(format!("line {at}: a bad time in `{line}`")))
+                    .collect();
                 pending = Some((at, records?));
             }
             ["answers"] => {
-                let (_, records) = pending.take().ok_or_else(|| format!("line {at}: answers without records"))?;
+                let (_, records) =
+                    pending.take().ok_or_else(|| format!("line {at}: answers without records"))?;
                 let answers: Vec<&str> = block.content.lines().collect();
                 if answers.len() != records.len() {
-                    return Err(format!("line {at}: {} answers for {} records", answers.len(), records.len()));
+                    return Err(format!(
+                        "line {at}: {} answers for {} records",
+                        answers.len(),
+                        records.len()
+                    ));
                 }
                 let fed = records.into_iter().zip(answers).map(|((tag, time, text), answer)| Fed {
                     tag,
@@ -161,7 +170,11 @@ fn blocks(source: &str) -> Vec<Block> {
     for (index, line) in source.lines().enumerate() {
         match (&mut open, line.strip_prefix("```")) {
             (None, Some(info)) => {
-                open = Some(Block { info: info.trim().to_owned(), line: index.saturating_add(1), content: String::new() });
+                open = Some(Block {
+                    info: info.trim().to_owned(),
+                    line: index.saturating_add(1),
+                    content: String::new(),
+                });
             }
             (Some(_), Some("")) => found.extend(open.take()),
             (Some(block), _) => {
@@ -185,21 +198,27 @@ mod tests {
         let case = read(source).unwrap();
         assert_eq!(case.title, "Title");
         let fed = |time, text: &str, answer| Fed { tag: "t".into(), time, text: text.into(), answer };
-        assert_eq!(case.steps, [
-            Step::Rules("version: 1\n".into()),
-            Step::Pod { namespace: "n".into(), pod: "p".into(), content: None },
-            Step::Records(vec![
-                fed(Some(1_500_000_000), "{\"a\":1}", Expected::Drop),
-                fed(None, "{}", Expected::Keep("{\"b\":2}".into())),
-            ]),
-            Step::Metrics(vec![("seen".into(), 2)]),
-        ]);
+        assert_eq!(
+            case.steps,
+            [
+                Step::Rules("version: 1\n".into()),
+                Step::Pod { namespace: "n".into(), pod: "p".into(), content: None },
+                Step::Records(vec![
+                    fed(Some(1_500_000_000), "{\"a\":1}", Expected::Drop),
+                    fed(None, "{}", Expected::Keep("{\"b\":2}".into())),
+                ]),
+                Step::Metrics(vec![("seen".into(), 2)]),
+            ]
+        );
     }
 
     #[test]
     fn says_what_is_wrong_with_a_case() {
         assert_eq!(read("```records t\n{}\n```\n"), Err("line 1: records without answers".into()));
-        assert_eq!(read("```records t\n{}\n```\n```answers\n```\n"), Err("line 4: 0 answers for 1 records".into()));
+        assert_eq!(
+            read("```records t\n{}\n```\n```answers\n```\n"),
+            Err("line 4: 0 answers for 1 records".into())
+        );
         assert_eq!(read("\n```what\n```\n"), Err("line 2: unknown block `what`".into()));
     }
 }

@@ -135,7 +135,10 @@ impl Guest {
     /// # Errors
     /// [`GuestError`] for a module that WAMR would not load, that lacks an export, or a directory that is not there.
     pub fn start(module: &Path, settings: &GuestSettings) -> Result<Guest, GuestError> {
-        let load = |reason: wasmtime::Error| GuestError::Load { path: module.to_owned(), reason: format!("{reason:#}") };
+        let load = |reason: wasmtime::Error| GuestError::Load {
+            path: module.to_owned(),
+            reason: format!("{reason:#}"),
+        };
         let engine = Engine::new(&accepted_by_wamr()).map_err(load)?;
         let compiled = Module::from_file(&engine, module).map_err(load)?;
         let mut linker: Linker<WasiP1Ctx> = Linker::new(&engine);
@@ -150,9 +153,9 @@ impl Guest {
             .secure_random(Deterministic::new(random_bytes(settings.seed)))
             .stderr(stderr.clone());
         for preopen in &settings.preopens {
-            context
-                .preopened_dir(&preopen.host, &preopen.guest, FsPerms::ReadWrite)
-                .map_err(|reason| GuestError::Preopen { path: preopen.host.clone(), reason: format!("{reason:#}") })?;
+            context.preopened_dir(&preopen.host, &preopen.guest, FsPerms::ReadWrite).map_err(|reason| {
+                GuestError::Preopen { path: preopen.host.clone(), reason: format!("{reason:#}") }
+            })?;
         }
         let mut store = Store::new(&engine, context.build_p1());
         store.set_fuel(u64::MAX).map_err(load)?;
@@ -218,23 +221,32 @@ impl Guest {
         let answer = self.filter.call(&mut self.store, arguments);
         self.fuel_used = u64::MAX.wrapping_sub(self.store.get_fuel().unwrap_or(u64::MAX));
         match answer {
-            Err(trap) => Returned::Lost(Loss::Trap(format!("{trap:#}").lines().next().unwrap_or_default().to_owned())),
+            Err(trap) => {
+                Returned::Lost(Loss::Trap(format!("{trap:#}").lines().next().unwrap_or_default().to_owned()))
+            }
             Ok(pointer) => self.read(pointer),
         }
     }
 
     /// The host's `module_dup_data`: a copy with a NUL, or a null pointer when the guest's memory is full.
     fn duplicate(&mut self, bytes: &[u8]) -> u32 {
-        let Ok(pointer) = self.malloc.call(&mut self.store, clamp(bytes.len().saturating_add(1))) else { return 0 };
+        let Ok(pointer) = self.malloc.call(&mut self.store, clamp(bytes.len().saturating_add(1))) else {
+            return 0;
+        };
         let copied = pointer != 0
             && self.memory.write(&mut self.store, pointer as usize, bytes).is_ok()
-            && self.memory.write(&mut self.store, (pointer as usize).saturating_add(bytes.len()), &[0]).is_ok();
+            && self
+                .memory
+                .write(&mut self.store, (pointer as usize).saturating_add(bytes.len()), &[0])
+                .is_ok();
         if copied { pointer } else { 0 }
     }
 
     fn read(&self, pointer: u32) -> Returned {
         let rest = self.memory.data(&self.store).get(pointer as usize..).unwrap_or_default();
-        let Some(end) = rest.iter().position(|&byte| byte == 0) else { return Returned::Lost(Loss::Pointer(pointer)) };
+        let Some(end) = rest.iter().position(|&byte| byte == 0) else {
+            return Returned::Lost(Loss::Pointer(pointer));
+        };
         let text = rest.get(..end).unwrap_or_default();
         if text.is_empty() {
             return Returned::Dropped;

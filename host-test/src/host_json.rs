@@ -114,7 +114,8 @@ mod tests {
 
     #[test]
     fn prints_as_fluent_bit_does() {
-        let record = serde_json::json!({"log": "é😀\u{1b}\u{7f}/\"\\\n", "n": [1, -2.5, null, true], "o": {}});
+        let record =
+            serde_json::json!({"log": "é😀\u{1b}\u{7f}/\"\\\n", "n": [1, -2.5, null, true], "o": {}});
         assert_eq!(
             print(&record),
             r#"{"log":"\u00e9\ud83d\ude00\u001b\u007f/\"\\\n","n":[1,-2.5,null,true],"o":{}}"#

@@ -91,16 +91,23 @@ impl Ledger {
             }
         }
         // In the order in which a record meets them; within a stage, as in the file.
-        self.rules.sort_by_key(|line| ["guard", "rule", "outcome"].iter().position(|stage| *stage == line.stage));
+        self.rules
+            .sort_by_key(|line| ["guard", "rule", "outcome"].iter().position(|stage| *stage == line.stage));
     }
 
     /// Where the numbers do not add up; empty when they do.
     pub fn imbalances(&self, metrics: &str) -> Vec<String> {
-        let own = |wanted: &str| samples(metrics).find(|(name, ..)| *name == wanted).map_or(0, |(.., value)| value);
+        let own =
+            |wanted: &str| samples(metrics).find(|(name, ..)| *name == wanted).map_or(0, |(.., value)| value);
         let sum = |part: fn(&RuleLine) -> u64| self.rules.iter().map(part).sum::<u64>();
         let checks = [
             ("seen", self.seen, "kept + dropped", self.kept.saturating_add(self.dropped)),
-            ("kept", self.kept, "delivered + undeliverable", self.delivered.saturating_add(self.undeliverable)),
+            (
+                "kept",
+                self.kept,
+                "delivered + undeliverable",
+                self.delivered.saturating_add(self.undeliverable),
+            ),
             ("seen", self.seen, "the filter's seen", own("nodesieve_records_seen_total")),
             ("kept", self.kept, "the filter's kept", own("nodesieve_records_kept_total")),
             ("dropped", self.dropped, "the filter's dropped", own("nodesieve_records_dropped_total")),
@@ -113,7 +120,9 @@ impl Ledger {
         checks
             .into_iter()
             .filter(|(_, left, _, right)| left != right)
-            .map(|(left_name, left, right_name, right)| format!("{left_name} is {left}, {right_name} is {right}"))
+            .map(|(left_name, left, right_name, right)| {
+                format!("{left_name} is {left}, {right_name} is {right}")
+            })
             .collect()
     }
 
@@ -143,7 +152,8 @@ impl Ledger {
 pub fn samples(metrics: &str) -> impl Iterator<Item = (&str, &str, u64)> {
     metrics.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
         let (key, value) = line.rsplit_once(' ')?;
-        let (name, labels) = key.split_once('{').map_or((key, ""), |(name, labels)| (name, labels.trim_end_matches('}')));
+        let (name, labels) =
+            key.split_once('{').map_or((key, ""), |(name, labels)| (name, labels.trim_end_matches('}')));
         Some((name, labels, value.parse().ok()?))
     })
 }

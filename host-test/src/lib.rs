@@ -6,9 +6,11 @@
 pub mod artefact;
 pub mod cases;
 pub mod cli;
+pub mod compare;
 pub mod delivery;
 pub mod explain;
 pub mod firehose;
+pub mod fluent_bit;
 pub mod guest;
 pub mod host_json;
 pub mod inputs;

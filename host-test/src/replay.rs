@@ -99,7 +99,11 @@ impl Replay<'_> {
         let mut guest = Guest::start(self.module, &settings)?;
         let embedded = match self.endpoint {
             Some(_) => None,
-            None => Some(Firehose::start(Options { stream: STREAM.into(), keep_records: false, ..Options::default() })?),
+            None => Some(Firehose::start(Options {
+                stream: STREAM.into(),
+                keep_records: false,
+                ..Options::default()
+            })?),
         };
         let url = match (self.endpoint, &embedded) {
             (Some(url), _) => url.to_owned(),
@@ -171,7 +175,8 @@ impl Replay<'_> {
 pub fn write_pods(pod_list: &[u8], directory: &Path) -> Result<(), ReplayError> {
     let error = |reason: String| ReplayError::Pods { path: directory.display().to_string(), reason };
     let projected = nodesieve_sidecar::project(pod_list).map_err(|reason| error(reason.to_string()))?;
-    let written = PodDirectory::new(directory).write(&projected.files).map_err(|reason| error(reason.to_string()))?;
+    let written =
+        PodDirectory::new(directory).write(&projected.files).map_err(|reason| error(reason.to_string()))?;
     match written.failed.first() {
         Some(reason) => Err(error(reason.to_string())),
         None => Ok(()),
@@ -197,7 +202,11 @@ impl VirtualClock {
         let next_second = |now: u64| (now / SECOND).saturating_add(1).saturating_mul(SECOND);
         while next_second(self.now) <= to {
             let is_jump = to.saturating_sub(self.now) / SECOND > MAX_TICKS_PER_GAP;
-            self.now = if is_jump { to.saturating_sub(MAX_TICKS_PER_GAP.saturating_mul(SECOND)) } else { next_second(self.now) };
+            self.now = if is_jump {
+                to.saturating_sub(MAX_TICKS_PER_GAP.saturating_mul(SECOND))
+            } else {
+                next_second(self.now)
+            };
             self.tick(guest);
             ticks = ticks.saturating_add(1);
         }

@@ -40,11 +40,19 @@ fn rules(ledger: &Ledger) -> Table {
     ]);
     for rule in &ledger.rules {
         let numbers = [rule.matched, rule.kept, rule.dropped].map(grouped);
-        table.row([rule.name.clone(), rule.stage.clone()].into_iter().chain(numbers).chain([bytes(rule.dropped_bytes)]).collect());
+        table.row(
+            [rule.name.clone(), rule.stage.clone()]
+                .into_iter()
+                .chain(numbers)
+                .chain([bytes(rule.dropped_bytes)])
+                .collect(),
+        );
     }
     let total = [ledger.seen, ledger.kept, ledger.dropped].map(grouped);
     let dropped_bytes = ledger.rules.iter().map(|rule| rule.dropped_bytes).sum();
-    table.row(["total".to_owned(), String::new()].into_iter().chain(total).chain([bytes(dropped_bytes)]).collect());
+    table.row(
+        ["total".to_owned(), String::new()].into_iter().chain(total).chain([bytes(dropped_bytes)]).collect(),
+    );
     table
 }
 
@@ -78,10 +86,20 @@ fn bills(ledger: &Ledger) -> Table {
     ]);
     let money = &ledger.money;
     let rows = [
-        ("Firehose, lines aggregated", ledger.billed_bytes_unfiltered_aggregated, ledger.billed_bytes_aggregated,
-            money.firehose_unfiltered_aggregated, money.firehose_aggregated),
-        ("Firehose, a record per line", ledger.billed_bytes_unfiltered, ledger.billed_bytes,
-            money.firehose_unfiltered, money.firehose),
+        (
+            "Firehose, lines aggregated",
+            ledger.billed_bytes_unfiltered_aggregated,
+            ledger.billed_bytes_aggregated,
+            money.firehose_unfiltered_aggregated,
+            money.firehose_aggregated,
+        ),
+        (
+            "Firehose, a record per line",
+            ledger.billed_bytes_unfiltered,
+            ledger.billed_bytes,
+            money.firehose_unfiltered,
+            money.firehose,
+        ),
         ("CloudWatch Logs", ledger.bytes_in, ledger.bytes_out, money.cloudwatch_unfiltered, money.cloudwatch),
     ];
     for (name, without, with, dollars_without, dollars_with) in rows {

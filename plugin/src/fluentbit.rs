@@ -43,7 +43,14 @@ static DROP: [u8; 1] = [0];
 ///
 /// Returns the answer as the module header describes it; never null.
 #[unsafe(no_mangle)]
-pub extern "C" fn filter(tag: *const u8, tag_len: u32, sec: u32, nsec: u32, record: *const u8, record_len: u32) -> *const u8 {
+pub extern "C" fn filter(
+    tag: *const u8,
+    tag_len: u32,
+    sec: u32,
+    nsec: u32,
+    record: *const u8,
+    record_len: u32,
+) -> *const u8 {
     // SAFETY: calls do not overlap, see `SingleThreaded`; the host does not call back in before this one returns.
     let state = unsafe { &mut *STATE.0.get() };
     // SAFETY: where not null, the host has put that many bytes there and frees them only after the call.
@@ -87,16 +94,20 @@ impl State {
     /// The record did not fit into our memory: what goes on in its place says so, and no count is off.
     fn mark_lost(&mut self, bytes: u32) -> Answer {
         self.answer.clear();
-        self.answer.extend_from_slice(b"{\"nodesieve\":{\"fault\":\"the record did not fit into the filter's memory\"}}\0");
+        self.answer.extend_from_slice(
+            b"{\"nodesieve\":{\"fault\":\"the record did not fit into the filter's memory\"}}\0",
+        );
         self.host().count_untouched(Metric::FaultNull, bytes as usize);
         Answer::Keep
     }
 
     /// The engine's state may be half changed: only counters, which hold no invariant, go on.
     fn pass_through(&mut self, input: Input<'_>) -> Answer {
-        let Some(host) = &mut self.host else { return Answer::Echo };
+        let is_tick = input.tag == crate::host::TICK_TAG;
+        // Without a host, it was its start that never returned.
+        let Some(host) = &mut self.host else { return if is_tick { Answer::Drop } else { Answer::Echo } };
         host.note_pass_through();
-        if input.tag == crate::host::TICK_TAG {
+        if is_tick {
             host.write_metrics_when_due(now());
             return Answer::Drop;
         }

@@ -45,7 +45,8 @@ struct Stamp {
 impl Host {
     /// A filter that finds its rules in the first of `directories` that holds a rule file.
     pub(crate) fn start(directories: &[PathBuf], seed: u64) -> Host {
-        let rule_file = directories.iter().map(|directory| directory.join(RULE_FILE)).find(|path| path.exists());
+        let rule_file =
+            directories.iter().map(|directory| directory.join(RULE_FILE)).find(|path| path.exists());
         let rules = RuleFile::default();
         let pods = PodDirectory(PathBuf::from(&rules.pods.dir));
         let mut host = Host {
@@ -59,8 +60,12 @@ impl Host {
         match &host.rule_file {
             Some(_) => host.reload(),
             None => {
-                let places: Vec<_> = directories.iter().map(|directory| directory.display().to_string()).collect();
-                eprintln!("nodesieve: find {RULE_FILE}: in none of the accessible paths ({}); all is kept", places.join(", "));
+                let places: Vec<_> =
+                    directories.iter().map(|directory| directory.display().to_string()).collect();
+                eprintln!(
+                    "nodesieve: find {RULE_FILE}: in none of the accessible paths ({}); all is kept",
+                    places.join(", ")
+                );
             }
         }
         host
@@ -114,19 +119,27 @@ impl Host {
         let Some(path) = self.rule_file.clone() else { return };
         self.stamp = stamp(&path);
         let is_first = self.engine.counters().get(Metric::Reloads) == 0;
-        let kept = if is_first { "all is kept until it is mended" } else { "the rules before it stay in force" };
+        let kept =
+            if is_first { "all is kept until it is mended" } else { "the rules before it stay in force" };
         let outcome = match read_rules(&path) {
             Err(error) => Err(format!("nodesieve: read {}: {error}; {kept}", path.display())),
             Ok(source) => match config::load(&source) {
                 Ok(loaded) => {
                     if !loaded.warnings.is_empty() {
-                        eprint!("{}", render_all(&loaded.warnings, &source, &path.display().to_string(), Paint::Plain));
+                        eprint!(
+                            "{}",
+                            render_all(&loaded.warnings, &source, &path.display().to_string(), Paint::Plain)
+                        );
                     }
                     Ok(loaded.rules)
                 }
                 Err(mistakes) => {
                     let shown = render_all(&mistakes, &source, &path.display().to_string(), Paint::Plain);
-                    Err(format!("{shown}nodesieve: load {}: {} mistakes; {kept}", path.display(), mistakes.len()))
+                    Err(format!(
+                        "{shown}nodesieve: load {}: {} mistakes; {kept}",
+                        path.display(),
+                        mistakes.len()
+                    ))
                 }
             },
         };
@@ -212,7 +225,9 @@ mod tests {
 
         fn rules(&self, rules: &str) -> String {
             let root = self.0.display();
-            format!("version: 1\npods: {{ dir: {root}/pods }}\nmetrics: {{ file: {root}/metrics.prom }}\n{rules}")
+            format!(
+                "version: 1\npods: {{ dir: {root}/pods }}\nmetrics: {{ file: {root}/metrics.prom }}\n{rules}"
+            )
         }
 
         fn put(&self, name: &str, content: &str) {

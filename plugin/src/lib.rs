@@ -6,5 +6,8 @@
 
 #[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
 mod fluentbit;
-#[cfg_attr(not(all(target_arch = "wasm32", target_os = "wasi")), expect(dead_code, reason = "used by the wasi face"))]
+#[cfg_attr(
+    not(all(target_arch = "wasm32", target_os = "wasi")),
+    expect(dead_code, reason = "used by the wasi face")
+)]
 mod host;

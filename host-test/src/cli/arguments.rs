@@ -23,6 +23,8 @@ pub(super) enum Command {
     Check(Check),
     /// For each record on stdin: every rule with the condition that failed, and the verdict
     Explain(Explain),
+    /// Runs a real Fluent Bit (FLUENT_BIT or PATH) on the sample logs and compares what arrives with the replay
+    FluentBit(FluentBit),
     /// Writes the sample logs and pod list that conf/samples holds
     Samples(Samples),
 }
@@ -114,6 +116,24 @@ pub(super) struct Explain {
     /// Kubelet pod list; without one, metadata is missing
     #[arg(long, value_name = "PODLIST.json")]
     pub(super) pods: Option<PathBuf>,
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FluentBit {
+    /// Rule file [default: one that is compared record by record, then conf/nodesieve.yaml]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+    /// The configuration to run, YAML or classic [default: conf/fluent-bit.yaml]
+    #[arg(long, value_name = "FILE")]
+    pub(super) conf: Option<PathBuf>,
+    /// The compiled filter [default: NODESIEVE_WASM, else built now]
+    #[arg(long, value_name = "FILE.wasm")]
+    pub(super) wasm: Option<PathBuf>,
+    /// Seconds that Fluent Bit may take
+    #[arg(long, default_value_t = 120)]
+    pub(super) timeout: u64,
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
 }

@@ -1,12 +1,13 @@
 //! What each command does.
 
-use crate::cli::arguments::{Check, Explain, Format, Replay, Samples};
+use crate::cli::arguments::{Check, Explain, FluentBit, Format, Replay, Samples};
+use crate::compare::{Comparison, Difference, ORDER_INDEPENDENT};
 use crate::explain::{PodFiles, explain as explain_record, text as explain_text};
 use crate::inputs::{self, Record};
 use crate::money::Prices;
 use crate::replay::{self, write_pods};
 use crate::rule_files::{self, Finding};
-use crate::{artefact, report, samples as sample_data};
+use crate::{artefact, fluent_bit, report, samples as sample_data};
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nodesieve_engine::diag::Paint;
@@ -15,6 +16,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 pub(super) fn replay(arguments: &Replay) -> anyhow::Result<ExitCode> {
     let conf = artefact::workspace().join("conf");
@@ -36,7 +38,9 @@ pub(super) fn replay(arguments: &Replay) -> anyhow::Result<ExitCode> {
     let prices = Prices {
         firehose_per_gb: arguments.price_firehose,
         cloudwatch_per_gb: arguments.price_cloudwatch,
-        date: if (arguments.price_firehose, arguments.price_cloudwatch) == (is_default.firehose_per_gb, is_default.cloudwatch_per_gb) {
+        date: if (arguments.price_firehose, arguments.price_cloudwatch)
+            == (is_default.firehose_per_gb, is_default.cloudwatch_per_gb)
+        {
             is_default.date
         } else {
             "given"
@@ -53,7 +57,11 @@ pub(super) fn replay(arguments: &Replay) -> anyhow::Result<ExitCode> {
         prices,
     };
     let outcome = replay.run(
-        |done| if done.is_multiple_of(256) { bar.set_position(done as u64) },
+        |done| {
+            if done.is_multiple_of(256) {
+                bar.set_position(done as u64)
+            }
+        },
         |record, text| {
             if let Some(out) = &mut out
                 && let Err(error) = write_delivered(out, record, text)
@@ -89,8 +97,14 @@ pub(super) fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
         let (findings, shown) = rule_files::check(file, Paint::Ansi)?;
         if arguments.format == Format::Text {
             anstream::eprint!("{shown}");
-            let count = |severity: &str| findings.iter().filter(|finding| finding.severity == severity).count();
-            print(&format!("{}: {} errors, {} warnings\n", file.display(), count("error"), count("warning")))?;
+            let count =
+                |severity: &str| findings.iter().filter(|finding| finding.severity == severity).count();
+            print(&format!(
+                "{}: {} errors, {} warnings\n",
+                file.display(),
+                count("error"),
+                count("warning")
+            ))?;
         }
         all.extend(findings);
     }
@@ -125,7 +139,8 @@ pub(super) fn explain(arguments: &Explain) -> anyhow::Result<ExitCode> {
         if line.trim().is_empty() {
             continue;
         }
-        let record = inputs::record(&line).with_context(|| format!("read record at stdin:{}", index.saturating_add(1)))?;
+        let record = inputs::record(&line)
+            .with_context(|| format!("read record at stdin:{}", index.saturating_add(1)))?;
         let explanation = explain_record(&mut engine, &record, &mut pods);
         match arguments.format {
             Format::Text => print(&explain_text(&record, &explanation))?,
@@ -133,6 +148,63 @@ pub(super) fn explain(arguments: &Explain) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn fluent_bit(arguments: &FluentBit) -> anyhow::Result<ExitCode> {
+    let program = fluent_bit::find().context("find fluent-bit: neither FLUENT_BIT nor PATH has it")?;
+    let conf = artefact::workspace().join("conf");
+    let module = artefact::module(arguments.wasm.as_deref())?;
+    let pod_list = read(&conf.join("samples/podlist.json"))?;
+    let sources = match &arguments.rules {
+        Some(path) => vec![(path.display().to_string(), rule_files::load(path, Paint::Ansi)?)],
+        None => {
+            let exact = nodesieve_engine::config::load(ORDER_INDEPENDENT)
+                .map_err(|_| anyhow::anyhow!("load the order-independent rules: they have mistakes"))?;
+            let shipped = conf.join("nodesieve.yaml");
+            vec![
+                ("order-independent rules".to_owned(), (ORDER_INDEPENDENT.to_owned(), exact)),
+                (shipped.display().to_string(), rule_files::load(&shipped, Paint::Ansi)?),
+            ]
+        }
+    };
+    let mut all = Vec::new();
+    for (name, (source, loaded)) in &sources {
+        anstream::eprintln!("running {} with {name}", program.display());
+        let difference = Comparison {
+            fluent_bit: &program,
+            module: &module,
+            conf: &arguments.conf.clone().unwrap_or_else(|| conf.join("fluent-bit.yaml")),
+            source,
+            rules: &loaded.rules,
+            logs: &conf.join("samples/containers"),
+            pod_list: &pod_list,
+            overrides: &[],
+            timeout: Duration::from_secs(arguments.timeout),
+        }
+        .run()?;
+        if arguments.format == Format::Text {
+            print(&compared(name, &difference))?;
+        }
+        all.push(difference);
+    }
+    if arguments.format == Format::Json {
+        print(&format!("{}\n", serde_json::to_string_pretty(&all)?))?;
+    }
+    Ok(ExitCode::from(u8::from(!all.iter().all(Difference::is_well))))
+}
+
+fn compared(name: &str, difference: &Difference) -> String {
+    let Difference { seen, kept, dropped, delivered, expected, .. } = difference;
+    let mut out = format!("{name}: seen {seen} = kept {kept} + dropped {dropped}; delivered {delivered}");
+    out.push_str(&match difference.exact {
+        true if difference.is_well() => format!(", the same {expected} records as the replay\n"),
+        true => format!(", the replay {expected}\n"),
+        false => format!("; the replay kept {expected} (these rules draw by chance)\n"),
+    });
+    for line in difference.findings.iter().chain(&difference.examples) {
+        out.push_str(&format!("  {line}\n"));
+    }
+    out
 }
 
 pub(super) fn samples(arguments: &Samples) -> anyhow::Result<ExitCode> {
@@ -149,7 +221,11 @@ pub(super) fn samples(arguments: &Samples) -> anyhow::Result<ExitCode> {
 }
 
 /// The records to replay, and the pod list that goes with them.
-fn input(arguments: &Replay, conf: &Path, tag_prefix: &str) -> anyhow::Result<(Vec<Record>, Option<Vec<u8>>)> {
+fn input(
+    arguments: &Replay,
+    conf: &Path,
+    tag_prefix: &str,
+) -> anyhow::Result<(Vec<Record>, Option<Vec<u8>>)> {
     let samples = conf.join("samples");
     let is_samples = arguments.logs.is_empty() && arguments.records.is_none();
     let pods = match (&arguments.pods, is_samples) {
@@ -166,7 +242,13 @@ fn input(arguments: &Replay, conf: &Path, tag_prefix: &str) -> anyhow::Result<(V
 }
 
 fn write_delivered(out: &mut impl std::io::Write, record: &Record, text: &[u8]) -> std::io::Result<()> {
-    write!(out, "{{\"tag\":{},\"time\":[{},{}],\"record\":", serde_json::Value::from(record.tag.as_str()), record.time.0, record.time.1)?;
+    write!(
+        out,
+        "{{\"tag\":{},\"time\":[{},{}],\"record\":",
+        serde_json::Value::from(record.tag.as_str()),
+        record.time.0,
+        record.time.1
+    )?;
     out.write_all(text)?;
     out.write_all(b"}\n")
 }

@@ -16,6 +16,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Replay(replay) => commands::replay(&replay),
         Command::Check(check) => commands::check(&check),
         Command::Explain(explain) => commands::explain(&explain),
+        Command::FluentBit(fluent_bit) => commands::fluent_bit(&fluent_bit),
         Command::Samples(samples) => commands::samples(&samples),
     }
 }

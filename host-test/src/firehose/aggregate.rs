@@ -111,9 +111,7 @@ mod tests {
 
     #[test]
     fn equals_the_plugin_on_mixed_lengths() {
-        let lengths = [
-            1, 0, 199, 511_999, 511_998, 2_000_000, 1_023_998, 1_023_999, 5, 700_000, 400_000,
-        ];
+        let lengths = [1, 0, 199, 511_999, 511_998, 2_000_000, 1_023_998, 1_023_999, 5, 700_000, 400_000];
         let records: Vec<Vec<u8>> = lengths.iter().map(|length| vec![b'x'; *length]).collect();
         let mut bill = AggregatedBill::new();
         for record in &records {
@@ -122,17 +120,8 @@ mod tests {
         let aggregates = aggregate(&records);
         assert!(aggregates.iter().all(|record| record.len() <= MAX_RECORD_BYTES));
         assert_eq!(bill.records(), aggregates.len() as u64);
-        assert_eq!(
-            bill.bytes(),
-            aggregates.iter().map(|record| record.len() as u64).sum::<u64>()
-        );
-        assert_eq!(
-            bill.billed(),
-            aggregates
-                .iter()
-                .map(|record| billed_bytes(record.len()))
-                .sum::<u64>()
-        );
+        assert_eq!(bill.bytes(), aggregates.iter().map(|record| record.len() as u64).sum::<u64>());
+        assert_eq!(bill.billed(), aggregates.iter().map(|record| billed_bytes(record.len())).sum::<u64>());
     }
 
     #[test]
@@ -142,10 +131,7 @@ mod tests {
         bill.add(511_999).unwrap();
         assert_eq!((bill.records(), bill.bytes()), (1, 1_024_000));
         bill.add(1).unwrap();
-        assert_eq!(
-            (bill.records(), bill.bytes(), bill.billed()),
-            (2, 1_024_003, 1_024_000 + 5_120)
-        );
+        assert_eq!((bill.records(), bill.bytes(), bill.billed()), (2, 1_024_003, 1_024_000 + 5_120));
     }
 
     #[test]

@@ -33,10 +33,7 @@ impl Refused {
         let length = len.saturating_add(1);
         match len {
             0 => Err(Refused::Empty),
-            _ if length >= MAX_RECORD_BYTES => Err(Refused::TooLong {
-                length,
-                limit: MAX_RECORD_BYTES,
-            }),
+            _ if length >= MAX_RECORD_BYTES => Err(Refused::TooLong { length, limit: MAX_RECORD_BYTES }),
             _ => Ok(length),
         }
     }
@@ -140,10 +137,7 @@ mod tests {
         assert_eq!((batch.records().len(), batch.bytes()), (500, 2_500));
         assert_eq!(batch.records()[499], b"last\n");
         assert_eq!(batcher.add(b"501st"), Ok(None));
-        assert_eq!(
-            batcher.finish().map(Batch::into_records),
-            Some(vec![b"501st\n".to_vec()])
-        );
+        assert_eq!(batcher.finish().map(Batch::into_records), Some(vec![b"501st\n".to_vec()]));
         assert_eq!(batcher.finish(), None);
     }
 
@@ -175,13 +169,7 @@ mod tests {
         let mut batcher = Batcher::new();
         assert_eq!(batcher.add(&vec![b'x'; 1_023_998]), Ok(None));
         let refused = batcher.add(&vec![b'x'; 1_023_999]);
-        assert_eq!(
-            refused,
-            Err(Refused::TooLong {
-                length: 1_024_000,
-                limit: 1_024_000
-            })
-        );
+        assert_eq!(refused, Err(Refused::TooLong { length: 1_024_000, limit: 1_024_000 }));
         assert_eq!(batcher.add(b""), Err(Refused::Empty));
         assert_eq!((batcher.refused(), batcher.refused_bytes()), (2, 1_023_999));
         assert_eq!(batcher.finish().map(|batch| batch.bytes()), Some(1_023_999));

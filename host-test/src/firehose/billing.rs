@@ -14,10 +14,7 @@ pub const BILLING_STEP: u64 = 5_120;
 /// are billed as 10 KB. An empty record is counted as one step.
 #[must_use]
 pub fn billed_bytes(record_len: usize) -> u64 {
-    (record_len as u64)
-        .div_ceil(BILLING_STEP)
-        .max(1)
-        .saturating_mul(BILLING_STEP)
+    (record_len as u64).div_ceil(BILLING_STEP).max(1).saturating_mul(BILLING_STEP)
 }
 
 #[cfg(test)]

@@ -68,15 +68,10 @@ impl Client {
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_global(Some(timeout));
         if needs_tls(url)? {
-            let ca_error = |reason: String| DeliverError::Ca {
-                url: url.into(),
-                reason,
-            };
+            let ca_error = |reason: String| DeliverError::Ca { url: url.into(), reason };
             let pem = ca_pem.ok_or_else(|| ca_error("none given, public cas are not used".into()))?;
             let ca = Certificate::from_pem(pem.as_bytes()).map_err(|error| ca_error(error.to_string()))?;
-            let tls = TlsConfig::builder()
-                .root_certs(RootCerts::new_with_certs(&[ca]))
-                .build();
+            let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&[ca])).build();
             config = config.tls_config(tls);
         }
         let stream = serde_json::Value::from(stream);
@@ -105,13 +100,7 @@ impl Client {
             if outcome.calls == MAX_ATTEMPTS {
                 let (attempts, accepted) = (outcome.calls, outcome.accepted);
                 let url = self.url.clone();
-                return Err(DeliverError::Failing {
-                    url,
-                    attempts,
-                    reason,
-                    accepted,
-                    failed: waiting,
-                });
+                return Err(DeliverError::Failing { url, attempts, reason, accepted, failed: waiting });
             }
             if outcome.calls > 0 {
                 outcome.retried += waiting.len();
@@ -148,21 +137,13 @@ impl Client {
             .header("X-Amz-Target", TARGET)
             .header("X-Amz-Date", DATE)
             .header("Authorization", &self.authorization)
-            .send(
-                self.body(indexes.iter().filter_map(|index| records.get(*index)))
-                    .as_bytes(),
-            )
+            .send(self.body(indexes.iter().filter_map(|index| records.get(*index))).as_bytes())
             .map_err(transport)?;
         let status = response.status().as_u16();
         let body = response.body_mut().read_to_vec().map_err(transport)?;
         if status != 200 {
             let reason = String::from_utf8_lossy(&body).into_owned();
-            return Err(DeliverError::Refused {
-                url: self.url.clone(),
-                status,
-                reason,
-                accepted,
-            });
+            return Err(DeliverError::Refused { url: self.url.clone(), status, reason, accepted });
         }
         outcome::read_answer(&body, indexes.len()).map_err(|reason| DeliverError::Answer {
             url: self.url.clone(),
@@ -174,11 +155,7 @@ impl Client {
     fn body<'a>(&self, records: impl Iterator<Item = &'a Vec<u8>>) -> String {
         let mut body = self.opening.clone();
         for (index, record) in records.enumerate() {
-            body.push_str(if index == 0 {
-                r#"{"Data":""#
-            } else {
-                r#",{"Data":""#
-            });
+            body.push_str(if index == 0 { r#"{"Data":""# } else { r#",{"Data":""# });
             STANDARD.encode_string(record, &mut body);
             body.push_str(r#""}"#);
         }
@@ -189,13 +166,9 @@ impl Client {
 
 /// Whether the URL is an `https` one; anything but a scheme, a host and a port is an error.
 fn needs_tls(url: &str) -> Result<bool, DeliverError> {
-    let url_error = |reason: String| DeliverError::Url {
-        url: url.into(),
-        reason,
-    };
-    let uri: ureq::http::Uri = url
-        .parse()
-        .map_err(|error: ureq::http::uri::InvalidUri| url_error(error.to_string()))?;
+    let url_error = |reason: String| DeliverError::Url { url: url.into(), reason };
+    let uri: ureq::http::Uri =
+        url.parse().map_err(|error: ureq::http::uri::InvalidUri| url_error(error.to_string()))?;
     if uri.path_and_query().is_some_and(|path| path.as_str() != "/") {
         return Err(url_error("must not have a path".into()));
     }
@@ -212,11 +185,7 @@ mod tests {
     use super::*;
 
     fn start(tls: bool) -> Firehose {
-        Firehose::start(Options {
-            tls,
-            ..Options::default()
-        })
-        .unwrap()
+        Firehose::start(Options { tls, ..Options::default() }).unwrap()
     }
 
     fn client(firehose: &Firehose) -> Client {
@@ -224,9 +193,7 @@ mod tests {
     }
 
     fn records(count: usize) -> Vec<Vec<u8>> {
-        (0..count)
-            .map(|number| format!("record {number}\n").into_bytes())
-            .collect()
+        (0..count).map(|number| format!("record {number}\n").into_bytes()).collect()
     }
 
     #[test]
@@ -234,21 +201,11 @@ mod tests {
         let firehose = start(false);
         let client = client(&firehose);
         for _ in 0..5 {
-            assert_eq!(
-                client.put(&records(3)),
-                Ok(PutOutcome {
-                    accepted: 3,
-                    calls: 1,
-                    retried: 0
-                })
-            );
+            assert_eq!(client.put(&records(3)), Ok(PutOutcome { accepted: 3, calls: 1, retried: 0 }));
         }
         assert_eq!(client.put(&[]), Ok(PutOutcome::default()));
         let received = firehose.received();
-        assert_eq!(
-            (received.connections, received.calls, received.records),
-            (1, 5, 15)
-        );
+        assert_eq!((received.connections, received.calls, received.records), (1, 5, 15));
     }
 
     #[test]
@@ -287,13 +244,8 @@ mod tests {
     fn gives_up_on_records_that_always_fail_and_names_them() {
         let firehose = start(false);
         firehose.set_fault(Fault::PartialFailure { every: 1 });
-        let Err(DeliverError::Failing {
-            attempts,
-            accepted,
-            failed,
-            reason,
-            ..
-        }) = client(&firehose).put(&records(2))
+        let Err(DeliverError::Failing { attempts, accepted, failed, reason, .. }) =
+            client(&firehose).put(&records(2))
         else {
             panic!("records that fail were delivered");
         };
@@ -308,17 +260,11 @@ mod tests {
         firehose.set_fault(Fault::Unavailable);
         let error = client(&firehose).put(&records(1)).unwrap_err().to_string();
         let expected = format!("put records to {}: status 503, ", firehose.url());
-        assert!(
-            error.starts_with(&expected) && error.contains("ServiceUnavailableException"),
-            "{error}"
-        );
+        assert!(error.starts_with(&expected) && error.contains("ServiceUnavailableException"), "{error}");
         firehose.set_fault(Fault::None);
         let other = Client::new(&firehose.url(), "other \"stream\"", None).unwrap();
         let error = other.put(&records(1)).unwrap_err().to_string();
-        assert!(
-            error.contains("status 400") && error.contains("ResourceNotFoundException"),
-            "{error}"
-        );
+        assert!(error.contains("status 400") && error.contains("ResourceNotFoundException"), "{error}");
     }
 
     #[test]
@@ -327,16 +273,10 @@ mod tests {
         firehose.set_fault(Fault::Stall);
         let timeout = Duration::from_millis(300);
         let client = Client::with_timeout(&firehose.url(), "nodesieve", None, timeout).unwrap();
-        assert!(matches!(
-            client.put(&records(1)),
-            Err(DeliverError::Transport { accepted: 0, .. })
-        ));
+        assert!(matches!(client.put(&records(1)), Err(DeliverError::Transport { accepted: 0, .. })));
         assert!(firehose.wait_until(|received| received.stalled_calls == 1, Duration::from_secs(30)));
         drop(firehose);
-        assert!(matches!(
-            client.put(&records(1)),
-            Err(DeliverError::Transport { .. })
-        ));
+        assert!(matches!(client.put(&records(1)), Err(DeliverError::Transport { .. })));
     }
 
     #[test]
@@ -349,46 +289,23 @@ mod tests {
         let by_name = Client::new(&local, "nodesieve", firehose.ca_pem()).unwrap();
         assert_eq!(by_name.put(&records(1)).unwrap().accepted, 1);
         let received = firehose.received();
-        assert_eq!(
-            (received.connections, received.records, received.failed_handshakes),
-            (2, 7, 0)
-        );
+        assert_eq!((received.connections, received.records, received.failed_handshakes), (2, 7, 0));
 
         let other = start(true);
         let stranger = Client::new(&firehose.url(), "nodesieve", other.ca_pem()).unwrap();
-        assert!(matches!(
-            stranger.put(&records(1)),
-            Err(DeliverError::Transport { .. })
-        ));
-        assert!(firehose.wait_until(
-            |received| received.failed_handshakes == 1,
-            Duration::from_secs(30)
-        ));
+        assert!(matches!(stranger.put(&records(1)), Err(DeliverError::Transport { .. })));
+        assert!(firehose.wait_until(|received| received.failed_handshakes == 1, Duration::from_secs(30)));
         assert_eq!(firehose.received().records, 7);
     }
 
     #[test]
     fn refuses_urls_and_cas_it_cannot_use() {
-        for url in [
-            "",
-            "127.0.0.1:80",
-            "ftp://host",
-            "http://host/path",
-            "http://host/?query",
-        ] {
-            assert!(
-                matches!(Client::new(url, "s", None), Err(DeliverError::Url { .. })),
-                "{url}"
-            );
+        for url in ["", "127.0.0.1:80", "ftp://host", "http://host/path", "http://host/?query"] {
+            assert!(matches!(Client::new(url, "s", None), Err(DeliverError::Url { .. })), "{url}");
         }
         for ca in [None, Some("no certificate")] {
             let error = Client::new("https://127.0.0.1", "s", ca).unwrap_err();
-            assert!(
-                error
-                    .to_string()
-                    .starts_with("read ca certificate for https://127.0.0.1: "),
-                "{error}"
-            );
+            assert!(error.to_string().starts_with("read ca certificate for https://127.0.0.1: "), "{error}");
         }
         assert!(Client::new("http://127.0.0.1:80/", "s", None).is_ok());
     }

@@ -34,9 +34,7 @@ impl Server {
     pub(super) async fn connection<S: AsyncRead + AsyncWrite + Unpin>(self, socket: S) {
         let service = service_fn(|request| answer(&self, request));
         // An error means that the peer broke off; there is nobody to tell.
-        let _ = http1::Builder::new()
-            .serve_connection(TokioIo::new(socket), service)
-            .await;
+        let _ = http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
     }
 }
 
@@ -56,10 +54,9 @@ async fn answer(server: &Server, request: Request<Incoming>) -> Result<Response<
             .map(|records| (records, body.len())),
     };
     Ok(match records {
-        Ok((records, body)) => respond(
-            StatusCode::OK,
-            protocol::answer(&server.shared.accept(records, body)),
-        ),
+        Ok((records, body)) => {
+            respond(StatusCode::OK, protocol::answer(&server.shared.accept(records, body)))
+        }
         Err(error) => {
             server.shared.count(|received| received.rejected_calls += 1);
             respond(error.status, error.body())
@@ -78,10 +75,7 @@ fn check(head: &hyper::http::request::Parts) -> Result<(), ApiError> {
         )));
     }
     if header(CONTENT_TYPE.as_str()) != Some(protocol::CONTENT_TYPE.as_bytes()) {
-        return Err(ApiError::unknown_operation(format!(
-            "content type must be {}",
-            protocol::CONTENT_TYPE
-        )));
+        return Err(ApiError::unknown_operation(format!("content type must be {}", protocol::CONTENT_TYPE)));
     }
     let target = String::from_utf8_lossy(header("x-amz-target").unwrap_or_default());
     if target != protocol::TARGET {
@@ -135,27 +129,17 @@ mod tests {
 
     /// Posts a body with headers; returns status and answer.
     fn post(url: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .proxy(None)
-            .build();
+        let config = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build();
         let mut request = config.new_agent().post(url);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let mut response = request.send(body).unwrap();
-        (
-            response.status().as_u16(),
-            response.body_mut().read_to_string().unwrap(),
-        )
+        (response.status().as_u16(), response.body_mut().read_to_string().unwrap())
     }
 
     fn headers<'a>(target: &'a str, auth: &'a str) -> [(&'a str, &'a str); 3] {
-        [
-            ("X-Amz-Target", target),
-            ("Content-Type", protocol::CONTENT_TYPE),
-            ("Authorization", auth),
-        ]
+        [("X-Amz-Target", target), ("Content-Type", protocol::CONTENT_TYPE), ("Authorization", auth)]
     }
 
     #[test]
@@ -184,26 +168,16 @@ mod tests {
             (bearer.to_vec(), 400, "IncompleteSignatureException"),
             (other.to_vec(), 400, "UnknownOperationException"),
             (all[1..].to_vec(), 400, "UnknownOperationException"),
-            (
-                vec![all[0], ("Content-Type", "text/plain"), all[2]],
-                400,
-                "UnknownOperationException",
-            ),
+            (vec![all[0], ("Content-Type", "text/plain"), all[2]], 400, "UnknownOperationException"),
         ];
         for (headers, status, code) in cases {
             let (got, body) = post(&url, &headers, CALL.as_bytes());
             assert_eq!(got, status, "{body}");
-            assert!(
-                body.starts_with(&format!(r#"{{"__type":"{code}","message":""#)),
-                "{body}"
-            );
+            assert!(body.starts_with(&format!(r#"{{"__type":"{code}","message":""#)), "{body}");
         }
         let (got, body) = post(&format!("{url}/other"), &all, CALL.as_bytes());
         assert_eq!(got, 400, "{body}");
-        assert_eq!(
-            (firehose.received().rejected_calls, firehose.received().calls),
-            (6, 0)
-        );
+        assert_eq!((firehose.received().rejected_calls, firehose.received().calls), (6, 0));
     }
 
     #[test]
@@ -223,10 +197,7 @@ mod tests {
         firehose.set_fault(Fault::Unavailable);
         let headers = headers(protocol::TARGET, AUTH);
         let (status, body) = post(&firehose.url(), &headers, CALL.as_bytes());
-        assert_eq!(
-            (status, body.contains("ServiceUnavailableException")),
-            (503, true)
-        );
+        assert_eq!((status, body.contains("ServiceUnavailableException")), (503, true));
         firehose.set_fault(Fault::None);
         assert_eq!(post(&firehose.url(), &headers, CALL.as_bytes()).0, 200);
     }

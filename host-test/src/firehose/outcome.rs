@@ -107,10 +107,7 @@ impl RecordAnswer {
     /// Error code and message, if the record failed.
     pub(super) fn error(&self) -> Option<String> {
         let code = self.error_code.as_deref()?;
-        Some(format!(
-            "{code}: {}",
-            self.error_message.as_deref().unwrap_or_default()
-        ))
+        Some(format!("{code}: {}", self.error_message.as_deref().unwrap_or_default()))
     }
 }
 
@@ -123,10 +120,7 @@ pub(super) fn read_answer(body: &[u8], sent: usize) -> Result<Vec<RecordAnswer>,
     }
     let failed = records.iter().filter(|record| record.failed()).count();
     if failed != answer.failed_put_count {
-        return Err(format!(
-            "FailedPutCount is {}, error codes are {failed}",
-            answer.failed_put_count
-        ));
+        return Err(format!("FailedPutCount is {}, error codes are {failed}", answer.failed_put_count));
     }
     Ok(records)
 }
@@ -139,11 +133,7 @@ mod tests {
     fn reads_an_answer_with_a_failed_record() {
         let body = br#"{"FailedPutCount":1,"Encrypted":false,"RequestResponses":[{"RecordId":"1"},
             {"ErrorCode":"InternalFailure","ErrorMessage":"why"}]}"#;
-        let errors: Vec<_> = read_answer(body, 2)
-            .unwrap()
-            .iter()
-            .map(RecordAnswer::error)
-            .collect();
+        let errors: Vec<_> = read_answer(body, 2).unwrap().iter().map(RecordAnswer::error).collect();
         assert_eq!(errors, [None, Some("InternalFailure: why".into())]);
     }
 
@@ -152,10 +142,7 @@ mod tests {
         let one = br#"{"FailedPutCount":0,"RequestResponses":[{"RecordId":"1"}]}"#;
         assert_eq!(read_answer(one, 2), Err("2 records sent, 1 answered".into()));
         let none = br#"{"FailedPutCount":1,"RequestResponses":[{"RecordId":"1"}]}"#;
-        assert_eq!(
-            read_answer(none, 1),
-            Err("FailedPutCount is 1, error codes are 0".into())
-        );
+        assert_eq!(read_answer(none, 1), Err("FailedPutCount is 1, error codes are 0".into()));
         assert!(read_answer(b"", 1).is_err());
     }
 

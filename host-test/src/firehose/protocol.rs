@@ -47,11 +47,7 @@ pub(super) struct ApiError {
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            message: message.into(),
-        }
+        Self { status, code, message: message.into() }
     }
 
     fn bad(code: &'static str, message: impl Into<String>) -> Self {
@@ -68,18 +64,12 @@ impl ApiError {
 
     pub(super) fn too_large() -> Self {
         let message = format!("Request body exceeds {MAX_BODY_BYTES} bytes");
-        Self::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "RequestEntityTooLargeException",
-            message,
-        )
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLargeException", message)
     }
 
     /// The JSON body of the answer.
     pub(super) fn body(&self) -> Vec<u8> {
-        serde_json::json!({ "__type": self.code, "message": self.message })
-            .to_string()
-            .into_bytes()
+        serde_json::json!({ "__type": self.code, "message": self.message }).to_string().into_bytes()
     }
 }
 
@@ -88,18 +78,12 @@ impl ApiError {
 pub(super) fn authorize(header: Option<&[u8]>) -> Result<(), ApiError> {
     let Some(header) = header else {
         let message = "Missing Authentication Token";
-        return Err(ApiError::new(
-            StatusCode::FORBIDDEN,
-            "MissingAuthenticationTokenException",
-            message,
-        ));
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "MissingAuthenticationTokenException", message));
     };
     let incomplete = |message: String| ApiError::bad("IncompleteSignatureException", message);
     let header = String::from_utf8_lossy(header);
     let Some(parameters) = header.strip_prefix(ALGORITHM) else {
-        return Err(incomplete(format!(
-            "Authorization header must start with '{ALGORITHM}'"
-        )));
+        return Err(incomplete(format!("Authorization header must start with '{ALGORITHM}'")));
     };
     for name in ["Credential", "SignedHeaders", "Signature"] {
         let given = parameters
@@ -107,9 +91,7 @@ pub(super) fn authorize(header: Option<&[u8]>) -> Result<(), ApiError> {
             .filter_map(|parameter| parameter.trim().split_once('='))
             .any(|(key, value)| key == name && !value.is_empty());
         if !given {
-            return Err(incomplete(format!(
-                "Authorization header requires '{name}' parameter."
-            )));
+            return Err(incomplete(format!("Authorization header requires '{name}' parameter.")));
         }
     }
     Ok(())
@@ -145,11 +127,7 @@ pub(super) fn decode(stream: &str, body: &[u8]) -> Result<Vec<Vec<u8>>, ApiError
     let records = decode_records(call.records, &mut problems)?;
     if !problems.is_empty() {
         let noun = if problems.len() == 1 { "error" } else { "errors" };
-        let message = format!(
-            "{} validation {noun} detected: {}",
-            problems.len(),
-            problems.join("; ")
-        );
+        let message = format!("{} validation {noun} detected: {}", problems.len(), problems.join("; "));
         return Err(ApiError::bad("ValidationException", message));
     }
     if let Some(name) = call.stream.filter(|name| name != stream) {
@@ -157,10 +135,7 @@ pub(super) fn decode(stream: &str, body: &[u8]) -> Result<Vec<Vec<u8>>, ApiError
         return Err(ApiError::bad("ResourceNotFoundException", message));
     }
     if records.iter().map(Vec::len).sum::<usize>() > MAX_CALL_BYTES {
-        return Err(ApiError::bad(
-            "InvalidArgumentException",
-            "Records size exceeds 4 MB limit",
-        ));
+        return Err(ApiError::bad("InvalidArgumentException", "Records size exceeds 4 MB limit"));
     }
     Ok(records)
 }
@@ -222,26 +197,16 @@ struct Answer {
 #[derive(Serialize)]
 #[serde(untagged, rename_all_fields = "PascalCase")]
 enum RecordAnswer {
-    Accepted {
-        record_id: String,
-    },
-    Failed {
-        error_code: &'static str,
-        error_message: &'static str,
-    },
+    Accepted { record_id: String },
+    Failed { error_code: &'static str, error_message: &'static str },
 }
 
 /// The body of the answer to a valid call: for each record the number under which it was accepted, or `None`
 /// if it failed. Compact JSON: the plugin searches the text for `"FailedPutCount":0`.
 pub(super) fn answer(numbers: &[Option<u64>]) -> Vec<u8> {
     let one = |number: &Option<u64>| match number {
-        Some(number) => RecordAnswer::Accepted {
-            record_id: format!("{number:032x}"),
-        },
-        None => RecordAnswer::Failed {
-            error_code: UNAVAILABLE,
-            error_message: "Slow down.",
-        },
+        Some(number) => RecordAnswer::Accepted { record_id: format!("{number:032x}") },
+        None => RecordAnswer::Failed { error_code: UNAVAILABLE, error_message: "Slow down." },
     };
     let answer = Answer {
         failed_put_count: numbers.iter().filter(|number| number.is_none()).count(),
@@ -257,13 +222,9 @@ mod tests {
     use super::*;
 
     fn call(stream: &str, records: &[Vec<u8>]) -> Vec<u8> {
-        let records: Vec<_> = records
-            .iter()
-            .map(|data| serde_json::json!({ "Data": STANDARD.encode(data) }))
-            .collect();
-        serde_json::json!({ "DeliveryStreamName": stream, "Records": records })
-            .to_string()
-            .into_bytes()
+        let records: Vec<_> =
+            records.iter().map(|data| serde_json::json!({ "Data": STANDARD.encode(data) })).collect();
+        serde_json::json!({ "DeliveryStreamName": stream, "Records": records }).to_string().into_bytes()
     }
 
     /// Error code and message of a refused call.
@@ -289,10 +250,7 @@ mod tests {
         for count in [501, 0] {
             let (code, message) = refusal(&call("logs", &vec![b"x".to_vec(); count]));
             assert_eq!(code, "ValidationException");
-            assert!(
-                message.starts_with("1 validation error detected: Value"),
-                "{message}"
-            );
+            assert!(message.starts_with("1 validation error detected: Value"), "{message}");
         }
     }
 
@@ -301,10 +259,7 @@ mod tests {
         assert!(decode("logs", &call("logs", &[vec![b'x'; 1_024_000]])).is_ok());
         let (code, message) = refusal(&call("logs", &[b"x".to_vec(), vec![b'x'; 1_024_001]]));
         assert_eq!(code, "ValidationException");
-        assert!(
-            message.contains("lim=1024001") && message.contains("'records.2.member.data'"),
-            "{message}"
-        );
+        assert!(message.contains("lim=1024001") && message.contains("'records.2.member.data'"), "{message}");
         let (code, message) = refusal(&call("logs", &[Vec::new(), Vec::new()]));
         assert_eq!(code, "ValidationException");
         assert!(message.starts_with("2 validation errors detected"), "{message}");
@@ -317,10 +272,7 @@ mod tests {
         assert!(decode("logs", &call("logs", &records)).is_ok());
         records.push(vec![b'x']);
         let (code, message) = refusal(&call("logs", &records));
-        assert_eq!(
-            (code, message.as_str()),
-            ("InvalidArgumentException", "Records size exceeds 4 MB limit")
-        );
+        assert_eq!((code, message.as_str()), ("InvalidArgumentException", "Records size exceeds 4 MB limit"));
     }
 
     #[test]
@@ -328,19 +280,11 @@ mod tests {
         let unknown = refusal(&call("other", &[b"x".to_vec()]));
         assert_eq!(unknown.0, "ResourceNotFoundException");
         assert_eq!(unknown.1, "Firehose other under account 000000000000 not found.");
-        for body in [
-            "",
-            "{",
-            "[1]",
-            r#"{"DeliveryStreamName":"logs","Records":[{"Data":"%"}]}"#,
-        ] {
+        for body in ["", "{", "[1]", r#"{"DeliveryStreamName":"logs","Records":[{"Data":"%"}]}"#] {
             assert_eq!(refusal(body.as_bytes()).0, "SerializationException", "{body}");
         }
         assert!(refusal(b"{}").1.starts_with("2 validation errors detected"));
-        assert_eq!(
-            refusal(br#"{"DeliveryStreamName":"logs","Records":[{}]}"#).0,
-            "ValidationException"
-        );
+        assert_eq!(refusal(br#"{"DeliveryStreamName":"logs","Records":[{}]}"#).0, "ValidationException");
     }
 
     #[test]
@@ -350,15 +294,8 @@ mod tests {
         assert_eq!(authorize(Some(complete.as_bytes())), Ok(()));
         assert_eq!(authorize(Some(complete.replace(", ", ",").as_bytes())), Ok(()));
         let error = authorize(None).unwrap_err();
-        assert_eq!(
-            (error.status.as_u16(), error.code),
-            (403, "MissingAuthenticationTokenException")
-        );
-        for broken in [
-            "Bearer x",
-            "AWS4-HMAC-SHA256 Credential=a, SignedHeaders=b, Signature=",
-            "",
-        ] {
+        assert_eq!((error.status.as_u16(), error.code), (403, "MissingAuthenticationTokenException"));
+        for broken in ["Bearer x", "AWS4-HMAC-SHA256 Credential=a, SignedHeaders=b, Signature=", ""] {
             let error = authorize(Some(broken.as_bytes())).unwrap_err();
             assert_eq!(
                 (error.status.as_u16(), error.code),
@@ -384,9 +321,6 @@ mod tests {
             )
         );
         let error = String::from_utf8(ApiError::unavailable().body()).unwrap();
-        assert_eq!(
-            error,
-            r#"{"__type":"ServiceUnavailableException","message":"Slow down."}"#
-        );
+        assert_eq!(error, r#"{"__type":"ServiceUnavailableException","message":"Slow down."}"#);
     }
 }

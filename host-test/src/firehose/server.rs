@@ -33,12 +33,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            tls: false,
-            port: 0,
-            stream: "nodesieve".into(),
-            keep_records: true,
-        }
+        Self { tls: false, port: 0, stream: "nodesieve".into(), keep_records: true }
     }
 }
 
@@ -88,14 +83,8 @@ impl Firehose {
     /// [`FirehoseError`] when the address, the certificate or the thread cannot be had.
     pub fn start(options: Options) -> Result<Firehose, FirehoseError> {
         let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
-        let thread_error = |reason| FirehoseError::Thread {
-            address: wanted,
-            reason,
-        };
-        let runtime = Builder::new_current_thread()
-            .enable_io()
-            .build()
-            .map_err(thread_error)?;
+        let thread_error = |reason| FirehoseError::Thread { address: wanted, reason };
+        let runtime = Builder::new_current_thread().enable_io().build().map_err(thread_error)?;
         let (listener, address) = bind(&runtime, wanted)?;
         let (ca_pem, acceptor) = match options.tls {
             true => tls::self_signed()
@@ -105,10 +94,7 @@ impl Firehose {
         };
         let shared = Arc::new(Shared::new(options.keep_records));
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = Server {
-            stream: options.stream.into(),
-            shared: Arc::clone(&shared),
-        };
+        let server = Server { stream: options.stream.into(), shared: Arc::clone(&shared) };
         let thread = std::thread::Builder::new()
             .name("firehose".into())
             .spawn(move || {
@@ -118,13 +104,7 @@ impl Firehose {
                 let _ = runtime.block_on(stopped);
             })
             .map_err(|reason| FirehoseError::Thread { address, reason })?;
-        Ok(Firehose {
-            address,
-            ca_pem,
-            shared,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        Ok(Firehose { address, ca_pem, shared, stop: Some(stop), thread: Some(thread) })
     }
 
     /// The address it listens on.
@@ -234,17 +214,10 @@ mod tests {
     fn names_the_address_that_is_taken() {
         let firehose = start();
         let port = firehose.address().port();
-        let Err(error) = Firehose::start(Options {
-            port,
-            ..Options::default()
-        }) else {
+        let Err(error) = Firehose::start(Options { port, ..Options::default() }) else {
             panic!("port {port} was given out twice");
         };
-        assert!(
-            error
-                .to_string()
-                .starts_with(&format!("bind firehose stand-in to 127.0.0.1:{port}: "))
-        );
+        assert!(error.to_string().starts_with(&format!("bind firehose stand-in to 127.0.0.1:{port}: ")));
     }
 
     #[test]
@@ -253,9 +226,6 @@ mod tests {
         let mut socket = std::net::TcpStream::connect(firehose.address()).unwrap();
         assert!(firehose.wait_until(|received| received.connections == 1, Duration::from_secs(30)));
         drop(firehose);
-        assert!(matches!(
-            std::io::Read::read(&mut socket, &mut [0]),
-            Ok(0) | Err(_)
-        ));
+        assert!(matches!(std::io::Read::read(&mut socket, &mut [0]), Ok(0) | Err(_)));
     }
 }

@@ -71,11 +71,7 @@ struct Inner {
 
 impl Shared {
     pub(super) fn new(keep_records: bool) -> Self {
-        Self {
-            keep_records,
-            inner: Mutex::default(),
-            changed: Condvar::new(),
-        }
+        Self { keep_records, inner: Mutex::default(), changed: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -157,9 +153,7 @@ mod tests {
     use super::*;
 
     fn records(count: usize) -> Vec<Vec<u8>> {
-        (0..count)
-            .map(|number| format!("{number}\n").into_bytes())
-            .collect()
+        (0..count).map(|number| format!("{number}\n").into_bytes()).collect()
     }
 
     #[test]

@@ -18,9 +18,7 @@ const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 pub(super) fn self_signed() -> Result<(String, TlsAcceptor), String> {
     let key = KeyPair::generate().map_err(|error| error.to_string())?;
     let mut params = CertificateParams::new(NAMES.map(String::from)).map_err(|error| error.to_string())?;
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "nodesieve firehose stand-in");
+    params.distinguished_name.push(DnType::CommonName, "nodesieve firehose stand-in");
     let certificate = params.self_signed(&key).map_err(|error| error.to_string())?;
 
     let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
@@ -28,9 +26,7 @@ pub(super) fn self_signed() -> Result<(String, TlsAcceptor), String> {
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .and_then(|builder| {
-            builder
-                .with_no_client_auth()
-                .with_single_cert(vec![certificate.der().clone()], private)
+            builder.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], private)
         })
         .map_err(|error| error.to_string())?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];

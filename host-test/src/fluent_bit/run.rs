@@ -38,7 +38,8 @@ pub struct Running {
 /// What a run came to.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// The delivered log lines in the order of their arrival; summaries are among them.
+    /// The delivered log lines in the order of their arrival; summaries are among them. A line that the runtime had
+    /// to split comes in two when Fluent Bit's timer, every 4 s, falls between the reads of its pieces.
     pub records: Vec<Value>,
     /// The filter's metrics as last written.
     pub metrics: Metrics,

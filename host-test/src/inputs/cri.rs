@@ -82,8 +82,12 @@ impl Reader<'_> {
         let Some(time) = std::str::from_utf8(&group.time).ok().and_then(parse_time) else { return };
         self.latest = time;
         let mut text = String::with_capacity(group.log.len().saturating_add(96));
-        let fields: [(&str, &[u8]); 4] =
-            [("{\"time\":", &group.time), (",\"stream\":", &group.stream), (",\"_p\":", &[group.flag]), (",\"log\":", &group.log)];
+        let fields: [(&str, &[u8]); 4] = [
+            ("{\"time\":", &group.time),
+            (",\"stream\":", &group.stream),
+            (",\"_p\":", &[group.flag]),
+            (",\"log\":", &group.log),
+        ];
         for (key, value) in fields {
             text.push_str(key);
             host_json::push_bytes(&mut text, value);
@@ -118,7 +122,8 @@ mod tests {
     #[track_caller]
     fn check(lines: &[&str], expected: &[&str]) {
         let content: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        let texts: Vec<String> = records(content.as_bytes(), "t").into_iter().map(|record| record.text).collect();
+        let texts: Vec<String> =
+            records(content.as_bytes(), "t").into_iter().map(|record| record.text).collect();
         assert_eq!(texts, expected);
     }
 
@@ -126,11 +131,14 @@ mod tests {
 
     #[test]
     fn a_line_is_a_record_with_its_text_untouched() {
-        check(&[&format!("{T} stdout F a \"b\""), &format!("{T} stderr F "), &format!("{T} stdout F   ")], &[
-            r#"{"time":"2026-11-20T10:00:00.1Z","stream":"stdout","_p":"F","log":"a \"b\""}"#,
-            r#"{"time":"2026-11-20T10:00:00.1Z","stream":"stderr","_p":"F","log":""}"#,
-            r#"{"time":"2026-11-20T10:00:00.1Z","stream":"stdout","_p":"F","log":"  "}"#,
-        ]);
+        check(
+            &[&format!("{T} stdout F a \"b\""), &format!("{T} stderr F "), &format!("{T} stdout F   ")],
+            &[
+                r#"{"time":"2026-11-20T10:00:00.1Z","stream":"stdout","_p":"F","log":"a \"b\""}"#,
+                r#"{"time":"2026-11-20T10:00:00.1Z","stream":"stderr","_p":"F","log":""}"#,
+                r#"{"time":"2026-11-20T10:00:00.1Z","stream":"stdout","_p":"F","log":"  "}"#,
+            ],
+        );
     }
 
     #[test]
@@ -152,7 +160,13 @@ mod tests {
     #[test]
     fn what_is_no_cri_line_ends_what_is_open() {
         check(
-            &[&format!("{T} stdout P open"), "raw line", "", &format!("{T} stdout F"), &format!("{T} stdout F x\r")],
+            &[
+                &format!("{T} stdout P open"),
+                "raw line",
+                "",
+                &format!("{T} stdout F"),
+                &format!("{T} stdout F x\r"),
+            ],
             &[
                 r#"{"time":"2026-11-20T10:00:00.1Z","stream":"stdout","_p":"P","log":"open"}"#,
                 r#"{"log":"raw line"}"#,

@@ -23,7 +23,11 @@ pub(super) fn records(content: &[u8], tag: &str) -> Vec<Record> {
     let mut found = Vec::new();
     let mut finish = |stream: &str, (text, time): (String, String)| {
         let fields = [("log", text.as_str()), ("stream", stream), ("time", time.as_str())];
-        found.push(Record { tag: tag.to_owned(), time: parse_time(&time).unwrap_or_default(), text: text_of(&fields) });
+        found.push(Record {
+            tag: tag.to_owned(),
+            time: parse_time(&time).unwrap_or_default(),
+            text: text_of(&fields),
+        });
     };
     for line in content.split(|&byte| byte == b'\n') {
         let Ok(line) = serde_json::from_slice::<Line>(line) else { continue };
@@ -48,15 +52,22 @@ mod tests {
     #[test]
     fn joins_parts_of_a_line_per_stream() {
         let content = concat!(
-            r#"{"log":"a ","stream":"stdout","time":"2026-11-20T10:00:00.1Z"}"#, "\n",
-            r#"{"log":"err\n","stream":"stderr","time":"2026-11-20T10:00:00.2Z"}"#, "\n",
-            "not json\n",
-            r#"{"log":"b\n","stream":"stdout","time":"2026-11-20T10:00:00.3Z"}"#, "\n",
-        );
-        let texts: Vec<String> = records(content.as_bytes(), "t").into_iter().map(|record| record.text).collect();
-        assert_eq!(texts, [
+            r#"{"log":"a ","stream":"stdout","time":"2026-11-20T10:00:00.1Z"}"#,
+            "\n",
             r#"{"log":"err\n","stream":"stderr","time":"2026-11-20T10:00:00.2Z"}"#,
-            r#"{"log":"a b\n","stream":"stdout","time":"2026-11-20T10:00:00.1Z"}"#,
-        ]);
+            "\n",
+            "not json\n",
+            r#"{"log":"b\n","stream":"stdout","time":"2026-11-20T10:00:00.3Z"}"#,
+            "\n",
+        );
+        let texts: Vec<String> =
+            records(content.as_bytes(), "t").into_iter().map(|record| record.text).collect();
+        assert_eq!(
+            texts,
+            [
+                r#"{"log":"err\n","stream":"stderr","time":"2026-11-20T10:00:00.2Z"}"#,
+                r#"{"log":"a b\n","stream":"stdout","time":"2026-11-20T10:00:00.1Z"}"#,
+            ]
+        );
     }
 }

@@ -85,8 +85,11 @@ pub fn logs(paths: &[PathBuf], tag_prefix: &str) -> Result<Vec<Record>, InputErr
 /// [`InputError`] for a file that cannot be read, or the first line that is not such an object.
 pub fn records(path: &Path) -> Result<Vec<Record>, InputError> {
     let content = fs::read(path).map_err(|reason| InputError::Read { path: path.to_owned(), reason })?;
-    ndjson::records(&content)
-        .map_err(|(line, reason)| InputError::Record { path: path.to_owned(), line, reason })
+    ndjson::records(&content).map_err(|(line, reason)| InputError::Record {
+        path: path.to_owned(),
+        line,
+        reason,
+    })
 }
 
 /// Reads one such object.
@@ -164,7 +167,8 @@ mod tests {
 
     #[test]
     fn files_merge_by_time_and_keep_their_own_order() {
-        let record = |tag: &str, sec: u32, text: &str| Record { tag: tag.into(), time: (sec, 0), text: text.into() };
+        let record =
+            |tag: &str, sec: u32, text: &str| Record { tag: tag.into(), time: (sec, 0), text: text.into() };
         let merged = merge(vec![
             vec![record("a", 1, "1"), record("a", 9, "2"), record("a", 3, "3")],
             vec![record("b", 5, "4"), record("b", 9, "5")],

@@ -40,7 +40,10 @@ mod tests {
         let read = |text: &str| records(text.as_bytes());
         let found = read("{\"tag\":\"t\",\"time\":[5,7],\"record\":{\"b\":\"ü\",\"a\":1}}\n\n").unwrap();
         assert_eq!(found, [Record { tag: "t".into(), time: (5, 7), text: r#"{"b":"\u00fc","a":1}"#.into() }]);
-        assert_eq!(read("\n{\"tag\":\"t\",\"record\":[1]}").unwrap_err(), (2, "`record` is not an object".into()));
+        assert_eq!(
+            read("\n{\"tag\":\"t\",\"record\":[1]}").unwrap_err(),
+            (2, "`record` is not an object".into())
+        );
         assert!(read("{\"tag\":\"t\",\"recrod\":{}}").unwrap_err().1.contains("unknown field `recrod`"));
     }
 }

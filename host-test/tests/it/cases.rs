@@ -61,7 +61,13 @@ fn run(case: &Case, file: &Path, mut start: impl FnMut(&str) -> Box<dyn Face>) {
                     // The module's echo of a readable record cannot be told from an answer of the same text.
                     let is_echo = fed.answer == Expected::Echo && answer == Expected::Keep(fed.text.clone());
                     if !is_echo {
-                        assert_eq!(answer.to_string(), fed.answer.to_string(), "{}: {}", file.display(), fed.text);
+                        assert_eq!(
+                            answer.to_string(),
+                            fed.answer.to_string(),
+                            "{}: {}",
+                            file.display(),
+                            fed.text
+                        );
                     }
                 }
             }
@@ -173,9 +179,11 @@ impl Face for CoreWasm {
 #[test]
 fn cases_hold_in_the_engine() {
     for file in files() {
-        let case = read(&std::fs::read_to_string(&file).unwrap()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let case = read(&std::fs::read_to_string(&file).unwrap())
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         run(&case, &file, |source| {
-            let rules = config::load(source).map(|loaded| loaded.rules).unwrap_or_else(|_| RuleFile::default());
+            let rules =
+                config::load(source).map(|loaded| loaded.rules).unwrap_or_else(|_| RuleFile::default());
             Box::new(Native { engine: Engine::new(rules, 7), pods: Files::default() })
         });
     }

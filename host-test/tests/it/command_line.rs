@@ -27,7 +27,18 @@ fn replay_prints_one_json_object_with_the_promised_keys() {
     let output = run(&["replay", "--format", "json"], "");
     assert!(output.status.success(), "{output:?}");
     let ledger: serde_json::Value = serde_json::from_str(out(&output)).unwrap();
-    for key in ["seen", "kept", "dropped", "enriched", "metadata_missing", "faults", "delivered", "bytes_in", "bytes_out", "billed_bytes"] {
+    for key in [
+        "seen",
+        "kept",
+        "dropped",
+        "enriched",
+        "metadata_missing",
+        "faults",
+        "delivered",
+        "bytes_in",
+        "bytes_out",
+        "billed_bytes",
+    ] {
         assert!(ledger[key].is_u64(), "{key}");
     }
     for key in ["name", "matched", "kept", "dropped"] {
@@ -47,9 +58,24 @@ fn the_table_is_the_default_and_adds_up() {
 fn records_go_in_and_delivered_records_come_out() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
-    std::fs::write(path("in.ndjson"), "{\"tag\":\"t\",\"time\":[1800000000,5],\"record\":{\"log\":\"\u{fc}\"}}\n").unwrap();
+    std::fs::write(
+        path("in.ndjson"),
+        "{\"tag\":\"t\",\"time\":[1800000000,5],\"record\":{\"log\":\"\u{fc}\"}}\n",
+    )
+    .unwrap();
     std::fs::write(path("rules.yaml"), "version: 1\n").unwrap();
-    let output = run(&["replay", "--rules", &path("rules.yaml"), "--records", &path("in.ndjson"), "--out", &path("out.ndjson")], "");
+    let output = run(
+        &[
+            "replay",
+            "--rules",
+            &path("rules.yaml"),
+            "--records",
+            &path("in.ndjson"),
+            "--out",
+            &path("out.ndjson"),
+        ],
+        "",
+    );
     assert!(output.status.success(), "{output:?}");
     let delivered = std::fs::read_to_string(path("out.ndjson")).unwrap();
     assert_eq!(delivered, "{\"tag\":\"t\",\"time\":[1800000000,5],\"record\":{\"log\":\"\\u00fc\"}}\n");
@@ -59,11 +85,15 @@ fn records_go_in_and_delivered_records_come_out() {
 fn check_shows_every_mistake_and_exits_with_one() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("r.yaml");
-    std::fs::write(&file, "version: 1\nrules:\n  - { nmae: a, when: { message: 'a:b' }, drop: {} }\n").unwrap();
+    std::fs::write(&file, "version: 1\nrules:\n  - { nmae: a, when: { message: 'a:b' }, drop: {} }\n")
+        .unwrap();
     let output = run(&["check", file.to_str().unwrap()], "");
     assert_eq!(output.status.code(), Some(1));
     let words = String::from_utf8(output.stderr).unwrap();
-    assert!(words.contains("error[NS201]: unknown key `nmae` in rule") && words.contains("error[NS400]"), "{words}");
+    assert!(
+        words.contains("error[NS201]: unknown key `nmae` in rule") && words.contains("error[NS400]"),
+        "{words}"
+    );
     assert!(words.contains("did you mean `name`?") && !words.contains('\x1b'));
     assert!(out(&run(&["check", file.to_str().unwrap()], "")).ends_with("r.yaml: 4 errors, 0 warnings\n"));
     let json = run(&["check", "--format", "json", file.to_str().unwrap()], "");
@@ -74,12 +104,19 @@ fn check_shows_every_mistake_and_exits_with_one() {
 
 #[test]
 fn explain_names_the_condition_that_failed() {
-    let input = "{\"tag\":\"kube.var.log.containers.a_shop-eu_b-0a.log\",\"record\":{\"log\":\"INFO hello\"}}\n";
+    let input =
+        "{\"tag\":\"kube.var.log.containers.a_shop-eu_b-0a.log\",\"record\":{\"log\":\"INFO hello\"}}\n";
     let output = run(&["explain", "--format", "json"], input);
     assert!(output.status.success(), "{output:?}");
     let told: serde_json::Value = serde_json::from_str(out(&output)).unwrap();
-    assert_eq!(told["steps"][0], serde_json::json!({"stage":"guard","name":"errors","result":"failed","condition":"severity"}));
-    assert_eq!((&told["rule"], &told["action"], &told["severity"]), (&"unknown".into(), &"keep".into(), &"info".into()));
+    assert_eq!(
+        told["steps"][0],
+        serde_json::json!({"stage":"guard","name":"errors","result":"failed","condition":"severity"})
+    );
+    assert_eq!(
+        (&told["rule"], &told["action"], &told["severity"]),
+        (&"unknown".into(), &"keep".into(), &"info".into())
+    );
     assert!(out(&run(&["explain"], input)).contains("guard fresh: unknown: container_age"));
     assert_eq!(run(&["explain"], "{}\n").status.code(), Some(2));
 }

@@ -11,7 +11,8 @@ use std::path::Path;
 #[test]
 fn the_shipped_rule_file_loads_without_a_warning() {
     let source = fs::read_to_string(support::conf().join("nodesieve.yaml")).unwrap();
-    let loaded = config::load(&source).unwrap_or_else(|all| panic!("{}", render_all(&all, &source, "nodesieve.yaml", Paint::Plain)));
+    let loaded = config::load(&source)
+        .unwrap_or_else(|all| panic!("{}", render_all(&all, &source, "nodesieve.yaml", Paint::Plain)));
     assert_eq!(loaded.warnings, []);
 }
 
@@ -25,8 +26,13 @@ fn the_samples_are_what_their_generator_writes() {
     names.extend(logs.map(|entry| Path::new("containers").join(entry.unwrap().file_name())));
     assert_eq!(fs::read_dir(shipped.join("containers")).unwrap().count() + 1, names.len());
     for name in names {
-        let (made, kept) = (fs::read(directory.path().join(&name)).unwrap(), fs::read(shipped.join(&name)).unwrap());
-        assert!(made == kept, "{} differs: `host-test samples --out conf/samples` writes it anew", name.display());
+        let (made, kept) =
+            (fs::read(directory.path().join(&name)).unwrap(), fs::read(shipped.join(&name)).unwrap());
+        assert!(
+            made == kept,
+            "{} differs: `host-test samples --out conf/samples` writes it anew",
+            name.display()
+        );
     }
 }
 
@@ -61,7 +67,9 @@ fn yaml(source: &str) -> Vec<Section> {
             _ => panic!("text is expected at byte {}", node.span.start),
         }
     }
-    let keys = |node: &Node| map(node).iter().map(|(key, value)| (text(key).to_lowercase(), text(value).to_owned())).collect();
+    let keys = |node: &Node| {
+        map(node).iter().map(|(key, value)| (text(key).to_lowercase(), text(value).to_owned())).collect()
+    };
     let root = read(source).unwrap();
     let mut sections = Vec::new();
     for (key, value) in map(&root) {
@@ -93,14 +101,20 @@ fn the_classic_configuration_means_the_same_as_the_yaml_one() {
 #[test]
 fn the_fluent_bit_configuration_and_the_rule_file_agree_on_paths_and_tags() {
     let sections = yaml(&fs::read_to_string(support::conf().join("fluent-bit.yaml")).unwrap());
-    let rules = config::load(&fs::read_to_string(support::conf().join("nodesieve.yaml")).unwrap()).unwrap().rules;
+    let rules =
+        config::load(&fs::read_to_string(support::conf().join("nodesieve.yaml")).unwrap()).unwrap().rules;
     let value = |kind: &str, name: &str, key: &str| {
-        let found = sections.iter().find(|(section, keys)| section == kind && keys.contains(&("name".into(), name.into())));
+        let found = sections
+            .iter()
+            .find(|(section, keys)| section == kind && keys.contains(&("name".into(), name.into())));
         found.unwrap().1.iter().find(|(other, _)| other == key).unwrap().1.clone()
     };
     let paths = value("filter", "wasm", "accessible_paths");
     for path in [&rules.pods.dir, &rules.metrics.file] {
-        assert!(paths.split(',').any(|visible| Path::new(path).starts_with(visible.trim())), "{path} is not in {paths}");
+        assert!(
+            paths.split(',').any(|visible| Path::new(path).starts_with(visible.trim())),
+            "{path} is not in {paths}"
+        );
     }
     assert!(paths.split(',').any(|visible| visible.trim() == host_test::tree::CONFIG_DIRECTORY));
     assert_eq!(value("input", "dummy", "tag").as_bytes(), host_test::replay::TICK_TAG);

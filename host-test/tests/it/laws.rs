@@ -19,7 +19,9 @@ fn bad_input_never_traps_and_is_never_lost() {
     let guest = std::cell::RefCell::new(guest);
     let json = prop_oneof![
         Just(r#"{"log":"noise","stream":"stdout","n":[1,{"a":"b\\u00e9"}]}"#.to_owned()),
-        Just(r#"{"log":"{\"level\":\"error\",\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"}"}"#.to_owned()),
+        Just(
+            r#"{"log":"{\"level\":\"error\",\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"}"}"#.to_owned()
+        ),
         Just(r#"{"message":"Traceback (most recent call last):\n","x":nan}"#.to_owned()),
         Just(r#"{"log":"\\u001b[31mERROR\\t\\\\","kubernetes":{"a":1},"nodesieve":1}"#.to_owned()),
     ];
@@ -41,18 +43,21 @@ fn bad_input_never_traps_and_is_never_lost() {
             prop_assume!(!record.contains(&0) && !tag.contains(&0));
             match guest.borrow_mut().filter(&tag, (sec, 5), &record) {
                 Returned::Kept(text) => {
-                    let is_object = serde_json::from_slice::<serde_json::Value>(&text).is_ok_and(|value| value.is_object());
+                    let is_object = serde_json::from_slice::<serde_json::Value>(&text)
+                        .is_ok_and(|value| value.is_object());
                     prop_assert!(is_object);
                 }
                 Returned::Dropped => {
                     // An empty text comes back as an empty text: there is no record in it.
-                    let could_match = record.is_empty() || record.windows(5).any(|part| part == b"noise")
+                    let could_match = record.is_empty()
+                        || record.windows(5).any(|part| part == b"noise")
                         || record.windows(6).any(|part| part == b"stdout");
                     prop_assert!(could_match, "dropped {:?}", String::from_utf8_lossy(&record));
                 }
                 Returned::Lost(loss) => {
                     // Only what was no object when it came may be none when it goes.
-                    let was_readable = serde_json::from_slice::<serde_json::Value>(&record).is_ok_and(|value| value.is_object());
+                    let was_readable = serde_json::from_slice::<serde_json::Value>(&record)
+                        .is_ok_and(|value| value.is_object());
                     prop_assert!(!was_readable, "{loss}");
                     prop_assert!(!loss.to_string().contains("trap"), "{loss}");
                 }

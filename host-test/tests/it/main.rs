@@ -3,6 +3,7 @@
 mod cases;
 mod command_line;
 mod conf;
+mod fluent_bit;
 mod laws;
 mod module;
 mod replay;

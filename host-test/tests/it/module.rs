@@ -86,8 +86,14 @@ fn memory_does_not_grow_with_records() {
     let mut after_a_thousand = 0;
     for n in 0..100_000u32 {
         let tag = format!("kube.var.log.containers.web-{}_shop_app-0a{:02x}.log", n % 50, n % 50);
-        let text = format!(r#"{{"stream":"stdout","log":"GET /cart/{n} 200 in 3 ms {}"}}"#, "x".repeat((n % 700) as usize));
-        assert!(matches!(guest.filter(tag.as_bytes(), (1_800_000_000, 0), text.as_bytes()), Returned::Kept(_)));
+        let text = format!(
+            r#"{{"stream":"stdout","log":"GET /cart/{n} 200 in 3 ms {}"}}"#,
+            "x".repeat((n % 700) as usize)
+        );
+        assert!(matches!(
+            guest.filter(tag.as_bytes(), (1_800_000_000, 0), text.as_bytes()),
+            Returned::Kept(_)
+        ));
         if n == 1000 {
             after_a_thousand = guest.memory_bytes();
         }
@@ -104,12 +110,17 @@ fn a_record_costs_few_instructions() {
     guest.clock().advance_to(1_800_000_000_000_000_000);
     let tag = format!("kube.var.log.containers.web-1_shop-eu_app-{}.log", "0a".repeat(32));
     let mut fuel = |line: &str| {
-        let text = format!(r#"{{"time":"2026-11-20T10:00:00.123456789Z","stream":"stdout","_p":"F","log":"{line}"}}"#);
+        let text = format!(
+            r#"{{"time":"2026-11-20T10:00:00.123456789Z","stream":"stdout","_p":"F","log":"{line}"}}"#
+        );
         // The first call loads rules, the second fills caches.
-        (0..3).map(|_| {
-            guest.filter(tag.as_bytes(), (1_800_000_000, 0), text.as_bytes());
-            guest.fuel_used()
-        }).last().unwrap()
+        (0..3)
+            .map(|_| {
+                guest.filter(tag.as_bytes(), (1_800_000_000, 0), text.as_bytes());
+                guest.fuel_used()
+            })
+            .last()
+            .unwrap()
     };
     let probe = r#"10.0.1.7 - - [20/Nov/2026:10:00:00 +0000] \"GET /healthz HTTP/1.1\" 200 2 \"-\" \"kube-probe/1.33\" 0.001 and some more text of the same line to make it long"#;
     let json = r#"{\"ts\":\"2026-11-20T10:00:00Z\",\"level\":\"error\",\"msg\":\"payment failed\",\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"status\":502,\"path\":\"/checkout/pay\"}"#;

@@ -73,8 +73,14 @@ fn traces_are_kept_whole_or_not_at_all() {
     };
     let samples = support::conf().join("samples/containers");
     let all = inputs::logs(&[samples], "kube.var.log.containers.").unwrap();
-    let seen = count(&mut all.into_iter().filter(|record| record.tag.contains("_shop-")).map(|record| record.text));
-    let kept = count(&mut delivered.into_iter().map(|text| String::from_utf8(text).unwrap()).filter(|text| text.contains("\"th\":")));
+    let seen =
+        count(&mut all.into_iter().filter(|record| record.tag.contains("_shop-")).map(|record| record.text));
+    let kept = count(
+        &mut delivered
+            .into_iter()
+            .map(|text| String::from_utf8(text).unwrap())
+            .filter(|text| text.contains("\"th\":")),
+    );
     assert!(kept.len() * 3 < seen.len() && kept.len() * 5 > seen.len(), "{} of {}", kept.len(), seen.len());
     for (id, lines) in &kept {
         assert_eq!(seen.get(id), Some(lines), "{id}");
@@ -86,6 +92,22 @@ fn a_record_that_does_not_fit_into_memory_leaves_a_mark() {
     let (mut guest, _tree) = support::start("version: 1\n");
     let Returned::Kept(text) = guest.filter_without_memory(b"t", (0, 0), 90_000_000) else { panic!("lost") };
     assert!(String::from_utf8(text).unwrap().contains("did not fit"));
+}
+
+/// Scenario: one line of 60 MB, of characters that JSON escapes, and of ordinary ones.
+/// Guarantees: no trap; the record is cut to the limit, and the filter goes on filtering.
+#[test]
+fn a_huge_line_is_cut_and_the_filter_goes_on() {
+    let (mut guest, _tree) = support::start(
+        "version: 1\nguards: [{ name: errors, when: { severity: '>=error', message: 'größe' } }]\n",
+    );
+    for piece in ["\\\"", "\\u00e9", "plain "] {
+        let text = format!("{{\"log\":\"{}\"}}", piece.repeat(60_000_000 / piece.len()));
+        let answer = guest.filter(b"t", (0, 0), text.as_bytes());
+        let Returned::Kept(text) = answer else { panic!("{piece}: {answer:?}") };
+        assert!((999_980..=1_000_000).contains(&text.len()), "{}", text.len());
+    }
+    assert_eq!(guest.filter(b"t", (0, 0), b"{\"a\":1}"), Returned::Kept(b"{\"a\":1}".to_vec()));
 }
 
 #[test]

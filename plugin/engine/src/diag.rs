@@ -193,7 +193,8 @@ pub fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) ->
 /// How many letters must be inserted, left out, changed or swapped with their neighbour to get from one word to the
 /// other (optimal string alignment).
 fn distance(one: &str, other: &str) -> usize {
-    let (one, other): (Vec<char>, Vec<char>) = (one.chars().take(64).collect(), other.chars().take(64).collect());
+    let (one, other): (Vec<char>, Vec<char>) =
+        (one.chars().take(64).collect(), other.chars().take(64).collect());
     let mut rows: Vec<Vec<usize>> = vec![(0..=other.len()).collect()];
     for (index, a) in one.iter().enumerate() {
         let mut row = vec![index.saturating_add(1)];
@@ -227,7 +228,8 @@ mod tests {
     #[test]
     fn a_mistake_is_shown_with_its_line_and_a_caret() {
         let source = "version: 1\nrules:\n  - nmae: x\n";
-        let shown = Diagnostic::new(Code::UnknownKey, 22..26, "unknown key `nmae`").with_help("did you mean `name`?");
+        let shown =
+            Diagnostic::new(Code::UnknownKey, 22..26, "unknown key `nmae`").with_help("did you mean `name`?");
         assert_eq!(
             shown.render(source, "nodesieve.yaml", Paint::Plain),
             "error[NS201]: unknown key `nmae`\n --> nodesieve.yaml:3:5\n  |\n3 |   - nmae: x\n  |     ^^^^\n  = help: did you mean `name`?\n"

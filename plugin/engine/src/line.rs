@@ -4,22 +4,8 @@
 //! `level`?) can be answered on the escaped text, and unescaping every line would cost more than all the rest of the
 //! filter. [`Line::escapes`] says which shortcuts are sound; [`Line::text`] unescapes once and remembers.
 
-use crate::json::{self, Level, Value};
-use crate::swar;
+use crate::json::{self, Escapes, Level, Value};
 use std::cell::OnceCell;
-
-/// Which escapes a line contains, from harmless to inconvenient.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Escapes {
-    /// None: the text is its own meaning.
-    None,
-    /// Only the short ones and `\u` of control characters below U+0020: each character has one spelling.
-    Short,
-    /// Also `\u` of characters beyond ASCII: ASCII still has one spelling, the rest has two.
-    Wide,
-    /// `\/` or `\u` of a printable ASCII character, which no printer we know writes: anything may have two spellings.
-    Irregular,
-}
 
 /// A line of log text inside a record.
 #[derive(Debug)]
@@ -32,7 +18,12 @@ pub struct Line<'a> {
 impl<'a> Line<'a> {
     /// The line in a JSON string's content, as written between the quotes.
     pub fn new(content: &'a [u8]) -> Line<'a> {
-        Line { raw: content, escapes: classify(content), text: OnceCell::new() }
+        Line::with_escapes(content, Escapes::of(content))
+    }
+
+    /// As [`Line::new`], when the escapes are known from reading the record.
+    pub fn with_escapes(content: &'a [u8], escapes: Escapes) -> Line<'a> {
+        Line { raw: content, escapes, text: OnceCell::new() }
     }
 
     /// The text as written in the record, escapes and all.
@@ -45,11 +36,11 @@ impl<'a> Line<'a> {
         self.escapes
     }
 
-    /// The text that was logged.
+    /// The text that was logged; of one that is longer than [`MAX_UNESCAPED`] and has escapes, its start.
     pub fn text(&self) -> &[u8] {
         match self.escapes {
             Escapes::None => self.raw,
-            _ => self.text.get_or_init(|| json::unescape(self.raw)),
+            _ => self.text.get_or_init(|| json::unescape(json::cut(self.raw, MAX_UNESCAPED))),
         }
     }
 
@@ -68,7 +59,9 @@ impl<'a> Line<'a> {
     pub fn field(&self, path: &[Box<str>]) -> Option<Vec<u8>> {
         let (text, level) = self.as_json();
         match json::lookup(text, level, path)? {
-            Value::String(content) if level == Level::Quoted => Some(json::unescape(&json::unescape(content))),
+            Value::String(content) if level == Level::Quoted => {
+                Some(json::unescape(&json::unescape(content)))
+            }
             Value::String(content) => Some(json::unescape(content)),
             Value::Scalar(text) => Some(text.to_vec()),
             Value::Object(_) | Value::Array(_) => None,
@@ -85,25 +78,10 @@ impl<'a> Line<'a> {
     }
 }
 
-fn classify(content: &[u8]) -> Escapes {
-    let mut worst = Escapes::None;
-    let mut from = 0usize;
-    while let Some(backslash) = swar::find_byte(content, from, b'\\') {
-        let escape = match content.get(backslash.wrapping_add(1)) {
-            Some(b'u') => match content.get(backslash.wrapping_add(2)..backslash.wrapping_add(5)) {
-                Some([b'0', b'0', b'0' | b'1']) => Escapes::Short,
-                Some([b'0', b'0', b'2'..=b'7']) => Escapes::Irregular,
-                Some(_) => Escapes::Wide,
-                None => Escapes::Irregular,
-            },
-            Some(b'"' | b'\\' | b'n' | b't' | b'r' | b'b' | b'f') => Escapes::Short,
-            _ => Escapes::Irregular,
-        };
-        worst = worst.max(escape);
-        from = backslash.wrapping_add(2);
-    }
-    worst
-}
+/// How much of a line is unescaped at most, in bytes as written: the guest's memory holds a large record once, not
+/// twice. Lines this long are cut on their way out; only a rule that looks for characters with two spellings sees the
+/// difference.
+pub const MAX_UNESCAPED: usize = 4 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -130,7 +108,10 @@ mod tests {
 
     #[test]
     fn reads_fields_of_escaped_and_of_irregular_json() {
-        for content in [r#"{\"level\":\"w\\\"x\",\"n\":7,\"o\":{}}"#, r#"{\u0022level\u0022:\"w\\\"x\",\"n\":7,\"o\":{}}"#] {
+        for content in [
+            r#"{\"level\":\"w\\\"x\",\"n\":7,\"o\":{}}"#,
+            r#"{\u0022level\u0022:\"w\\\"x\",\"n\":7,\"o\":{}}"#,
+        ] {
             let line = Line::new(content.as_bytes());
             assert_eq!(line.field(&path("level")).as_deref(), Some(b"w\"x".as_slice()), "{content}");
             assert_eq!(line.field(&path("n")).as_deref(), Some(b"7".as_slice()));

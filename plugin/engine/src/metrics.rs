@@ -59,38 +59,182 @@ pub type Row = (Metric, &'static str, Kind, &'static str, &'static str);
 
 /// Every number without labels.
 pub const TABLE: [Row; COUNT] = [
-    (Metric::Seen, "nodesieve_records_seen_total", Kind::Counter, "records", "handed over by Fluent Bit, ticks excluded"),
+    (
+        Metric::Seen,
+        "nodesieve_records_seen_total",
+        Kind::Counter,
+        "records",
+        "handed over by Fluent Bit, ticks excluded",
+    ),
     (Metric::Kept, "nodesieve_records_kept_total", Kind::Counter, "records", "handed back"),
-    (Metric::Dropped, "nodesieve_records_dropped_total", Kind::Counter, "records", "dropped by a rule or by no_match"),
+    (
+        Metric::Dropped,
+        "nodesieve_records_dropped_total",
+        Kind::Counter,
+        "records",
+        "dropped by a rule or by no_match",
+    ),
     (Metric::BytesIn, "nodesieve_bytes_in_total", Kind::Counter, "bytes", "JSON text of the records seen"),
     (Metric::BytesOut, "nodesieve_bytes_out_total", Kind::Counter, "bytes", "JSON text of the records kept"),
-    (Metric::Sampled, "nodesieve_records_sampled_total", Kind::Counter, "records", "decided by a sample policy"),
-    (Metric::Continued, "nodesieve_records_continued_total", Kind::Counter, "records", "decided with the line before them"),
-    (Metric::Enriched, "nodesieve_records_enriched_total", Kind::Counter, "records", "kept with metadata from a pod file"),
-    (Metric::MetadataMissing, "nodesieve_records_metadata_missing_total", Kind::Counter, "records", "kept with the tag's keys only, or because a condition was unknown"),
-    (Metric::NoContainerTag, "nodesieve_records_no_container_tag_total", Kind::Counter, "records", "kept without metadata because the tag names no container"),
-    (Metric::Truncated, "nodesieve_records_truncated_total", Kind::Counter, "records", "cut to input.max_record"),
-    (Metric::NumbersMended, "nodesieve_numbers_mended_total", Kind::Counter, "numbers", "turned into strings because Fluent Bit cannot read them back"),
-    (Metric::KeysReplaced, "nodesieve_keys_replaced_total", Kind::Counter, "records", "that had a key of ours already"),
-    (Metric::FaultNull, "nodesieve_fault_null_total", Kind::Counter, "records", "that did not fit into the guest's memory; a marker went on in their place"),
-    (Metric::FaultUtf8, "nodesieve_fault_utf8_total", Kind::Counter, "records", "passed on untouched: not UTF-8"),
-    (Metric::FaultRecord, "nodesieve_fault_record_total", Kind::Counter, "records", "passed on untouched: not one JSON object"),
-    (Metric::FaultDepth, "nodesieve_fault_depth_total", Kind::Counter, "records", "passed on untouched: nested too deep"),
-    (Metric::FaultUnfinished, "nodesieve_fault_unfinished_total", Kind::Counter, "records", "passed on untouched because an earlier call never returned"),
-    (Metric::PodReads, "nodesieve_pod_reads_total", Kind::Counter, "lookups", "answered by reading a pod file"),
+    (
+        Metric::Sampled,
+        "nodesieve_records_sampled_total",
+        Kind::Counter,
+        "records",
+        "decided by a sample policy",
+    ),
+    (
+        Metric::Continued,
+        "nodesieve_records_continued_total",
+        Kind::Counter,
+        "records",
+        "decided with the line before them",
+    ),
+    (
+        Metric::Enriched,
+        "nodesieve_records_enriched_total",
+        Kind::Counter,
+        "records",
+        "kept with metadata from a pod file",
+    ),
+    (
+        Metric::MetadataMissing,
+        "nodesieve_records_metadata_missing_total",
+        Kind::Counter,
+        "records",
+        "kept with the tag's keys only, or because a condition was unknown",
+    ),
+    (
+        Metric::NoContainerTag,
+        "nodesieve_records_no_container_tag_total",
+        Kind::Counter,
+        "records",
+        "kept without metadata because the tag names no container",
+    ),
+    (
+        Metric::Truncated,
+        "nodesieve_records_truncated_total",
+        Kind::Counter,
+        "records",
+        "cut to input.max_record",
+    ),
+    (
+        Metric::NumbersMended,
+        "nodesieve_numbers_mended_total",
+        Kind::Counter,
+        "numbers",
+        "turned into strings because Fluent Bit cannot read them back",
+    ),
+    (
+        Metric::KeysReplaced,
+        "nodesieve_keys_replaced_total",
+        Kind::Counter,
+        "records",
+        "that had a key of ours already",
+    ),
+    (
+        Metric::FaultNull,
+        "nodesieve_fault_null_total",
+        Kind::Counter,
+        "records",
+        "that did not fit into the guest's memory; a marker went on in their place",
+    ),
+    (
+        Metric::FaultUtf8,
+        "nodesieve_fault_utf8_total",
+        Kind::Counter,
+        "records",
+        "passed on untouched: not UTF-8",
+    ),
+    (
+        Metric::FaultRecord,
+        "nodesieve_fault_record_total",
+        Kind::Counter,
+        "records",
+        "passed on untouched: not one JSON object",
+    ),
+    (
+        Metric::FaultDepth,
+        "nodesieve_fault_depth_total",
+        Kind::Counter,
+        "records",
+        "passed on untouched: nested too deep",
+    ),
+    (
+        Metric::FaultUnfinished,
+        "nodesieve_fault_unfinished_total",
+        Kind::Counter,
+        "records",
+        "passed on untouched because an earlier call never returned",
+    ),
+    (
+        Metric::PodReads,
+        "nodesieve_pod_reads_total",
+        Kind::Counter,
+        "lookups",
+        "answered by reading a pod file",
+    ),
     (Metric::PodHits, "nodesieve_pod_hits_total", Kind::Counter, "lookups", "answered from the cache"),
-    (Metric::PodStale, "nodesieve_pod_stale_total", Kind::Counter, "lookups", "answered with what was known before the file went away"),
+    (
+        Metric::PodStale,
+        "nodesieve_pod_stale_total",
+        Kind::Counter,
+        "lookups",
+        "answered with what was known before the file went away",
+    ),
     (Metric::PodMissing, "nodesieve_pod_missing_total", Kind::Counter, "lookups", "without a pod file"),
-    (Metric::PodRefused, "nodesieve_pod_refused_total", Kind::Counter, "lookups", "with a pod file that could not be read"),
-    (Metric::Reloads, "nodesieve_reloads_total", Kind::Counter, "reloads", "of the rule file that took effect"),
-    (Metric::ReloadsRefused, "nodesieve_reloads_refused_total", Kind::Counter, "reloads", "refused because of mistakes in the file"),
-    (Metric::MetricsFailed, "nodesieve_metrics_write_failed_total", Kind::Counter, "writes", "of the metrics file that failed"),
+    (
+        Metric::PodRefused,
+        "nodesieve_pod_refused_total",
+        Kind::Counter,
+        "lookups",
+        "with a pod file that could not be read",
+    ),
+    (
+        Metric::Reloads,
+        "nodesieve_reloads_total",
+        Kind::Counter,
+        "reloads",
+        "of the rule file that took effect",
+    ),
+    (
+        Metric::ReloadsRefused,
+        "nodesieve_reloads_refused_total",
+        Kind::Counter,
+        "reloads",
+        "refused because of mistakes in the file",
+    ),
+    (
+        Metric::MetricsFailed,
+        "nodesieve_metrics_write_failed_total",
+        Kind::Counter,
+        "writes",
+        "of the metrics file that failed",
+    ),
     (Metric::Ticks, "nodesieve_ticks_total", Kind::Counter, "records", "of the tick input"),
     (Metric::PodsCached, "nodesieve_pods_cached", Kind::Gauge, "containers", "in the pod cache"),
     (Metric::TagsTracked, "nodesieve_tags_tracked", Kind::Gauge, "tags", "whose last line is remembered"),
-    (Metric::ConfigValid, "nodesieve_config_valid", Kind::Gauge, "bool", "1 when the rule file on disk is in force, 0 when it is missing or was refused"),
-    (Metric::TickSeen, "nodesieve_tick_seen", Kind::Gauge, "bool", "0 when no tick input feeds the filter: chores then ride on ordinary records"),
-    (Metric::PassThrough, "nodesieve_pass_through", Kind::Gauge, "bool", "1 after a call that never returned: records pass untouched"),
+    (
+        Metric::ConfigValid,
+        "nodesieve_config_valid",
+        Kind::Gauge,
+        "bool",
+        "1 when the rule file on disk is in force, 0 when it is missing or was refused",
+    ),
+    (
+        Metric::TickSeen,
+        "nodesieve_tick_seen",
+        Kind::Gauge,
+        "bool",
+        "0 when no tick input feeds the filter: chores then ride on ordinary records",
+    ),
+    (
+        Metric::PassThrough,
+        "nodesieve_pass_through",
+        Kind::Gauge,
+        "bool",
+        "1 after a call that never returned: records pass untouched",
+    ),
 ];
 
 /// The numbers of every guard, rule and outcome without a rule, with labels `rule` and `stage`.
@@ -191,7 +335,14 @@ impl Counters {
         if is_full && name != OTHER {
             return self.row(OTHER, Stage::Outcome);
         }
-        self.rules.push(RuleCount { name: name.into(), stage, matched: 0, kept: 0, dropped: 0, dropped_bytes: 0 });
+        self.rules.push(RuleCount {
+            name: name.into(),
+            stage,
+            matched: 0,
+            kept: 0,
+            dropped: 0,
+            dropped_bytes: 0,
+        });
         self.rules.len().wrapping_sub(1)
     }
 
@@ -216,7 +367,11 @@ impl Counters {
         let _ = writeln!(out, "nodesieve_info{{version=\"{version}\"}} 1");
         for (metric, name, kind, unit, meaning) in TABLE {
             let kind = if kind == Kind::Counter { "counter" } else { "gauge" };
-            let _ = writeln!(out, "# HELP {name} {unit} {meaning}\n# TYPE {name} {kind}\n{name} {}", self.get(metric));
+            let _ = writeln!(
+                out,
+                "# HELP {name} {unit} {meaning}\n# TYPE {name} {kind}\n{name} {}",
+                self.get(metric)
+            );
         }
         for (index, (name, unit, meaning)) in RULE_TABLE.into_iter().enumerate() {
             let _ = writeln!(out, "# HELP {name} {unit} {meaning}\n# TYPE {name} counter");
@@ -267,7 +422,9 @@ mod tests {
         counters.decide(row, Some(100));
         counters.decide(row, None);
         let text = counters.render("0.1.0");
-        assert!(text.contains("# TYPE nodesieve_records_seen_total counter\nnodesieve_records_seen_total 3\n"));
+        assert!(
+            text.contains("# TYPE nodesieve_records_seen_total counter\nnodesieve_records_seen_total 3\n")
+        );
         assert!(text.contains("nodesieve_rule_matched_total{rule=\"probes\",stage=\"rule\"} 2\n"));
         assert!(text.contains("nodesieve_rule_dropped_bytes_total{rule=\"probes\",stage=\"rule\"} 100\n"));
     }

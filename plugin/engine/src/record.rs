@@ -4,16 +4,38 @@
 //! Only four things make it be put together member by member: a key that would otherwise stand there twice, a number
 //! that the host printed but could not read back, and a record that is too large for the output.
 
-use crate::json::{self, Level, Malformed, Members, Value};
+use crate::json::{self, Escapes, Level, Malformed, Members, Value};
 use crate::line::Line;
 
 /// Which top-level members of a record mean something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
-    /// Fields that may hold the line; the first that holds a string is the line.
-    pub message: Vec<Box<str>>,
-    /// Keys that may be appended: a record that has one of them already is put together without it.
-    pub appended: Vec<Box<str>>,
+    message: Vec<Box<str>>,
+    appended: Vec<Box<str>>,
+    /// One bit for each length that a name has, 64 and more in one.
+    lengths: u64,
+}
+
+impl Names {
+    /// `message` are fields that may hold the line; the first that holds a string is the line. `appended` are keys that
+    /// may be appended: a record that has one of them already is put together without it.
+    pub fn new(message: Vec<Box<str>>, appended: Vec<Box<str>>) -> Names {
+        let stream = Box::from(STREAM);
+        let lengths = message
+            .iter()
+            .chain(&appended)
+            .chain([&stream])
+            .fold(0, |seen, name| seen | length_bit(name.len()));
+        Names { message, appended, lengths }
+    }
+
+    fn has_length(&self, length: usize) -> bool {
+        self.lengths & length_bit(length) != 0
+    }
+}
+
+fn length_bit(length: usize) -> u64 {
+    1 << length.min(63)
 }
 
 /// A record whose structure has been read. Borrowed from the host's text.
@@ -23,7 +45,7 @@ pub struct RecordView<'a> {
     /// Where the closing brace stands.
     close: usize,
     members: usize,
-    message: Option<Span>,
+    message: Option<(Span, Escapes)>,
     stream: Option<&'a [u8]>,
     /// The appended keys that the record has already.
     doubled: Vec<&'a [u8]>,
@@ -75,6 +97,10 @@ impl<'a> RecordView<'a> {
         let mut rank = usize::MAX;
         while let Some(member) = members.next()? {
             view.members = view.members.wrapping_add(1);
+            // Most keys are told from all that mean something by their length.
+            if member.key_escapes == Escapes::None && !names.has_length(member.key.len()) {
+                continue;
+            }
             let is = |name: &str| member.has_key(name.as_bytes(), Level::Plain);
             if names.appended.iter().any(|name| is(name)) {
                 view.doubled.push(member.key);
@@ -85,9 +111,9 @@ impl<'a> RecordView<'a> {
             {
                 rank = found;
                 let start = member.value_start.wrapping_add(1);
-                view.message = Some(Span { start, end: start.wrapping_add(content.len()) });
+                view.message = Some((Span { start, end: start.wrapping_add(content.len()) }, member.escapes));
             }
-            if is("stream") {
+            if is(STREAM) {
                 view.stream = Some(content);
             }
         }
@@ -107,8 +133,8 @@ impl<'a> RecordView<'a> {
 
     /// The line, if a message field holds a string.
     pub fn line(&self) -> Option<Line<'a>> {
-        let span = self.message?;
-        self.text.get(span.start..span.end).map(Line::new)
+        let (span, escapes) = self.message?;
+        self.text.get(span.start..span.end).map(|content| Line::with_escapes(content, escapes))
     }
 
     /// The text of the `stream` member, escapes untouched: `stdout` or `stderr` as a rule.
@@ -126,16 +152,22 @@ impl<'a> RecordView<'a> {
         out.clear();
         let replaced = self.has_any(append);
         let mut written = Written { replaced, mended: self.unreadable.len(), truncated: None };
-        if replaced || !self.unreadable.is_empty() {
-            let parts = self.parts(append);
-            self.assemble(&parts, None, append, out);
+        let is_spliced = !replaced && self.unreadable.is_empty();
+        let parts = if is_spliced { Vec::new() } else { self.parts(append) };
+        let length = if is_spliced {
+            self.close.wrapping_add(appended_length(self.members == 0, append))
         } else {
+            self.length(&parts, append)
+        };
+        // Never built whole when it is too large: the guest's memory may not hold it twice.
+        if length > limit {
+            written.truncated = Some(length);
+            self.cut_down(length, append, limit, out);
+        } else if is_spliced {
             out.extend_from_slice(self.text.get(..self.close).unwrap_or_default());
             push_members(out, self.members == 0, append);
-        }
-        if out.len() > limit {
-            written.truncated = Some(out.len());
-            self.cut_down(append, limit, out);
+        } else {
+            self.assemble(&parts, None, append, out);
         }
         written
     }
@@ -168,7 +200,7 @@ impl<'a> RecordView<'a> {
             let copy = |from: usize, to: usize, out: &mut Vec<u8>| {
                 out.extend_from_slice(self.text.get(from..to).unwrap_or_default());
             };
-            if let (Some(message), Some(line)) = (message, self.message)
+            if let (Some(message), Some(line)) = (message, self.message.map(|(span, _)| span))
                 && part.start <= line.start
                 && line.end <= part.end
             {
@@ -176,7 +208,9 @@ impl<'a> RecordView<'a> {
                 out.extend_from_slice(message);
                 from = line.end;
             }
-            for &(start, end) in self.unreadable.iter().filter(|span| part.start <= span.0 && span.1 <= part.end) {
+            for &(start, end) in
+                self.unreadable.iter().filter(|span| part.start <= span.0 && span.1 <= part.end)
+            {
                 copy(from, start, out);
                 out.push(b'"');
                 copy(start, end, out);
@@ -188,34 +222,62 @@ impl<'a> RecordView<'a> {
         push_members(out, parts.is_empty(), append);
     }
 
-    fn cut_down(&self, append: &[Append<'_>], limit: usize, out: &mut Vec<u8>) {
-        let original = out.len().to_string();
+    /// How long [`RecordView::assemble`] would make the record.
+    fn length(&self, parts: &[Span], append: &[Append<'_>]) -> usize {
+        let own = parts.iter().map(|part| part.end.wrapping_sub(part.start)).sum::<usize>();
+        let within =
+            |span: &&(usize, usize)| parts.iter().any(|part| part.start <= span.0 && span.1 <= part.end);
+        let quotes = self.unreadable.iter().filter(within).count().wrapping_mul(2);
+        let commas = parts.len().saturating_sub(1);
+        let rest = appended_length(parts.is_empty(), append).wrapping_add(1);
+        own.wrapping_add(quotes).wrapping_add(commas).wrapping_add(rest)
+    }
+
+    fn cut_down(&self, length: usize, append: &[Append<'_>], limit: usize, out: &mut Vec<u8>) {
+        let original = length.to_string();
         let mut append = append.to_vec();
         append.push(Append { key: TRUNCATED, value: original.as_bytes() });
         let mut parts = self.parts(&append);
         let message = self.line();
         let content = message.as_ref().map_or(b"".as_slice(), |line| line.raw());
         loop {
-            self.assemble(&parts, Some(b""), &append, out);
-            if let Some(room) = limit.checked_sub(out.len()) {
+            let has_line = parts.iter().any(|part| self.holds_line(part));
+            let line = if has_line { content.len() } else { 0 };
+            let without_line = self.length(&parts, &append).saturating_sub(line);
+            if let Some(room) = limit.checked_sub(without_line) {
                 self.assemble(&parts, Some(json::cut(content, room)), &append, out);
                 return;
             }
             // The line alone was not enough: the largest other member goes, then what we would add.
-            let holds_line = |part: &Span| self.message.is_some_and(|line| part.start <= line.start && line.end <= part.end);
             let largest = parts
                 .iter()
                 .enumerate()
-                .filter(|(_, part)| !holds_line(part))
+                .filter(|(_, part)| !self.holds_line(part))
                 .max_by_key(|(_, part)| part.end.wrapping_sub(part.start))
                 .map(|(index, _)| index);
             match largest {
                 Some(index) => drop(parts.remove(index)),
                 None if append.len() > 1 => drop(append.remove(0)),
-                None => return,
+                // Not even the mark fits beside the line's key: the limit is far above that.
+                None => return self.assemble(&parts, Some(b""), &append, out),
             }
         }
     }
+
+    fn holds_line(&self, part: &Span) -> bool {
+        self.message.is_some_and(|(line, _)| part.start <= line.start && line.end <= part.end)
+    }
+}
+
+/// How many bytes [`push_members`] adds.
+fn appended_length(mut first: bool, append: &[Append<'_>]) -> usize {
+    append.iter().fold(1, |sum, member| {
+        let comma = usize::from(!std::mem::replace(&mut first, false));
+        sum.wrapping_add(comma)
+            .wrapping_add(member.key.len())
+            .wrapping_add(member.value.len())
+            .wrapping_add(3)
+    })
 }
 
 fn is_key(written: &[u8], name: &str) -> bool {
@@ -235,6 +297,8 @@ fn push_members(out: &mut Vec<u8>, mut first: bool, append: &[Append<'_>]) {
     out.push(b'}');
 }
 
+/// The member that says which stream a line came from.
+const STREAM: &str = "stream";
 /// The key that marks a record which was too large, with its size in bytes before it was cut.
 pub const TRUNCATED: &str = "truncated";
 
@@ -244,14 +308,15 @@ mod tests {
     use proptest::prelude::*;
 
     fn names() -> Names {
-        Names {
-            message: vec!["log".into(), "message".into()],
-            appended: ["kubernetes", "k", TRUNCATED].map(Box::from).to_vec(),
-        }
+        Names::new(
+            vec!["log".into(), "message".into()],
+            ["kubernetes", "k", TRUNCATED].map(Box::from).to_vec(),
+        )
     }
 
     fn write(text: &str, append: &[(&str, &str)], limit: usize) -> (String, Written) {
-        let append: Vec<Append<'_>> = append.iter().map(|(key, value)| Append { key, value: value.as_bytes() }).collect();
+        let append: Vec<Append<'_>> =
+            append.iter().map(|(key, value)| Append { key, value: value.as_bytes() }).collect();
         let mut out = Vec::new();
         let written = RecordView::read(text.as_bytes(), &names()).unwrap().write(&append, limit, &mut out);
         (String::from_utf8(out).unwrap(), written)
@@ -292,19 +357,26 @@ mod tests {
 
     #[test]
     fn replaces_an_existing_key_and_never_doubles_it() {
-        for own in [r#"{"kubernetes":{"x":1},"log":"a"}"#, r#"{"log":"a","kubernetes":1}"#,
-            r#"{"kubernetes":1,"log":"a","kubernetes":2}"#, r#"{"kubernete\u0073":1,"log":"a"}"#]
-        {
+        for own in [
+            r#"{"kubernetes":{"x":1},"log":"a"}"#,
+            r#"{"log":"a","kubernetes":1}"#,
+            r#"{"kubernetes":1,"log":"a","kubernetes":2}"#,
+            r#"{"kubernete\u0073":1,"log":"a"}"#,
+        ] {
             let (text, written) = write(own, &[("kubernetes", "{}")], 1000);
             assert!(text.ends_with(r#""kubernetes":{}}"#), "{text}");
-            assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap()["kubernetes"], serde_json::json!({}));
+            assert_eq!(
+                serde_json::from_str::<serde_json::Value>(&text).unwrap()["kubernetes"],
+                serde_json::json!({})
+            );
             assert!(written.replaced, "{own}");
         }
     }
 
     #[test]
     fn numbers_that_do_not_read_back_become_strings() {
-        let (text, written) = write(r#"{"a":nan,"b":[1,-inf,{"c":1.797693134862316e+308}],"d":2}"#, &[("k", "1")], 1000);
+        let (text, written) =
+            write(r#"{"a":nan,"b":[1,-inf,{"c":1.797693134862316e+308}],"d":2}"#, &[("k", "1")], 1000);
         assert_eq!(text, r#"{"a":"nan","b":[1,"-inf",{"c":"1.797693134862316e+308"}],"d":2,"k":1}"#);
         assert_eq!(written.mended, 3);
     }
@@ -319,6 +391,19 @@ mod tests {
         let read: serde_json::Value = serde_json::from_str(&cut).unwrap();
         assert_eq!((&read["truncated"], &read["n"]), (&serde_json::json!(whole), &serde_json::json!(1)));
         assert!(read["log"].as_str().unwrap().starts_with("ab\nab\n"));
+    }
+
+    #[test]
+    fn the_limit_is_met_exactly_and_lengths_are_what_is_written() {
+        for own in [r#"{"log":"abc","n":nan}"#, r#"{"kubernetes":1,"log":"abc"}"#, r#"{"log":"abc"}"#, "{}"] {
+            let (whole, _) = write(own, &[("kubernetes", "{}")], 1000);
+            assert_eq!(
+                write(own, &[("kubernetes", "{}")], whole.len()),
+                (whole.clone(), write(own, &[("kubernetes", "{}")], 1000).1)
+            );
+            let (_, written) = write(own, &[("kubernetes", "{}")], whole.len() - 1);
+            assert_eq!(written.truncated, Some(whole.len()), "{own}");
+        }
     }
 
     #[test]

@@ -117,10 +117,20 @@ mod tests {
 
     #[test]
     fn thresholds_are_those_of_the_specification() {
-        for (rate, th) in [("1", "0"), ("1/2", "8"), ("1/3", "aaab"), ("1/4", "c"), ("1/5", "cccd"), ("1/8", "e"),
-            ("1/10", "e666"), ("1/16", "f"), ("1/100", "fd70a"), ("1/1000", "ffbe77"), ("1/10000", "fff9724"),
-            ("0.1", "e666")]
-        {
+        for (rate, th) in [
+            ("1", "0"),
+            ("1/2", "8"),
+            ("1/3", "aaab"),
+            ("1/4", "c"),
+            ("1/5", "cccd"),
+            ("1/8", "e"),
+            ("1/10", "e666"),
+            ("1/16", "f"),
+            ("1/100", "fd70a"),
+            ("1/1000", "ffbe77"),
+            ("1/10000", "fff9724"),
+            ("0.1", "e666"),
+        ] {
             assert_eq!(threshold(rate).text(), th, "{rate}");
         }
     }
@@ -134,7 +144,9 @@ mod tests {
 
     #[test]
     fn only_probabilities_are_rates() {
-        for wrong in ["0", "1.5", "3/2", "10%", "-0.1", "", "1/0", "0/1", "a", "1/", "nan", "1e-3", "0.1/0.2/0.3"] {
+        for wrong in
+            ["0", "1.5", "3/2", "10%", "-0.1", "", "1/0", "0/1", "a", "1/", "nan", "1e-3", "0.1/0.2/0.3"]
+        {
             assert_eq!(Probability::parse(wrong), None, "{wrong}");
         }
         assert_eq!(Probability::parse("1 / 4").map(Probability::value), Some(0.25));
@@ -148,9 +160,15 @@ mod tests {
         assert_eq!(trace_randomness(format!("00-{id}-00f067aa0ba902b7-01").as_bytes()), expected);
         assert_eq!(trace_randomness(id.to_uppercase().as_bytes()), expected);
         assert_eq!(trace_randomness(b"1-5759e988-bd862e3fe1be46a994272793"), Some(0xbe_46a9_9427_2793));
-        for key in ["", "7", "4bf92f3577b34da6a3ce929d0e0e473", "zbf92f3577b34da6a3ce929d0e0e4736",
-            "00000000000000000000000000000000", "1-5759e988xbd862e3fe1be46a994272793", "00-4bf9"]
-        {
+        for key in [
+            "",
+            "7",
+            "4bf92f3577b34da6a3ce929d0e0e473",
+            "zbf92f3577b34da6a3ce929d0e0e4736",
+            "00000000000000000000000000000000",
+            "1-5759e988xbd862e3fe1be46a994272793",
+            "00-4bf9",
+        ] {
             assert_eq!(trace_randomness(key.as_bytes()), None, "{key}");
         }
     }

@@ -5,8 +5,8 @@
 //! and Go crashes. Where none of these stands, the severity is unknown and satisfies no comparison: a guess in either
 //! direction would drop an error or keep a flood.
 
-use crate::json::{self, Members, Value};
-use crate::line::{Escapes, Line};
+use crate::json::{self, Escapes, Members, Value};
+use crate::line::Line;
 use crate::swar;
 
 /// The six levels, in rising order.
@@ -111,8 +111,12 @@ fn opening(text: &[u8]) -> Option<Severity> {
         // A colour before the level word.
         0x1b => after_colour(text).and_then(|rest| bracketed(rest).or_else(|| leading_word(rest))),
         first if first.is_ascii_uppercase() => klog(text)
-            .or_else(|| [b"Traceback (most recent call last)".as_slice(), b"Exception in thread "]
-                .iter().any(|opening| text.starts_with(opening)).then_some(Severity::Error))
+            .or_else(|| {
+                [b"Traceback (most recent call last)".as_slice(), b"Exception in thread "]
+                    .iter()
+                    .any(|opening| text.starts_with(opening))
+                    .then_some(Severity::Error)
+            })
             .or_else(|| leading_word(text)),
         first if first.is_ascii_lowercase() => {
             if text.starts_with(b"panic: ") || text.starts_with(b"fatal error: ") {
@@ -164,7 +168,8 @@ fn bracketed(text: &[u8]) -> Option<Severity> {
 fn leading_word(text: &[u8]) -> Option<Severity> {
     let length = text.iter().take(12).take_while(|byte| byte.is_ascii_alphabetic()).count();
     let found = word(text.get(..length)?)?;
-    let in_capitals = text.first().is_some_and(u8::is_ascii_uppercase) && text.get(1).is_some_and(u8::is_ascii_uppercase);
+    let in_capitals =
+        text.first().is_some_and(u8::is_ascii_uppercase) && text.get(1).is_some_and(u8::is_ascii_uppercase);
     match text.get(length) {
         None | Some(b':' | b'[' | b']' | b'|') => Some(found),
         Some(b' ' | b'\t' | b',' | b'-' | 0x1b) if in_capitals => Some(found),
@@ -174,7 +179,15 @@ fn leading_word(text: &[u8]) -> Option<Severity> {
 
 /// `java.lang.IllegalStateException: ...`: dotted lower-case package, then a class name that says what it is.
 fn java_exception(text: &[u8]) -> Option<Severity> {
-    let end = text.iter().take(160).position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'$')));
+    // Cheaply first: a package starts with a short word in lower case and a dot.
+    let package = text.iter().take(16).take_while(|byte| byte.is_ascii_lowercase()).count();
+    if text.get(package) != Some(&b'.') {
+        return None;
+    }
+    let end = text
+        .iter()
+        .take(160)
+        .position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'$')));
     let name = text.get(..end.unwrap_or(text.len().min(160)))?;
     let class = name.rsplit(|&byte| byte == b'.').next()?;
     let dotted = class.len() < name.len() && class.first().is_some_and(u8::is_ascii_uppercase);
@@ -214,15 +227,25 @@ fn logfmt(text: &[u8]) -> Option<Severity> {
 /// A level word behind the time: `2026-11-20 10:00:01.123  INFO 1 --- [...]`, `10:00:01 [error] 31#31: ...`.
 fn among_first_words(text: &[u8]) -> Option<Severity> {
     let head = text.get(..HEAD.min(text.len()))?;
-    let words = head.split(|byte| matches!(byte, b' ' | b'\t' | b'|')).filter(|word| !word.is_empty());
-    for candidate in words.take(FIRST_WORDS) {
+    let mut at = 0usize;
+    for _ in 0..FIRST_WORDS {
+        let end = swar::find_either(head, at, b' ', b'\t').unwrap_or(head.len());
+        let candidate = head.get(at..end).unwrap_or_default();
+        at = end.wrapping_add(1);
+        // Only a capital, a bracket or a colour can start what is looked for; times and threads go by at once.
+        if !matches!(candidate.first(), Some(b'A'..=b'Z' | b'[' | 0x1b)) {
+            continue;
+        }
         let candidate = after_colour(candidate).unwrap_or(candidate);
         if let Some(found) = bracketed(candidate) {
             return Some(found);
         }
         let length = candidate.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
-        let ends = matches!(candidate.get(length), None | Some(b':' | b',' | b']' | b'-' | 0x1b));
-        if length >= 3 && ends && let Some(found) = word(candidate.get(..length).unwrap_or_default()) {
+        let ends = matches!(candidate.get(length), None | Some(b':' | b',' | b']' | b'-' | b'|' | 0x1b));
+        if length >= 3
+            && ends
+            && let Some(found) = word(candidate.get(..length).unwrap_or_default())
+        {
             return Some(found);
         }
     }
@@ -249,9 +272,8 @@ fn word(text: &[u8]) -> Option<Severity> {
         b"info" | b"information" | b"inf" | b"notice" | b"default" | b"log" => Severity::Info,
         b"warn" | b"warning" | b"wrn" => Severity::Warn,
         b"error" | b"err" | b"severe" | b"eror" => Severity::Error,
-        b"fatal" | b"critical" | b"crit" | b"panic" | b"dpanic" | b"emerg" | b"emergency" | b"alert" | b"ftl" => {
-            Severity::Fatal
-        }
+        b"fatal" | b"critical" | b"crit" | b"panic" | b"dpanic" | b"emerg" | b"emergency" | b"alert"
+        | b"ftl" => Severity::Fatal,
         _ => return None,
     })
 }
@@ -270,9 +292,9 @@ fn numeric(text: &[u8]) -> Option<Severity> {
     })
 }
 
-/// How far into a line a level word is looked for, in bytes and in words: time, thread and logger stand before it.
+/// How far into a line a level word is looked for, in bytes and in words, empty ones counted: time, thread and logger stand before it.
 const HEAD: usize = 96;
-const FIRST_WORDS: usize = 5;
+const FIRST_WORDS: usize = 8;
 /// How far into a line a logfmt key is looked for, in bytes.
 const LOGFMT: usize = 4096;
 

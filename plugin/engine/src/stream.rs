@@ -14,16 +14,18 @@ use crate::time::EventTime;
 use lru::LruCache;
 use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// All tags. `D` is what was decided for a line.
 #[derive(Debug)]
 pub struct Streams<D> {
-    tags: LruCache<Box<str>, TagState<D>, BuildWordHasher>,
+    tags: LruCache<Box<[u8]>, TagState<D>, BuildWordHasher>,
 }
 
 /// One tag.
 #[derive(Debug)]
 pub struct TagState<D> {
+    name: Rc<str>,
     parts: Option<[Range<usize>; 4]>,
     /// For each guard and rule, whether the tag's names meet its conditions on them.
     pub meets: Box<[bool]>,
@@ -68,17 +70,26 @@ impl<D: Clone> Streams<D> {
         Streams { tags: LruCache::with_hasher(capacity, BuildWordHasher::default()) }
     }
 
-    /// The state of a tag; `meets` is asked for a tag that is new.
-    pub fn tag(&mut self, tag: &str, prefix: &str, meets: impl FnOnce(Option<ContainerTag<'_>>) -> Box<[bool]>) -> Option<&mut TagState<D>> {
-        let is_last = self.tags.peek_mru().is_some_and(|(last, _)| swar::equal(last.as_bytes(), tag.as_bytes()));
+    /// The state of a tag; `meets` is asked for a tag that is new. `None` when the tag is not UTF-8.
+    pub fn tag(
+        &mut self,
+        tag: &[u8],
+        prefix: &str,
+        meets: impl FnOnce(Option<ContainerTag<'_>>) -> Box<[bool]>,
+    ) -> Option<&mut TagState<D>> {
+        let is_last = self.tags.peek_mru().is_some_and(|(last, _)| swar::equal(last, tag));
         if !is_last && self.tags.get(tag).is_none() {
+            let key = Box::from(tag);
+            let tag = std::str::from_utf8(tag).ok()?;
             let parsed = ContainerTag::parse(tag, prefix);
             let range = |part: &str| {
                 let start = (part.as_ptr() as usize).wrapping_sub(tag.as_ptr() as usize);
                 start..start.wrapping_add(part.len())
             };
-            let parts = parsed.map(|found| [found.pod, found.namespace, found.container, found.id].map(range));
-            self.tags.put(tag.into(), TagState { parts, meets: meets(parsed), runs: [None, None] });
+            let parts =
+                parsed.map(|found| [found.pod, found.namespace, found.container, found.id].map(range));
+            self.tags
+                .put(key, TagState { name: tag.into(), parts, meets: meets(parsed), runs: [None, None] });
         }
         // Whichever way it was found, the tag is the most recently used one now.
         self.tags.iter_mut().next().map(|(_, state)| state)
@@ -102,15 +113,31 @@ impl<D: Clone> Default for Streams<D> {
 }
 
 impl<D: Clone> TagState<D> {
-    /// The container that the tag names; `tag` is the tag of this state.
+    /// The tag itself.
+    pub fn name(&self) -> Rc<str> {
+        Rc::clone(&self.name)
+    }
+
+    /// The container that the tag names; `tag` is [`TagState::name`].
     pub fn container<'t>(&self, tag: &'t str) -> Option<ContainerTag<'t>> {
         let [pod, namespace, container, id] = self.parts.as_ref()?;
         let part = |range: &Range<usize>| tag.get(range.clone());
-        Some(ContainerTag { pod: part(pod)?, namespace: part(namespace)?, container: part(container)?, id: part(id)? })
+        Some(ContainerTag {
+            pod: part(pod)?,
+            namespace: part(namespace)?,
+            container: part(container)?,
+            id: part(id)?,
+        })
     }
 
     /// What was decided for the line that this one continues, or `None` when it stands for itself.
-    pub fn continues(&mut self, side: Side, line: &Line<'_>, time: EventTime, limits: Continuation) -> Option<D> {
+    pub fn continues(
+        &mut self,
+        side: Side,
+        line: &Line<'_>,
+        time: EventTime,
+        limits: Continuation,
+    ) -> Option<D> {
         let run = self.runs.get_mut(side as usize)?.as_mut()?;
         if run.lines >= limits.lines || run.last.distance(time) > limits.within {
             return None;
@@ -133,7 +160,10 @@ impl Body {
     fn opened_by(line: &[u8]) -> Body {
         if line.starts_with(TRACEBACK) {
             Body::Python
-        } else if [b"panic: ".as_slice(), b"fatal error: ", b"goroutine "].iter().any(|start| line.starts_with(start)) {
+        } else if [b"panic: ".as_slice(), b"fatal error: ", b"goroutine "]
+            .iter()
+            .any(|start| line.starts_with(start))
+        {
             Body::Go
         } else {
             Body::Plain
@@ -158,7 +188,11 @@ impl Body {
             Body::PythonEnd if CHAINED.iter().any(|text| raw.starts_with(text)) => Some(self),
             Body::PythonEnd if raw.starts_with(TRACEBACK) => Some(Body::Python),
             Body::PythonEnd => None,
-            Body::Go if raw.is_empty() || GO.iter().any(|start| raw.starts_with(start)) || is_go_call(raw) => Some(self),
+            Body::Go
+                if raw.is_empty() || GO.iter().any(|start| raw.starts_with(start)) || is_go_call(raw) =>
+            {
+                Some(self)
+            }
             Body::Go => None,
         }
     }
@@ -202,7 +236,7 @@ mod tests {
             push_string(&mut content, text.as_bytes());
             let line = Line::new(&content[1..content.len() - 1]);
             let time = EventTime { sec: index as u32, nsec: 0 };
-            let state = streams.tag("t", "", |_| Box::default()).unwrap();
+            let state = streams.tag(b"t", "", |_| Box::default()).unwrap();
             let found = state.continues(Side::Out, &line, time, limits);
             assert_eq!(found.is_some(), mark == "+", "{text}");
             if found.is_none() {
@@ -213,24 +247,56 @@ mod tests {
 
     #[test]
     fn java_traces_stay_whole() {
-        check(LIMITS, &["|ERROR boom", "+\tat a.B.c(B.java:1)",
-            "+Caused by: java.io.IOException: x", "+\tat d.E.f(E.java:2)", "+... 23 more", "+\t... 23 more", "|INFO next"]);
+        check(
+            LIMITS,
+            &[
+                "|ERROR boom",
+                "+\tat a.B.c(B.java:1)",
+                "+Caused by: java.io.IOException: x",
+                "+\tat d.E.f(E.java:2)",
+                "+... 23 more",
+                "+\t... 23 more",
+                "|INFO next",
+            ],
+        );
     }
 
     #[test]
     fn python_tracebacks_stay_whole_and_end() {
-        check(LIMITS, &["|Traceback (most recent call last):", "+  File \"a.py\", line 1, in f", "+    g()",
-            "+ValueError: bad", "+", "+During handling of the above exception, another exception occurred:", "+",
-            "+Traceback (most recent call last):", "+  File \"b.py\", line 2", "+requests.exceptions.Timeout: slow",
-            "|worker: restarting"]);
+        check(
+            LIMITS,
+            &[
+                "|Traceback (most recent call last):",
+                "+  File \"a.py\", line 1, in f",
+                "+    g()",
+                "+ValueError: bad",
+                "+",
+                "+During handling of the above exception, another exception occurred:",
+                "+",
+                "+Traceback (most recent call last):",
+                "+  File \"b.py\", line 2",
+                "+requests.exceptions.Timeout: slow",
+                "|worker: restarting",
+            ],
+        );
         check(LIMITS, &["|Traceback (most recent call last):", "+  File", "|not an exception line"]);
     }
 
     #[test]
     fn go_panics_stay_whole() {
-        check(LIMITS, &["|panic: runtime error: index out of range [5] with length 3", "+", "+goroutine 1 [running]:",
-            "+main.main()", "+\t/app/main.go:42 +0x1d", "+net/http.(*conn).serve(0xc0001, {0x1, 0x2})", "+exit status 2",
-            "|2026/11/20 10:00:00 started (again)"]);
+        check(
+            LIMITS,
+            &[
+                "|panic: runtime error: index out of range [5] with length 3",
+                "+",
+                "+goroutine 1 [running]:",
+                "+main.main()",
+                "+\t/app/main.go:42 +0x1d",
+                "+net/http.(*conn).serve(0xc0001, {0x1, 0x2})",
+                "+exit status 2",
+                "|2026/11/20 10:00:00 started (again)",
+            ],
+        );
     }
 
     #[test]
@@ -250,7 +316,7 @@ mod tests {
     fn streams_of_one_tag_are_apart() {
         let mut streams: Streams<u8> = Streams::new();
         let (head, tail, time) = (Line::new(b"ERROR x"), Line::new(b"  at y"), EventTime::default());
-        let state = streams.tag("t", "", |_| Box::default()).unwrap();
+        let state = streams.tag(b"t", "", |_| Box::default()).unwrap();
         state.begin(Side::Err, &head, time, 1);
         assert_eq!(state.continues(Side::Out, &tail, time, LIMITS), None);
         assert_eq!(state.continues(Side::Err, &tail, time, LIMITS), Some(1));
@@ -260,7 +326,7 @@ mod tests {
     fn tags_are_bounded() {
         let mut streams: Streams<u8> = Streams::new();
         for n in 0..5000 {
-            streams.tag(&format!("t{n}"), "", |_| Box::default()).unwrap();
+            streams.tag(format!("t{n}").as_bytes(), "", |_| Box::default()).unwrap();
         }
         assert_eq!(streams.len(), MAX_TAGS);
         assert!(!streams.is_empty());

@@ -93,14 +93,30 @@ mod tests {
         assert!(ContainerTag::parse(&tag, PREFIX).is_some());
         assert_eq!(ContainerTag::parse(&tag, "kube.var.log.container."), None);
         assert_eq!(ContainerTag::parse(&tag, "kube.XXX.log.containers."), None);
-        assert!(ContainerTag::parse(&tag, "kube.var.log.containers.").is_some_and(|found| found.pod == "web"));
+        assert!(
+            ContainerTag::parse(&tag, "kube.var.log.containers.").is_some_and(|found| found.pod == "web")
+        );
     }
 
     #[test]
     fn refuses_what_kubelet_never_writes() {
-        for name in ["", "p", "p_n", "p_n_c", "Pod_n_c-0a", "p_n_c-", "p_n_c-0A", "_n_c-0a", "p__c-0a", "p_n_-0a",
-            "p..q_n_c-0a", "-p_n_c-0a", "p_n.m_c-0a", "../x_n_c-0a", "p_n_c-0a/b"]
-        {
+        for name in [
+            "",
+            "p",
+            "p_n",
+            "p_n_c",
+            "Pod_n_c-0a",
+            "p_n_c-",
+            "p_n_c-0A",
+            "_n_c-0a",
+            "p__c-0a",
+            "p_n_-0a",
+            "p..q_n_c-0a",
+            "-p_n_c-0a",
+            "p_n.m_c-0a",
+            "../x_n_c-0a",
+            "p_n_c-0a/b",
+        ] {
             assert_eq!(parts(name), None, "{name}");
         }
         assert_eq!(parts(&format!("p_n_c-{ID}0")), None);

@@ -11,10 +11,13 @@ use std::ops::Range;
 
 /// The conditions of a rule; those with mistakes are left out, the file is refused anyway.
 pub(super) fn when(source: &str, node: &Node, mistakes: &mut Mistakes) -> When {
-    let known = ["namespace", "pod", "container", "workload", "stream", "severity", "container_age", "message"];
+    let known =
+        ["namespace", "pod", "container", "workload", "stream", "severity", "container_age", "message"];
     let later = ["labels", "annotations", "record"];
     let Some(section) = Section::open(node, "when", &known, &later, mistakes) else { return When::default() };
-    let globs = |key: &str, mistakes: &mut Mistakes| section.get(key).and_then(|node| mistakes.globs(node, key, is_name));
+    let globs = |key: &str, mistakes: &mut Mistakes| {
+        section.get(key).and_then(|node| mistakes.globs(node, key, is_name))
+    };
     When {
         namespace: globs("namespace", mistakes),
         pod: globs("pod", mistakes),
@@ -38,7 +41,11 @@ fn stream(node: &Node, mistakes: &mut Mistakes) -> Option<Box<str>> {
     match mistakes.text(node, "stream")? {
         text @ ("stdout" | "stderr") => Some(text.into()),
         other => {
-            mistakes.note(Code::Value, &node.span, format!("stream must be stdout or stderr, found `{other}`"));
+            mistakes.note(
+                Code::Value,
+                &node.span,
+                format!("stream must be stdout or stderr, found `{other}`"),
+            );
             None
         }
     }
@@ -70,7 +77,12 @@ fn age(node: &Node, mistakes: &mut Mistakes) -> Option<AgeTest> {
     let age = parse_duration(word);
     if age.is_none() || comparison == Comparison::Equal {
         let message = format!("`{text}` is not an age to compare with");
-        mistakes.note_with_help(Code::Duration, &node.span, message, "write a comparison and a duration: '<60s'");
+        mistakes.note_with_help(
+            Code::Duration,
+            &node.span,
+            message,
+            "write a comparison and a duration: '<60s'",
+        );
         return None;
     }
     age.map(|age| AgeTest { comparison, age })

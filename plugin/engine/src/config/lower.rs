@@ -15,7 +15,18 @@ use std::num::NonZeroUsize;
 pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<Diagnostic>) {
     let mut file = RuleFile::default();
     let mut mistakes = Mistakes(Vec::new());
-    let known = ["version", "input", "pods", "enrich", "exclude_annotations", "metrics", "state", "defaults", "guards", "rules"];
+    let known = [
+        "version",
+        "input",
+        "pods",
+        "enrich",
+        "exclude_annotations",
+        "metrics",
+        "state",
+        "defaults",
+        "guards",
+        "rules",
+    ];
     if let Some(top) = Section::open(root, "the rule file", &known, &["tests"], &mut mistakes) {
         version(&top, &mut mistakes);
         top.only_off("exclude_annotations", "false", &mut mistakes);
@@ -47,10 +58,20 @@ type Reader = fn(&Node, &mut RuleFile, &mut Mistakes) -> Option<()>;
 fn version(top: &Section<'_>, mistakes: &mut Mistakes) {
     match top.get("version") {
         Some(node) if matches!(&node.kind, Kind::Scalar { text, .. } if text == "1") => {}
-        Some(node) => mistakes.note_with_help(Code::Version, &node.span, "this version reads `version: 1`", "write `version: 1`"),
+        Some(node) => mistakes.note_with_help(
+            Code::Version,
+            &node.span,
+            "this version reads `version: 1`",
+            "write `version: 1`",
+        ),
         None => {
             let span = top.span.start..top.span.start;
-            mistakes.note_with_help(Code::MissingKey, &span, "`version` is missing", "start with `version: 1`");
+            mistakes.note_with_help(
+                Code::MissingKey,
+                &span,
+                "`version` is missing",
+                "start with `version: 1`",
+            );
         }
     }
 }
@@ -67,7 +88,9 @@ fn input(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()
             *slot = names.into_iter().map(|(name, _)| Box::from(name)).collect();
         }
     }
-    if let Some(limit) = section.get("max_record").and_then(|node| mistakes.count(node, "max_record", 1024..=1_023_999)) {
+    if let Some(limit) =
+        section.get("max_record").and_then(|node| mistakes.count(node, "max_record", 1024..=1_023_999))
+    {
         input.max_record = limit;
     }
     if let Some(node) = section.get("continuation") {
@@ -89,17 +112,22 @@ fn input(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()
 }
 
 fn pods(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
-    let section = Section::open(node, "pods", &["dir", "ttl", "stale", "missing_ttl", "capacity"], &[], mistakes)?;
+    let section =
+        Section::open(node, "pods", &["dir", "ttl", "stale", "missing_ttl", "capacity"], &[], mistakes)?;
     if let Some(dir) = section.get("dir").and_then(|node| mistakes.path(node, "pods.dir")) {
         file.pods.dir = dir;
     }
     let cache = &mut file.pods.cache;
-    for (key, slot) in [("ttl", &mut cache.ttl), ("stale", &mut cache.stale), ("missing_ttl", &mut cache.missing_ttl)] {
+    for (key, slot) in
+        [("ttl", &mut cache.ttl), ("stale", &mut cache.stale), ("missing_ttl", &mut cache.missing_ttl)]
+    {
         if let Some(duration) = section.get(key).and_then(|node| mistakes.duration(node, key)) {
             *slot = duration;
         }
     }
-    if let Some(capacity) = section.get("capacity").and_then(|node| mistakes.count(node, "capacity", 1..=65_536)) {
+    if let Some(capacity) =
+        section.get("capacity").and_then(|node| mistakes.count(node, "capacity", 1..=65_536))
+    {
         cache.capacity = NonZeroUsize::new(capacity).unwrap_or(NonZeroUsize::MIN);
     }
     Some(())
@@ -126,7 +154,12 @@ fn enrich(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<(
         let reserved = ["nodesieve", crate::record::TRUNCATED].contains(&key);
         if key.is_empty() || reserved || !key.bytes().all(plain) {
             let message = format!("`{key}` cannot be the key of the metadata");
-            mistakes.note_with_help(Code::Value, &node.span, message, "use letters, digits, `_`, `-` and `.`");
+            mistakes.note_with_help(
+                Code::Value,
+                &node.span,
+                message,
+                "use letters, digits, `_`, `-` and `.`",
+            );
         }
         enrich.key = key.into();
     }
@@ -149,9 +182,17 @@ fn fields(node: &Node, mistakes: &mut Mistakes) -> Option<Fields> {
                 let names = Field::NAMES.iter().map(|(name, _)| *name);
                 let help = match did_you_mean(text, names.clone().chain(["all", "lean"])) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("known fields: all, lean, or a list of {}", names.collect::<Vec<_>>().join(", ")),
+                    None => format!(
+                        "known fields: all, lean, or a list of {}",
+                        names.collect::<Vec<_>>().join(", ")
+                    ),
                 };
-                mistakes.note_with_help(Code::Value, &span, format!("`{text}` is not a metadata field"), help);
+                mistakes.note_with_help(
+                    Code::Value,
+                    &span,
+                    format!("`{text}` is not a metadata field"),
+                    help,
+                );
             }
         }
     }
@@ -175,13 +216,18 @@ fn state(node: &Node, _: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
 }
 
 fn defaults(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
-    let section = Section::open(node, "defaults", &["no_match", "summary", "annotate"], &["max_keys"], mistakes)?;
+    let section =
+        Section::open(node, "defaults", &["no_match", "summary", "annotate"], &["max_keys"], mistakes)?;
     section.only_off("summary", "off", mistakes);
     if let Some(node) = section.get("no_match") {
         match mistakes.text(node, "no_match")? {
             "keep" => file.no_match = Action::Keep,
             "drop" => file.no_match = Action::Drop,
-            other => mistakes.note(Code::Value, &node.span, format!("no_match must be keep or drop, found `{other}`")),
+            other => mistakes.note(
+                Code::Value,
+                &node.span,
+                format!("no_match must be keep or drop, found `{other}`"),
+            ),
         }
     }
     if let Some(annotate) = section.get("annotate").and_then(|node| mistakes.boolean(node, "annotate")) {
@@ -219,8 +265,16 @@ fn rule(source: &str, node: &Node, what: &str, mistakes: &mut Mistakes) -> Optio
     let until = section.get("until").and_then(|node| until(node, mistakes));
     let reason = section.get("reason").and_then(|node| mistakes.text(node, "reason")).map(str::to_owned);
     let policy = if is_guard { Some(Policy::Keep) } else { policy(node, &section, mistakes) };
-    if matches!(policy, Some(Policy::Drop)) && until.is_none() && reason.is_none() && section.get("until").is_none() {
-        let key = section.entries().iter().find(|(key, ..)| *key == "drop").map_or(section.span.clone(), |(_, key, _)| key.span.clone());
+    if matches!(policy, Some(Policy::Drop))
+        && until.is_none()
+        && reason.is_none()
+        && section.get("until").is_none()
+    {
+        let key = section
+            .entries()
+            .iter()
+            .find(|(key, ..)| *key == "drop")
+            .map_or(section.span.clone(), |(_, key, _)| key.span.clone());
         let help = "add `reason: ...`, or `until: 2027-01-31T00:00:00Z`";
         mistakes.note_with_help(Code::Unexplained, &key, "a drop must say why, or when it ends", help);
     }
@@ -230,13 +284,19 @@ fn rule(source: &str, node: &Node, what: &str, mistakes: &mut Mistakes) -> Optio
 fn name<'n>(section: &Section<'n>, what: &str, mistakes: &mut Mistakes) -> Option<&'n str> {
     let Some(node) = section.get("name") else {
         let span = section.span.start..section.span.start.saturating_add(1);
-        mistakes.note_with_help(Code::MissingKey, &span, format!("this {what} has no `name`"), "counts and reports go by name");
+        mistakes.note_with_help(
+            Code::MissingKey,
+            &span,
+            format!("this {what} has no `name`"),
+            "counts and reports go by name",
+        );
         return None;
     };
     let name = mistakes.text(node, "name")?;
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(allowed) {
-        let message = format!("`{name}` is not a name: 1 to {MAX_NAME} lower case letters, digits and dashes");
+        let message =
+            format!("`{name}` is not a name: 1 to {MAX_NAME} lower case letters, digits and dashes");
         mistakes.note(Code::Name, &node.span, message);
         return None;
     }
@@ -261,11 +321,16 @@ fn names_are_unique(lists: &[Option<&Node>], mistakes: &mut Mistakes) {
     let mut seen: BTreeMap<&str, ()> = BTreeMap::new();
     for rule in lists.iter().flatten().flat_map(|node| children(node)) {
         let Kind::Map(map) = &rule.kind else { continue };
-        let is_name = |(key, _): &&(Node, Node)| matches!(&key.kind, Kind::Scalar { text, .. } if text == "name");
+        let is_name =
+            |(key, _): &&(Node, Node)| matches!(&key.kind, Kind::Scalar { text, .. } if text == "name");
         let Some((_, node)) = map.iter().find(is_name) else { continue };
         let Kind::Scalar { text, .. } = &node.kind else { continue };
         if seen.insert(text, ()).is_some() {
-            mistakes.note(Code::DuplicateName, &node.span, format!("`{text}` is the name of an earlier guard or rule"));
+            mistakes.note(
+                Code::DuplicateName,
+                &node.span,
+                format!("`{text}` is the name of an earlier guard or rule"),
+            );
         }
     }
 }
@@ -276,12 +341,18 @@ fn unreachable(node: Option<&Node>, rules: &[Rule], mistakes: &mut Mistakes) {
     if nodes.len() != rules.len() {
         return;
     }
-    let Some(last) = rules.iter().position(|rule| rule.when.is_empty() && rule.until.is_none()) else { return };
+    let Some(last) = rules.iter().position(|rule| rule.when.is_empty() && rule.until.is_none()) else {
+        return;
+    };
     for (index, node) in nodes.iter().enumerate().skip(last.saturating_add(1)) {
         let name = rules.get(last).map_or("", |rule| &rule.name);
         let here = rules.get(index).map_or("", |rule| &rule.name);
         let span = node.span.start..node.span.start.saturating_add(1);
-        mistakes.note(Code::Unreachable, &span, format!("`{here}` is never reached: `{name}` before it decides every record"));
+        mistakes.note(
+            Code::Unreachable,
+            &span,
+            format!("`{here}` is never reached: `{name}` before it decides every record"),
+        );
     }
 }
 

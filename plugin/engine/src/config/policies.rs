@@ -46,7 +46,12 @@ fn sample(node: &Node, mistakes: &mut Mistakes) -> Option<Sample> {
     let rate = match section.get("rate") {
         Some(node) => rate(node, mistakes),
         None => {
-            mistakes.note_with_help(Code::MissingKey, &section.span, "`sample` has no `rate`", "add `rate: 1/10`");
+            mistakes.note_with_help(
+                Code::MissingKey,
+                &section.span,
+                "`sample` has no `rate`",
+                "add `rate: 1/10`",
+            );
             None
         }
     };
@@ -54,7 +59,9 @@ fn sample(node: &Node, mistakes: &mut Mistakes) -> Option<Sample> {
     for key in ["by", "else_by"] {
         by.extend(section.get(key).and_then(|node| self::key(node, mistakes)));
     }
-    if section.get("by").is_none() && let Some(node) = section.get("else_by") {
+    if section.get("by").is_none()
+        && let Some(node) = section.get("else_by")
+    {
         mistakes.note(Code::MissingKey, &node.span, "`else_by` needs a `by` before it");
     }
     let rate = rate?;
@@ -65,8 +72,14 @@ fn rate(node: &Node, mistakes: &mut Mistakes) -> Option<Probability> {
     let text = mistakes.text(node, "rate")?;
     let found = Probability::parse(text);
     if found.is_none() {
-        let help = if text == "0" { "to keep none, write `drop: {}`" } else { "write 0.1 or 1/10; at most 1" };
-        mistakes.note_with_help(Code::Rate, &node.span, format!("`{text}` is not a probability above 0"), help);
+        let help =
+            if text == "0" { "to keep none, write `drop: {}`" } else { "write 0.1 or 1/10; at most 1" };
+        mistakes.note_with_help(
+            Code::Rate,
+            &node.span,
+            format!("`{text}` is not a probability above 0"),
+            help,
+        );
     }
     found
 }
@@ -83,20 +96,32 @@ fn key(node: &Node, mistakes: &mut Mistakes) -> Option<Key> {
             "severity" => Some(Part::Severity),
             "trace_id" => Some(Part::TraceId),
             "template" => {
-                mistakes.note(Code::Unsupported, &span, "keys by `template` are not supported by this version");
+                mistakes.note(
+                    Code::Unsupported,
+                    &span,
+                    "keys by `template` are not supported by this version",
+                );
                 None
             }
             _ => match text.strip_prefix("$.") {
-                Some(path) if path.split('.').all(|name| !name.is_empty() && !name.contains(['[', ']', '*'])) => {
+                Some(path)
+                    if path.split('.').all(|name| !name.is_empty() && !name.contains(['[', ']', '*'])) =>
+                {
                     Some(Part::Field(path.split('.').map(Box::from).collect()))
                 }
                 _ => {
-                    let names = ["namespace", "pod", "container", "workload", "stream", "severity", "trace_id"];
+                    let names =
+                        ["namespace", "pod", "container", "workload", "stream", "severity", "trace_id"];
                     let help = match did_you_mean(text, names) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => format!("known keys: {}, or a field such as $.user.id", names.join(", ")),
                     };
-                    mistakes.note_with_help(Code::Value, &span, format!("`{text}` is not a key to sample by"), help);
+                    mistakes.note_with_help(
+                        Code::Value,
+                        &span,
+                        format!("`{text}` is not a key to sample by"),
+                        help,
+                    );
                     None
                 }
             },

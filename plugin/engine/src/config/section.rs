@@ -30,7 +30,12 @@ impl Mistakes {
             Kind::Scalar { text, .. } => Some(text),
             kind => {
                 let help = "put it in single quotes if it starts with { or [";
-                self.note_with_help(Code::WrongKind, &node.span, format!("{what} must be text, found {}", name(kind)), help);
+                self.note_with_help(
+                    Code::WrongKind,
+                    &node.span,
+                    format!("{what} must be text, found {}", name(kind)),
+                    help,
+                );
                 None
             }
         }
@@ -62,7 +67,11 @@ impl Mistakes {
         let found = text.replace('_', "").parse::<usize>().ok().filter(|count| range.contains(count));
         if found.is_none() {
             let (low, high) = (range.start(), range.end());
-            self.note(Code::Value, &node.span, format!("{what} must be a whole number from {low} to {high}, found `{text}`"));
+            self.note(
+                Code::Value,
+                &node.span,
+                format!("{what} must be a whole number from {low} to {high}, found `{text}`"),
+            );
         }
         found
     }
@@ -83,10 +92,16 @@ impl Mistakes {
     pub(super) fn globs(&mut self, node: &Node, what: &str, allowed: fn(char) -> bool) -> Option<Globs> {
         let texts = self.texts(node, what)?;
         for (text, span) in &texts {
-            let wrong = text.chars().find(|&character| !matches!(character, '*' | '?') && !allowed(character));
+            let wrong =
+                text.chars().find(|&character| !matches!(character, '*' | '?') && !allowed(character));
             if let Some(wrong) = wrong {
                 let message = format!("`{text}` can match no {what}: none contains '{wrong}'");
-                self.note_with_help(Code::Glob, span, message, "globs know * (any run) and ? (one character)");
+                self.note_with_help(
+                    Code::Glob,
+                    span,
+                    message,
+                    "globs know * (any run) and ? (one character)",
+                );
             }
             if text.is_empty() {
                 self.note(Code::Value, span, format!("{what} must not be empty"));
@@ -101,7 +116,12 @@ impl Mistakes {
         let climbs = text.split('/').any(|part| part == "..");
         if !text.starts_with('/') || climbs || text.contains('\0') {
             let help = "the filter sees only the directories in accessible_paths, by their full paths";
-            self.note_with_help(Code::Path, &node.span, format!("{what} must be an absolute path, found `{text}`"), help);
+            self.note_with_help(
+                Code::Path,
+                &node.span,
+                format!("{what} must be an absolute path, found `{text}`"),
+                help,
+            );
             return None;
         }
         Some(text.to_owned())
@@ -126,11 +146,17 @@ impl<'n> Section<'n> {
         let map = match &node.kind {
             Kind::Map(map) => map,
             // `drop:` with nothing behind it.
-            Kind::Scalar { text, quoting: Quoting::Plain } if text.is_empty() || text == "~" || text == "null" => {
+            Kind::Scalar { text, quoting: Quoting::Plain }
+                if text.is_empty() || text == "~" || text == "null" =>
+            {
                 return Some(Section { entries: Vec::new(), span: node.span.clone() });
             }
             kind => {
-                mistakes.note(Code::WrongKind, &node.span, format!("{what} must be a mapping, found {}", name(kind)));
+                mistakes.note(
+                    Code::WrongKind,
+                    &node.span,
+                    format!("{what} must be a mapping, found {}", name(kind)),
+                );
                 return None;
             }
         };
@@ -170,7 +196,12 @@ impl<'n> Section<'n> {
             && !matches!(&node.kind, Kind::Scalar { text, .. } if text == off)
         {
             let message = format!("`{key}` is not supported by this version");
-            mistakes.note_with_help(Code::Unsupported, &node.span, message, format!("leave it out or write `{key}: {off}`"));
+            mistakes.note_with_help(
+                Code::Unsupported,
+                &node.span,
+                message,
+                format!("leave it out or write `{key}: {off}`"),
+            );
         }
     }
 }

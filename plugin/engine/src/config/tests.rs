@@ -48,16 +48,24 @@ fn every_mistake_of_a_file_is_shown_at_once() {
 
 #[test]
 fn what_later_versions_read_is_refused_by_name() {
-    for body in ["first: { n: 1 }", "limit: { rate: 1/s }", "dedup: { window: 1s }", "target: {}", "budget: {}"] {
-        codes(&rule(body), &["NS900"]);
-    }
-    for body in ["keep: {}, when: { labels: a=b }", "keep: {}, when: { record: '{ $.a = 1 }' }", "keep: {}, mode: shadow",
-        "keep: {}, floor: { per: 60s }", "sample: { rate: 1/2, by: template }"]
+    for body in
+        ["first: { n: 1 }", "limit: { rate: 1/s }", "dedup: { window: 1s }", "target: {}", "budget: {}"]
     {
         codes(&rule(body), &["NS900"]);
     }
-    codes("version: 1\ntests: []\nexclude_annotations: true\nstate: { dir: /x }\ndefaults: { summary: 60s, max_keys: 5 }\n",
-        &["NS900", "NS900", "NS900", "NS900", "NS900"]);
+    for body in [
+        "keep: {}, when: { labels: a=b }",
+        "keep: {}, when: { record: '{ $.a = 1 }' }",
+        "keep: {}, mode: shadow",
+        "keep: {}, floor: { per: 60s }",
+        "sample: { rate: 1/2, by: template }",
+    ] {
+        codes(&rule(body), &["NS900"]);
+    }
+    codes(
+        "version: 1\ntests: []\nexclude_annotations: true\nstate: { dir: /x }\ndefaults: { summary: 60s, max_keys: 5 }\n",
+        &["NS900", "NS900", "NS900", "NS900", "NS900"],
+    );
     codes("version: 1\nguards: [{ name: g, ceiling: { rate: 1/s } }]\n", &["NS900"]);
     codes(&rule("keep: {}, when: { message: '{ $.a = 1 }' }"), &["NS400"]);
     codes("version: 1\nexclude_annotations: false\nstate: { dir: off }\ndefaults: { summary: off }\n", &[]);
@@ -116,13 +124,19 @@ fn every_key_has_its_meaning() {
     .unwrap();
     assert_eq!(loaded.warnings, []);
     let file = loaded.rules;
-    assert_eq!((file.input.tag_prefix.as_str(), file.input.max_record, file.input.continuation), ("a.", 500_000, None));
+    assert_eq!(
+        (file.input.tag_prefix.as_str(), file.input.max_record, file.input.continuation),
+        ("a.", 500_000, None)
+    );
     assert_eq!((&*file.input.message[0], &*file.input.trace_id[0]), ("msg", "id"));
     assert_eq!((file.pods.cache.ttl, file.pods.cache.capacity.get()), (Duration::from_secs(30), 7));
     assert_eq!(file.enrich.fields, Fields::Only(vec![Field::Host, Field::Labels]));
     assert_eq!((&file.enrich.labels, &*file.enrich.key), (&Selection::None, "k8s"));
     assert_eq!((file.no_match, file.annotate), (Action::Drop, false));
-    assert_eq!(file.guards[0].when.severity, Some(SeverityTest::Compared(Comparison::AtLeast, Severity::Error)));
+    assert_eq!(
+        file.guards[0].when.severity,
+        Some(SeverityTest::Compared(Comparison::AtLeast, Severity::Error))
+    );
     let Policy::Sample(sample) = &file.rules[0].policy else { panic!("not a sample") };
     assert_eq!((sample.threshold.text().as_str(), sample.by.len()), ("e", 2));
     assert_eq!(sample.by[0].0, [Part::Pod, Part::Field(vec!["user".into(), "id".into()])]);

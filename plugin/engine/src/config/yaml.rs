@@ -53,19 +53,36 @@ pub fn read(source: &str) -> Result<Node, Vec<Diagnostic>> {
     let offsets = Offsets::new(source);
     let mut events = Vec::new();
     let mut mistakes = Vec::new();
+    let mut depth = 0usize;
     for event in Parser::new_from_str(source) {
         match event {
             Ok((event, span)) => {
+                // The parser itself needs stack for each level: what is too deep is not read to its end.
+                match event {
+                    Event::SequenceStart(..) | Event::MappingStart(..) => depth = depth.saturating_add(1),
+                    Event::SequenceEnd | Event::MappingEnd => depth = depth.saturating_sub(1),
+                    _ => {}
+                }
+                if depth > MAX_DEPTH {
+                    let at = offsets.byte(span.start.index());
+                    let message = format!("nested deeper than {MAX_DEPTH} levels");
+                    mistakes.push(Diagnostic::new(Code::TooDeep, at..at.saturating_add(1), message));
+                    return Err(mistakes);
+                }
                 events.push((event, offsets.byte(span.start.index())..offsets.byte(span.end.index())));
             }
             Err(error) => {
                 let at = offsets.byte(error.marker().index());
-                mistakes.push(Diagnostic::new(Code::Syntax, at..at.saturating_add(1), error.info().to_owned()));
+                mistakes.push(Diagnostic::new(
+                    Code::Syntax,
+                    at..at.saturating_add(1),
+                    error.info().to_owned(),
+                ));
                 return Err(mistakes);
             }
         }
     }
-    let mut builder = Builder { source, events: events.into_iter(), mistakes, depth: 0 };
+    let mut builder = Builder { source, events: events.into_iter(), mistakes };
     let root = builder.document();
     match root {
         Some(root) if builder.mistakes.is_empty() => Ok(root),
@@ -83,7 +100,6 @@ struct Builder<'s> {
     source: &'s str,
     events: std::vec::IntoIter<(Event<'s>, Range<usize>)>,
     mistakes: Vec<Diagnostic>,
-    depth: usize,
 }
 
 impl<'s> Builder<'s> {
@@ -120,7 +136,6 @@ impl<'s> Builder<'s> {
             }
             Event::SequenceStart(anchor, tag) => {
                 self.refuse_anchor(anchor != 0 || tag.is_some(), &span);
-                self.enter(&span)?;
                 let mut list = Vec::new();
                 let mut end = span.end;
                 while let Some((event, inner)) = self.events.next() {
@@ -130,12 +145,10 @@ impl<'s> Builder<'s> {
                     }
                     list.extend(self.node(event, inner));
                 }
-                self.depth = self.depth.saturating_sub(1);
                 Some(Node { kind: Kind::List(list), span: span.start..end })
             }
             Event::MappingStart(anchor, tag) => {
                 self.refuse_anchor(anchor != 0 || tag.is_some(), &span);
-                self.enter(&span)?;
                 let mut map: Vec<(Node, Node)> = Vec::new();
                 let mut end = span.end;
                 while let Some((event, inner)) = self.events.next() {
@@ -150,7 +163,6 @@ impl<'s> Builder<'s> {
                         map.push((key, value));
                     }
                 }
-                self.depth = self.depth.saturating_sub(1);
                 Some(Node { kind: Kind::Map(map), span: span.start..end })
             }
             Event::Alias(_) => {
@@ -176,20 +188,9 @@ impl<'s> Builder<'s> {
     fn refuse_anchor(&mut self, present: bool, span: &Range<usize>) {
         if present {
             let message = "anchors, aliases and tags are not used in rule files";
-            self.mistakes.push(Diagnostic::new(Code::Anchor, span.clone(), message).with_help("write the value out"));
+            self.mistakes
+                .push(Diagnostic::new(Code::Anchor, span.clone(), message).with_help("write the value out"));
         }
-    }
-
-    fn enter(&mut self, span: &Range<usize>) -> Option<()> {
-        self.depth = self.depth.saturating_add(1);
-        if self.depth > MAX_DEPTH {
-            let message = format!("nested deeper than {MAX_DEPTH} levels");
-            self.mistakes.push(Diagnostic::new(Code::TooDeep, span.clone(), message));
-            // What is inside would only repeat this: the rest of the file is not read.
-            self.events = Vec::new().into_iter();
-            return None;
-        }
-        Some(())
     }
 }
 

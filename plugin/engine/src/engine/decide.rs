@@ -18,7 +18,12 @@ pub(super) enum Met {
 
 /// For each guard and rule, whether a tag's names meet its conditions on them. Decided once per tag.
 pub(super) fn tag_meets(rules: &RuleFile, container: Option<ContainerTag<'_>>) -> Box<[bool]> {
-    rules.guards.iter().chain(&rules.rules).map(|rule| names_met(&rule.when, container.as_ref()).is_none()).collect()
+    rules
+        .guards
+        .iter()
+        .chain(&rules.rules)
+        .map(|rule| names_met(&rule.when, container.as_ref()).is_none())
+        .collect()
 }
 
 /// The first condition on the tag's names that does not hold.
@@ -111,12 +116,19 @@ pub(super) fn met(when: &When, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -
     unknown.map_or(Met::Yes, Met::Unknown)
 }
 
-fn act(policy: &Policy, facts: &Facts<'_>, metadata: &mut Metadata<'_>, random: &mut fastrand::Rng) -> Action {
+fn act(
+    policy: &Policy,
+    facts: &Facts<'_>,
+    metadata: &mut Metadata<'_>,
+    random: &mut fastrand::Rng,
+) -> Action {
     match policy {
         Policy::Keep => Action::Keep,
         Policy::Drop => Action::Drop,
         // A missing trace id never drops by itself: without any key, the generator decides.
-        Policy::Sample(sample) => keyed(sample, facts, metadata).unwrap_or_else(|| drawn(sample, random.u64(..))),
+        Policy::Sample(sample) => {
+            keyed(sample, facts, metadata).unwrap_or_else(|| drawn(sample, random.u64(..)))
+        }
     }
 }
 

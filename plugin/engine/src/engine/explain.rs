@@ -54,7 +54,12 @@ impl Engine {
     ///
     /// # Errors
     /// [`Fault`] for a record that could not be read and would be echoed.
-    pub fn explain(&mut self, input: Input<'_>, now: Now, pods: &mut dyn PodSource) -> Result<Explained, Fault> {
+    pub fn explain(
+        &mut self,
+        input: Input<'_>,
+        now: Now,
+        pods: &mut dyn PodSource,
+    ) -> Result<Explained, Fault> {
         let Engine { rules, names, cache, random, .. } = self;
         let tag = std::str::from_utf8(input.tag).map_err(|_| Fault::Utf8)?;
         check_utf8(input.text)?;

@@ -60,7 +60,9 @@ impl<'r> Facts<'r> {
     }
 
     fn part(&self, part: &Part, metadata: &mut Metadata<'_>) -> Option<Vec<u8>> {
-        let tag = |name: fn(&ContainerTag<'r>) -> &'r str| self.container.as_ref().map(|tag| name(tag).as_bytes().to_vec());
+        let tag = |name: fn(&ContainerTag<'r>) -> &'r str| {
+            self.container.as_ref().map(|tag| name(tag).as_bytes().to_vec())
+        };
         match part {
             Part::Namespace => tag(|tag| tag.namespace),
             Part::Pod => tag(|tag| tag.pod),
@@ -122,7 +124,8 @@ impl<'e> Metadata<'e> {
     pub(super) fn get(&mut self) -> Option<Rc<PodMeta>> {
         let tag = self.container.as_ref()?;
         let (cache, pods) = (&mut *self.cache, &mut *self.pods);
-        let answer = self.answer.get_or_insert_with(|| cache.get(self.key, tag, self.enrichment, self.now, pods));
+        let answer =
+            self.answer.get_or_insert_with(|| cache.get(self.key, tag, self.enrichment, self.now, pods));
         Some(Rc::clone(&answer.0))
     }
 

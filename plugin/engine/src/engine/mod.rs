@@ -18,6 +18,7 @@ use crate::pods::{Cache, Found, PodSource};
 use crate::record::{Append, Names, RecordView, TRUNCATED};
 use crate::stream::{Side, Streams};
 use crate::swar;
+use crate::tag::ContainerTag;
 use crate::time::{EventTime, Now};
 use facts::{Facts, Metadata};
 
@@ -151,7 +152,13 @@ impl Engine {
     }
 
     /// Decides one record. `out` holds the answer when it is [`Answer::Keep`], and is cleared in any case.
-    pub fn filter(&mut self, input: Input<'_>, now: Now, pods: &mut dyn PodSource, out: &mut Vec<u8>) -> (Answer, Verdict) {
+    pub fn filter(
+        &mut self,
+        input: Input<'_>,
+        now: Now,
+        pods: &mut dyn PodSource,
+        out: &mut Vec<u8>,
+    ) -> (Answer, Verdict) {
         out.clear();
         match self.try_filter(input, now, pods, out) {
             Ok(verdict) => {
@@ -174,9 +181,14 @@ impl Engine {
         }
     }
 
-    fn try_filter(&mut self, input: Input<'_>, now: Now, pods: &mut dyn PodSource, out: &mut Vec<u8>) -> Result<Verdict, Fault> {
+    fn try_filter(
+        &mut self,
+        input: Input<'_>,
+        now: Now,
+        pods: &mut dyn PodSource,
+        out: &mut Vec<u8>,
+    ) -> Result<Verdict, Fault> {
         let Engine { rules, names, annotations, streams, cache, counters, random, .. } = self;
-        let tag = std::str::from_utf8(input.tag).map_err(|_| Fault::Utf8)?;
         check_utf8(input.text)?;
         let record = RecordView::read(input.text, names).map_err(|reason| match reason {
             Malformed::Syntax => Fault::Record,
@@ -184,9 +196,11 @@ impl Engine {
         })?;
         let line = record.line();
         let side = if record.stream() == Some(b"stderr") { Side::Err } else { Side::Out };
-        let state = streams.tag(tag, &rules.input.tag_prefix, |container| decide::tag_meets(rules, container)).ok_or(Fault::Record)?;
-        let container = state.container(tag);
-        let mut metadata = Metadata::new(tag, container, &rules.enrich, now, cache, pods);
+        let meets = |container: Option<ContainerTag<'_>>| decide::tag_meets(rules, container);
+        let state = streams.tag(input.tag, &rules.input.tag_prefix, meets).ok_or(Fault::Utf8)?;
+        let tag = state.name();
+        let container = state.container(&tag);
+        let mut metadata = Metadata::new(&tag, container, &rules.enrich, now, cache, pods);
 
         let continued = match (&line, rules.input.continuation) {
             (Some(line), Some(limits)) => state.continues(side, line, input.time, limits),
@@ -276,8 +290,13 @@ impl Engine {
         let guards = rules.guards.iter().map(|rule| (rule, Stage::Guard));
         let all = guards.chain(rules.rules.iter().map(|rule| (rule, Stage::Rule)));
         let outcomes = OUTCOMES.into_iter().map(|name| (name, Stage::Outcome));
-        self.annotations = all.clone().map(|(rule, _)| annotation(rules.annotate, &rule.name, &rule.policy)).collect();
-        self.rows = all.map(|(rule, stage)| (&*rule.name, stage)).chain(outcomes).map(|(name, stage)| counters.row(name, stage)).collect();
+        self.annotations =
+            all.clone().map(|(rule, _)| annotation(rules.annotate, &rule.name, &rule.policy)).collect();
+        self.rows = all
+            .map(|(rule, stage)| (&*rule.name, stage))
+            .chain(outcomes)
+            .map(|(name, stage)| counters.row(name, stage))
+            .collect();
     }
 }
 
@@ -292,7 +311,7 @@ fn position(rules: &RuleFile, why: Why) -> Option<usize> {
 
 fn names(rules: &RuleFile) -> Names {
     let appended = [&*rules.enrich.key, ANNOTATION, TRUNCATED].map(Box::from).to_vec();
-    Names { message: rules.input.message.clone(), appended }
+    Names::new(rules.input.message.clone(), appended)
 }
 
 fn annotation(annotate: bool, name: &str, policy: &Policy) -> Option<Vec<u8>> {

@@ -24,7 +24,11 @@ fn engine(rules: &str) -> Engine {
 }
 
 fn input(text: &str) -> Input<'_> {
-    Input { tag: b"kube.var.log.containers.p_n_c-0a.log", time: EventTime { sec: 5, nsec: 0 }, text: text.as_bytes() }
+    Input {
+        tag: b"kube.var.log.containers.p_n_c-0a.log",
+        time: EventTime { sec: 5, nsec: 0 },
+        text: text.as_bytes(),
+    }
 }
 
 fn any_record() -> impl Strategy<Value = String> {
@@ -112,7 +116,9 @@ fn records_without_a_key_are_sampled_by_chance() {
     let rules = "version: 1\nrules: [{ name: half, sample: { rate: 1/2, by: trace_id, else_by: $.user } }]\n";
     let mut engine = engine(rules);
     let mut kept = |text: &str| {
-        (0..1000).filter(|_| engine.filter(input(text), Now(5), &mut NoPods, &mut Vec::new()).0 == Answer::Keep).count()
+        (0..1000)
+            .filter(|_| engine.filter(input(text), Now(5), &mut NoPods, &mut Vec::new()).0 == Answer::Keep)
+            .count()
     };
     assert!((420..=580).contains(&kept(r#"{"log":"no id"}"#)));
     assert!([0, 1000].contains(&kept(r#"{"log":"{\"user\":\"u-17\"}"}"#)), "one key, one decision");

@@ -2,6 +2,46 @@
 
 use crate::swar;
 
+/// Which escapes a string contains, from harmless to inconvenient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Escapes {
+    /// None: the text is its own meaning.
+    None,
+    /// Only the short ones and `\u` of control characters below U+0020: each character has one spelling.
+    Short,
+    /// Also `\u` of characters beyond ASCII: ASCII still has one spelling, the rest has two.
+    Wide,
+    /// `\/` or `\u` of a printable ASCII character, which no printer we know writes: anything may have two spellings.
+    Irregular,
+}
+
+impl Escapes {
+    /// The escapes of a string's content.
+    pub fn of(content: &[u8]) -> Escapes {
+        let mut worst = Escapes::None;
+        let mut from = 0usize;
+        while let Some(backslash) = swar::find_byte(content, from, b'\\') {
+            worst = worst.max(Escapes::at(content, backslash));
+            from = backslash.wrapping_add(2);
+        }
+        worst
+    }
+
+    /// The kind of the one escape at `backslash`.
+    #[inline]
+    pub(super) fn at(content: &[u8], backslash: usize) -> Escapes {
+        match content.get(backslash.wrapping_add(1)) {
+            Some(b'"' | b'\\' | b'n' | b't' | b'r' | b'b' | b'f') => Escapes::Short,
+            Some(b'u') => match content.get(backslash.wrapping_add(2)..backslash.wrapping_add(5)) {
+                Some([b'0', b'0', b'0' | b'1']) => Escapes::Short,
+                Some([b'0', b'0', b'2'..=b'7']) | None => Escapes::Irregular,
+                Some(_) => Escapes::Wide,
+            },
+            _ => Escapes::Irregular,
+        }
+    }
+}
+
 /// Appends `content` as a JSON string with its quotes.
 ///
 /// Control characters, quotes and backslashes are escaped (RFC 8259, section 7); all other bytes stay, so the result
@@ -51,7 +91,8 @@ pub fn unescape_into(content: &[u8], out: &mut Vec<u8>) {
             Some(byte @ (b'"' | b'\\' | b'/')) => out.push(*byte),
             Some(b'u') => {
                 let first = code_unit(content, backslash);
-                let second = if escape.len() == 12 { code_unit(content, backslash.wrapping_add(6)) } else { None };
+                let second =
+                    if escape.len() == 12 { code_unit(content, backslash.wrapping_add(6)) } else { None };
                 let decoded = char::decode_utf16(first.into_iter().chain(second)).next();
                 let character = decoded.and_then(Result::ok).unwrap_or(char::REPLACEMENT_CHARACTER);
                 match first {
@@ -101,7 +142,11 @@ fn escape_length(content: &[u8], backslash: usize) -> usize {
 fn code_unit(content: &[u8], backslash: usize) -> Option<u16> {
     let text = content.get(backslash..backslash.wrapping_add(6))?;
     let digits = std::str::from_utf8(text.strip_prefix(b"\\u")?).ok()?;
-    if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) { u16::from_str_radix(digits, 16).ok() } else { None }
+    if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        u16::from_str_radix(digits, 16).ok()
+    } else {
+        None
+    }
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";

@@ -1,7 +1,7 @@
 //! The walk over the members of one JSON object, at either quoting level.
 
 use crate::json::MAX_DEPTH;
-use crate::json::escape::unescape;
+use crate::json::escape::{Escapes, unescape};
 use crate::swar;
 
 /// How the quotes of the text are written.
@@ -40,6 +40,10 @@ pub enum Value<'a> {
 pub struct Member<'a> {
     /// The key between its quotes, escapes untouched.
     pub key: &'a [u8],
+    /// The escapes of the key.
+    pub key_escapes: Escapes,
+    /// The escapes of a string value, as far as [`Level::Plain`] goes.
+    pub escapes: Escapes,
     /// The value.
     pub value: Value<'a>,
     /// Where the key's opening quote stands.
@@ -53,8 +57,8 @@ pub struct Member<'a> {
 impl Member<'_> {
     /// Whether the key is `name`, escapes resolved.
     pub fn has_key(&self, name: &[u8], level: Level) -> bool {
-        if swar::find_byte(self.key, 0, b'\\').is_none() {
-            return swar::equal(self.key, name);
+        if self.key_escapes == Escapes::None {
+            return self.key == name;
         }
         let once = unescape(self.key);
         match level {
@@ -123,7 +127,10 @@ impl<'a> Members<'a> {
     /// # Errors
     /// [`Malformed::Syntax`] for a missing quote, colon, comma or brace (`{"a":1 "b":2}`), [`Malformed::TooDeep`]
     /// for a value nested too deep.
-    #[expect(clippy::should_implement_trait, reason = "a fallible walk reads best as `while let Ok(Some(..))`")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "a fallible walk reads best as `while let Ok(Some(..))`"
+    )]
     pub fn next(&mut self) -> Result<Option<Member<'a>>, Malformed> {
         let mut at = skip_blank(self.text, self.at, self.level);
         match self.text.get(at) {
@@ -138,37 +145,47 @@ impl<'a> Members<'a> {
         }
         self.first = false;
         let start = at;
-        let (key, after) = self.string(at)?;
+        let (key, after, key_escapes) = self.string(at)?;
         at = skip_blank(self.text, after, self.level);
         if self.text.get(at) != Some(&b':') {
             return Err(Malformed::Syntax);
         }
         let value_start = skip_blank(self.text, at.wrapping_add(1), self.level);
-        let (value, end) = self.value(value_start)?;
+        let (value, end, escapes) = self.value(value_start)?;
         self.at = end;
-        Ok(Some(Member { key, value, start, value_start, end }))
+        Ok(Some(Member { key, key_escapes, escapes, value, start, value_start, end }))
     }
 
-    fn value(&mut self, at: usize) -> Result<(Value<'a>, usize), Malformed> {
+    fn value(&mut self, at: usize) -> Result<(Value<'a>, usize, Escapes), Malformed> {
+        let container = |(text, end), kind: fn(&'a [u8]) -> Value<'a>| (kind(text), end, Escapes::None);
         match self.text.get(at).ok_or(Malformed::Syntax)? {
-            b'"' if self.level == Level::Plain => self.string(at).map(|(text, end)| (Value::String(text), end)),
-            b'\\' => self.string(at).map(|(text, end)| (Value::String(text), end)),
-            b'{' => self.container(at).map(|(text, end)| (Value::Object(text), end)),
-            b'[' => self.container(at).map(|(text, end)| (Value::Array(text), end)),
-            _ => self.scalar(at).map(|(text, end)| (Value::Scalar(text), end)),
+            b'"' if self.level == Level::Plain => {
+                self.string(at).map(|(text, end, escapes)| (Value::String(text), end, escapes))
+            }
+            b'\\' => self.string(at).map(|(text, end, escapes)| (Value::String(text), end, escapes)),
+            b'{' => self.container(at).map(|found| container(found, Value::Object)),
+            b'[' => self.container(at).map(|found| container(found, Value::Array)),
+            _ => self.scalar(at).map(|found| container(found, Value::Scalar)),
         }
     }
 
-    /// The content of the string that opens at `at`, and the first byte behind it.
-    fn string(&self, at: usize) -> Result<(&'a [u8], usize), Malformed> {
+    /// The content of the string that opens at `at`, the first byte behind it, and its escapes.
+    #[inline]
+    fn string(&self, at: usize) -> Result<(&'a [u8], usize, Escapes), Malformed> {
         let content = after_quote(self.text, at, self.level).ok_or(Malformed::Syntax)?;
-        let (end, after) = string_end(self.text, content, self.level).ok_or(Malformed::Syntax)?;
-        Ok((self.text.get(content..end).unwrap_or_default(), after))
+        let found = match self.level {
+            Level::Plain => plain_end(self.text, content),
+            Level::Quoted => quoted_end(self.text, content),
+        };
+        let (end, after, escapes) = found.ok_or(Malformed::Syntax)?;
+        Ok((self.text.get(content..end).unwrap_or_default(), after, escapes))
     }
 
     fn scalar(&mut self, at: usize) -> Result<(&'a [u8], usize), Malformed> {
         let rest = self.text.get(at..).unwrap_or_default();
-        let length = rest.iter().position(|byte| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r' | b'\\'));
+        let length = rest
+            .iter()
+            .position(|byte| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r' | b'\\'));
         let text = rest.get(..length.ok_or(Malformed::Syntax)?).unwrap_or_default();
         if text.is_empty() || text.iter().any(|byte| matches!(byte, b'"' | b'{' | b'[' | b':')) {
             return Err(Malformed::Syntax);
@@ -252,22 +269,41 @@ fn after_quote(text: &[u8], at: usize, level: Level) -> Option<usize> {
     }
 }
 
-/// Where the content of a string ends and where the text goes on, for a string whose content starts at `content`.
-fn string_end(text: &[u8], content: usize, level: Level) -> Option<(usize, usize)> {
+/// Where the content of a string ends, where the text goes on, and what escapes were passed, for a string whose content
+/// starts at `content`. One pass: every line is a string, and no other pass over it is needed to know its escapes.
+#[inline]
+fn plain_end(text: &[u8], content: usize) -> Option<(usize, usize, Escapes)> {
+    let mut from = content;
+    let mut escapes = Escapes::None;
+    loop {
+        let at = swar::find_either(text, from, b'"', b'\\')?;
+        if text.get(at) == Some(&b'"') {
+            return Some((at, at.wrapping_add(1), escapes));
+        }
+        escapes = escapes.max(Escapes::at(text, at));
+        from = at.wrapping_add(2);
+    }
+}
+
+/// The same for a string inside a string, where any backslash in it is [`Escapes::Irregular`].
+fn quoted_end(text: &[u8], content: usize) -> Option<(usize, usize, Escapes)> {
     let mut from = content;
     loop {
         let quote = swar::find_byte(text, from, b'"')?;
         let after = quote.wrapping_add(1);
         let before = text.get(content..quote).unwrap_or_default();
         let backslashes = before.iter().rev().take_while(|&&byte| byte == b'\\').count();
-        match level {
-            Level::Plain if backslashes % 2 == 0 => return Some((quote, after)),
+        if backslashes % 4 == 1 {
             // One backslash escapes the quote for the record, every further pair is one backslash of the line.
-            Level::Quoted if backslashes % 4 == 1 => return Some((quote.wrapping_sub(1), after)),
-            // Unescaped: the record's own string ends here, so the line's string never did.
-            Level::Quoted if backslashes % 2 == 0 => return None,
-            _ => from = after,
+            let end = quote.wrapping_sub(1);
+            let has_more = swar::find_byte(text.get(content..end).unwrap_or_default(), 0, b'\\').is_some();
+            return Some((end, after, if has_more { Escapes::Irregular } else { Escapes::None }));
         }
+        if backslashes % 2 == 0 {
+            // Unescaped: the record's own string ends here, so the line's string never did.
+            return None;
+        }
+        from = after;
     }
 }
 
@@ -283,7 +319,10 @@ pub fn is_unreadable(scalar: &[u8]) -> bool {
         Some(b'i' | b'I') => true,
         // 309 digits and more without an exponent are read by nobody's printer; the text is parsed all the same.
         Some(b'0'..=b'9') if digits.len() > 300 || digits.iter().any(|byte| matches!(byte, b'e' | b'E')) => {
-            std::str::from_utf8(scalar).ok().and_then(|text| text.parse::<f64>().ok()).is_some_and(f64::is_infinite)
+            std::str::from_utf8(scalar)
+                .ok()
+                .and_then(|text| text.parse::<f64>().ok())
+                .is_some_and(f64::is_infinite)
         }
         _ => false,
     }
@@ -315,9 +354,22 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_an_object() {
-        for text in ["", "[1]", "1", "{", r#"{"a"}"#, r#"{"a":}"#, r#"{"a":1 "b":2}"#, r#"{"a":1,}"#, r#"{"a":[}"#,
-            r#"{"a":"x}"#, r#"{"a":[1}]}"#, r#"{,"a":1}"#, r#"{a:1}"#, r#"{"a":b"c"}"#]
-        {
+        for text in [
+            "",
+            "[1]",
+            "1",
+            "{",
+            r#"{"a"}"#,
+            r#"{"a":}"#,
+            r#"{"a":1 "b":2}"#,
+            r#"{"a":1,}"#,
+            r#"{"a":[}"#,
+            r#"{"a":"x}"#,
+            r#"{"a":[1}]}"#,
+            r#"{,"a":1}"#,
+            r#"{a:1}"#,
+            r#"{"a":b"c"}"#,
+        ] {
             assert_eq!(walk(text), Err(Malformed::Syntax), "{text}");
         }
     }
@@ -331,10 +383,20 @@ mod tests {
 
     #[test]
     fn knows_the_numbers_the_host_cannot_read_back() {
-        for scalar in ["nan", "-nan", "inf", "-inf", "1.797693134862316e+308", "-1.797693134862316e+308", "1e999", "NaN"] {
+        for scalar in [
+            "nan",
+            "-nan",
+            "inf",
+            "-inf",
+            "1.797693134862316e+308",
+            "-1.797693134862316e+308",
+            "1e999",
+            "NaN",
+        ] {
             assert!(is_unreadable(scalar.as_bytes()), "{scalar}");
         }
-        for scalar in ["null", "1", "1.797693134862315e+308", "1e-999", "0.1", "true", "18446744073709551615"] {
+        for scalar in ["null", "1", "1.797693134862315e+308", "1e-999", "0.1", "true", "18446744073709551615"]
+        {
             assert!(!is_unreadable(scalar.as_bytes()), "{scalar}");
         }
         let text = br#"{"a":nan,"b":{"c":[1,inf]},"d":"nan"}"#;

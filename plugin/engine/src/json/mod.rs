@@ -11,7 +11,7 @@
 mod escape;
 mod members;
 
-pub use escape::{cut, push_string, unescape, unescape_into};
+pub use escape::{Escapes, cut, push_string, unescape, unescape_into};
 pub use members::{Level, Malformed, Member, Members, Value, skip_blank};
 
 /// How deep containers may nest inside a record.

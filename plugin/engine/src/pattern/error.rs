@@ -38,12 +38,18 @@ impl fmt::Display for PatternError {
             PatternErrorKind::TooLong(length) => {
                 write!(f, "the pattern has {length} characters; at most 1024 are allowed")
             }
-            PatternErrorKind::NeedsQuotes(found) => write!(f, "invalid character '{found}' in a term without quotes"),
+            PatternErrorKind::NeedsQuotes(found) => {
+                write!(f, "invalid character '{found}' in a term without quotes")
+            }
             PatternErrorKind::UnclosedQuote => f.write_str("nothing closes this quote"),
             PatternErrorKind::EmptyPhrase => f.write_str("a phrase may not be empty"),
             PatternErrorKind::LoneSign(sign) => write!(f, "no term follows this '{sign}'"),
-            PatternErrorKind::TouchesQuote => f.write_str("a phrase must be followed by a blank, '-', '?' or the end"),
-            PatternErrorKind::Unsupported(form) => write!(f, "{form} patterns are not supported by this version"),
+            PatternErrorKind::TouchesQuote => {
+                f.write_str("a phrase must be followed by a blank, '-', '?' or the end")
+            }
+            PatternErrorKind::Unsupported(form) => {
+                write!(f, "{form} patterns are not supported by this version")
+            }
         }
     }
 }
@@ -58,7 +64,9 @@ impl PatternError {
             PatternErrorKind::EmptyPhrase => "an empty pattern matches everything",
             PatternErrorKind::LoneSign(_) => "write the term behind the sign, or put the sign into quotes",
             PatternErrorKind::TouchesQuote => "put a blank between them, or both into one phrase",
-            PatternErrorKind::Unsupported(_) => "use terms: words, \"phrases\", -excluded and ?optional terms",
+            PatternErrorKind::Unsupported(_) => {
+                "use terms: words, \"phrases\", -excluded and ?optional terms"
+            }
         }
     }
 }

@@ -17,7 +17,10 @@ pub(super) fn parse(text: &str) -> Result<Terms, PatternError> {
         _ => None,
     };
     if let Some(form) = form {
-        return Err(PatternError { kind: PatternErrorKind::Unsupported(form), span: start..text.trim_end().len() });
+        return Err(PatternError {
+            kind: PatternErrorKind::Unsupported(form),
+            span: start..text.trim_end().len(),
+        });
     }
     let mut reader = Reader { text, at: start };
     let mut terms = Terms::default();

@@ -5,8 +5,8 @@
 //! escape. When a line makes the rare byte frequent, the search changes over to `memchr`'s two-way search, so that
 //! no line can make it quadratic.
 
-use crate::json::push_string;
-use crate::line::{Escapes, Line};
+use crate::json::{Escapes, push_string};
+use crate::line::Line;
 use crate::swar;
 use memchr::memmem;
 
@@ -32,7 +32,8 @@ impl Needle {
         push_string(&mut written, text.as_bytes());
         let content = written.get(1..written.len().saturating_sub(1)).unwrap_or_default();
         // Control characters have a short and a long escape; only those the host always writes short are safe.
-        let one_spelling = text.bytes().all(|byte| (b' '..0x7f).contains(&byte) || matches!(byte, b'\n' | b'\r' | b'\t'));
+        let one_spelling =
+            text.bytes().all(|byte| (b' '..0x7f).contains(&byte) || matches!(byte, b'\n' | b'\r' | b'\t'));
         let escaped = one_spelling.then(|| Prepared::new(content));
         Needle { plain: Prepared::new(text.as_bytes()), escaped, text }
     }
@@ -68,7 +69,8 @@ impl Needle {
 /// Whether position `at` is the letter or a digit of an escape that starts before it.
 fn starts_inside_escape(raw: &[u8], at: usize) -> bool {
     let is_escape = |backslash: usize| {
-        let run = raw.get(..=backslash).unwrap_or_default().iter().rev().take_while(|&&byte| byte == b'\\').count();
+        let run =
+            raw.get(..=backslash).unwrap_or_default().iter().rev().take_while(|&&byte| byte == b'\\').count();
         run % 2 == 1
     };
     let Some(previous) = at.checked_sub(1) else { return false };

@@ -80,14 +80,20 @@ mod tests {
         check("ERROR", &["+[ERROR 400] BAD REQUEST", "+a1ERRORCODE: -1", "-[Error] x", "-"]);
         check("ERROR ARGUMENTS", &["+[ERROR 419] MISSING ARGUMENTS", "-[ERROR 401] UNAUTHORIZED REQUEST"]);
         check("\"INTERNAL SERVER ERROR\"", &["+[ERROR 500] INTERNAL SERVER ERROR", "-INTERNAL ERROR SERVER"]);
-        check("\"[ERROR]\" Exception", &["+16 [ERROR] Unhanded exception: InvalidQueryException", "-[INFO] Exception"]);
+        check(
+            "\"[ERROR]\" Exception",
+            &["+16 [ERROR] Unhanded exception: InvalidQueryException", "-[INFO] Exception"],
+        );
     }
 
     #[test]
     fn excluded_terms_must_not_occur() {
         check("ERROR -ARGUMENTS", &["+[ERROR 400] BAD REQUEST", "-[ERROR 419] MISSING ARGUMENTS", "-INFO"]);
         check("-ERROR", &["+all fine", "-[ERROR 400]", "+"]);
-        check("\"ERROR\" - \"Exiting\"", &["-Exiting with ERRORCODE: -1", "+[ERROR] A fatal exception has occurred"]);
+        check(
+            "\"ERROR\" - \"Exiting\"",
+            &["-Exiting with ERRORCODE: -1", "+[ERROR] A fatal exception has occurred"],
+        );
         check("a-b", &["+a", "-a-b", "-ab"]);
     }
 

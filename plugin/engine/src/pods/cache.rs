@@ -188,10 +188,9 @@ impl Entry {
 
 /// The container of the tag: by its id, which kubelet may have cut short in the file name.
 fn container_of<'f>(file: &'f PodFile, tag: &ContainerTag<'_>) -> Option<&'f Container> {
-    file.containers
-        .iter()
-        .find(|container| container.id == tag.id)
-        .or_else(|| file.containers.iter().find(|found| found.name == tag.container && found.id.starts_with(tag.id)))
+    file.containers.iter().find(|container| container.id == tag.id).or_else(|| {
+        file.containers.iter().find(|found| found.name == tag.container && found.id.starts_with(tag.id))
+    })
 }
 
 #[cfg(test)]
@@ -223,7 +222,12 @@ mod tests {
         fn put(&mut self, pod: &str, ids: &[&str]) {
             let containers = ids
                 .iter()
-                .map(|id| Container { name: "app".into(), id: (*id).into(), started: Some(1), ..Container::default() })
+                .map(|id| Container {
+                    name: "app".into(),
+                    id: (*id).into(),
+                    started: Some(1),
+                    ..Container::default()
+                })
                 .collect();
             let file = PodFile { namespace: "n".into(), pod: pod.into(), containers, ..PodFile::default() };
             self.files.insert(file_name("n", pod).unwrap(), file.encode().unwrap());
@@ -249,8 +253,12 @@ mod tests {
         /// Looks a container up; the answer is how it was found, whether it is complete, and the reads so far.
         fn get(&mut self, pod: &str, id: &str, second: u64) -> (Found, bool, usize) {
             let tag = ContainerTag { pod, namespace: "n", container: "app", id };
-            let enrichment =
-                Enrichment { key: "kubernetes".into(), fields: Fields::All, labels: Selection::All, annotations: Selection::All };
+            let enrichment = Enrichment {
+                key: "kubernetes".into(),
+                fields: Fields::All,
+                labels: Selection::All,
+                annotations: Selection::All,
+            };
             let now = Now(second * 1_000_000_000);
             let key = format!("{pod}-{id}");
             let (meta, found) = self.cache.get(&key, &tag, &enrichment, now, &mut self.directory);

@@ -86,7 +86,9 @@ pub enum FileError {
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            FileError::TooLarge(bytes) => write!(f, "read pod file: {bytes} bytes, at most {MAX_FILE_BYTES} allowed"),
+            FileError::TooLarge(bytes) => {
+                write!(f, "read pod file: {bytes} bytes, at most {MAX_FILE_BYTES} allowed")
+            }
             FileError::Json(reason) => write!(f, "read pod file: {reason}"),
             FileError::OtherPod(namespace, pod) => write!(f, "read pod file: it describes {namespace}/{pod}"),
         }
@@ -121,7 +123,8 @@ impl PodFile {
         if content.len() > MAX_FILE_BYTES {
             return Err(FileError::TooLarge(content.len()));
         }
-        let file: PodFile = serde_json::from_slice(content).map_err(|error| FileError::Json(error.to_string()))?;
+        let file: PodFile =
+            serde_json::from_slice(content).map_err(|error| FileError::Json(error.to_string()))?;
         file.check_counts()?;
         if file.namespace == namespace && file.pod == pod {
             Ok(file)
@@ -153,7 +156,9 @@ pub fn file_name(namespace: &str, pod: &str) -> Option<String> {
     }
     let name = format!("{namespace}_{pod}");
     match name.get(..MAX_STEM) {
-        Some(start) if name.len() > MAX_STEM => Some(format!("{start}~{:016x}.json", xxh3_64(name.as_bytes()))),
+        Some(start) if name.len() > MAX_STEM => {
+            Some(format!("{start}~{:016x}.json", xxh3_64(name.as_bytes())))
+        }
         _ => Some(format!("{name}.json")),
     }
 }
@@ -226,12 +231,18 @@ mod tests {
 
     #[test]
     fn a_file_reads_back_in_order() {
-        let pairs = |list: &[(&str, &str)]| Pairs(list.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect());
+        let pairs =
+            |list: &[(&str, &str)]| Pairs(list.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect());
         let file = PodFile {
             namespace: "shop".into(),
             pod: "web-1".into(),
             labels: Some(pairs(&[("z", "1"), ("a", "\"x\"\n")])),
-            containers: vec![Container { name: "app".into(), id: "0a".into(), started: Some(7), ..Default::default() }],
+            containers: vec![Container {
+                name: "app".into(),
+                id: "0a".into(),
+                started: Some(7),
+                ..Default::default()
+            }],
             ..PodFile::default()
         };
         let content = file.encode().unwrap();
@@ -245,7 +256,8 @@ mod tests {
 
     #[test]
     fn refuses_what_it_did_not_write() {
-        let decode = |content: &str| PodFile::decode(content.as_bytes(), "n", "p").map_err(|error| error.to_string());
+        let decode =
+            |content: &str| PodFile::decode(content.as_bytes(), "n", "p").map_err(|error| error.to_string());
         let error = |content: &str| decode(content).unwrap_err();
         assert_eq!(
             error(r#"{"version":2,"namespace":"n","pod":"p"}"#),
@@ -254,9 +266,15 @@ mod tests {
         assert_eq!(error(r#"{"version":1,"namespace":"n","pod":"q"}"#), "read pod file: it describes n/q");
         assert!(error("{}").contains("missing field `version`"));
         assert!(error("").contains("EOF"));
-        assert!(decode(r#"{"version":1,"namespace":"n","pod":"p","new":[1]}"#).is_ok(), "later keys are skipped");
+        assert!(
+            decode(r#"{"version":1,"namespace":"n","pod":"p","new":[1]}"#).is_ok(),
+            "later keys are skipped"
+        );
         let many: String = (0..=MAX_ENTRIES).map(|n| format!("\"{n}\":\"\",")).collect();
-        let many = format!(r#"{{"version":1,"namespace":"n","pod":"p","labels":{{{}}}}}"#, many.trim_end_matches(','));
+        let many = format!(
+            r#"{{"version":1,"namespace":"n","pod":"p","labels":{{{}}}}}"#,
+            many.trim_end_matches(',')
+        );
         assert_eq!(error(&many), "read pod file: 1025 labels, at most 1024 allowed");
         assert!(error(&" ".repeat(MAX_FILE_BYTES + 1)).contains("524289 bytes"));
     }
@@ -264,8 +282,13 @@ mod tests {
     #[test]
     fn names_are_safe_and_distinct() {
         assert_eq!(file_name("shop", "web-1").as_deref(), Some("shop_web-1.json"));
-        assert_eq!(file_name("kube-system", "etcd-a.b.internal").as_deref(), Some("kube-system_etcd-a.b.internal.json"));
-        for (namespace, pod) in [("..", "p"), ("n", "../p"), ("n", ""), ("", "p"), ("n", "a/b"), ("N", "p"), ("n.m", "p")] {
+        assert_eq!(
+            file_name("kube-system", "etcd-a.b.internal").as_deref(),
+            Some("kube-system_etcd-a.b.internal.json")
+        );
+        for (namespace, pod) in
+            [("..", "p"), ("n", "../p"), ("n", ""), ("", "p"), ("n", "a/b"), ("N", "p"), ("n.m", "p")]
+        {
             assert_eq!(file_name(namespace, pod), None, "{namespace}/{pod}");
         }
         let long = |end: char| file_name("n", &format!("{}{end}", "a".repeat(240))).unwrap();

@@ -83,7 +83,12 @@ impl Field {
 
 impl Enrichment {
     /// The object for a container: from its pod's file as far as there is one, else from the tag alone.
-    pub fn render(&self, tag: &ContainerTag<'_>, file: Option<&PodFile>, container: Option<&Container>) -> Vec<u8> {
+    pub fn render(
+        &self,
+        tag: &ContainerTag<'_>,
+        file: Option<&PodFile>,
+        container: Option<&Container>,
+    ) -> Vec<u8> {
         let workload = file.and_then(|file| file.workload.as_ref());
         let mut object = Object::default();
         for (name, field) in Field::NAMES {
@@ -102,9 +107,13 @@ impl Enrichment {
                 Field::PodIp => object.text(name, file.and_then(|file| file.ip.as_deref())),
                 Field::ContainerName => object.text(name, Some(tag.container)),
                 // kubelet may have cut the id in the file name; its own status has it whole.
-                Field::DockerId => object.text(name, Some(container.map_or(tag.id, |found| found.id.as_str()))),
+                Field::DockerId => {
+                    object.text(name, Some(container.map_or(tag.id, |found| found.id.as_str())))
+                }
                 Field::ContainerHash => object.text(name, container.and_then(|found| found.hash.as_deref())),
-                Field::ContainerImage => object.text(name, container.and_then(|found| found.image.as_deref())),
+                Field::ContainerImage => {
+                    object.text(name, container.and_then(|found| found.image.as_deref()))
+                }
                 Field::Workload => object.text(name, workload.map(|found| found.name.as_str())),
                 Field::WorkloadKind => object.text(name, workload.map(|found| found.kind.as_str())),
             }
@@ -119,7 +128,11 @@ impl Fields {
             Fields::All => !matches!(field, Field::Workload | Field::WorkloadKind),
             Fields::Lean => matches!(
                 field,
-                Field::PodName | Field::NamespaceName | Field::Labels | Field::ContainerName | Field::Workload
+                Field::PodName
+                    | Field::NamespaceName
+                    | Field::Labels
+                    | Field::ContainerName
+                    | Field::Workload
             ),
             Fields::Only(list) => list.contains(&field),
         }
@@ -174,7 +187,9 @@ mod tests {
     use crate::pods::Workload;
 
     fn file() -> PodFile {
-        let pairs = |list: &[(&str, &str)]| Some(Pairs(list.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()));
+        let pairs = |list: &[(&str, &str)]| {
+            Some(Pairs(list.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()))
+        };
         PodFile {
             namespace: "shop".into(),
             pod: "web-1".into(),
@@ -210,16 +225,23 @@ mod tests {
 
     #[test]
     fn all_is_the_built_in_filters_object() {
-        check(Fields::All, Selection::All, Selection::All, true, concat!(
-            r#"{"pod_name":"web-1","namespace_name":"shop","pod_id":"u-1","labels":{"tier":"web","app":"shop"},"#,
-            r#""annotations":{"note":"a \"b\"\nc"},"host":"node-a","pod_ip":"10.0.0.7","container_name":"app","#,
-            r#""docker_id":"0abc","container_hash":"r/i@sha256:9","container_image":"r/i:1"}"#
-        ));
+        check(
+            Fields::All,
+            Selection::All,
+            Selection::All,
+            true,
+            concat!(
+                r#"{"pod_name":"web-1","namespace_name":"shop","pod_id":"u-1","labels":{"tier":"web","app":"shop"},"#,
+                r#""annotations":{"note":"a \"b\"\nc"},"host":"node-a","pod_ip":"10.0.0.7","container_name":"app","#,
+                r#""docker_id":"0abc","container_hash":"r/i@sha256:9","container_image":"r/i:1"}"#
+            ),
+        );
     }
 
     #[test]
     fn without_a_file_the_tag_speaks() {
-        let expected = r#"{"pod_name":"web-1","namespace_name":"shop","container_name":"app","docker_id":"0a"}"#;
+        let expected =
+            r#"{"pod_name":"web-1","namespace_name":"shop","container_name":"app","docker_id":"0a"}"#;
         check(Fields::All, Selection::All, Selection::All, false, expected);
         check(Fields::Only(vec![Field::PodId]), Selection::All, Selection::All, false, "{}");
     }
@@ -227,12 +249,24 @@ mod tests {
     #[test]
     fn lean_and_lists_select() {
         let only_app = Selection::Matching(Globs::new(["app*"]));
-        check(Fields::Lean, only_app, Selection::All, true, concat!(
-            r#"{"pod_name":"web-1","namespace_name":"shop","labels":{"app":"shop"},"container_name":"app","#,
-            r#""workload":"web"}"#
-        ));
+        check(
+            Fields::Lean,
+            only_app,
+            Selection::All,
+            true,
+            concat!(
+                r#"{"pod_name":"web-1","namespace_name":"shop","labels":{"app":"shop"},"container_name":"app","#,
+                r#""workload":"web"}"#
+            ),
+        );
         let list = Fields::Only(vec![Field::WorkloadKind, Field::Host]);
-        check(list, Selection::None, Selection::None, true, r#"{"host":"node-a","workload_kind":"StatefulSet"}"#);
+        check(
+            list,
+            Selection::None,
+            Selection::None,
+            true,
+            r#"{"host":"node-a","workload_kind":"StatefulSet"}"#,
+        );
         check(Fields::Only(vec![Field::Labels]), Selection::None, Selection::None, true, "{}");
     }
 }

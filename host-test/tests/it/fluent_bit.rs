@@ -1,0 +1,204 @@
+//! The last layer: a real Fluent Bit loads the compiled filter with the shipped configuration.
+//!
+//! Skipped where there is none. One at a time: each run has its own ports and directories, but two cores only.
+
+use crate::support;
+use host_test::compare::{Comparison, Difference, ORDER_INDEPENDENT};
+use host_test::fluent_bit::{self, LOGS, PODS, Running, Setup};
+use host_test::replay::write_pods;
+use nodesieve_engine::config;
+use serde_json::Value;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+const LONG: Duration = Duration::from_secs(120);
+const SEEN: u64 = 20_074;
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn program() -> Option<(PathBuf, MutexGuard<'static, ()>)> {
+    match fluent_bit::find() {
+        Some(program) => Some((program, ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner))),
+        None => {
+            eprintln!("skipped: no fluent-bit");
+            None
+        }
+    }
+}
+
+fn compare(program: &Path, conf: &str, source: &str, overrides: &[(&str, &str)]) -> Difference {
+    let directory = support::conf();
+    let pod_list = fs::read(directory.join("samples/podlist.json")).unwrap();
+    let rules = config::load(source).unwrap().rules;
+    let comparison = Comparison {
+        fluent_bit: program,
+        module: &support::module(),
+        conf: &directory.join(conf),
+        source,
+        rules: &rules,
+        logs: &directory.join("samples/containers"),
+        pod_list: &pod_list,
+        overrides,
+        timeout: LONG,
+    };
+    // Fluent Bit sends out what it has of an unfinished line every 4 s. When that falls between two parts of a line of
+    // the samples, it is two records; the next run has other luck.
+    let mut difference = comparison.run().unwrap();
+    for _ in 0..2 {
+        if difference.seen == difference.expected_seen {
+            break;
+        }
+        difference = comparison.run().unwrap();
+    }
+    difference
+}
+
+#[test]
+fn delivers_exactly_what_the_replay_predicts() {
+    let Some((program, _guard)) = program() else { return };
+    let difference = compare(&program, "fluent-bit.yaml", ORDER_INDEPENDENT, &[]);
+    assert!(difference.exact && difference.is_well(), "{difference:#?}");
+    assert!(difference.dropped > 1000 && difference.delivered > 1000, "{difference:#?}");
+}
+
+#[test]
+fn the_classic_twin_on_the_default_stack_delivers_the_same() {
+    let Some((program, _guard)) = program() else { return };
+    let difference = compare(&program, "fluent-bit.conf", ORDER_INDEPENDENT, &[("wasm_stack_size", "8192")]);
+    assert!(difference.exact && difference.is_well(), "{difference:#?}");
+}
+
+#[test]
+fn the_shipped_rules_conserve_counts() {
+    let Some((program, _guard)) = program() else { return };
+    let source = fs::read_to_string(support::conf().join("nodesieve.yaml")).unwrap();
+    let difference = compare(&program, "fluent-bit.yaml", &source, &[]);
+    assert!(!difference.exact && difference.is_well(), "{difference:#?}");
+    let apart = difference.kept.abs_diff(difference.expected);
+    assert!(apart < 200, "chance moves a few records, not {apart}: {difference:#?}");
+}
+
+fn start<'a>(
+    program: &'a Path,
+    module: &'a Path,
+    conf: &'a Path,
+    rules: &'a str,
+    logs: &'a Path,
+    pods: Option<&'a Path>,
+) -> Running {
+    Running::start(Setup { fluent_bit: program, module, conf, rules, logs, pods, overrides: &[] }).unwrap()
+}
+
+/// Writes a line as containerd does: parts of 16 KiB, the last one marked `F`.
+fn write_line(file: &Path, line: &str) {
+    let mut content = String::new();
+    let parts: Vec<&[u8]> = line.as_bytes().chunks(16 * 1024).collect();
+    for (index, part) in parts.iter().enumerate() {
+        let flag = if index + 1 == parts.len() { 'F' } else { 'P' };
+        content.push_str(&format!(
+            "2026-11-20T10:00:00.000000001Z stdout {flag} {}\n",
+            String::from_utf8_lossy(part)
+        ));
+    }
+    fs::write(file, content).unwrap();
+}
+
+#[test]
+fn large_records_arrive_and_those_over_the_limit_are_cut_and_marked() {
+    let Some((program, _guard)) = program() else { return };
+    let logs = tempfile::tempdir().unwrap();
+    let overhead = r#"{"time":"2026-11-20T10:00:00.000000001Z","stream":"stdout","_p":"P","log":""}"#.len();
+    for (name, size) in [("a", 999_000), ("b", 1_024_000), ("c", 3_000_000)] {
+        write_line(
+            &logs.path().join(format!("{name}_n_app-{}.log", "0a".repeat(32))),
+            &name.repeat(size - overhead),
+        );
+    }
+    let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
+    let mut running = start(&program, &module, &conf, "version: 1\n", logs.path(), None);
+    running.wait_for(3, LONG).unwrap();
+    let outcome = running.stop().unwrap();
+    let find =
+        |pod: &str| outcome.records.iter().find(|record| record["kubernetes"]["pod_name"] == pod).unwrap();
+    assert_eq!(outcome.records.len(), 3, "{}", outcome.log);
+    assert_eq!(find("a")["log"].as_str().unwrap().len(), 999_000 - overhead);
+    assert_eq!(find("a").get("truncated"), None);
+    for (pod, size) in [("b", 1_024_000u64), ("c", 3_000_000)] {
+        let record = find(pod);
+        assert!(record["truncated"].as_u64().unwrap() >= size, "{pod}");
+        assert!((990_000..1_000_000).contains(&record["log"].as_str().unwrap().len()), "{pod}");
+    }
+}
+
+/// Scenario: the sample logs; then the rule file is swapped as a ConfigMap is, the pods directory is removed, and all
+/// logs are written once more.
+/// Guarantees: counters go on over chunks, the new rules decide, and not one record is more or less.
+#[test]
+fn state_lives_over_chunks_and_changes_on_disk_cost_no_record() {
+    let Some((program, _guard)) = program() else { return };
+    let pods = tempfile::tempdir().unwrap();
+    let pod_list = fs::read(support::conf().join("samples/podlist.json")).unwrap();
+    write_pods(&pod_list, pods.path()).unwrap();
+    // The container with lines of many parts stays out: see `compare`.
+    let logs = tempfile::tempdir().unwrap();
+    let mut lines = 0;
+    for entry in fs::read_dir(support::conf().join("samples/containers")).unwrap() {
+        let path = entry.unwrap().path();
+        let content = fs::read_to_string(&path).unwrap();
+        if !content.contains(" P ") {
+            lines += content.lines().count() as u64;
+            fs::write(logs.path().join(path.file_name().unwrap()), content).unwrap();
+        }
+    }
+    let rules =
+        "version: 1\nrules: [{ name: shop, when: { namespace: 'shop-*' }, drop: {}, reason: test }]\n";
+    let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
+    let mut running = start(&program, &module, &conf, rules, logs.path(), Some(pods.path()));
+    let first = running.wait_for(lines, LONG).unwrap();
+    assert!(first.get("nodesieve_rule_dropped_total{rule=\"shop\",stage=\"rule\"}").unwrap() > 1000);
+
+    let swapped = rules.replace("shop-*", "payments").replace("name: shop", "name: pay");
+    running.put_rules(&swapped).unwrap();
+    running
+        .wait_until("take the new rules", |metrics| metrics.get("nodesieve_reloads_total") == Some(2), LONG)
+        .unwrap();
+    fs::remove_dir_all(running.at(PODS)).unwrap();
+    for entry in fs::read_dir(running.at(LOGS)).unwrap() {
+        let path = entry.unwrap().path();
+        let again = fs::read(&path).unwrap();
+        fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(&again).unwrap();
+    }
+    let second = running.wait_for(2 * lines, LONG).unwrap();
+    let outcome = running.stop().unwrap();
+    assert_eq!((second.seen(), second.get("nodesieve_pass_through")), (2 * lines, Some(0)));
+    assert!(second.get("nodesieve_rule_dropped_total{rule=\"pay\",stage=\"rule\"}").unwrap() > 1000);
+    assert_eq!(outcome.records.len() as u64, outcome.metrics.kept());
+    assert_eq!(outcome.metrics.get("nodesieve_tick_seen"), Some(1));
+}
+
+#[test]
+fn an_outage_of_firehose_loses_nothing() {
+    let Some((program, _guard)) = program() else { return };
+    let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
+    let logs = support::conf().join("samples/containers");
+    let setup = Setup {
+        fluent_bit: &program,
+        module: &module,
+        conf: &conf,
+        rules: "version: 1\n",
+        logs: &logs,
+        pods: None,
+        overrides: &[("scheduler.cap", "5")],
+    };
+    let mut running = Running::start(setup).unwrap();
+    running.firehose().set_fault(host_test::firehose::Fault::Unavailable);
+    let seen = running.wait_for(SEEN, LONG).unwrap().seen();
+    assert!(running.firehose().wait_until(|received| received.rejected_calls > 20, LONG));
+    running.firehose().set_fault(host_test::firehose::Fault::None);
+    let outcome = running.stop().unwrap();
+    let lines: Vec<&Value> = outcome.records.iter().collect();
+    assert!(lines.len() as u64 >= seen, "{} of {seen}", lines.len());
+}
