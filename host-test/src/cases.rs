@@ -82,7 +82,7 @@ impl fmt::Display for Expected {
 pub fn read(source: &str) -> Result<Case, String> {
     let title = source.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or("untitled").to_owned();
     let mut steps = Vec::new();
-    let mut pending: Option<(usize, Vec<(String, Option<u64>, String)>)> = None;
+    let mut pending: Option<(usize, Vec<Unanswered>)> = None;
     for block in blocks(source) {
         let at = block.line;
         let mut words = block.info.split_whitespace();
@@ -144,7 +144,10 @@ pub fn read(source: &str) -> Result<Case, String> {
     }
 }
 
-fn record(line: &str, tag: &str) -> Option<(String, Option<u64>, String)> {
+/// Tag, time and text of a record whose answer has not been read yet.
+type Unanswered = (String, Option<u64>, String);
+
+fn record(line: &str, tag: &str) -> Option<Unanswered> {
     match line.strip_prefix('@') {
         Some(rest) => {
             let (time, text) = rest.split_once(' ')?;

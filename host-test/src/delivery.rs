@@ -86,7 +86,7 @@ impl Delivery {
 
     /// Records that are too large for Firehose.
     pub fn undeliverable(&self) -> u64 {
-        self.batcher.refused() as u64
+        self.batcher.refused()
     }
 
     /// Calls made.

@@ -1,4 +1,5 @@
 //! One binary for all integration tests; a file for each theme.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod cases;
 mod command_line;

@@ -1,7 +1,7 @@
 //! What is remembered between the records of one tag: its parts, which rules its names meet, and the line that a
 //! continuation goes with.
 //!
-//! Records of one tag come in runs, so the last tag is compared before anything is looked up. At [`MAX_TAGS`] the
+//! Records of one tag come in runs, so the last tag is compared before anything is looked up. At `MAX_TAGS` the
 //! least recently used tag is forgotten: its names are read again, and a continuation line that comes after that is
 //! judged by itself.
 

@@ -99,7 +99,7 @@ impl<'a> Members<'a> {
         Ok(Members { text, level, at: at.wrapping_add(1), first: true, unreadable: Unreadable::Ignored })
     }
 
-    /// As [`Members::open`], and the walk collects scalars that the host cannot read back ([`is_unreadable`]).
+    /// As [`Members::open`], and the walk collects scalars that the host cannot read back (`nan`, `inf`, doubles that round to infinity).
     ///
     /// # Errors
     /// As [`Members::open`].

@@ -138,7 +138,6 @@ const MAX_CHARACTERS: usize = 1024;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::pattern::Pattern;
 
     #[track_caller]
