@@ -130,5 +130,5 @@ fn a_record_costs_few_instructions() {
     assert!(kept < KEPT_FUEL, "kept: {kept}");
 }
 
-const DROPPED_FUEL: u64 = 100_000;
-const KEPT_FUEL: u64 = 100_000;
+const DROPPED_FUEL: u64 = 15_500;
+const KEPT_FUEL: u64 = 14_500;

@@ -222,18 +222,17 @@ impl Engine {
         };
 
         if verdict.action == Action::Keep {
-            let mut append: Vec<Append<'_>> = Vec::with_capacity(2);
             let meta = metadata.get();
-            match &meta {
-                Some(meta) if meta.rendered != b"{}" => {
-                    append.push(Append { key: &rules.enrich.key, value: &meta.rendered });
-                }
-                _ => {}
-            }
-            if let Some(Some(annotation)) = position(rules, verdict.why).and_then(|at| annotations.get(at)) {
-                append.push(Append { key: ANNOTATION, value: annotation });
-            }
-            let written = record.write(&append, rules.input.max_record, out);
+            let rendered =
+                meta.as_ref().map(|meta| meta.rendered.as_slice()).filter(|object| *object != b"{}");
+            let kubernetes = rendered.map(|value| Append { key: &rules.enrich.key, value });
+            let annotation = position(rules, verdict.why).and_then(|at| annotations.get(at)?.as_deref());
+            let annotation = annotation.map(|value| Append { key: ANNOTATION, value });
+            let written = match (kubernetes, annotation) {
+                (Some(first), Some(second)) => record.write(&[first, second], rules.input.max_record, out),
+                (Some(one), None) | (None, Some(one)) => record.write(&[one], rules.input.max_record, out),
+                (None, None) => record.write(&[], rules.input.max_record, out),
+            };
             counters.add(Metric::KeysReplaced, u64::from(written.replaced));
             counters.add(Metric::NumbersMended, written.mended as u64);
             counters.add(Metric::Truncated, u64::from(written.truncated.is_some()));

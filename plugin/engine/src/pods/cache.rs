@@ -13,6 +13,7 @@
 
 use crate::hash::BuildWordHasher;
 use crate::pods::{Container, Enrichment, Pairs, PodFile, PodSource, Unavailable, file_name};
+use crate::swar;
 use crate::tag::ContainerTag;
 use crate::time::Now;
 use lru::LruCache;
@@ -101,7 +102,12 @@ impl Cache {
         source: &mut dyn PodSource,
     ) -> (Rc<PodMeta>, Found) {
         let settings = self.settings;
-        if let Some(entry) = self.entries.get(key)
+        // Records of one container come in runs: the last one is compared before the table is asked.
+        let is_last =
+            self.entries.peek_mru().is_some_and(|(last, _)| swar::equal(last.as_bytes(), key.as_bytes()));
+        let known =
+            if is_last { self.entries.peek_mru().map(|(_, entry)| entry) } else { self.entries.get(key) };
+        if let Some(entry) = known
             && entry.is_fresh(now, &settings)
         {
             let found = if matches!(entry.found, Found::Read) { Found::Hit } else { entry.found };
