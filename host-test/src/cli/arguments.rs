@@ -59,7 +59,8 @@ pub(super) struct Replay {
     /// Records instead of logs, one {"tag","time":[s,ns],"record"} per line
     #[arg(long, value_name = "FILE.ndjson")]
     pub(super) records: Option<PathBuf>,
-    /// Delivers to this endpoint instead of the embedded one (an http URL of a stand-in; requests are not signed)
+    /// Delivers to this endpoint instead of the embedded one: the http URL of a stand-in with a delivery stream
+    /// called nodesieve; requests carry no valid signature
     #[arg(long, value_name = "URL")]
     pub(super) firehose: Option<String>,
     /// Writes the delivered records in order

@@ -10,6 +10,7 @@ use crate::rule_files::{self, Finding};
 use crate::{artefact, fluent_bit, report, samples as sample_data};
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use nodesieve_engine::config::Loaded;
 use nodesieve_engine::diag::Paint;
 use nodesieve_engine::engine::Engine;
 use std::fs::File;
@@ -21,14 +22,7 @@ use std::time::Duration;
 pub(super) fn replay(arguments: &Replay) -> anyhow::Result<ExitCode> {
     let conf = artefact::workspace().join("conf");
     let rules_path = arguments.rules.clone().unwrap_or_else(|| conf.join("nodesieve.yaml"));
-    let (source, loaded) = match rule_files::load(&rules_path, Paint::Ansi) {
-        Ok(loaded) => loaded,
-        Err(error @ rule_files::RuleFileError::Mistakes { .. }) => {
-            anstream::eprintln!("{error}");
-            return Ok(ExitCode::from(1));
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let Some((source, loaded)) = load_rules(&rules_path)? else { return Ok(ExitCode::from(1)) };
     let (records, pod_list) = input(arguments, &conf, &loaded.rules.input.tag_prefix)?;
     let module = artefact::module(arguments.wasm.as_deref())?;
     let mut out = arguments.out.as_deref().map(create).transpose()?;
@@ -118,14 +112,7 @@ pub(super) fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
 pub(super) fn explain(arguments: &Explain) -> anyhow::Result<ExitCode> {
     let conf = artefact::workspace().join("conf");
     let rules_path = arguments.rules.clone().unwrap_or_else(|| conf.join("nodesieve.yaml"));
-    let (_, loaded) = match rule_files::load(&rules_path, Paint::Ansi) {
-        Ok(loaded) => loaded,
-        Err(error @ rule_files::RuleFileError::Mistakes { .. }) => {
-            anstream::eprintln!("{error}");
-            return Ok(ExitCode::from(1));
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let Some((_, loaded)) = load_rules(&rules_path)? else { return Ok(ExitCode::from(1)) };
     let directory = tempfile::tempdir().context("make a directory for the pod files")?;
     let mut pods = PodFiles(None);
     if let Some(path) = &arguments.pods {
@@ -155,18 +142,16 @@ pub(super) fn fluent_bit(arguments: &FluentBit) -> anyhow::Result<ExitCode> {
     let conf = artefact::workspace().join("conf");
     let module = artefact::module(arguments.wasm.as_deref())?;
     let pod_list = read(&conf.join("samples/podlist.json"))?;
-    let sources = match &arguments.rules {
-        Some(path) => vec![(path.display().to_string(), rule_files::load(path, Paint::Ansi)?)],
-        None => {
-            let exact = nodesieve_engine::config::load(ORDER_INDEPENDENT)
-                .map_err(|_| anyhow::anyhow!("load the order-independent rules: they have mistakes"))?;
-            let shipped = conf.join("nodesieve.yaml");
-            vec![
-                ("order-independent rules".to_owned(), (ORDER_INDEPENDENT.to_owned(), exact)),
-                (shipped.display().to_string(), rule_files::load(&shipped, Paint::Ansi)?),
-            ]
-        }
-    };
+    let shipped = conf.join("nodesieve.yaml");
+    let mut sources = Vec::new();
+    if arguments.rules.is_none() {
+        let exact = nodesieve_engine::config::load(ORDER_INDEPENDENT)
+            .map_err(|_| anyhow::anyhow!("load the order-independent rules: they have mistakes"))?;
+        sources.push(("order-independent rules".to_owned(), (ORDER_INDEPENDENT.to_owned(), exact)));
+    }
+    let path = arguments.rules.as_ref().unwrap_or(&shipped);
+    let Some(loaded) = load_rules(path)? else { return Ok(ExitCode::from(1)) };
+    sources.push((path.display().to_string(), loaded));
     let mut all = Vec::new();
     for (name, (source, loaded)) in &sources {
         anstream::eprintln!("running {} with {name}", program.display());
@@ -218,6 +203,18 @@ pub(super) fn samples(arguments: &Samples) -> anyhow::Result<ExitCode> {
         arguments.out.display()
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// A rule file; `None` when it has mistakes, which are shown.
+fn load_rules(path: &Path) -> anyhow::Result<Option<(String, Loaded)>> {
+    match rule_files::load(path, Paint::Ansi) {
+        Ok(loaded) => Ok(Some(loaded)),
+        Err(error @ rule_files::RuleFileError::Mistakes { .. }) => {
+            anstream::eprintln!("{error}");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The records to replay, and the pod list that goes with them.

@@ -47,8 +47,11 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<Diagnostic>) {
         file.guards = rules(source, top.get("guards"), "guard", &mut mistakes);
         file.rules = rules(source, top.get("rules"), "rule", &mut mistakes);
         names_are_unique(&[top.get("guards"), top.get("rules")], &mut mistakes);
-        unreachable(top.get("guards"), &file.guards, &mut mistakes);
-        unreachable(top.get("rules"), &file.rules, &mut mistakes);
+        // A condition with a mistake has been left out: only without mistakes is a rule without conditions meant so.
+        if mistakes.0.iter().all(|mistake| mistake.code.is_warning()) {
+            unreachable(top.get("guards"), &file.guards, &mut mistakes);
+            unreachable(top.get("rules"), &file.rules, &mut mistakes);
+        }
     }
     (file, mistakes.0)
 }

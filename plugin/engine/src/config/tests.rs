@@ -95,6 +95,7 @@ fn each_code_has_a_file_that_causes_it() {
     codes(&rule("drop: {}, keep: {}, reason: x"), &["NS500"]);
     codes(&rule("drop: {}"), &["NS501"]);
     codes("version: 1\nguards: [{ name: a }, { name: b }]\n", &["NS502"]);
+    codes("version: 1\nguards: [{ name: a, when: { stream: x } }, { name: b }]\n", &["NS300"]);
 }
 
 #[test]

@@ -3,11 +3,9 @@
 use crate::config::model::Action;
 use crate::engine::decide::{self, Met};
 use crate::engine::facts::{Facts, Metadata};
-use crate::engine::{Engine, Fault, Input, Why, check_utf8};
-use crate::json::Malformed;
+use crate::engine::{Engine, Fault, Input, Why, read};
 use crate::metrics::Stage;
 use crate::pods::PodSource;
-use crate::record::RecordView;
 use crate::severity::Severity;
 use crate::tag::ContainerTag;
 use crate::time::Now;
@@ -62,11 +60,7 @@ impl Engine {
     ) -> Result<Explained, Fault> {
         let Engine { rules, names, cache, random, .. } = self;
         let tag = std::str::from_utf8(input.tag).map_err(|_| Fault::Utf8)?;
-        check_utf8(input.text)?;
-        let record = RecordView::read(input.text, names).map_err(|reason| match reason {
-            Malformed::Syntax => Fault::Record,
-            Malformed::TooDeep => Fault::Depth,
-        })?;
+        let record = read(input.text, names)?;
         let line = record.line();
         let container = ContainerTag::parse(tag, &rules.input.tag_prefix);
         let facts = Facts::new(&record, line.as_ref(), container, input.time, now, &rules.input);

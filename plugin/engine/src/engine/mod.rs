@@ -189,11 +189,7 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Result<Verdict, Fault> {
         let Engine { rules, names, annotations, streams, cache, counters, random, .. } = self;
-        check_utf8(input.text)?;
-        let record = RecordView::read(input.text, names).map_err(|reason| match reason {
-            Malformed::Syntax => Fault::Record,
-            Malformed::TooDeep => Fault::Depth,
-        })?;
+        let record = read(input.text, names)?;
         let line = record.line();
         let side = if record.stream() == Some(b"stderr") { Side::Err } else { Side::Out };
         let meets = |container: Option<ContainerTag<'_>>| decide::tag_meets(rules, container);
@@ -325,9 +321,16 @@ fn annotation(annotate: bool, name: &str, policy: &Policy) -> Option<Vec<u8>> {
     Some(object)
 }
 
-/// Whether a text is UTF-8, eight bytes at a time: the host escapes everything beyond ASCII unless it is told not to.
-fn check_utf8(bytes: &[u8]) -> Result<(), Fault> {
-    if swar::is_ascii(bytes) || std::str::from_utf8(bytes).is_ok() { Ok(()) } else { Err(Fault::Utf8) }
+/// The structure of a record that is UTF-8, checked many bytes at a time: the host escapes everything beyond ASCII unless
+/// it is told not to.
+fn read<'a>(text: &'a [u8], names: &Names) -> Result<RecordView<'a>, Fault> {
+    if !swar::is_ascii(text) && std::str::from_utf8(text).is_err() {
+        return Err(Fault::Utf8);
+    }
+    RecordView::read(text, names).map_err(|reason| match reason {
+        Malformed::Syntax => Fault::Record,
+        Malformed::TooDeep => Fault::Depth,
+    })
 }
 
 /// The key under which a kept record says which sampling it went through.
