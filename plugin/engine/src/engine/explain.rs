@@ -58,9 +58,9 @@ impl Engine {
         now: Now,
         pods: &mut dyn PodSource,
     ) -> Result<Explained, Fault> {
-        let Engine { rules, names, cache, random, .. } = self;
+        let Engine { rules, names, shape, cache, random, .. } = self;
         let tag = std::str::from_utf8(input.tag).map_err(|_| Fault::Utf8)?;
-        let record = read(input.text, names)?;
+        let record = read(input.text, names, shape)?;
         let line = record.line();
         let container = ContainerTag::parse(tag, &rules.input.tag_prefix);
         let facts = Facts::new(&record, line.as_ref(), container, input.time, now, &rules.input);

@@ -15,7 +15,7 @@ use crate::config::model::{Action, Policy};
 use crate::json::{Malformed, push_string};
 use crate::metrics::{Counters, Metric, Stage};
 use crate::pods::{Cache, Found, PodSource};
-use crate::record::{Append, Names, RecordView, TRUNCATED};
+use crate::record::{Append, Names, RecordView, Shape, TRUNCATED};
 use crate::stream::{Side, Streams};
 use crate::swar;
 use crate::tag::ContainerTag;
@@ -84,6 +84,7 @@ pub enum Fault {
 pub struct Engine {
     rules: RuleFile,
     names: Names,
+    shape: Shape,
     /// The `nodesieve` object that a kept record of this rule carries, by position in guards and rules.
     annotations: Vec<Option<Vec<u8>>>,
     /// Where decisions are counted, by position in guards and rules, then the outcomes.
@@ -99,6 +100,7 @@ impl Engine {
     pub fn new(rules: RuleFile, seed: u64) -> Engine {
         let mut engine = Engine {
             names: names(&rules),
+            shape: Shape::default(),
             annotations: Vec::new(),
             rows: Vec::new(),
             streams: Streams::new(),
@@ -118,6 +120,7 @@ impl Engine {
             self.cache = Cache::new(rules.pods.cache);
         }
         self.names = names(&rules);
+        self.shape = Shape::default();
         self.streams = Streams::new();
         self.rules = rules;
         self.prepare();
@@ -188,8 +191,8 @@ impl Engine {
         pods: &mut dyn PodSource,
         out: &mut Vec<u8>,
     ) -> Result<Verdict, Fault> {
-        let Engine { rules, names, annotations, streams, cache, counters, random, .. } = self;
-        let record = read(input.text, names)?;
+        let Engine { rules, names, shape, annotations, streams, cache, counters, random, .. } = self;
+        let record = read(input.text, names, shape)?;
         let line = record.line();
         let side = if record.stream() == Some(b"stderr") { Side::Err } else { Side::Out };
         let meets = |container: Option<ContainerTag<'_>>| decide::tag_meets(rules, container);
@@ -323,11 +326,11 @@ fn annotation(annotate: bool, name: &str, policy: &Policy) -> Option<Vec<u8>> {
 
 /// The structure of a record that is UTF-8, checked many bytes at a time: the host escapes everything beyond ASCII unless
 /// it is told not to.
-fn read<'a>(text: &'a [u8], names: &Names) -> Result<RecordView<'a>, Fault> {
+fn read<'a>(text: &'a [u8], names: &Names, shape: &mut Shape) -> Result<RecordView<'a>, Fault> {
     if !swar::is_ascii(text) && std::str::from_utf8(text).is_err() {
         return Err(Fault::Utf8);
     }
-    RecordView::read(text, names).map_err(|reason| match reason {
+    RecordView::read_shaped(text, names, shape).map_err(|reason| match reason {
         Malformed::Syntax => Fault::Record,
         Malformed::TooDeep => Fault::Depth,
     })

@@ -12,6 +12,7 @@ mod escape;
 mod members;
 
 pub use escape::{Escapes, cut, push_string, unescape, unescape_into};
+pub(crate) use members::plain_end;
 pub use members::{Level, Malformed, Member, Members, Value, skip_blank};
 
 /// How deep containers may nest inside a record.

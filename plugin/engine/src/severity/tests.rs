@@ -1,0 +1,63 @@
+//! Lines and what they say of themselves.
+
+use super::*;
+use crate::json::push_string;
+
+#[track_caller]
+fn check(line: &str, expected: Option<Severity>) {
+    let mut content = Vec::new();
+    push_string(&mut content, line.as_bytes());
+    let content = &content[1..content.len() - 1];
+    assert_eq!(Severity::of(&Line::new(content)), expected, "{line}");
+}
+
+#[test]
+fn reads_json_levels_at_the_top_only() {
+    check(r#"{"ts":"x","level":"error","msg":"level=info"}"#, Some(Severity::Error));
+    check(r#"{"severity":"WARNING"}"#, Some(Severity::Warn));
+    check(r#"{"lvl":"dbug","v":1}"#, Some(Severity::Debug));
+    check(r#"{"level":30,"msg":"pino"}"#, Some(Severity::Info));
+    check(r#"{"ctx":{"level":"error"},"msg":"x"}"#, None);
+    check(r#"{"msg":"\"level\":\"error\""}"#, None);
+    check(r#"{"ctx":{"level":"debug"},"level":"fatal"}"#, Some(Severity::Fatal));
+    check(r#"{"level":3}"#, None);
+    check(r#"{"level":"ünknown"}"#, None);
+    check(r#"{"level":"error""#, Some(Severity::Error));
+}
+
+#[test]
+fn reads_prefixes_and_openings() {
+    check("E1123 10:00:00.123456       1 reflector.go:138] Failed", Some(Severity::Error));
+    check("I1120 10:00:00.000001 x", Some(Severity::Info));
+    check("<3>disk failure", Some(Severity::Error));
+    check("<30>daemon info", Some(Severity::Info));
+    check("<200>no priority", None);
+    check("[ERROR] 400 BAD REQUEST", Some(Severity::Error));
+    check("[ warn ] x", Some(Severity::Warn));
+    check("ERROR something broke", Some(Severity::Error));
+    check("error: something broke", Some(Severity::Error));
+    check("Error handling is hard", None);
+    check("panic: runtime error: index out of range", Some(Severity::Fatal));
+    check("Traceback (most recent call last):", Some(Severity::Error));
+    check("Exception in thread \"main\" java.lang.X", Some(Severity::Error));
+    check("java.lang.IllegalStateException: closed", Some(Severity::Error));
+    check("\u{1b}[31mERROR\u{1b}[0m red", Some(Severity::Error));
+}
+
+#[test]
+fn reads_logfmt_keys_that_stand_alone() {
+    check("ts=1 level=warn msg=\"x\"", Some(Severity::Warn));
+    check("level=\"error\" msg=x", Some(Severity::Error));
+    check("waterlevel=error", None);
+    check("a=1 level=7 b=2", None);
+}
+
+#[test]
+fn reads_the_word_behind_the_time() {
+    check("2026-11-20 10:00:01.123  INFO 1 --- [nio-8080-exec-1] c.e.Cart : level", Some(Severity::Info));
+    check("2026/11/20 10:00:01 [error] 31#31: *1 open() failed", Some(Severity::Error));
+    check("2026-11-20T10:00:01Z\tDEBUG\tcontroller\tdone", Some(Severity::Debug));
+    check("10:00:01 the Information desk", None);
+    check("GET /healthz 200 in 3 ms without an ERROR far behind in the text of it", None);
+    check("", None);
+}
