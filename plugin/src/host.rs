@@ -27,6 +27,8 @@ const MAX_RULE_BYTES: u64 = 1 << 20;
 /// A filter with its files.
 pub(crate) struct Host {
     engine: Engine,
+    /// What the filter can see at all.
+    directories: Vec<PathBuf>,
     rule_file: Option<PathBuf>,
     /// What the rule file looked like when it was last read.
     stamp: Option<Stamp>,
@@ -51,6 +53,7 @@ impl Host {
         let pods = PodDirectory(PathBuf::from(&rules.pods.dir));
         let mut host = Host {
             engine: Engine::new(rules, seed),
+            directories: directories.to_vec(),
             rule_file,
             stamp: None,
             pods,
@@ -148,6 +151,9 @@ impl Host {
             Ok(rules) => {
                 counters.add(Metric::Reloads, 1);
                 counters.set(Metric::ConfigValid, 1);
+                for path in self.unreachable_paths(&rules) {
+                    eprintln!("nodesieve: reach {path}: it lies under none of the accessible paths");
+                }
                 self.pods = PodDirectory(PathBuf::from(&rules.pods.dir));
                 self.engine.replace_rules(rules);
             }
@@ -157,6 +163,14 @@ impl Host {
                 eprintln!("{message}");
             }
         }
+    }
+
+    /// Paths of a rule file that the filter can never open.
+    fn unreachable_paths<'r>(&self, rules: &'r RuleFile) -> Vec<&'r str> {
+        let is_visible =
+            |path: &&str| self.directories.iter().any(|directory| Path::new(path).starts_with(directory));
+        let paths = [rules.pods.dir.as_str(), rules.metrics.file.as_str()];
+        paths.into_iter().filter(|path| !is_visible(path)).collect()
     }
 
     fn write_metrics(&mut self) {
@@ -325,6 +339,16 @@ mod tests {
         let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
         assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Keep);
         assert_eq!(host.engine.counters().get(Metric::MetricsFailed), 1);
+    }
+
+    #[test]
+    fn paths_that_the_filter_cannot_see_are_named() {
+        let scratch = Scratch::new("paths");
+        scratch.put("nodesieve.yaml", &scratch.rules(""));
+        let host = Host::start(std::slice::from_ref(&scratch.0), 1);
+        assert_eq!(host.unreachable_paths(host.engine.rules()), Vec::<&str>::new());
+        let unseen = RuleFile::default();
+        assert_eq!(host.unreachable_paths(&unseen), ["/run/nodesieve/pods", "/run/nodesieve/metrics.prom"]);
     }
 
     #[test]
