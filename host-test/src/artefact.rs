@@ -119,7 +119,7 @@ fn debian_cargo() -> Option<Command> {
             "CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS",
             "-Clink-self-contained=no -L/usr/lib/wasm32-wasi -Clink-arg=-lc",
         )
-        .args(["-Zbuild-std=std,panic_abort", "--ignore-rust-version"]);
+        .arg("-Zbuild-std=std,panic_abort");
     Some(cargo)
 }
 
