@@ -115,6 +115,7 @@ fn debian_cargo() -> Option<Command> {
     cargo
         .env("RUSTC", "/usr/bin/rustc")
         .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_TARGET_WASM32_WASIP1_LINKER", "wasm-ld")
         .env(
             "CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS",
             "-Clink-self-contained=no -L/usr/lib/wasm32-wasi -Clink-arg=-lc",
