@@ -120,7 +120,9 @@ fn debian_cargo() -> Option<Command> {
             "CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS",
             "-Clink-self-contained=no -L/usr/lib/wasm32-wasi -Clink-arg=-lc",
         )
-        .arg("-Zbuild-std=std,panic_abort");
+        .arg("-Zbuild-std=std,panic_abort")
+        // std is a dependency like any other here, and what is linked into the module must not be left unoptimised.
+        .args(["--config", "profile.release.package.'*'.opt-level=3"]);
     Some(cargo)
 }
 
