@@ -68,8 +68,13 @@ pub enum Loss {
     #[error("the filter answered with the invalid pointer {0:#x}")]
     Pointer(u32),
     /// The answer is not one JSON object.
-    #[error("the filter answered with what is not one JSON object: {0}")]
-    Json(String),
+    #[error("the filter answered with what is not one JSON object: {reason}")]
+    Json {
+        /// The answer.
+        text: Vec<u8>,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 /// Why a guest could not be started.
@@ -221,9 +226,7 @@ impl Guest {
         let answer = self.filter.call(&mut self.store, arguments);
         self.fuel_used = u64::MAX.wrapping_sub(self.store.get_fuel().unwrap_or(u64::MAX));
         match answer {
-            Err(trap) => {
-                Returned::Lost(Loss::Trap(format!("{trap:#}").lines().next().unwrap_or_default().to_owned()))
-            }
+            Err(trap) => Returned::Lost(Loss::Trap(trap.root_cause().to_string())),
             Ok(pointer) => self.read(pointer),
         }
     }
@@ -251,13 +254,14 @@ impl Guest {
         if text.is_empty() {
             return Returned::Dropped;
         }
+        let not_json = |reason: String| Returned::Lost(Loss::Json { text: text.to_vec(), reason });
         if let Err(error) = std::str::from_utf8(text) {
-            return Returned::Lost(Loss::Json(error.to_string()));
+            return not_json(error.to_string());
         }
         match serde_json::from_slice::<serde::de::IgnoredAny>(text) {
             Ok(_) if text.trim_ascii_start().starts_with(b"{") => Returned::Kept(text.to_vec()),
-            Ok(_) => Returned::Lost(Loss::Json("not an object".into())),
-            Err(error) => Returned::Lost(Loss::Json(error.to_string())),
+            Ok(_) => not_json("not an object".into()),
+            Err(error) => not_json(error.to_string()),
         }
     }
 }

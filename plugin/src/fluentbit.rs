@@ -36,6 +36,9 @@ unsafe impl Sync for SingleThreaded {}
 static STATE: SingleThreaded =
     SingleThreaded(UnsafeCell::new(State { host: None, answer: Vec::new(), inside: false, broken: false }));
 
+/// What goes on in the place of a record that the host could not hand over.
+const LOST: &[u8] = b"{\"nodesieve\":{\"fault\":\"the record did not fit into the filter's memory\"}}";
+
 /// The answer that drops a record.
 static DROP: [u8; 1] = [0];
 
@@ -61,7 +64,7 @@ pub extern "C" fn filter(
     let tag = tag.unwrap_or_default();
     let answer = match text {
         Some(text) => state.answer(Input { tag, time: EventTime { sec, nsec }, text }),
-        None => state.mark_lost(record_len),
+        None => state.mark_lost(tag, record_len),
     };
     let pointer = match answer {
         Answer::Drop => DROP.as_ptr(),
@@ -92,12 +95,20 @@ impl State {
     }
 
     /// The record did not fit into our memory: what goes on in its place says so, and no count is off.
-    fn mark_lost(&mut self, bytes: u32) -> Answer {
+    fn mark_lost(&mut self, tag: &[u8], bytes: u32) -> Answer {
+        if tag == crate::host::TICK_TAG {
+            return Answer::Drop;
+        }
         self.answer.clear();
-        self.answer.extend_from_slice(
-            b"{\"nodesieve\":{\"fault\":\"the record did not fit into the filter's memory\"}}\0",
-        );
-        self.host().count_untouched(Metric::FaultNull, bytes as usize);
+        self.answer.extend_from_slice(LOST);
+        let bytes_out = self.answer.len();
+        self.answer.push(0);
+        // A host whose start never returned is not started again.
+        if !self.broken {
+            self.host().count_untouched(Metric::FaultNull, bytes as usize, bytes_out);
+        } else if let Some(host) = &mut self.host {
+            host.count_untouched(Metric::FaultNull, bytes as usize, bytes_out);
+        }
         Answer::Keep
     }
 
@@ -111,7 +122,7 @@ impl State {
             host.write_metrics_when_due(now());
             return Answer::Drop;
         }
-        host.count_untouched(Metric::FaultUnfinished, input.text.len());
+        host.count_untouched(Metric::FaultUnfinished, input.text.len(), input.text.len());
         Answer::Echo
     }
 }

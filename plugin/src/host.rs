@@ -11,7 +11,7 @@ use nodesieve_engine::metrics::Metric;
 use nodesieve_engine::pods::{MAX_FILE_BYTES, PodSource, Unavailable};
 use nodesieve_engine::time::Now;
 use std::fs::{self, File, Metadata};
-use std::io::{ErrorKind, Read as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -65,10 +65,10 @@ impl Host {
             None => {
                 let places: Vec<_> =
                     directories.iter().map(|directory| directory.display().to_string()).collect();
-                eprintln!(
-                    "nodesieve: find {RULE_FILE}: in none of the accessible paths ({}); all is kept",
-                    places.join(", ")
-                );
+                let places = places.join(", ");
+                say(&format!(
+                    "nodesieve: find {RULE_FILE}: in none of the accessible paths ({places}); all is kept\n"
+                ));
             }
         }
         host
@@ -91,8 +91,8 @@ impl Host {
     }
 
     /// Counts a record that never reached the engine.
-    pub(crate) fn count_untouched(&mut self, fault: Metric, bytes: usize) {
-        self.engine.count_untouched(fault, bytes);
+    pub(crate) fn count_untouched(&mut self, fault: Metric, bytes_in: usize, bytes_out: usize) {
+        self.engine.count_untouched(fault, bytes_in, bytes_out);
     }
 
     /// From now on records pass untouched: an earlier call never returned.
@@ -103,9 +103,17 @@ impl Host {
     /// Reads changed rules and writes metrics, each when it is due.
     pub(crate) fn chores(&mut self, now: Now) {
         self.chores_done = Some(now);
-        let on_disk = self.rule_file.as_deref().and_then(stamp);
-        if on_disk.is_some() && on_disk != self.stamp {
-            self.reload();
+        if self.rule_file.is_none() {
+            self.rule_file = find_rules(&self.directories);
+        }
+        match self.rule_file.as_deref().and_then(stamp) {
+            // The rules stay in force; when the file comes back, it is read.
+            None => {
+                self.stamp = None;
+                self.engine.counters_mut().set(Metric::ConfigValid, 0);
+            }
+            on_disk if on_disk != self.stamp => self.reload(),
+            Some(_) => {}
         }
         self.write_metrics_when_due(now);
     }
@@ -129,10 +137,12 @@ impl Host {
             Ok(source) => match config::load(&source) {
                 Ok(loaded) => {
                     if !loaded.warnings.is_empty() {
-                        eprint!(
-                            "{}",
-                            render_all(&loaded.warnings, &source, &path.display().to_string(), Paint::Plain)
-                        );
+                        say(&render_all(
+                            &loaded.warnings,
+                            &source,
+                            &path.display().to_string(),
+                            Paint::Plain,
+                        ));
                     }
                     Ok(loaded.rules)
                 }
@@ -152,7 +162,7 @@ impl Host {
                 counters.add(Metric::Reloads, 1);
                 counters.set(Metric::ConfigValid, 1);
                 for path in self.unreachable_paths(&rules) {
-                    eprintln!("nodesieve: reach {path}: it lies under none of the accessible paths");
+                    say(&format!("nodesieve: reach {path}: it lies under none of the accessible paths\n"));
                 }
                 self.pods = PodDirectory(PathBuf::from(&rules.pods.dir));
                 self.engine.replace_rules(rules);
@@ -160,7 +170,7 @@ impl Host {
             Err(message) => {
                 counters.add(Metric::ReloadsRefused, 1);
                 counters.set(Metric::ConfigValid, 0);
-                eprintln!("{message}");
+                say(&format!("{message}\n"));
             }
         }
     }
@@ -207,10 +217,25 @@ fn stamp(path: &Path) -> Option<Stamp> {
     fs::metadata(path).ok().map(of)
 }
 
+fn find_rules(directories: &[PathBuf]) -> Option<PathBuf> {
+    directories.iter().map(|directory| directory.join(RULE_FILE)).find(|path| path.exists())
+}
+
 fn read_rules(path: &Path) -> std::io::Result<String> {
     let mut source = String::new();
-    File::open(path)?.take(MAX_RULE_BYTES).read_to_string(&mut source)?;
+    File::open(path)?.take(MAX_RULE_BYTES.saturating_add(1)).read_to_string(&mut source)?;
+    if source.len() as u64 > MAX_RULE_BYTES {
+        return Err(std::io::Error::new(
+            ErrorKind::FileTooLarge,
+            format!("larger than {MAX_RULE_BYTES} bytes"),
+        ));
+    }
     Ok(source)
+}
+
+/// Writes to Fluent Bit's log, which may be a full disk or a closed pipe: `eprintln` would end the filter there.
+fn say(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Writes beside the file and renames, so that a reader never sees half of it.
@@ -314,6 +339,28 @@ mod tests {
         scratch.put("nodesieve.yaml", "version: 2\n");
         let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
         assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Keep);
+        assert_eq!(host.engine.counters().get(Metric::ConfigValid), 0);
+    }
+
+    #[test]
+    fn a_rule_file_that_comes_later_is_found_and_one_that_goes_is_missed() {
+        let scratch = Scratch::new("late");
+        let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
+        assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Keep);
+        scratch.put("nodesieve.yaml", &scratch.rules(DROP_NOISE));
+        feed(&mut host, "nodesieve.tick", "{}", 101);
+        assert_eq!(feed(&mut host, "t", NOISE, 101), Answer::Drop);
+        fs::remove_file(scratch.0.join("nodesieve.yaml")).unwrap();
+        feed(&mut host, "nodesieve.tick", "{}", 102);
+        assert_eq!(host.engine.counters().get(Metric::ConfigValid), 0);
+        assert_eq!(feed(&mut host, "t", NOISE, 102), Answer::Drop, "the rules stay");
+    }
+
+    #[test]
+    fn a_rule_file_that_is_too_large_is_refused_and_not_cut() {
+        let scratch = Scratch::new("large");
+        scratch.put("nodesieve.yaml", &format!("{}#{}\n", scratch.rules(""), "x".repeat(1 << 20)));
+        let host = Host::start(std::slice::from_ref(&scratch.0), 1);
         assert_eq!(host.engine.counters().get(Metric::ConfigValid), 0);
     }
 

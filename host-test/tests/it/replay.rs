@@ -89,9 +89,18 @@ fn traces_are_kept_whole_or_not_at_all() {
 
 #[test]
 fn a_record_that_does_not_fit_into_memory_leaves_a_mark() {
-    let (mut guest, _tree) = support::start("version: 1\n");
+    let (mut guest, tree) = support::start("version: 1\n");
     let Returned::Kept(text) = guest.filter_without_memory(b"t", (0, 0), 90_000_000) else { panic!("lost") };
+    let length = text.len() as u64;
     assert!(String::from_utf8(text).unwrap().contains("did not fit"));
+    assert_eq!(guest.filter_without_memory(b"nodesieve.tick", (0, 0), 90_000_000), Returned::Dropped);
+    guest.clock().advance_to(1_800_000_000_000_000_000);
+    guest.filter(b"nodesieve.tick", (0, 0), b"{}");
+    let metrics = tree.metrics().unwrap();
+    let value =
+        |wanted: &str| host_test::ledger::samples(&metrics).find(|(name, ..)| *name == wanted).unwrap().2;
+    assert_eq!((value("nodesieve_fault_null_total"), value("nodesieve_records_kept_total")), (1, 1));
+    assert_eq!((value("nodesieve_bytes_in_total"), value("nodesieve_bytes_out_total")), (90_000_000, length));
 }
 
 /// Scenario: one line of 60 MB, of characters that JSON escapes, and of ordinary ones.
@@ -114,7 +123,10 @@ fn a_huge_line_is_cut_and_the_filter_goes_on() {
 fn bytes_that_are_not_utf8_come_back_as_they_went() {
     let (mut guest, _tree) = support::start("version: 1\nrules: [{ name: all, drop: {}, reason: test }]\n");
     let answer = guest.filter(b"t", (0, 0), b"{\"log\":\"\xff\"}");
-    // serde, like Fluent Bit's parser, takes no such string; what matters is that it was handed back.
-    assert!(matches!(answer, Returned::Lost(Loss::Json(_))), "{answer:?}");
+    // serde, like Fluent Bit's parser, takes no such string; what matters is that it was handed back as it was.
+    assert!(
+        matches!(&answer, Returned::Lost(Loss::Json { text, .. }) if text == b"{\"log\":\"\xff\"}"),
+        "{answer:?}"
+    );
     assert_eq!(guest.filter(b"t\xff", (0, 0), b"{\"a\":1}"), Returned::Kept(b"{\"a\":1}".to_vec()));
 }

@@ -127,17 +127,19 @@ impl Diagnostic {
     pub fn render(&self, source: &str, file: &str, paint: Paint) -> String {
         let (line, column) = self.position(source);
         let text = source.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-        let rest_of_line = text.chars().count().saturating_sub(column.saturating_sub(1)).max(1);
+        // Of a long line only what stands around the caret: minified files are one line.
+        let skipped = column.saturating_sub(1).saturating_sub(SHOWN / 2);
+        let text: String = text.chars().skip(skipped).take(SHOWN).collect();
+        let before = column.saturating_sub(1).saturating_sub(skipped);
+        let rest_of_line = text.chars().count().saturating_sub(before).max(1);
         let spanned = source.get(self.span.clone()).unwrap_or_default();
-        let width = spanned.lines().next().unwrap_or_default().chars().count().clamp(1, rest_of_line);
+        let width =
+            spanned.lines().next().unwrap_or_default().chars().take(SHOWN).count().clamp(1, rest_of_line);
         let number = line.to_string();
         let margin = " ".repeat(number.len());
         // A tab stays a tab in front of the caret, so that the two lines align in any terminal.
-        let indent: String = text
-            .chars()
-            .take(column.saturating_sub(1))
-            .map(|character| if character == '\t' { '\t' } else { ' ' })
-            .collect();
+        let indent: String =
+            text.chars().take(before).map(|character| if character == '\t' { '\t' } else { ' ' }).collect();
         let (kind, style) = if self.code.is_warning() { ("warning", WARNING) } else { ("error", ERROR) };
         let mut out = String::new();
         let heading = paint.apply(style, &format!("{kind}[{}]", self.code.name()));
@@ -172,11 +174,16 @@ impl Paint {
     }
 }
 
-/// All mistakes of a file, in the order of their places, as text.
+/// The mistakes of a file, in the order of their places, as text; of very many the first [`MAX_SHOWN`].
 pub fn render_all(diagnostics: &[Diagnostic], source: &str, file: &str, paint: Paint) -> String {
     let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
     sorted.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.code));
-    sorted.iter().map(|diagnostic| diagnostic.render(source, file, paint)).collect::<Vec<_>>().join("\n")
+    let shown = sorted.iter().take(MAX_SHOWN).map(|diagnostic| diagnostic.render(source, file, paint));
+    let mut out = shown.collect::<Vec<_>>().join("\n");
+    if let Some(more) = sorted.len().checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
+        out.push_str(&format!("\nand {more} more\n"));
+    }
+    out
 }
 
 /// The known word that is nearest to `word`, if any is near enough to have been meant.
@@ -217,6 +224,10 @@ fn distance(one: &str, other: &str) -> usize {
     rows.last().and_then(|row| row.last()).copied().unwrap_or_default()
 }
 
+/// How many mistakes of one file are shown: the rest would not be read, and the guest's memory is small.
+pub const MAX_SHOWN: usize = 20;
+/// How much of a source line is shown, in characters.
+const SHOWN: usize = 160;
 const ERROR: &str = "1;31";
 const WARNING: &str = "1;33";
 const HELP: &str = "1;36";
@@ -246,6 +257,21 @@ mod tests {
         assert!(at_end.contains("2 | \tx\n  | \t ^"), "{at_end}");
         let behind = Diagnostic::new(Code::Syntax, 99..120, "x").render(source, "f", Paint::Plain);
         assert!(behind.contains("f:2:3"));
+    }
+
+    #[test]
+    fn long_lines_and_long_lists_are_shown_in_part() {
+        let source = format!("{}key: value{}", "x".repeat(100_000), "y".repeat(100_000));
+        let mistake = Diagnostic::new(Code::UnknownKey, 100_000..100_003, "unknown");
+        let shown = mistake.render(&source, "f", Paint::Plain);
+        assert!(
+            shown.len() < 600 && shown.contains("xkey: value") && shown.contains("f:1:100001"),
+            "{shown}"
+        );
+        let caret = shown.lines().nth(4).unwrap().find('^');
+        assert_eq!(caret, shown.lines().nth(3).unwrap().find("key"));
+        let all = render_all(&vec![mistake; 1000], &source, "f", Paint::Plain);
+        assert!(all.len() < 20_000 && all.ends_with("and 980 more\n"));
     }
 
     #[test]

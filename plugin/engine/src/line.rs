@@ -23,10 +23,11 @@ impl<'a> Line<'a> {
 
     /// As [`Line::new`], when the escapes are known from reading the record.
     pub fn with_escapes(content: &'a [u8], escapes: Escapes) -> Line<'a> {
-        Line { raw: content, escapes, text: OnceCell::new() }
+        let raw = if escapes == Escapes::None { content } else { without_newline(content) };
+        Line { raw, escapes, text: OnceCell::new() }
     }
 
-    /// The text as written in the record, escapes and all.
+    /// The text as written in the record, escapes and all, without the newline that docker leaves at its end.
     pub fn raw(&self) -> &'a [u8] {
         self.raw
     }
@@ -55,10 +56,13 @@ impl<'a> Line<'a> {
 
     /// A string or scalar of the line's own JSON object by its path of keys, escapes resolved.
     ///
-    /// `None` when the line is not a JSON object, has no such member, or the member is an object or array.
+    /// `None` when the line is not a JSON object, has no such member, or the member is an object, an array or longer than
+    /// 16 KiB.
     pub fn field(&self, path: &[Box<str>]) -> Option<Vec<u8>> {
         let (text, level) = self.as_json();
         match json::lookup(text, level, path)? {
+            // Whatever this is, it is no key; and resolving its escapes would take its size twice again.
+            Value::String(content) if content.len() > MAX_FIELD => None,
             Value::String(content) if level == Level::Quoted => {
                 Some(json::unescape(&json::unescape(content)))
             }
@@ -78,6 +82,21 @@ impl<'a> Line<'a> {
     }
 }
 
+/// Without one trailing `\n` or `\r\n`, both as escapes; `\\n` is a backslash and a letter.
+fn without_newline(content: &[u8]) -> &[u8] {
+    let strip = |text: &[u8], escape: &[u8]| {
+        let rest = text.strip_suffix(escape)?;
+        let backslashes = rest.iter().rev().take_while(|&&byte| byte == b'\\').count();
+        (backslashes % 2 == 0).then_some(rest.len())
+    };
+    let Some(end) = strip(content, b"\\n") else { return content };
+    let line = content.get(..end).unwrap_or_default();
+    let end = strip(line, b"\\r").unwrap_or(end);
+    content.get(..end).unwrap_or_default()
+}
+
+/// Longest field that is read, in bytes as written.
+const MAX_FIELD: usize = 16 << 10;
 /// How much of a line is unescaped at most, in bytes as written: the guest's memory holds a large record once, not
 /// twice. Lines this long are cut on their way out; only a rule that looks for characters with two spellings sees the
 /// difference.
@@ -103,6 +122,20 @@ mod tests {
             (r"\\u0041", Escapes::Short),
         ] {
             assert_eq!(Line::new(content.as_bytes()).escapes(), expected, "{content}");
+        }
+    }
+
+    #[test]
+    fn the_newline_at_the_end_is_not_part_of_the_line() {
+        for (content, raw) in [
+            (r"a\n", "a"),
+            (r"a\r\n", "a"),
+            (r"\n", ""),
+            (r"a\n\n", r"a\n"),
+            (r"a\\n", r"a\\n"),
+            (r"a\r", r"a\r"),
+        ] {
+            assert_eq!(Line::new(content.as_bytes()).raw(), raw.as_bytes(), "{content}");
         }
     }
 

@@ -93,11 +93,15 @@ fn of_json(line: &Line<'_>) -> Option<Severity> {
     let mut members = Members::open(text, level).ok()?;
     while let Ok(Some(member)) = members.next() {
         if matches!(member.key, b"level" | b"severity" | b"lvl") {
-            return match member.value {
+            // One that says nothing we know leaves the word to the next.
+            let found = match member.value {
                 Value::String(text) => word(text),
                 Value::Scalar(number) => numeric(number),
                 Value::Object(_) | Value::Array(_) => None,
             };
+            if found.is_some() {
+                return found;
+            }
         }
     }
     None
@@ -167,7 +171,7 @@ fn bracketed(text: &[u8]) -> Option<Severity> {
 /// `ERROR something`, `error: something`, `WARN|something`.
 fn leading_word(text: &[u8]) -> Option<Severity> {
     let length = text.iter().take(12).take_while(|byte| byte.is_ascii_alphabetic()).count();
-    let found = word(text.get(..length)?)?;
+    let found = plain_word(text.get(..length)?, text.get(length) == Some(&b':'))?;
     let in_capitals =
         text.first().is_some_and(u8::is_ascii_uppercase) && text.get(1).is_some_and(u8::is_ascii_uppercase);
     match text.get(length) {
@@ -244,7 +248,8 @@ fn among_first_words(text: &[u8]) -> Option<Severity> {
         let ends = matches!(candidate.get(length), None | Some(b':' | b',' | b']' | b'-' | b'|' | 0x1b));
         if length >= 3
             && ends
-            && let Some(found) = word(candidate.get(..length).unwrap_or_default())
+            && let Some(found) =
+                plain_word(candidate.get(..length).unwrap_or_default(), candidate.get(length) == Some(&b':'))
         {
             return Some(found);
         }
@@ -257,6 +262,16 @@ fn after_colour(text: &[u8]) -> Option<&[u8]> {
     let rest = text.strip_prefix(b"\x1b[")?;
     let length = rest.iter().take(8).take_while(|byte| byte.is_ascii_digit() || **byte == b';').count();
     rest.get(length..)?.strip_prefix(b"m")
+}
+
+/// A level word in running text, where `config: not found` and `LOG FILE missing` are no levels. The rarer words of
+/// java.util.logging count in capitals and with a colon behind them only.
+fn plain_word(text: &[u8], before_colon: bool) -> Option<Severity> {
+    const AMBIGUOUS: [&[u8]; 8] =
+        [b"config", b"fine", b"finer", b"finest", b"default", b"log", b"silly", b"verbose"];
+    let is_ambiguous = AMBIGUOUS.iter().any(|word| text.eq_ignore_ascii_case(word));
+    let is_java = before_colon && matches!(text, b"CONFIG" | b"FINE" | b"FINER" | b"FINEST");
+    if is_ambiguous && !is_java { None } else { word(text) }
 }
 
 /// A level word in any case.

@@ -44,13 +44,13 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<Diagnostic>) {
                 let _ = read(node, &mut file, &mut mistakes);
             }
         }
+        enrich_key_is_free(&top, &file, &mut mistakes);
         file.guards = rules(source, top.get("guards"), "guard", &mut mistakes);
         file.rules = rules(source, top.get("rules"), "rule", &mut mistakes);
         names_are_unique(&[top.get("guards"), top.get("rules")], &mut mistakes);
         // A condition with a mistake has been left out: only without mistakes is a rule without conditions meant so.
         if mistakes.0.iter().all(|mistake| mistake.code.is_warning()) {
-            unreachable(top.get("guards"), &file.guards, &mut mistakes);
-            unreachable(top.get("rules"), &file.rules, &mut mistakes);
+            unreachable(&[(top.get("guards"), &file.guards), (top.get("rules"), &file.rules)], &mut mistakes);
         }
     }
     (file, mistakes.0)
@@ -167,6 +167,16 @@ fn enrich(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<(
         enrich.key = key.into();
     }
     Some(())
+}
+
+/// The metadata must not take the place of the line, nor of what says where it came from.
+fn enrich_key_is_free(top: &Section<'_>, file: &RuleFile, mistakes: &mut Mistakes) {
+    let key = &*file.enrich.key;
+    let is_taken = key == "stream" || key == "time" || file.input.message.iter().any(|name| &**name == key);
+    if is_taken && let Some(node) = top.get("enrich") {
+        let message = format!("the metadata cannot be called `{key}`: it would replace that field");
+        mistakes.note_with_help(Code::Value, &node.span, message, "leave `enrich.key` out for `kubernetes`");
+    }
 }
 
 fn fields(node: &Node, mistakes: &mut Mistakes) -> Option<Fields> {
@@ -338,24 +348,21 @@ fn names_are_unique(lists: &[Option<&Node>], mistakes: &mut Mistakes) {
     }
 }
 
-/// Warns about what stands behind a rule that decides every record for ever.
-fn unreachable(node: Option<&Node>, rules: &[Rule], mistakes: &mut Mistakes) {
-    let nodes: Vec<&Node> = node.map(children).unwrap_or_default();
-    if nodes.len() != rules.len() {
-        return;
-    }
-    let Some(last) = rules.iter().position(|rule| rule.when.is_empty() && rule.until.is_none()) else {
-        return;
-    };
-    for (index, node) in nodes.iter().enumerate().skip(last.saturating_add(1)) {
-        let name = rules.get(last).map_or("", |rule| &rule.name);
-        let here = rules.get(index).map_or("", |rule| &rule.name);
-        let span = node.span.start..node.span.start.saturating_add(1);
-        mistakes.note(
-            Code::Unreachable,
-            &span,
-            format!("`{here}` is never reached: `{name}` before it decides every record"),
-        );
+/// Warns about what stands behind a guard or rule that decides every record for ever.
+fn unreachable(lists: &[(Option<&Node>, &[Rule])], mistakes: &mut Mistakes) {
+    let mut last: Option<&str> = None;
+    for (node, rules) in lists {
+        let nodes: Vec<&Node> = node.map(children).unwrap_or_default();
+        for (node, rule) in nodes.iter().zip(rules.iter()) {
+            if let Some(name) = last {
+                let span = node.span.start..node.span.start.saturating_add(1);
+                let message =
+                    format!("`{}` is never reached: `{name}` before it decides every record", rule.name);
+                mistakes.note(Code::Unreachable, &span, message);
+            } else if rule.when.is_empty() && rule.until.is_none() {
+                last = Some(&rule.name);
+            }
+        }
     }
 }
 

@@ -95,6 +95,9 @@ fn each_code_has_a_file_that_causes_it() {
     codes(&rule("drop: {}, keep: {}, reason: x"), &["NS500"]);
     codes(&rule("drop: {}"), &["NS501"]);
     codes("version: 1\nguards: [{ name: a }, { name: b }]\n", &["NS502"]);
+    codes("version: 1\nguards: [{ name: a }]\nrules: [{ name: b, keep: {} }]\n", &["NS502"]);
+    codes("version: 1\nenrich: { key: log }\n", &["NS300"]);
+    codes("version: 1\ninput: { message: msg }\nenrich: { key: log }\n", &[]);
     codes("version: 1\nguards: [{ name: a, when: { stream: x } }, { name: b }]\n", &["NS300"]);
 }
 

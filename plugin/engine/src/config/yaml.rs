@@ -5,6 +5,7 @@
 
 use crate::diag::{Code, Diagnostic};
 use saphyr_parser::{Event, Parser, ScalarStyle};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// A part of the file.
@@ -150,6 +151,7 @@ impl<'s> Builder<'s> {
             Event::MappingStart(anchor, tag) => {
                 self.refuse_anchor(anchor != 0 || tag.is_some(), &span);
                 let mut map: Vec<(Node, Node)> = Vec::new();
+                let mut seen = BTreeSet::new();
                 let mut end = span.end;
                 while let Some((event, inner)) = self.events.next() {
                     if event == Event::MappingEnd {
@@ -159,7 +161,7 @@ impl<'s> Builder<'s> {
                     let key = self.node(event, inner);
                     let value = self.events.next().and_then(|(event, inner)| self.node(event, inner));
                     if let (Some(key), Some(value)) = (key, value) {
-                        self.check_key(&key, &map);
+                        self.check_key(&key, &mut seen);
                         map.push((key, value));
                     }
                 }
@@ -173,15 +175,14 @@ impl<'s> Builder<'s> {
         }
     }
 
-    fn check_key(&mut self, key: &Node, map: &[(Node, Node)]) {
-        let Kind::Scalar { text, .. } = &key.kind else {
-            self.mistakes.push(Diagnostic::new(Code::WrongKind, key.span.clone(), "a key must be text"));
-            return;
-        };
-        let is_same = |(other, _): &(Node, Node)| matches!(&other.kind, Kind::Scalar { text: known, .. } if known == text);
-        if map.iter().any(is_same) {
-            let message = format!("the key `{text}` stands here twice");
-            self.mistakes.push(Diagnostic::new(Code::DuplicateKey, key.span.clone(), message));
+    fn check_key(&mut self, key: &Node, seen: &mut BTreeSet<String>) {
+        match &key.kind {
+            Kind::Scalar { text, .. } if seen.insert(text.clone()) => {}
+            Kind::Scalar { text, .. } => {
+                let message = format!("the key `{text}` stands here twice");
+                self.mistakes.push(Diagnostic::new(Code::DuplicateKey, key.span.clone(), message));
+            }
+            _ => self.mistakes.push(Diagnostic::new(Code::WrongKind, key.span.clone(), "a key must be text")),
         }
     }
 

@@ -95,9 +95,10 @@ pub(super) fn met(when: &When, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -
     if when.workload.is_none() && when.container_age.is_none() {
         return Met::Yes;
     }
-    // A tag that names no container will never have metadata: the condition is false, not unknown.
+    // A tag that names no container has no metadata either. That may well be a tag prefix that does not fit, so this is
+    // no answer to act on.
     let needed = if when.workload.is_some() { "workload" } else { "container_age" };
-    let Some(meta) = metadata.get() else { return Met::No(needed) };
+    let Some(meta) = metadata.get() else { return Met::Unknown(needed) };
     let mut unknown = None;
     if let Some(globs) = &when.workload {
         match &meta.workload {

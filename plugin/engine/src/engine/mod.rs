@@ -148,10 +148,10 @@ impl Engine {
         self.counters.render(version)
     }
 
-    /// Counts a record that a face had to pass on without showing it to the engine; `fault` says why.
-    pub fn count_untouched(&mut self, fault: Metric, bytes: usize) {
+    /// Counts a record that a face had to answer without showing it to the engine; `fault` says why.
+    pub fn count_untouched(&mut self, fault: Metric, bytes_in: usize, bytes_out: usize) {
         self.counters.add(fault, 1);
-        self.count(Verdict { action: Action::Keep, why: Why::Fault(Fault::Record) }, bytes, bytes);
+        self.count(Verdict { action: Action::Keep, why: Why::Fault(Fault::Record) }, bytes_in, bytes_out);
     }
 
     /// Decides one record. `out` holds the answer when it is [`Answer::Keep`], and is cleared in any case.

@@ -194,6 +194,9 @@ impl<'a> Members<'a> {
         if let Unreadable::Found(found) = &mut self.unreadable
             && is_unreadable(text)
         {
+            if found.len() >= MAX_UNREADABLE {
+                return Err(Malformed::Syntax);
+            }
             found.push((at, end));
         }
         Ok((text, end))
@@ -327,6 +330,9 @@ pub fn is_unreadable(scalar: &[u8]) -> bool {
         _ => false,
     }
 }
+
+/// Unreadable scalars in one record; one with more is given up rather than the guest's memory.
+const MAX_UNREADABLE: usize = 1 << 18;
 
 #[cfg(test)]
 mod tests;

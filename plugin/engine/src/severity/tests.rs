@@ -45,6 +45,27 @@ fn reads_prefixes_and_openings() {
 }
 
 #[test]
+fn words_that_are_levels_only_by_accident_are_passed_over() {
+    for line in [
+        "config: open /etc/app.yaml: no such file",
+        "log: cannot write",
+        "default: connection refused",
+        "fine: 3",
+        "CONFIG missing: abort",
+        "LOG FILE missing",
+        "12:00:01 LOG FILE missing",
+        "12:00:01 CONFIG x",
+    ] {
+        check(line, None);
+    }
+    check("FINE: entering", Some(Severity::Debug));
+    check("SEVERE: cannot start", Some(Severity::Error));
+    check("{\"level\":\"config\"}", Some(Severity::Debug));
+    check("{\"level\":null,\"severity\":\"ERROR\"}", Some(Severity::Error));
+    check("{\"level\":3,\"severity\":\"error\"}", Some(Severity::Error));
+}
+
+#[test]
 fn reads_logfmt_keys_that_stand_alone() {
     check("ts=1 level=warn msg=\"x\"", Some(Severity::Warn));
     check("level=\"error\" msg=x", Some(Severity::Error));
