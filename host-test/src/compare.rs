@@ -179,13 +179,15 @@ impl Difference {
     }
 }
 
-/// Whether every sampled record has a key, so that chance decides nothing.
+/// Whether every sampled record has a key, so that chance decides nothing, and no rule hangs on the wall clock.
 pub fn is_order_independent(rules: &RuleFile) -> bool {
     let always_there = |part: &Part| matches!(part, Part::Namespace | Part::Pod | Part::Container);
-    rules.rules.iter().all(|rule| match &rule.policy {
-        Policy::Keep | Policy::Drop => true,
-        Policy::Sample(sample) => sample.by.iter().any(|key| key.0.iter().any(always_there)),
-    })
+    let has_end = rules.guards.iter().chain(&rules.rules).any(|rule| rule.until.is_some());
+    !has_end
+        && rules.rules.iter().all(|rule| match &rule.policy {
+            Policy::Keep | Policy::Drop => true,
+            Policy::Sample(sample) => sample.by.iter().any(|key| key.0.iter().any(always_there)),
+        })
 }
 
 /// The container that a record is from, by its metadata: the tag itself is not delivered.

@@ -119,6 +119,22 @@ fn a_huge_line_is_cut_and_the_filter_goes_on() {
     assert_eq!(guest.filter(b"t", (0, 0), b"{\"a\":1}"), Returned::Kept(b"{\"a\":1}".to_vec()));
 }
 
+/// Scenario: a rule file of one line with thousands of mistakes replaces a good one.
+/// Guarantees: it is refused, the old rules stay in force, and what is said about it is short.
+#[test]
+fn a_hostile_rule_file_neither_traps_nor_takes_the_rules_away() {
+    let (mut guest, tree) = support::start("version: 1\nrules: [{ name: all, drop: {}, reason: test }]\n");
+    guest.clock().advance_to(1_800_000_000_000_000_000);
+    assert_eq!(guest.filter(b"t", (0, 0), b"{\"a\":1}"), Returned::Dropped);
+    let rules: Vec<String> =
+        (0..3000).map(|n| format!(r#"{{"nmae":"r{n}","when":{{"labels":"a","message":"b:c"}}}}"#)).collect();
+    tree.put_rules(&format!(r#"{{"version":1,"rules":[{}]}}"#, rules.join(","))).unwrap();
+    assert_eq!(guest.filter(b"nodesieve.tick", (0, 0), b"{}"), Returned::Dropped);
+    assert_eq!(guest.filter(b"t", (0, 0), b"{\"a\":1}"), Returned::Dropped);
+    let said = guest.stderr();
+    assert!(said.len() < 20_000 && said.contains("more") && said.contains("stay in force"), "{said}");
+}
+
 #[test]
 fn bytes_that_are_not_utf8_come_back_as_they_went() {
     let (mut guest, _tree) = support::start("version: 1\nrules: [{ name: all, drop: {}, reason: test }]\n");

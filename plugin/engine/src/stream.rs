@@ -82,17 +82,30 @@ impl<D: Clone> Streams<D> {
             let key = Box::from(tag);
             let tag = std::str::from_utf8(tag).ok()?;
             let parsed = ContainerTag::parse(tag, prefix);
-            let range = |part: &str| {
-                let start = (part.as_ptr() as usize).wrapping_sub(tag.as_ptr() as usize);
-                start..start.wrapping_add(part.len())
-            };
-            let parts =
-                parsed.map(|found| [found.pod, found.namespace, found.container, found.id].map(range));
+            let parts = parsed.map(|found| ranges(tag, &found));
             self.tags
                 .put(key, TagState { name: tag.into(), parts, meets: meets(parsed), runs: [None, None] });
         }
         // Whichever way it was found, the tag is the most recently used one now.
         self.tags.iter_mut().next().map(|(_, state)| state)
+    }
+
+    /// Takes every tag apart again, as new rules want it, and passes each remembered verdict through `renamed`.
+    pub fn rejudge(
+        &mut self,
+        prefix: &str,
+        meets: impl Fn(Option<ContainerTag<'_>>) -> Box<[bool]>,
+        renamed: impl Fn(D) -> D,
+    ) {
+        for (_, state) in self.tags.iter_mut() {
+            let name = Rc::clone(&state.name);
+            let parsed = ContainerTag::parse(&name, prefix);
+            state.parts = parsed.map(|found| ranges(&name, &found));
+            state.meets = meets(parsed);
+            for run in state.runs.iter_mut().flatten() {
+                run.decided = renamed(run.decided.clone());
+            }
+        }
     }
 
     /// Tags remembered.
@@ -110,6 +123,14 @@ impl<D: Clone> Default for Streams<D> {
     fn default() -> Streams<D> {
         Streams::new()
     }
+}
+
+/// Where the parts of a tag stand in it.
+fn ranges(tag: &str, found: &ContainerTag<'_>) -> [Range<usize>; 4] {
+    [found.pod, found.namespace, found.container, found.id].map(|part| {
+        let start = (part.as_ptr() as usize).wrapping_sub(tag.as_ptr() as usize);
+        start..start.wrapping_add(part.len())
+    })
 }
 
 impl<D: Clone> TagState<D> {

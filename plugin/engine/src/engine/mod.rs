@@ -11,8 +11,8 @@ mod facts;
 pub use explain::{Explained, Step, StepResult};
 
 use crate::config::RuleFile;
-use crate::config::model::{Action, Policy};
-use crate::json::{Malformed, push_string};
+use crate::config::model::{Action, Policy, Rule};
+use crate::json::{self, Malformed, push_string};
 use crate::metrics::{Counters, Metric, Stage};
 use crate::pods::{Cache, Found, PodSource};
 use crate::record::{Append, Names, RecordView, Shape, TRUNCATED};
@@ -121,8 +121,12 @@ impl Engine {
         }
         self.names = names(&rules);
         self.shape = Shape::default();
-        self.streams = Streams::new();
-        self.rules = rules;
+        // A trace that is being written stays whole: its lines keep their verdict, under the same name if there is one.
+        let old = std::mem::replace(&mut self.rules, rules);
+        let rules = &self.rules;
+        let meets = |container: Option<ContainerTag<'_>>| decide::tag_meets(rules, container);
+        let renamed = |verdict: Verdict| Verdict { why: same_name(&old, rules, verdict.why), ..verdict };
+        self.streams.rejudge(&rules.input.tag_prefix, meets, renamed);
         self.prepare();
     }
 
@@ -170,16 +174,20 @@ impl Engine {
                 (answer, verdict)
             }
             Err(fault) => {
-                out.clear();
                 let metric = match fault {
                     Fault::Utf8 => Metric::FaultUtf8,
                     Fault::Record => Metric::FaultRecord,
                     Fault::Depth => Metric::FaultDepth,
                 };
                 self.counters.add(metric, 1);
+                out.clear();
+                // A record that is only too deep may still hold numbers that would lose it on the way back.
+                let mended = if fault == Fault::Depth { json::mend(input.text, out) } else { 0 };
+                self.counters.add(Metric::NumbersMended, mended as u64);
+                let answer = if mended > 0 { Answer::Keep } else { Answer::Echo };
                 let verdict = Verdict { action: Action::Keep, why: Why::Fault(fault) };
-                self.count(verdict, input.text.len(), input.text.len());
-                (Answer::Echo, verdict)
+                self.count(verdict, input.text.len(), if mended > 0 { out.len() } else { input.text.len() });
+                (answer, verdict)
             }
         }
     }
@@ -295,6 +303,19 @@ impl Engine {
             .chain(outcomes)
             .map(|(name, stage)| counters.row(name, stage))
             .collect();
+    }
+}
+
+/// What decided, by its place in other rules; a guard or rule that is not in them any more has decided as no rule.
+fn same_name(old: &RuleFile, new: &RuleFile, why: Why) -> Why {
+    let find = |old: &[Rule], new: &[Rule], at: usize| {
+        let name = &old.get(at)?.name;
+        new.iter().position(|rule| rule.name == *name)
+    };
+    match why {
+        Why::Guard(at) => find(&old.guards, &new.guards, at).map_or(Why::NoMatch, Why::Guard),
+        Why::Rule(at) => find(&old.rules, &new.rules, at).map_or(Why::NoMatch, Why::Rule),
+        other => other,
     }
 }
 

@@ -102,6 +102,27 @@ fn counters_outlive_a_change_of_rules() {
 }
 
 #[test]
+fn a_trace_stays_whole_over_a_change_of_rules() {
+    let guarded = "version: 1\nguards: [{ name: errors, when: { severity: '>=error' } }]\ndefaults: { no_match: drop }\n";
+    let mut engine = engine(guarded);
+    let answer =
+        |engine: &mut Engine, text: &str| engine.filter(input(text), Now(5), &mut NoPods, &mut Vec::new());
+    assert_eq!(answer(&mut engine, r#"{"log":"ERROR x"}"#).0, Answer::Keep);
+    let with_another = guarded.replace("guards: [", "guards: [{ name: new, when: { message: never } }, ");
+    engine.replace_rules(load(&with_another).unwrap().rules);
+    assert_eq!(
+        answer(&mut engine, r#"{"log":"  at y"}"#),
+        (Answer::Keep, Verdict { action: Action::Keep, why: Why::Guard(1) })
+    );
+    engine.replace_rules(load("version: 1\ndefaults: { no_match: drop }\n").unwrap().rules);
+    assert_eq!(
+        answer(&mut engine, r#"{"log":"  at z"}"#).1,
+        Verdict { action: Action::Keep, why: Why::NoMatch }
+    );
+    assert_eq!(answer(&mut engine, r#"{"log":"ERROR x"}"#).0, Answer::Drop);
+}
+
+#[test]
 fn a_dropped_record_costs_no_lookup() {
     let mut engine = engine(RULES);
     engine.filter(input(r#"{"log":"noise"}"#), Now(5), &mut NoPods, &mut Vec::new());

@@ -331,6 +331,37 @@ pub fn is_unreadable(scalar: &[u8]) -> bool {
     }
 }
 
+/// Copies a JSON text with every unreadable number in quotes, whatever its depth; how many there were.
+///
+/// Only tokens are looked at. A text that is no JSON is copied as far as it can be told apart.
+pub fn mend(text: &[u8], out: &mut Vec<u8>) -> usize {
+    out.clear();
+    let (mut at, mut mended) = (0usize, 0usize);
+    while let Some(&byte) = text.get(at) {
+        let end = match byte {
+            b'"' => plain_end(text, at.wrapping_add(1)).map_or(text.len(), |(_, after, _)| after),
+            b'{' | b'}' | b'[' | b']' | b',' | b':' | b' ' | b'\n' | b'\t' | b'\r' => at.wrapping_add(1),
+            _ => {
+                let rest = text.get(at..).unwrap_or_default();
+                let ends =
+                    |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r' | b'"');
+                at.wrapping_add(rest.iter().position(ends).unwrap_or(rest.len()))
+            }
+        };
+        let token = text.get(at..end).unwrap_or_default();
+        if byte != b'"' && is_unreadable(token) {
+            mended = mended.wrapping_add(1);
+            out.push(b'"');
+            out.extend_from_slice(token);
+            out.push(b'"');
+        } else {
+            out.extend_from_slice(token);
+        }
+        at = end;
+    }
+    mended
+}
+
 /// Unreadable scalars in one record; one with more is given up rather than the guest's memory.
 const MAX_UNREADABLE: usize = 1 << 18;
 

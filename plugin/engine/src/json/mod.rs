@@ -13,7 +13,7 @@ mod members;
 
 pub use escape::{Escapes, cut, push_string, unescape, unescape_into};
 pub(crate) use members::plain_end;
-pub use members::{Level, Malformed, Member, Members, Value, skip_blank};
+pub use members::{Level, Malformed, Member, Members, Value, mend, skip_blank};
 
 /// How deep containers may nest inside a record.
 pub const MAX_DEPTH: u32 = 256;

@@ -10,6 +10,7 @@ pub use shape::Shape;
 
 use crate::json::{self, Escapes, Level, Malformed, Member, Members, Value};
 use crate::line::Line;
+use std::ops::Range;
 
 /// Which top-level members of a record mean something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,7 +168,7 @@ impl<'a> RecordView<'a> {
     ///
     /// A record that is larger gets its message cut on a character boundary; if that is not enough, its other members
     /// go, largest first; if even the appended ones do not fit, they go too. It is marked `"truncated":<bytes>`, the
-    /// number being its size before.
+    /// number being the size that it would have had with what is appended.
     pub fn write(&self, append: &[Append<'_>], limit: usize, out: &mut Vec<u8>) -> Written {
         out.clear();
         let replaced = self.has_any(append);
@@ -177,7 +178,7 @@ impl<'a> RecordView<'a> {
         let length = if is_spliced {
             self.close.wrapping_add(appended_length(self.members == 0, append))
         } else {
-            self.length(&parts, append)
+            length_of(&parts, append)
         };
         // Never built whole when it is too large: the guest's memory may not hold it twice.
         if length > limit {
@@ -196,61 +197,54 @@ impl<'a> RecordView<'a> {
         self.doubled.iter().any(|own| append.iter().any(|other| is_key(own, other.key)))
     }
 
-    /// The members that stay, as spans of the text.
-    fn parts(&self, append: &[Append<'_>]) -> Vec<Span> {
+    /// The members that stay, each with the unreadable numbers in it. Both stand in the order of the text, so one walk
+    /// over each does.
+    fn parts(&self, append: &[Append<'_>]) -> Vec<Part> {
         let mut parts = Vec::with_capacity(self.members);
         let Ok(mut members) = Members::open(self.text, Level::Plain) else { return parts };
+        let mut next = 0usize;
         while let Ok(Some(member)) = members.next() {
+            let from = next;
+            while self.unreadable.get(next).is_some_and(|span| span.1 <= member.end) {
+                next = next.wrapping_add(1);
+            }
             if !append.iter().any(|other| is_key(member.key, other.key)) {
-                parts.push(Span { start: member.start, end: member.end });
+                let span = Span { start: member.start, end: member.end };
+                parts.push(Part { span, unreadable: from..next });
             }
         }
         parts
     }
 
     /// Puts the record together; `message` replaces the line's text.
-    fn assemble(&self, parts: &[Span], message: Option<&[u8]>, append: &[Append<'_>], out: &mut Vec<u8>) {
+    fn assemble(&self, parts: &[Part], message: Option<&[u8]>, append: &[Append<'_>], out: &mut Vec<u8>) {
         out.clear();
         out.push(b'{');
+        let copy = |from: usize, to: usize, out: &mut Vec<u8>| {
+            out.extend_from_slice(self.text.get(from..to).unwrap_or_default());
+        };
         for (index, part) in parts.iter().enumerate() {
             if index > 0 {
                 out.push(b',');
             }
-            let mut from = part.start;
-            let copy = |from: usize, to: usize, out: &mut Vec<u8>| {
-                out.extend_from_slice(self.text.get(from..to).unwrap_or_default());
-            };
-            if let (Some(message), Some(line)) = (message, self.message.map(|(span, _)| span))
-                && part.start <= line.start
-                && line.end <= part.end
+            let mut from = part.span.start;
+            if let (Some(message), Some((line, _))) = (message, self.message)
+                && self.holds_line(part)
             {
                 copy(from, line.start, out);
                 out.extend_from_slice(message);
                 from = line.end;
             }
-            for &(start, end) in
-                self.unreadable.iter().filter(|span| part.start <= span.0 && span.1 <= part.end)
-            {
+            for &(start, end) in self.unreadable.get(part.unreadable.clone()).unwrap_or_default() {
                 copy(from, start, out);
                 out.push(b'"');
                 copy(start, end, out);
                 out.push(b'"');
                 from = end;
             }
-            copy(from, part.end, out);
+            copy(from, part.span.end, out);
         }
         push_members(out, parts.is_empty(), append);
-    }
-
-    /// How long [`RecordView::assemble`] would make the record.
-    fn length(&self, parts: &[Span], append: &[Append<'_>]) -> usize {
-        let own = parts.iter().map(|part| part.end.wrapping_sub(part.start)).sum::<usize>();
-        let within =
-            |span: &&(usize, usize)| parts.iter().any(|part| part.start <= span.0 && span.1 <= part.end);
-        let quotes = self.unreadable.iter().filter(within).count().wrapping_mul(2);
-        let commas = parts.len().saturating_sub(1);
-        let rest = appended_length(parts.is_empty(), append).wrapping_add(1);
-        own.wrapping_add(quotes).wrapping_add(commas).wrapping_add(rest)
     }
 
     fn cut_down(&self, length: usize, append: &[Append<'_>], limit: usize, out: &mut Vec<u8>) {
@@ -260,33 +254,62 @@ impl<'a> RecordView<'a> {
         let mut parts = self.parts(&append);
         let message = self.line();
         let content = message.as_ref().map_or(b"".as_slice(), |line| line.raw());
-        loop {
-            let has_line = parts.iter().any(|part| self.holds_line(part));
-            let line = if has_line { content.len() } else { 0 };
-            let without_line = self.length(&parts, &append).saturating_sub(line);
-            if let Some(room) = limit.checked_sub(without_line) {
-                self.assemble(&parts, Some(json::cut(content, room)), &append, out);
-                return;
-            }
-            // The line alone was not enough: the largest other member goes, then what we would add.
-            let largest = parts
-                .iter()
-                .enumerate()
-                .filter(|(_, part)| !self.holds_line(part))
-                .max_by_key(|(_, part)| part.end.wrapping_sub(part.start))
-                .map(|(index, _)| index);
-            match largest {
-                Some(index) => drop(parts.remove(index)),
-                None if append.len() > 1 => drop(append.remove(0)),
-                // Not even the mark fits beside the line's key: the limit is far above that.
-                None => return self.assemble(&parts, Some(b""), &append, out),
+        let line = self.message.filter(|_| parts.iter().any(|part| self.holds_line(part)));
+        let line_length = line.map_or(0, |(span, _)| span.end.wrapping_sub(span.start));
+        let mut needed = length_of(&parts, &append).saturating_sub(line_length);
+
+        // When the line alone is not enough, the other members go, largest first. Each takes its comma along.
+        let mut others: Vec<usize> = Vec::new();
+        if needed > limit {
+            others.extend(
+                parts.iter().enumerate().filter(|(_, part)| !self.holds_line(part)).map(|(index, _)| index),
+            );
+            others.sort_by_key(|index| parts.get(*index).map_or(0, Part::length));
+        }
+        let mut dropped = vec![false; if needed > limit { parts.len() } else { 0 }];
+        while needed > limit
+            && let Some(index) = others.pop()
+        {
+            needed = needed.saturating_sub(parts.get(index).map_or(0, Part::length)).saturating_sub(1);
+            if let Some(flag) = dropped.get_mut(index) {
+                *flag = true;
             }
         }
+        let mut flags = dropped.into_iter();
+        parts.retain(|_| !flags.next().unwrap_or(false));
+        // Then what we would add, but for the mark itself.
+        while needed > limit && append.len() > 1 {
+            append.remove(0);
+            needed = length_of(&parts, &append).saturating_sub(line_length);
+        }
+        let room = limit.saturating_sub(needed);
+        self.assemble(&parts, Some(json::cut(content, room)), &append, out);
     }
 
-    fn holds_line(&self, part: &Span) -> bool {
-        self.message.is_some_and(|(line, _)| part.start <= line.start && line.end <= part.end)
+    fn holds_line(&self, part: &Part) -> bool {
+        self.message.is_some_and(|(line, _)| part.span.start <= line.start && line.end <= part.span.end)
     }
+}
+
+/// A member that stays.
+#[derive(Clone, Debug)]
+struct Part {
+    span: Span,
+    /// Which of the record's unreadable numbers are in it.
+    unreadable: Range<usize>,
+}
+
+impl Part {
+    /// Its bytes when written, quotes around unreadable numbers included.
+    fn length(&self) -> usize {
+        self.span.end.wrapping_sub(self.span.start).wrapping_add(self.unreadable.len().wrapping_mul(2))
+    }
+}
+
+/// How long a record of these parts is.
+fn length_of(parts: &[Part], append: &[Append<'_>]) -> usize {
+    let own = parts.iter().fold(parts.len().saturating_sub(1), |sum, part| sum.wrapping_add(part.length()));
+    own.wrapping_add(appended_length(parts.is_empty(), append)).wrapping_add(1)
 }
 
 /// How many bytes [`push_members`] adds.

@@ -99,6 +99,19 @@ fn the_limit_is_met_exactly_and_lengths_are_what_is_written() {
     }
 }
 
+/// Guarantees: a record of very many members and numbers is written in linear time; a slower way would take minutes.
+#[test]
+fn records_of_many_members_are_written_quickly() {
+    let members: Vec<String> = (0..60_000).map(|n| format!("\"k{n}\":[inf,{n}]")).collect();
+    let text = format!("{{{}}}", members.join(","));
+    let (whole, written) = write(&text, &[("kubernetes", "{}")], 10_000_000);
+    assert_eq!(written.mended, 60_000);
+    assert!(whole.contains("\"k59999\":[\"inf\",59999]"));
+    let (cut, _) = write(&text, &[("kubernetes", "{}")], 500_000);
+    assert!((499_900..=500_000).contains(&cut.len()), "{}", cut.len());
+    assert!(serde_json::from_str::<serde_json::Value>(&cut).is_ok());
+}
+
 #[test]
 fn a_record_without_a_line_loses_its_largest_members() {
     let text = format!(r#"{{"a":"{}","b":[{}1],"c":"small"}}"#, "x".repeat(900), "1,".repeat(600));
