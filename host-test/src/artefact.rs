@@ -122,7 +122,7 @@ fn debian_cargo() -> Option<Command> {
         )
         .arg("-Zbuild-std=std,panic_abort")
         // std is a dependency like any other here, and what is linked into the module must not be left unoptimised.
-        .args(["--config", "profile.release.package.'*'.opt-level=3"]);
+        .args(["--config", "profile.release.package.'*'.opt-level=2"]);
     Some(cargo)
 }
 
