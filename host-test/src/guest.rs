@@ -45,6 +45,7 @@ pub struct Guest {
     clock: Clock,
     stderr: MemoryOutputPipe,
     fuel_used: u64,
+    fuel_limit: u64,
 }
 
 /// What became of a record.
@@ -175,7 +176,7 @@ impl Guest {
         let filter = instance.get_typed_func(&mut store, "filter").map_err(load)?;
         let malloc = instance.get_typed_func(&mut store, "malloc").map_err(load)?;
         let free = instance.get_typed_func(&mut store, "free").map_err(load)?;
-        Ok(Guest { store, memory, filter, malloc, free, clock, stderr, fuel_used: 0 })
+        Ok(Guest { store, memory, filter, malloc, free, clock, stderr, fuel_used: 0, fuel_limit: u64::MAX })
     }
 
     /// The guest's clock.
@@ -204,6 +205,14 @@ impl Guest {
         returned
     }
 
+    /// As [`Guest::filter`], but the guest traps after so many instructions: what a fault in the middle of a call does.
+    pub fn filter_interrupted(&mut self, tag: &[u8], time: (u32, u32), text: &[u8], fuel: u64) -> Returned {
+        self.fuel_limit = fuel;
+        let returned = self.filter(tag, time, text);
+        self.fuel_limit = u64::MAX;
+        returned
+    }
+
     /// Instructions of the last call.
     pub fn fuel_used(&self) -> u64 {
         self.fuel_used
@@ -222,9 +231,10 @@ impl Guest {
     fn call(&mut self, tag: u32, tag_length: usize, time: (u32, u32), text: u32, length: usize) -> Returned {
         let arguments = (tag, clamp(tag_length), time.0, time.1, text, clamp(length));
         // Refilling cannot fail: fuel is switched on for this engine.
-        let _ = self.store.set_fuel(u64::MAX);
+        let _ = self.store.set_fuel(self.fuel_limit);
         let answer = self.filter.call(&mut self.store, arguments);
-        self.fuel_used = u64::MAX.wrapping_sub(self.store.get_fuel().unwrap_or(u64::MAX));
+        self.fuel_used = self.fuel_limit.saturating_sub(self.store.get_fuel().unwrap_or(u64::MAX));
+        let _ = self.store.set_fuel(u64::MAX);
         match answer {
             Err(trap) => Returned::Lost(Loss::Trap(trap.root_cause().to_string())),
             Ok(pointer) => self.read(pointer),

@@ -135,6 +135,33 @@ fn a_hostile_rule_file_neither_traps_nor_takes_the_rules_away() {
     assert!(said.len() < 20_000 && said.contains("more") && said.contains("stay in force"), "{said}");
 }
 
+/// Scenario: a call traps half-way, at several points of it.
+/// Guarantees: that record is lost, as the host has it; from then on all records pass untouched, ticks still end in the
+/// filter, and the metrics say what happened.
+#[test]
+fn after_a_call_that_never_returned_records_pass_untouched() {
+    for fuel in [500, 2000, 3500] {
+        let (mut guest, tree) =
+            support::start("version: 1\nrules: [{ name: all, drop: {}, reason: test }]\n");
+        guest.clock().advance_to(1_800_000_000_000_000_000);
+        let record = br#"{"stream":"stdout","log":"a line of some length, so that there is work to do"}"#;
+        assert_eq!(guest.filter(b"t", (0, 0), record), Returned::Dropped);
+        let lost = guest.filter_interrupted(b"another-tag", (0, 0), record, fuel);
+        assert!(matches!(lost, Returned::Lost(Loss::Trap(_))), "{fuel}: {lost:?}");
+        assert_eq!(guest.filter(b"t", (0, 0), record), Returned::Kept(record.to_vec()), "{fuel}");
+        guest.clock().advance_to(1_800_000_020_000_000_000);
+        assert_eq!(guest.filter(b"nodesieve.tick", (0, 0), b"{}"), Returned::Dropped, "{fuel}");
+        let metrics = tree.metrics().unwrap();
+        let value =
+            |wanted: &str| host_test::ledger::samples(&metrics).find(|(name, ..)| *name == wanted).unwrap().2;
+        assert_eq!(
+            (value("nodesieve_pass_through"), value("nodesieve_fault_unfinished_total")),
+            (1, 1),
+            "{fuel}"
+        );
+    }
+}
+
 #[test]
 fn bytes_that_are_not_utf8_come_back_as_they_went() {
     let (mut guest, _tree) = support::start("version: 1\nrules: [{ name: all, drop: {}, reason: test }]\n");
