@@ -15,6 +15,7 @@ pub mod guest;
 pub mod host_json;
 pub mod inputs;
 pub mod ledger;
+pub mod matching;
 pub mod money;
 pub mod replay;
 pub mod report;

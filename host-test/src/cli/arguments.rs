@@ -23,6 +23,8 @@ pub(super) enum Command {
     Check(Check),
     /// For each record on stdin: every rule with the condition that failed, and the verdict
     Explain(Explain),
+    /// Prints the lines of stdin that a CloudWatch pattern matches, or answers questions in batch
+    Match(Match),
     /// Runs a real Fluent Bit (FLUENT_BIT or PATH) on the sample logs and compares what arrives with the replay
     FluentBit(FluentBit),
     /// Writes the sample logs and pod list that conf/samples holds
@@ -119,6 +121,16 @@ pub(super) struct Explain {
     pub(super) pods: Option<PathBuf>,
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Match {
+    /// The pattern; each line of stdin is an event
+    #[arg(required_unless_present = "batch", conflicts_with = "batch")]
+    pub(super) pattern: Option<String>,
+    /// Reads {"pattern","event"} or {"selector","labels"} per line, answers {"match":bool} or {"error":{...}}
+    #[arg(long)]
+    pub(super) batch: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,9 +1,10 @@
 //! What each command does.
 
-use crate::cli::arguments::{Check, Explain, FluentBit, Format, Replay, Samples};
+use crate::cli::arguments::{Check, Explain, FluentBit, Format, Match, Replay, Samples};
 use crate::compare::{Comparison, Difference, ORDER_INDEPENDENT};
 use crate::explain::{PodFiles, explain as explain_record, text as explain_text};
 use crate::inputs::{self, Record};
+use crate::matching::{answer, event_matches};
 use crate::money::Prices;
 use crate::replay::{self, write_pods};
 use crate::rule_files::{self, Finding};
@@ -11,8 +12,9 @@ use crate::{artefact, fluent_bit, report, samples as sample_data};
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nodesieve_engine::config::Loaded;
-use nodesieve_engine::diag::Paint;
+use nodesieve_engine::diag::{Code, Diagnostic, Paint};
 use nodesieve_engine::engine::Engine;
+use nodesieve_engine::pattern::Pattern;
 use std::fs::File;
 use std::io::{BufRead as _, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -135,6 +137,46 @@ pub(super) fn explain(arguments: &Explain) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn matching(arguments: &Match) -> anyhow::Result<ExitCode> {
+    let stdin = std::io::stdin().lock();
+    let mut stdout = BufWriter::new(std::io::stdout().lock());
+    let mut lines = stdin
+        .split(b'\n')
+        .map(|line| line.map(|line| String::from_utf8_lossy(&line).into_owned()).context("read from stdin"));
+    let Some(text) = &arguments.pattern else {
+        for line in lines {
+            let line = line?;
+            if !line.trim().is_empty() {
+                writeln!(stdout, "{}", serde_json::to_string(&answer(&line))?).context("write to stdout")?;
+            }
+        }
+        stdout.flush().context("write to stdout")?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let pattern = match Pattern::parse(text) {
+        Ok(pattern) => pattern,
+        Err(error) => {
+            let shown =
+                Diagnostic::new(Code::Pattern, error.span.clone(), error.to_string()).with_help(error.help());
+            anstream::eprint!("{}", shown.render(text, "pattern", Paint::Ansi));
+            return Ok(ExitCode::from(2));
+        }
+    };
+    for warning in pattern.warnings(text) {
+        anstream::eprintln!("warning: {}; {}", warning.message, warning.help);
+    }
+    let found = lines.try_fold(false, |found, line| {
+        let line = line?;
+        let matches = event_matches(&pattern, line.strip_suffix('\r').unwrap_or(&line));
+        if matches {
+            writeln!(stdout, "{line}").context("write to stdout")?;
+        }
+        anyhow::Ok(found || matches)
+    })?;
+    stdout.flush().context("write to stdout")?;
+    Ok(ExitCode::from(u8::from(!found)))
 }
 
 pub(super) fn fluent_bit(arguments: &FluentBit) -> anyhow::Result<ExitCode> {

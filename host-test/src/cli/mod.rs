@@ -16,6 +16,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Replay(replay) => commands::replay(&replay),
         Command::Check(check) => commands::check(&check),
         Command::Explain(explain) => commands::explain(&explain),
+        Command::Match(arguments) => commands::matching(&arguments),
         Command::FluentBit(fluent_bit) => commands::fluent_bit(&fluent_bit),
         Command::Samples(samples) => commands::samples(&samples),
     }

@@ -25,6 +25,7 @@ pub mod pattern;
 pub mod pods;
 pub mod record;
 pub mod sample;
+pub mod selector;
 pub mod severity;
 pub mod stream;
 pub mod swar;

@@ -4,7 +4,7 @@
 //! `level`?) can be answered on the escaped text, and unescaping every line would cost more than all the rest of the
 //! filter. [`Line::escapes`] says which shortcuts are sound; [`Line::text`] unescapes once and remembers.
 
-use crate::json::{self, Escapes, Level, Value};
+use crate::json::{self, Escapes, Level, Outline, Value};
 use std::cell::OnceCell;
 
 /// A line of log text inside a record.
@@ -13,6 +13,7 @@ pub struct Line<'a> {
     raw: &'a [u8],
     escapes: Escapes,
     text: OnceCell<Vec<u8>>,
+    outline: OnceCell<Option<Outline>>,
 }
 
 impl<'a> Line<'a> {
@@ -24,7 +25,12 @@ impl<'a> Line<'a> {
     /// As [`Line::new`], when the escapes are known from reading the record.
     pub fn with_escapes(content: &'a [u8], escapes: Escapes) -> Line<'a> {
         let raw = if escapes == Escapes::None { content } else { without_newline(content) };
-        Line { raw, escapes, text: OnceCell::new() }
+        Line { raw, escapes, text: OnceCell::new(), outline: OnceCell::new() }
+    }
+
+    /// The line with all that is written, a newline at its end included.
+    pub fn exactly(content: &'a [u8]) -> Line<'a> {
+        Line { raw: content, escapes: Escapes::of(content), text: OnceCell::new(), outline: OnceCell::new() }
     }
 
     /// The text as written in the record, escapes and all, without the newline that docker leaves at its end.
@@ -52,6 +58,15 @@ impl<'a> Line<'a> {
             Escapes::Short | Escapes::Wide => (self.raw, Level::Quoted),
             Escapes::Irregular => (self.text(), Level::Plain),
         }
+    }
+
+    /// The members of the line if it is exactly one JSON object, by their places in [`Line::as_json`]; walked once.
+    pub fn outline(&self) -> Option<&Outline> {
+        let walk = || {
+            let (text, level) = self.as_json();
+            Outline::of(text, level)
+        };
+        self.outline.get_or_init(walk).as_ref()
     }
 
     /// A string or scalar of the line's own JSON object by its path of keys, escapes resolved.

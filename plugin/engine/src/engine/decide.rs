@@ -4,6 +4,7 @@ use crate::config::RuleFile;
 use crate::config::model::{Action, Policy, Rule, Sample, SeverityTest, When};
 use crate::engine::facts::{Facts, Metadata, age_holds};
 use crate::engine::{Verdict, Why};
+use crate::pattern::Searched;
 use crate::tag::ContainerTag;
 use crate::time::Now;
 
@@ -88,7 +89,7 @@ pub(super) fn met(when: &When, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -
         }
     }
     if let Some(pattern) = &when.message
-        && !facts.line.is_some_and(|line| pattern.matches(line))
+        && !facts.line.is_some_and(|line| pattern.matches(&Searched::alone(line)))
     {
         return Met::No("message");
     }

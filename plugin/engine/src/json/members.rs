@@ -122,6 +122,36 @@ impl<'a> Members<'a> {
         }
     }
 
+    /// Starts at the first `[` of `text`, for [`Members::next_element`]; blanks before it are skipped.
+    ///
+    /// # Errors
+    /// [`Malformed::Syntax`] when the first byte that is not blank is not `[`.
+    pub fn open_array(text: &'a [u8], level: Level) -> Result<Members<'a>, Malformed> {
+        let at = skip_blank(text, 0, level);
+        if text.get(at) != Some(&b'[') {
+            return Err(Malformed::Syntax);
+        }
+        Ok(Members { text, level, at: at.wrapping_add(1), first: true, unreadable: Unreadable::Ignored })
+    }
+
+    /// The next element of an array, or `None` behind the last.
+    ///
+    /// # Errors
+    /// [`Malformed`] as for [`Members::next`].
+    pub fn next_element(&mut self) -> Result<Option<Value<'a>>, Malformed> {
+        let mut at = skip_blank(self.text, self.at, self.level);
+        match self.text.get(at) {
+            Some(b']') => return Ok(None),
+            Some(b',') if !self.first => at = skip_blank(self.text, at.wrapping_add(1), self.level),
+            Some(_) if self.first => {}
+            _ => return Err(Malformed::Syntax),
+        }
+        self.first = false;
+        let (value, end, _) = self.value(at)?;
+        self.at = end;
+        Ok(Some(value))
+    }
+
     /// The next member, or `None` behind the last.
     ///
     /// # Errors

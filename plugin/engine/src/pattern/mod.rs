@@ -1,8 +1,7 @@
 //! CloudWatch Logs filter patterns: a pattern that a team tested in the console decides the same on the node.
 //!
 //! # Syntax
-//! This version reads *term* patterns. The first character selects the form: `{` (JSON), `[` (space-delimited) and
-//! `%` (regular expression) are recognised and refused as not yet supported; anything else is terms.
+//! The first character selects the form, and blanks around a pattern do not count:
 //!
 //! | pattern | matches an event |
 //! |---|---|
@@ -10,12 +9,20 @@
 //! | `"GET /healthz"` | that contains the phrase; anything but letters, digits, `_` and `.` needs the quotes |
 //! | `ERROR -retry` | that contains `ERROR` and does not contain `retry` |
 //! | `?ERROR ?WARN` | that contains any of them; next to plain or excluded terms, optional terms are ignored |
+//! | `%user-[0-9]+%` | in which the regular expression is found, see [`Regex`] |
+//! | `{ $.status >= 500 && $.user NOT EXISTS }` | that is one JSON object and meets the conditions, see [`Selector`] |
+//! | `[ip, user, ..., status = 4*, bytes]` | whose fields, split at blanks, are as listed |
 //! | empty, or only blanks | always |
 //!
 //! # Matching
-//! Case-sensitive, substrings, on the line without one trailing newline. `-` and `?` start a new term even inside a
-//! word, as in AWS: `a-b` is `a` and not `b`. `" "` (a quoted blank) matches everything, as AWS's documentation
-//! promises and its service does not.
+//! Case-sensitive. Terms are substrings; `-` and `?` start a new term even inside a word, as in AWS: `a-b` is `a` and
+//! not `b`. `" "` (a quoted blank) matches everything, as AWS's documentation promises and its service does not. A JSON
+//! condition is true of nodes that exist: `$.a != 1` is false where there is no `$.a`. `*` in a value stands for any run
+//! of characters wherever it stands, where AWS does not backtrack.
+//!
+//! # Limits
+//! 1024 characters, two regular expressions, three selectors with a wildcard and one in each, as in AWS; and 64 nested
+//! parentheses. Every form takes time linear in the line and in the pattern, and no stack that grows with either.
 //!
 //! # Errors
 //! [`PatternError`] names the offending character or token and where it stands.
@@ -24,40 +31,99 @@
 //! and Live Tail*, and recorded answers of its `TestMetricFilter`.
 
 mod display;
+mod doubt;
 mod error;
+mod fields;
+mod joined;
+mod lex;
+mod logic;
+mod number;
+mod object;
 mod parse;
+mod regex;
 mod search;
 mod terms;
+mod value;
+mod why;
+mod wildcard;
 
-pub use error::{PatternError, PatternErrorKind, PatternWarning};
-pub use terms::Terms;
+pub use doubt::PatternWarning;
+pub use error::{PatternError, PatternErrorKind};
+pub use logic::Truth;
+pub use object::{Document, Enriched, Missing, Selector};
+pub use regex::Regex;
+pub use search::Searched;
+pub use terms::{Sign, Terms};
 
-use crate::line::Line;
+use crate::pattern::search::Needle;
 
 /// A compiled pattern.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pattern {
-    terms: Terms,
+    form: Form,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Form {
+    Terms(Terms),
+    Regex(Regex),
+    Object(object::ObjectPattern),
+    /// With a text that every matching line contains.
+    Fields(Box<fields::FieldPattern>, Option<Needle>),
 }
 
 impl Pattern {
     /// Compiles a pattern.
     ///
     /// # Errors
-    /// [`PatternError`] for more than 1024 characters, a character that needs quotes (`a:b`), an unclosed quote, an
-    /// empty phrase (`""`), a sign without a term (`- `), text that touches a quote (`"a"b`), and for the forms that
-    /// are not supported yet (`{ $.a = 1 }`, `[a, b]`, `%a+%`).
+    /// [`PatternError`] for what [`PatternErrorKind`] lists, each with its example.
     pub fn parse(text: &str) -> Result<Pattern, PatternError> {
-        parse::parse(text).map(|terms| Pattern { terms })
+        parse::parse(text).map(|form| Pattern { form })
     }
 
     /// Whether the line matches. Never fails.
-    pub fn matches(&self, line: &Line<'_>) -> bool {
-        self.terms.matches(line)
+    pub fn matches(&self, line: &Searched<'_>) -> bool {
+        match &self.form {
+            Form::Terms(terms) => terms.matches(line),
+            Form::Regex(regex) => regex.matches(line),
+            Form::Object(object) => object.holds(&Document::Line(line.line())),
+            Form::Fields(fields, needed) => {
+                needed.as_ref().is_none_or(|needed| line.has(needed)) && fields.matches(line.line().text())
+            }
+        }
     }
 
-    /// What is legal in the pattern but surely not meant, such as `abc-123` or `?a b`.
-    pub fn warnings(&self, text: &str) -> Vec<PatternWarning> {
-        error::warnings(&self.terms, text)
+    /// Whether it is of the JSON form, which may be asked about a whole record.
+    pub fn is_object(&self) -> bool {
+        matches!(self.form, Form::Object(_))
+    }
+
+    /// Whether a record matches; other forms than JSON match none.
+    pub fn matches_document(&self, document: &Document<'_>) -> Truth {
+        match &self.form {
+            Form::Object(object) => object.truth(document),
+            _ => Truth::No,
+        }
+    }
+
+    /// Whether it asks for what stands under `key` in a record, as far as a tag does not say it.
+    pub fn reaches_into(&self, key: &str) -> bool {
+        match &self.form {
+            Form::Object(object) => object.selectors().any(|selector| selector.reaches_into(key)),
+            _ => false,
+        }
+    }
+
+    /// The texts that are searched for in the line.
+    pub(crate) fn needles_mut(&mut self) -> Box<dyn Iterator<Item = &mut Needle> + '_> {
+        match &mut self.form {
+            Form::Terms(terms) => Box::new(terms.needles_mut()),
+            Form::Regex(regex) => Box::new(regex.needles_mut().iter_mut()),
+            Form::Fields(_, needed) => Box::new(needed.iter_mut()),
+            Form::Object(_) => Box::new(std::iter::empty()),
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,9 +10,32 @@ use crate::line::Line;
 use crate::swar;
 use memchr::memmem;
 
+/// A line that terms are searched for in.
+#[derive(Clone, Copy, Debug)]
+pub struct Searched<'r> {
+    line: &'r Line<'r>,
+}
+
+impl<'r> Searched<'r> {
+    /// A line by itself.
+    pub fn alone(line: &'r Line<'r>) -> Searched<'r> {
+        Searched { line }
+    }
+
+    /// The line.
+    pub fn line(&self) -> &'r Line<'r> {
+        self.line
+    }
+
+    /// Whether a text occurs in it.
+    pub(super) fn has(&self, needle: &Needle) -> bool {
+        needle.occurs_in(self.line)
+    }
+}
+
 /// A text to search for, prepared.
 #[derive(Clone, Debug)]
-pub(super) struct Needle {
+pub(crate) struct Needle {
     text: String,
     plain: Prepared,
     /// As the host writes it inside a JSON string; `None` when it holds characters with more than one spelling.
@@ -43,11 +66,13 @@ impl Needle {
         &self.text
     }
 
-    /// Whether the text occurs in the line. A single blank occurs everywhere (see [`crate::pattern`]).
+    /// Whether the text occurs in one without escapes.
+    pub(super) fn occurs_in_text(&self, text: &[u8]) -> bool {
+        self.plain.find(text, 0).is_some()
+    }
+
+    /// Whether the text occurs in the line.
     pub(super) fn occurs_in(&self, line: &Line<'_>) -> bool {
-        if self.text == " " {
-            return true;
-        }
         match (line.escapes(), &self.escaped) {
             (Escapes::None, _) => self.plain.find(line.raw(), 0).is_some(),
             (Escapes::Short | Escapes::Wide, Some(escaped)) => {
@@ -82,8 +107,9 @@ fn starts_inside_escape(raw: &[u8], at: usize) -> bool {
     })
 }
 
+/// Bytes to search for, prepared.
 #[derive(Clone, Debug)]
-struct Prepared {
+pub(super) struct Prepared {
     bytes: Box<[u8]>,
     rare: u8,
     offset: usize,
@@ -91,13 +117,19 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn new(bytes: &[u8]) -> Prepared {
+    pub(super) fn new(bytes: &[u8]) -> Prepared {
         let rarest = bytes.iter().enumerate().min_by_key(|&(_, &byte)| frequency(byte));
         let (offset, rare) = rarest.map_or((0, 0), |(offset, &byte)| (offset, byte));
         Prepared { bytes: bytes.into(), rare, offset, linear: memmem::Finder::new(bytes).into_owned() }
     }
 
-    fn find(&self, text: &[u8], from: usize) -> Option<usize> {
+    /// How many bytes these are.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Where they first occur at or after `from`.
+    pub(super) fn find(&self, text: &[u8], from: usize) -> Option<usize> {
         let mut at = from.saturating_add(self.offset);
         let mut budget = CANDIDATES;
         while let Some(hit) = swar::find_byte(text, at, self.rare) {

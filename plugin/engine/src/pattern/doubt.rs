@@ -1,0 +1,98 @@
+//! What is legal in a pattern but surely not meant.
+
+use crate::pattern::object::{Condition, Test};
+use crate::pattern::value::{Comparison, Operator, Value};
+use crate::pattern::{Form, Pattern};
+
+/// What is legal but surely not meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PatternWarning {
+    /// What happens, in the author's terms.
+    pub message: String,
+    /// What to write instead.
+    pub help: String,
+}
+
+impl Pattern {
+    /// What is legal in the pattern but surely not meant, such as `abc-123`, `?a b`, `[ERROR]` or `{ $.a = true }`; `text`
+    /// is what it was read from.
+    pub fn warnings(&self, text: &str) -> Vec<PatternWarning> {
+        let mut found = Vec::new();
+        match &self.form {
+            Form::Terms(terms) => {
+                if terms.optional_are_ignored() {
+                    found.push(PatternWarning {
+                        message: "the ?optional terms are ignored because the pattern has other terms".into(),
+                        help: "use either only ?optional terms or none".into(),
+                    });
+                }
+                signs_inside_words(text, &mut found);
+            }
+            Form::Fields(fields, _) if fields.takes_any_line() => found.push(PatternWarning {
+                message: format!(
+                    "`{text}` matches every line: it is a row of fields, and names no condition"
+                ),
+                help: format!("write \"{text}\" with double quotes to search for that text"),
+            }),
+            Form::Object(object) => {
+                for condition in object.logic.iter() {
+                    found.extend(word_for_boolean(condition));
+                }
+            }
+            Form::Fields(..) | Form::Regex(_) => {}
+        }
+        found
+    }
+
+    /// Selectors that are compared with `!=` and are not asked for with NOT EXISTS: records without them do not match.
+    pub fn differs_only_where_present(&self) -> Vec<PatternWarning> {
+        let Form::Object(object) = &self.form else { return Vec::new() };
+        let is_bare = |condition: &&Condition| {
+            matches!(&condition.test, Test::Compare(comparison) if comparison.operator == Operator::NotEqual)
+                && !condition.selector.has_wildcard()
+                && !object
+                    .logic
+                    .iter()
+                    .any(|other| other.selector == condition.selector && other.test == Test::NotExists)
+        };
+        let warn = |condition: &Condition| PatternWarning {
+            message: format!("`{condition}` is false for records without {}", condition.selector),
+            help: format!("if those are meant too: ({} NOT EXISTS) || ({condition})", condition.selector),
+        };
+        object.logic.iter().filter(is_bare).map(warn).collect()
+    }
+}
+
+fn signs_inside_words(text: &str, found: &mut Vec<PatternWarning>) {
+    let outside_quotes = text.split('"').step_by(2);
+    for word in outside_quotes.flat_map(str::split_whitespace) {
+        let inner = word.trim_start_matches(['-', '?']);
+        if let Some(at) = inner.find(['-', '?']) {
+            let (head, tail) = inner.split_at(at);
+            if !head.is_empty() && !tail.trim_matches(['-', '?']).is_empty() {
+                let sign = if tail.starts_with('-') { "excludes" } else { "makes optional" };
+                let rest = tail.trim_matches(['-', '?']);
+                found.push(PatternWarning {
+                    message: format!("`{inner}` is two terms: `{head}`, and one that {sign} `{rest}`"),
+                    help: format!("write \"{inner}\" with quotes to search for that text"),
+                });
+            }
+        }
+    }
+}
+
+fn word_for_boolean(condition: &Condition) -> Option<PatternWarning> {
+    let Test::Compare(Comparison { operator, value: Value::Text { text, quoted: false } }) = &condition.test
+    else {
+        return None;
+    };
+    let is_word = |word: &str| text.text().eq_ignore_ascii_case(word);
+    if !is_word("true") && !is_word("false") {
+        return None;
+    }
+    let (sign, word) = (operator.sign(), text.text());
+    Some(PatternWarning {
+        message: format!("`{sign} {word}` compares with the text \"{word}\", never with the boolean"),
+        help: format!("write `{} IS {}` for the boolean", condition.selector, word.to_ascii_uppercase()),
+    })
+}

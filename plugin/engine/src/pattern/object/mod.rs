@@ -1,0 +1,74 @@
+//! JSON patterns, `{ $.status >= 500 && $.user NOT EXISTS }`: conditions on the members of a JSON object.
+//!
+//! The object is never built. A line's members are found by one strict walk over its raw text, remembered for the other
+//! rules of this record; values are compared where they stand and unescaped only when they hold escapes.
+
+mod eval;
+mod parse;
+mod selector;
+
+pub use eval::{Document, Enriched, Missing};
+pub(super) use parse::parse;
+pub use selector::Selector;
+
+use crate::pattern::logic::{Logic, Truth};
+use crate::pattern::value::Comparison;
+use std::fmt;
+
+/// A JSON pattern.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct ObjectPattern {
+    pub(super) logic: Logic<Condition>,
+}
+
+/// What must be true of the nodes that a selector finds.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Condition {
+    pub(super) selector: Selector,
+    pub(super) test: Test,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Test {
+    Compare(Comparison),
+    IsNull,
+    IsTrue,
+    IsFalse,
+    NotExists,
+}
+
+impl ObjectPattern {
+    /// Whether a document meets the conditions.
+    pub(super) fn holds(&self, document: &Document<'_>) -> bool {
+        self.logic.holds(|condition| condition.holds(document))
+    }
+
+    /// The same where a document may have parts that are not known.
+    pub(super) fn truth(&self, document: &Document<'_>) -> Truth {
+        self.logic.truth(|condition| condition.truth(document))
+    }
+
+    /// The selectors in the order written.
+    pub(super) fn selectors(&self) -> impl Iterator<Item = &Selector> {
+        self.logic.iter().map(|condition| &condition.selector)
+    }
+}
+
+impl fmt::Display for ObjectPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{ {} }}", self.logic)
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.selector)?;
+        match &self.test {
+            Test::Compare(comparison) => comparison.fmt(f),
+            Test::IsNull => f.write_str("IS NULL"),
+            Test::IsTrue => f.write_str("IS TRUE"),
+            Test::IsFalse => f.write_str("IS FALSE"),
+            Test::NotExists => f.write_str("NOT EXISTS"),
+        }
+    }
+}

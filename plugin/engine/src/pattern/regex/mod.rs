@@ -1,0 +1,113 @@
+//! The regular expressions of filter patterns, `%...%`: AWS's subset, compiled to a bit-parallel automaton.
+//!
+//! # Syntax
+//! ASCII letters, digits, `: _ # = @ / ; , -` and the blank stand for themselves. Operators are `^ $ . ? * + | [ ]` and
+//! `{m}`, `{m,}`, `{,n}`, `{m,n}`; `\` takes the meaning off an operator or symbol; `\d \D \s \S \w \W` are ASCII
+//! classes and `\xhh` is an ASCII character. There are no groups and no back-references, so no parentheses, not even
+//! escaped ones.
+//!
+//! # Matching
+//! A search anywhere in the text. `^` and `$` are the start and the end of the text, never of a line within it. `.` is
+//! any character but a newline. A character is a Unicode character; none beyond ASCII can be named, so `.`, `[^a]`,
+//! `\D`, `\S` and `\W` are what matches them.
+//!
+//! # Cost
+//! The body is checked and translated here, never handed to a regex library: what AWS takes and what libraries take
+//! differ in both directions (`a{,3}`, `[[]`, `a++`, `\d` in Unicode). Without groups every expression is a list of
+//! branches, each a row of characters that must, may or may repeatedly occur. Such a row fits into the bits of a few
+//! words, and one character of text costs a handful of operations whatever the expression: linear in the text, no
+//! recursion, no backtracking. (Navarro and Raffinot, *Flexible Pattern Matching in Strings*, 2002, section 4: the
+//! extended Shift-And algorithm.) A text that a branch needs is searched for first, which decides most lines.
+
+mod automaton;
+mod parse;
+
+use crate::pattern::error::PatternError;
+use crate::pattern::search::{Needle, Searched};
+use automaton::Automaton;
+
+/// A compiled regular expression.
+#[derive(Clone, Debug)]
+pub struct Regex {
+    source: Box<str>,
+    decision: Decision,
+}
+
+#[derive(Clone, Debug)]
+enum Decision {
+    /// A branch matches the empty text wherever it stands.
+    Always,
+    /// A text occurs, or one of several: every branch is a plain text.
+    Texts(Vec<Needle>),
+    /// The automaton accepts; but not when none of the texts occurs that the branches need. No texts: ask it at once.
+    Run { needs: Vec<Needle>, automaton: Box<Automaton> },
+}
+
+impl PartialEq for Regex {
+    fn eq(&self, other: &Regex) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Regex {
+    /// Compiles what stands between the `%`; `at` is where it starts in the pattern, for the places of errors.
+    ///
+    /// # Errors
+    /// [`PatternError`] for a character or escape outside the subset (`a!`, `(a)`, `\b`), an unclosed class (`[a`), a
+    /// range that runs backwards (`[z-a]`), a repetition of nothing (`*a`, `a++`) or without sense (`a{3,2}`), and an
+    /// expression of more than 4,096 positions (`a{5000}`).
+    pub(super) fn new(body: &str, at: usize) -> Result<Regex, PatternError> {
+        let branches = parse::parse(body, at)?;
+        let decision = if branches.iter().any(parse::Branch::is_always) {
+            Decision::Always
+        } else if let Some(texts) = all(&branches, parse::Branch::text) {
+            Decision::Texts(texts)
+        } else {
+            let needs = all(&branches, parse::Branch::needed_text).unwrap_or_default();
+            Decision::Run { needs, automaton: Box::new(Automaton::new(&branches)) }
+        };
+        Ok(Regex { source: body.into(), decision })
+    }
+
+    /// The expression as written, without its `%`.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Whether it is found in the line; the line is unescaped only when its raw text does not decide.
+    pub(super) fn matches(&self, line: &Searched<'_>) -> bool {
+        match &self.decision {
+            Decision::Always => true,
+            Decision::Texts(texts) => texts.iter().any(|text| line.has(text)),
+            Decision::Run { needs, automaton } => {
+                (needs.is_empty() || needs.iter().any(|text| line.has(text)))
+                    && automaton.is_found_in(line.line().text())
+            }
+        }
+    }
+
+    /// Whether it is found in a text without escapes.
+    pub(super) fn matches_text(&self, text: &[u8]) -> bool {
+        match &self.decision {
+            Decision::Always => true,
+            Decision::Texts(texts) => texts.iter().any(|needle| needle.occurs_in_text(text)),
+            Decision::Run { automaton, .. } => automaton.is_found_in(text),
+        }
+    }
+
+    /// The texts of which one occurs in every line that matches; none when there is no such list.
+    pub(super) fn needles_mut(&mut self) -> &mut [Needle] {
+        match &mut self.decision {
+            Decision::Always => &mut [],
+            Decision::Texts(texts) | Decision::Run { needs: texts, .. } => texts,
+        }
+    }
+}
+
+/// One text for each branch, or `None` when a branch has none.
+fn all(branches: &[parse::Branch], text: fn(&parse::Branch) -> Option<String>) -> Option<Vec<Needle>> {
+    branches.iter().map(|branch| text(branch).map(Needle::new)).collect()
+}
+
+#[cfg(test)]
+mod tests;

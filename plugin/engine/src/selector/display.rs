@@ -1,0 +1,50 @@
+//! A selector printed in its normal form, so that it reads back as itself.
+
+use crate::selector::{Condition, Requirement, Selector, Sign};
+use std::collections::BTreeSet;
+use std::fmt;
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, requirement) in self.requirements.iter().enumerate() {
+            if index > 0 {
+                f.write_str(",")?;
+            }
+            fmt::Display::fmt(requirement, f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.condition == Condition::Absent {
+            f.write_str("!")?;
+        }
+        f.write_str(&self.key)?;
+        let (operator, value) = match &self.condition {
+            Condition::Exists | Condition::Absent => return Ok(()),
+            Condition::In(values) => return set(f, " in (", values),
+            Condition::NotIn(values) => return set(f, " notin (", values),
+            Condition::Equals(Sign::Single, value) => ("=", value),
+            Condition::Equals(Sign::Double, value) => ("==", value),
+            Condition::Differs(value) => ("!=", value),
+            Condition::Above(bound) => (">", &bound.digits),
+            Condition::Below(bound) => ("<", &bound.digits),
+        };
+        f.write_str(operator)?;
+        f.write_str(value)
+    }
+}
+
+/// The empty value sorts first, so a set with it starts with a comma: `(,a)`.
+fn set(f: &mut fmt::Formatter<'_>, opening: &str, values: &BTreeSet<String>) -> fmt::Result {
+    f.write_str(opening)?;
+    for (index, value) in values.iter().enumerate() {
+        if index > 0 {
+            f.write_str(",")?;
+        }
+        f.write_str(value)?;
+    }
+    f.write_str(")")
+}
