@@ -44,6 +44,9 @@ pub struct StepLine {
     pub result: &'static str,
     /// The condition that failed or is unknown.
     pub condition: Option<&'static str>,
+    /// The term, selector or field that decides it, and what was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }
 
 /// Explains one record.
@@ -70,7 +73,8 @@ pub fn text(record: &Record, explanation: &Explanation) -> String {
     out.push_str(&format!("  severity {}\n", explanation.severity.unwrap_or("unknown")));
     for step in &explanation.steps {
         let condition = step.condition.map(|key| format!(": {key}")).unwrap_or_default();
-        out.push_str(&format!("  {} {}: {}{condition}\n", step.stage, step.name, step.result));
+        let detail = step.detail.as_ref().map(|detail| format!(", {detail}")).unwrap_or_default();
+        out.push_str(&format!("  {} {}: {}{condition}{detail}\n", step.stage, step.name, step.result));
     }
     out.push_str(&format!("  => {} ({})\n", explanation.action, explanation.rule));
     out
@@ -105,7 +109,13 @@ fn tell(engine: &Engine, explained: &Explained) -> Explanation {
                     StepResult::Unknown(key) => ("unknown", Some(key)),
                     StepResult::Over => ("over", None),
                 };
-                StepLine { stage: step.stage.name(), name: step.name.to_string(), result, condition }
+                StepLine {
+                    stage: step.stage.name(),
+                    name: step.name.to_string(),
+                    result,
+                    condition,
+                    detail: step.detail.clone(),
+                }
             })
             .collect(),
     }

@@ -39,10 +39,12 @@ pub enum Code {
     Glob,
     /// A path that does not start with a slash or climbs with `..`.
     Path,
-    /// A message pattern that is refused.
+    /// A pattern that is refused.
     Pattern,
-    /// A message pattern that is legal but surely not meant.
+    /// A pattern that is legal but surely not meant.
     PatternDoubt,
+    /// A label selector that is refused.
+    Selector,
     /// A rule without a policy, or with more than one.
     Policy,
     /// A drop that neither ends nor says why.
@@ -55,7 +57,7 @@ pub enum Code {
 
 impl Code {
     /// Every code with its name and what it means.
-    pub const ALL: [(Code, &'static str, &'static str); 21] = [
+    pub const ALL: [(Code, &'static str, &'static str); 22] = [
         (Code::Syntax, "NS100", "the text is not YAML"),
         (Code::TooDeep, "NS101", "nested deeper than 16 levels"),
         (Code::Anchor, "NS102", "anchors, aliases and tags are not used in rule files"),
@@ -71,8 +73,9 @@ impl Code {
         (Code::DuplicateName, "NS304", "two rules with one name"),
         (Code::Glob, "NS305", "a name pattern that can match nothing"),
         (Code::Path, "NS306", "a path that is not absolute"),
-        (Code::Pattern, "NS400", "a message pattern that is refused"),
-        (Code::PatternDoubt, "NS401", "a message pattern that is legal but surely not meant"),
+        (Code::Pattern, "NS400", "a pattern that is refused"),
+        (Code::PatternDoubt, "NS401", "a pattern that is legal but surely not meant"),
+        (Code::Selector, "NS402", "a label selector that is refused"),
         (Code::Policy, "NS500", "a rule without a policy, or with more than one"),
         (Code::Unexplained, "NS501", "a drop that neither ends nor says why"),
         (Code::Unreachable, "NS502", "a rule behind one that decides everything"),

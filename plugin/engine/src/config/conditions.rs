@@ -4,17 +4,36 @@ use crate::config::model::{AgeTest, Comparison, SeverityTest, When};
 use crate::config::section::{Mistakes, Section};
 use crate::config::yaml::{Kind, Node, Quoting};
 use crate::diag::{Code, did_you_mean};
-use crate::pattern::Pattern;
+use crate::pattern::{Pattern, PatternWarning};
+use crate::selector::Selector;
 use crate::severity::Severity;
 use crate::time::parse_duration;
 use std::ops::Range;
 
 /// The conditions of a rule; those with mistakes are left out, the file is refused anyway.
-pub(super) fn when(source: &str, node: &Node, mistakes: &mut Mistakes) -> When {
-    let known =
-        ["namespace", "pod", "container", "workload", "stream", "severity", "container_age", "message"];
-    let later = ["labels", "annotations", "record"];
-    let Some(section) = Section::open(node, "when", &known, &later, mistakes) else { return When::default() };
+///
+/// `drops` says that records which meet them are lost, which is what some warnings are about.
+pub(super) fn when(source: &str, node: &Node, drops: bool, mistakes: &mut Mistakes) -> When {
+    let known = [
+        "namespace",
+        "pod",
+        "container",
+        "workload",
+        "labels",
+        "annotations",
+        "stream",
+        "severity",
+        "container_age",
+        "message",
+        "record",
+    ];
+    let Some(section) = Section::open(node, "when", &known, &[], mistakes) else { return When::default() };
+    let selector = |key: &str, mistakes: &mut Mistakes| {
+        section.get(key).and_then(|node| selector(source, node, key, mistakes))
+    };
+    let pattern = |key: &str, mistakes: &mut Mistakes| {
+        section.get(key).and_then(|node| pattern(source, node, key, drops, mistakes))
+    };
     let globs = |key: &str, mistakes: &mut Mistakes| {
         section.get(key).and_then(|node| mistakes.globs(node, key, is_name))
     };
@@ -26,7 +45,10 @@ pub(super) fn when(source: &str, node: &Node, mistakes: &mut Mistakes) -> When {
         stream: section.get("stream").and_then(|node| stream(node, mistakes)),
         severity: section.get("severity").and_then(|node| severity(node, mistakes)),
         container_age: section.get("container_age").and_then(|node| age(node, mistakes)),
-        message: section.get("message").and_then(|node| message(source, node, mistakes)),
+        message: pattern("message", mistakes),
+        record: pattern("record", mistakes),
+        labels: selector("labels", mistakes),
+        annotations: selector("annotations", mistakes),
     }
 }
 
@@ -88,11 +110,22 @@ fn age(node: &Node, mistakes: &mut Mistakes) -> Option<AgeTest> {
     age.map(|age| AgeTest { comparison, age })
 }
 
-fn message(source: &str, node: &Node, mistakes: &mut Mistakes) -> Option<Pattern> {
-    let text = mistakes.text(node, "message")?;
+fn pattern(source: &str, node: &Node, key: &str, drops: bool, mistakes: &mut Mistakes) -> Option<Pattern> {
+    let text = mistakes.text(node, key)?;
     match Pattern::parse(text) {
+        Ok(pattern) if key == "record" && !pattern.is_object() => {
+            let message = "a record is matched by a JSON pattern, this is another form";
+            let help = "write record: '{ $.field = value }', or use `message` for the line";
+            mistakes.note_with_help(Code::Pattern, &node.span, message, help);
+            None
+        }
         Ok(pattern) => {
-            for warning in pattern.warnings(text) {
+            let mut warnings = pattern.warnings(text);
+            warnings.extend(eaten_by_yaml(source, node, &pattern));
+            if drops {
+                warnings.extend(pattern.differs_only_where_present());
+            }
+            for warning in warnings {
                 mistakes.note_with_help(Code::PatternDoubt, &node.span, warning.message, warning.help);
             }
             Some(pattern)
@@ -106,6 +139,56 @@ fn message(source: &str, node: &Node, mistakes: &mut Mistakes) -> Option<Pattern
                 error.help()
             };
             mistakes.note_with_help(Code::Pattern, &span, error.to_string(), help);
+            None
+        }
+    }
+}
+
+/// What YAML kept for itself of a pattern that looks right in the file.
+fn eaten_by_yaml(source: &str, node: &Node, pattern: &Pattern) -> Option<PatternWarning> {
+    let Kind::Scalar { text, quoting } = &node.kind else { return None };
+    let rest = source.get(node.span.end..).unwrap_or_default().lines().next().unwrap_or_default();
+    let comment = rest.trim_start();
+    match quoting {
+        Quoting::Plain if text.is_empty() => Some(PatternWarning {
+            message: "an empty pattern matches every line".into(),
+            help: "leave the condition out, or write one".into(),
+        }),
+        // `ERROR #42` is meant to be searched for, `ERROR # why` is not.
+        Quoting::Plain if comment.strip_prefix('#').is_some_and(|word| !word.starts_with([' ', '#'])) => {
+            Some(PatternWarning {
+                message: format!(
+                    "the pattern is only `{text}`: YAML takes `{}` for a comment",
+                    comment.trim_end()
+                ),
+                help: "put the whole pattern in single quotes".into(),
+            })
+        }
+        Quoting::Double if pattern.plain_terms() > 1 && !text.contains(['"', '-', '?']) => {
+            Some(PatternWarning {
+                message: format!(
+                    "YAML took the quotes: these are {} terms, which may stand anywhere in the line",
+                    pattern.plain_terms()
+                ),
+                help: format!("for the phrase write '\"{text}\"', for the terms use single quotes"),
+            })
+        }
+        _ => None,
+    }
+}
+
+fn selector(source: &str, node: &Node, key: &str, mistakes: &mut Mistakes) -> Option<Selector> {
+    let text = mistakes.text(node, key)?;
+    match Selector::parse(text) {
+        // Go's parser stops there without a word, and what it has not read selects nothing less.
+        Ok(_) if text.contains('\0') => {
+            mistakes.note(Code::Selector, &node.span, format!("{key} must not contain a NUL character"));
+            None
+        }
+        Ok(selector) => Some(selector),
+        Err(error) => {
+            let span = inside(source, node, text, &error.span);
+            mistakes.note_with_help(Code::Selector, &span, error.to_string(), error.help());
             None
         }
     }

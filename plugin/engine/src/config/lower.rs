@@ -47,6 +47,9 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<Diagnostic>) {
         enrich_key_is_free(&top, &file, &mut mistakes);
         file.guards = rules(source, top.get("guards"), "guard", &mut mistakes);
         file.rules = rules(source, top.get("rules"), "rule", &mut mistakes);
+        let key = &file.enrich.key;
+        let asks = |rule: &Rule| rule.when.record.as_ref().is_some_and(|pattern| pattern.reaches_into(key));
+        file.enrich.for_rules = file.guards.iter().chain(&file.rules).any(asks);
         names_are_unique(&[top.get("guards"), top.get("rules")], &mut mistakes);
         // A condition with a mistake has been left out: only without mistakes is a rule without conditions meant so.
         if mistakes.0.iter().all(|mistake| mistake.code.is_warning()) {
@@ -273,7 +276,8 @@ fn rule(source: &str, node: &Node, what: &str, mistakes: &mut Mistakes) -> Optio
     };
     let section = Section::open(node, what, known, later, mistakes)?;
     let name = name(&section, what, mistakes);
-    let when = section.get("when").map(|node| when(source, node, mistakes));
+    let drops = section.get("drop").is_some();
+    let when = section.get("when").map(|node| when(source, node, drops, mistakes));
     section.only_off("mode", "enforce", mistakes);
     let until = section.get("until").and_then(|node| until(node, mistakes));
     let reason = section.get("reason").and_then(|node| mistakes.text(node, "reason")).map(str::to_owned);

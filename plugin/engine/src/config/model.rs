@@ -2,8 +2,9 @@
 
 use crate::glob::Globs;
 use crate::pattern::Pattern;
-use crate::pods::{CacheSettings, Enrichment, Fields, Selection};
+use crate::pods::{CacheSettings, Enrichment};
 use crate::sample::{Probability, Threshold};
+use crate::selector::Selector;
 use crate::severity::Severity;
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -110,6 +111,12 @@ pub struct When {
     pub severity: Option<SeverityTest>,
     /// The line.
     pub message: Option<Pattern>,
+    /// The record with its metadata; unknown where that is missing.
+    pub record: Option<Pattern>,
+    /// The pod's labels; unknown without metadata.
+    pub labels: Option<Selector>,
+    /// The pod's annotations; unknown without metadata.
+    pub annotations: Option<Selector>,
     /// What owns the pod; unknown without metadata.
     pub workload: Option<Globs>,
     /// How long the container had run when the record was written; unknown without metadata.
@@ -214,12 +221,7 @@ impl Default for RuleFile {
         RuleFile {
             input: Input::default(),
             pods: Pods::default(),
-            enrich: Enrichment {
-                key: "kubernetes".into(),
-                fields: Fields::All,
-                labels: Selection::All,
-                annotations: Selection::All,
-            },
+            enrich: Enrichment::all(),
             metrics: Metrics { file: "/run/nodesieve/metrics.prom".into(), every: Duration::from_secs(10) },
             no_match: Action::Keep,
             annotate: true,

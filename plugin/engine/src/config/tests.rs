@@ -53,13 +53,9 @@ fn what_later_versions_read_is_refused_by_name() {
     {
         codes(&rule(body), &["NS900"]);
     }
-    for body in [
-        "keep: {}, when: { labels: a=b }",
-        "keep: {}, when: { record: '{ $.a = 1 }' }",
-        "keep: {}, mode: shadow",
-        "keep: {}, floor: { per: 60s }",
-        "sample: { rate: 1/2, by: template }",
-    ] {
+    for body in
+        ["keep: {}, mode: shadow", "keep: {}, floor: { per: 60s }", "sample: { rate: 1/2, by: template }"]
+    {
         codes(&rule(body), &["NS900"]);
     }
     codes(
@@ -67,7 +63,6 @@ fn what_later_versions_read_is_refused_by_name() {
         &["NS900", "NS900", "NS900", "NS900", "NS900"],
     );
     codes("version: 1\nguards: [{ name: g, ceiling: { rate: 1/s } }]\n", &["NS900"]);
-    codes(&rule("keep: {}, when: { message: '{ $.a = 1 }' }"), &["NS400"]);
     codes("version: 1\nexclude_annotations: false\nstate: { dir: off }\ndefaults: { summary: off }\n", &[]);
     codes(&rule("keep: {}, mode: enforce"), &[]);
 }
@@ -92,6 +87,7 @@ fn each_code_has_a_file_that_causes_it() {
     codes("version: 1\nmetrics: { file: run/../x }\n", &["NS306"]);
     codes(&rule("keep: {}, when: { message: a:b }"), &["NS400"]);
     codes(&rule("keep: {}, when: { message: abc-123 }"), &["NS401"]);
+    codes(&rule("keep: {}, when: { labels: 'a=b,' }"), &["NS402"]);
     codes(&rule("drop: {}, keep: {}, reason: x"), &["NS500"]);
     codes(&rule("drop: {}"), &["NS501"]);
     codes("version: 1\nguards: [{ name: a }, { name: b }]\n", &["NS502"]);
@@ -107,6 +103,68 @@ fn quotes_that_yaml_took_are_explained() {
     let mistakes = load(&source).unwrap_err();
     assert_eq!(mistakes[0].position(&source), (3, 48));
     assert!(mistakes[0].help.as_deref().unwrap().starts_with("YAML takes double quotes for itself"));
+}
+
+#[test]
+fn patterns_that_yaml_would_eat_are_warned_about() {
+    let block = |condition: &str| {
+        format!("version: 1\nrules:\n  - name: a\n    when:\n      {condition}\n    keep: {{}}\n")
+    };
+    let warned = |condition: &str, message: &str| {
+        let source = block(condition);
+        let loaded = load(&source).unwrap_or_else(|mistakes| panic!("{condition}: {mistakes:?}"));
+        let messages: Vec<_> = loaded.warnings.iter().map(|warning| warning.message.as_str()).collect();
+        assert_eq!(messages, if message.is_empty() { vec![] } else { vec![message] }, "{condition}");
+    };
+    warned("message: ERROR #42", "the pattern is only `ERROR`: YAML takes `#42` for a comment");
+    warned("message: ERROR # this is why", "");
+    warned("message:", "an empty pattern matches every line");
+    warned(
+        "message: \"Task timed out\"",
+        "YAML took the quotes: these are 3 terms, which may stand anywhere in the line",
+    );
+    warned("message: '\"Task timed out\"'", "");
+    warned("message: \"ERROR\"", "");
+    warned(
+        "message: '[ERROR]'",
+        "`[ERROR]` matches every line: it is a row of fields, and names no condition",
+    );
+    for eaten in ["message: [ERROR]", "message: { $.a = 1 }", "record: { $.a = 1 }"] {
+        let mistakes = load(&block(eaten)).unwrap_err();
+        assert_eq!(mistakes[0].code.name(), "NS200", "{eaten}");
+        assert!(mistakes[0].help.as_deref().unwrap().contains("single quotes"), "{eaten}");
+    }
+    let percent = load(&block("message: %a+%")).unwrap_err();
+    assert!(percent[0].help.as_deref().unwrap_or_default().contains("single quotes"), "{percent:?}");
+}
+
+#[test]
+fn mistakes_in_patterns_are_shown_where_they_stand() {
+    shown(
+        "version: 1\nrules:\n  - name: a\n    when: { message: '{ $.status == 500 }', labels: 'app in (a', record: ERROR }\n    keep: {}\n",
+        "error[NS400]: `==` is not an operator\n --> f:4:34\n  |\n4 |     when: { message: '{ $.status == 500 }', labels: 'app in (a', record: ERROR }\n  |                                  ^^\n  = help: write one `=`\n\n\
+         error[NS402]: found the end after a value of the set; expected ',' or ')'\n --> f:4:63\n  |\n4 |     when: { message: '{ $.status == 500 }', labels: 'app in (a', record: ERROR }\n  |                                                               ^\n  = help: put ',' between the values and ')' behind the last\n\n\
+         error[NS400]: a record is matched by a JSON pattern, this is another form\n --> f:4:74\n  |\n4 |     when: { message: '{ $.status == 500 }', labels: 'app in (a', record: ERROR }\n  |                                                                          ^^^^^\n  = help: write record: '{ $.field = value }', or use `message` for the line\n",
+    );
+}
+
+#[test]
+fn a_drop_that_misses_records_without_the_field_is_warned_about() {
+    let source = rule("drop: {}, reason: x, when: { message: '{ $.level != error }' }");
+    let warning = &load(&source).unwrap().warnings[0];
+    assert_eq!(warning.message, "`$.level != error` is false for records without $.level");
+    codes(&rule("keep: {}, when: { message: '{ $.level != error }' }"), &[]);
+}
+
+#[test]
+fn metadata_is_kept_whole_only_when_a_rule_asks_beyond_the_tag() {
+    let asks = |record: &str| {
+        load(&rule(&format!("keep: {{}}, when: {{ record: '{record}' }}"))).unwrap().rules.enrich.for_rules
+    };
+    assert!(
+        asks("{ $.kubernetes.labels.app = x }") && asks("{ $.*.host = x }") && asks("{ $.kubernetes.* = x }")
+    );
+    assert!(!asks("{ $.kubernetes.pod_name = x }") && !asks("{ $.log = x }") && !asks("{ $.* = x }"));
 }
 
 #[test]

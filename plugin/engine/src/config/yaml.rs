@@ -74,11 +74,13 @@ pub fn read(source: &str) -> Result<Node, Vec<Diagnostic>> {
             }
             Err(error) => {
                 let at = offsets.byte(error.marker().index());
-                mistakes.push(Diagnostic::new(
-                    Code::Syntax,
-                    at..at.saturating_add(1),
-                    error.info().to_owned(),
-                ));
+                let mistake =
+                    Diagnostic::new(Code::Syntax, at..at.saturating_add(1), error.info().to_owned());
+                mistakes.push(match source.get(at..).and_then(|rest| rest.chars().next()) {
+                    Some(first @ ('%' | '@' | '`')) => mistake
+                        .with_help(format!("text that starts with {first} needs single quotes around it")),
+                    _ => mistake,
+                });
                 return Err(mistakes);
             }
         }

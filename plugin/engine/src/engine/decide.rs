@@ -4,7 +4,7 @@ use crate::config::RuleFile;
 use crate::config::model::{Action, Policy, Rule, Sample, SeverityTest, When};
 use crate::engine::facts::{Facts, Metadata, age_holds};
 use crate::engine::{Verdict, Why};
-use crate::pattern::Searched;
+use crate::pattern::{Searched, Truth};
 use crate::tag::ContainerTag;
 use crate::time::Now;
 
@@ -93,18 +93,40 @@ pub(super) fn met(when: &When, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -
     {
         return Met::No("message");
     }
-    if when.workload.is_none() && when.container_age.is_none() {
-        return Met::Yes;
+    let mut unknown = None;
+    if let Some(pattern) = &when.record {
+        match facts.record_matches(pattern, metadata) {
+            Truth::Yes => {}
+            Truth::No => return Met::No("record"),
+            Truth::Unknown => unknown = Some("record"),
+        }
     }
+    let needed = [
+        ("labels", when.labels.is_some()),
+        ("annotations", when.annotations.is_some()),
+        ("workload", when.workload.is_some()),
+        ("container_age", when.container_age.is_some()),
+    ];
+    let Some((first, _)) = needed.into_iter().find(|(_, is_asked)| *is_asked) else {
+        return unknown.map_or(Met::Yes, Met::Unknown);
+    };
     // A tag that names no container has no metadata either. That may well be a tag prefix that does not fit, so this is
     // no answer to act on.
-    let needed = if when.workload.is_some() { "workload" } else { "container_age" };
-    let Some(meta) = metadata.get() else { return Met::Unknown(needed) };
-    let mut unknown = None;
+    let Some(meta) = metadata.get() else { return Met::Unknown(unknown.unwrap_or(first)) };
+    for (key, selector, pairs) in
+        [("labels", &when.labels, &meta.labels), ("annotations", &when.annotations, &meta.annotations)]
+    {
+        let Some(selector) = selector else { continue };
+        match pairs {
+            Some(pairs) if selector.matches(|key| pairs.get(key)) => {}
+            Some(_) => return Met::No(key),
+            None => unknown = unknown.or(Some(key)),
+        }
+    }
     if let Some(globs) = &when.workload {
         match &meta.workload {
             Some(name) if globs.matches(name) => {}
-            None if !meta.known => unknown = Some("workload"),
+            None if !meta.known => unknown = unknown.or(Some("workload")),
             _ => return Met::No("workload"),
         }
     }

@@ -1,11 +1,12 @@
 //! The same decision, told step by step: which rule was asked, and which condition failed.
 
-use crate::config::model::Action;
+use crate::config::model::{Action, When};
 use crate::engine::decide::{self, Met};
 use crate::engine::facts::{Facts, Metadata};
 use crate::engine::{Engine, Fault, Input, Why, read};
 use crate::metrics::Stage;
-use crate::pods::PodSource;
+use crate::pods::{Pairs, PodSource};
+use crate::selector::Selector;
 use crate::severity::Severity;
 use crate::tag::ContainerTag;
 use crate::time::Now;
@@ -32,6 +33,8 @@ pub struct Step {
     pub stage: Stage,
     /// Its answer.
     pub result: StepResult,
+    /// Of a condition that failed or is unknown: the term, selector or field that decides it and what was found.
+    pub detail: Option<String>,
 }
 
 /// The answer of a guard or rule.
@@ -86,11 +89,70 @@ impl Engine {
                     Met::Unknown(key) => StepResult::Unknown(key),
                 }
             };
-            steps.push(Step { name: rule.name.clone(), stage, result });
+            let detail = match result {
+                StepResult::Failed(key) | StepResult::Unknown(key) => {
+                    detail(&rule.when, key, &facts, &mut metadata)
+                }
+                StepResult::Matched | StepResult::Over => None,
+            };
+            steps.push(Step { name: rule.name.clone(), stage, result, detail });
             if matches!(result, StepResult::Matched | StepResult::Unknown(_)) {
                 break;
             }
         }
         Ok(Explained { steps, severity: facts.severity(), action, why: verdict.why })
     }
+}
+
+/// What the record has where a condition does not hold.
+fn detail(when: &When, key: &str, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Option<String> {
+    let is = |name: &str, found: Option<&str>| match found {
+        Some(found) => format!("{name} is {found}"),
+        None => format!("there is no {name}"),
+    };
+    let container = facts.container;
+    Some(match key {
+        "namespace" => is(key, container.map(|tag| tag.namespace)),
+        "pod" => is(key, container.map(|tag| tag.pod)),
+        "container" => is(key, container.map(|tag| tag.container)),
+        "stream" => is(key, facts.record.stream().and_then(|stream| std::str::from_utf8(stream).ok())),
+        "severity" => is(key, Some(facts.severity().map_or("unknown", Severity::name))),
+        "message" => match facts.line {
+            Some(line) => when.message.as_ref()?.why_not(line)?,
+            None => "the record has no message".into(),
+        },
+        "record" => {
+            let pattern = when.record.as_ref()?;
+            let enrichment = metadata.enrichment;
+            let meta = if pattern.reaches_into(&enrichment.key) { metadata.get() } else { None };
+            facts.document(pattern, enrichment, meta.as_deref(), |document| {
+                pattern.why_not_document(&document)
+            })?
+        }
+        _ => {
+            let Some(meta) = metadata.get() else { return Some("the tag names no container".into()) };
+            match (key, &meta.labels, &meta.annotations) {
+                (_, None, _) => "there is no pod file".into(),
+                ("labels", Some(pairs), _) => unmet(when.labels.as_ref()?, pairs)?,
+                ("annotations", _, Some(pairs)) => unmet(when.annotations.as_ref()?, pairs)?,
+                ("workload", ..) => is(key, meta.workload.as_deref()),
+                _ => match meta.started {
+                    Some(started) => {
+                        let age = i64::from(facts.time.sec).saturating_sub(started);
+                        format!("the container had run for {age} s")
+                    }
+                    None => "the pod file does not say when the container started".into(),
+                },
+            }
+        }
+    })
+}
+
+fn unmet(selector: &Selector, pairs: &Pairs) -> Option<String> {
+    let requirement = selector.first_failed(|key| pairs.get(key))?;
+    let key = requirement.key();
+    Some(match pairs.get(key) {
+        Some(value) => format!("{requirement}: {key} is {value:?}"),
+        None => format!("{requirement}: {key} is not there"),
+    })
 }

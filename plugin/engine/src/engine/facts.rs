@@ -3,6 +3,7 @@
 use crate::config::model::{Input, Key, Part};
 use crate::json::{self, Level, Value};
 use crate::line::Line;
+use crate::pattern::{Document, Enriched, Missing, Pattern, Truth};
 use crate::pods::{Cache, Enrichment, Found, PodMeta, PodSource};
 use crate::record::RecordView;
 use crate::sample::trace_randomness;
@@ -22,6 +23,8 @@ pub(super) struct Facts<'r> {
     pub(super) now: Now,
     input: &'r Input,
     severity: OnceCell<Option<Severity>>,
+    /// What the tag says about the container, as JSON.
+    said_by_tag: OnceCell<Vec<u8>>,
 }
 
 impl<'r> Facts<'r> {
@@ -33,12 +36,69 @@ impl<'r> Facts<'r> {
         now: Now,
         input: &'r Input,
     ) -> Facts<'r> {
-        Facts { record, line, container, time, now, input, severity: OnceCell::new() }
+        Facts {
+            record,
+            line,
+            container,
+            time,
+            now,
+            input,
+            severity: OnceCell::new(),
+            said_by_tag: OnceCell::new(),
+        }
     }
 
     /// The line's severity.
     pub(super) fn severity(&self) -> Option<Severity> {
         *self.severity.get_or_init(|| self.line.and_then(Severity::of))
+    }
+
+    /// Whether the record matches a JSON pattern; metadata is looked up only when it decides.
+    pub(super) fn record_matches(&self, pattern: &Pattern, metadata: &mut Metadata<'_>) -> Truth {
+        let first =
+            self.document(pattern, metadata.enrichment, None, |document| pattern.matches_document(&document));
+        if first != Truth::Unknown {
+            return first;
+        }
+        match metadata.get() {
+            Some(meta) => self.document(pattern, metadata.enrichment, Some(&meta), |document| {
+                pattern.matches_document(&document)
+            }),
+            None => Truth::Unknown,
+        }
+    }
+
+    /// The record as a pattern sees it, with as much metadata as is given; without any, with what the tag says.
+    pub(super) fn document<T>(
+        &self,
+        pattern: &Pattern,
+        enrichment: &Enrichment,
+        meta: Option<&PodMeta>,
+        ask: impl FnOnce(Document<'_>) -> T,
+    ) -> T {
+        let key = &*enrichment.key;
+        let record = self.record.text();
+        let Some(tag) = self.container.filter(|_| pattern.mentions(key)) else {
+            // Without a container there will be no metadata, and nobody knows what it would say.
+            let missing = if self.container.is_none() { Missing::Pod } else { Missing::Nothing };
+            let object = self.container.map(|_| b"{}".as_slice());
+            return ask(Document::Record(Enriched { record, key, object, missing }));
+        };
+        let (object, missing) = match meta {
+            None => {
+                let object = self.said_by_tag.get_or_init(|| Enrichment::all().render(&tag, None, None));
+                (object.as_slice(), if pattern.reaches_into(key) { Missing::Pod } else { Missing::Nothing })
+            }
+            Some(meta) => {
+                let missing = match (meta.known, meta.complete) {
+                    (false, _) => Missing::Pod,
+                    (true, false) => Missing::Container,
+                    (true, true) => Missing::Nothing,
+                };
+                (meta.for_rules.as_slice(), missing)
+            }
+        };
+        ask(Document::Record(Enriched { record, key, object: Some(object), missing }))
     }
 
     /// The 56-bit randomness of a sampling key, or `None` when the record has none of its parts.
@@ -101,7 +161,7 @@ impl<'r> Facts<'r> {
 pub(super) struct Metadata<'e> {
     key: &'e str,
     container: Option<ContainerTag<'e>>,
-    enrichment: &'e Enrichment,
+    pub(super) enrichment: &'e Enrichment,
     now: Now,
     cache: &'e mut Cache,
     pods: &'e mut dyn PodSource,

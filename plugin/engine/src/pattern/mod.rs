@@ -106,11 +106,27 @@ impl Pattern {
         }
     }
 
+    /// Whether it asks for anything that stands under `key` in a record.
+    pub fn mentions(&self, key: &str) -> bool {
+        match &self.form {
+            Form::Object(object) => object.selectors().any(|selector| selector.mentions(key)),
+            _ => false,
+        }
+    }
+
     /// Whether it asks for what stands under `key` in a record, as far as a tag does not say it.
     pub fn reaches_into(&self, key: &str) -> bool {
         match &self.form {
             Form::Object(object) => object.selectors().any(|selector| selector.reaches_into(key)),
             _ => false,
+        }
+    }
+
+    /// How many terms must occur; none in another form.
+    pub fn plain_terms(&self) -> usize {
+        match &self.form {
+            Form::Terms(terms) => terms.iter().filter(|(sign, _)| *sign == Sign::Plain).count(),
+            _ => 0,
         }
     }
 

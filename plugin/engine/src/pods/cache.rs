@@ -39,6 +39,8 @@ pub struct CacheSettings {
 pub struct PodMeta {
     /// The `kubernetes` object as JSON.
     pub rendered: Vec<u8>,
+    /// The same with every key and entry, for rules; empty when none asks.
+    pub for_rules: Vec<u8>,
     /// The pod's labels; `None` when they are not known.
     pub labels: Option<Pairs>,
     /// The pod's annotations; `None` when they are not known.
@@ -165,6 +167,7 @@ impl Entry {
                     Some(old) if container.is_none() && old.meta.complete => old.meta,
                     _ => Rc::new(PodMeta {
                         rendered: enrichment.render(tag, Some(&file), container.as_ref()),
+                        for_rules: enrichment.render_for_rules(tag, Some(&file), container.as_ref()),
                         complete: container.is_some(),
                         started: container.and_then(|container| container.started),
                         workload: file.workload.map(|workload| workload.name),
@@ -183,7 +186,8 @@ impl Entry {
                     Some(old) => Entry { checked: now, found: Found::Stale, ..old },
                     None => {
                         let rendered = enrichment.render(tag, None, None);
-                        let meta = Rc::new(PodMeta { rendered, ..PodMeta::default() });
+                        let for_rules = enrichment.render_for_rules(tag, None, None);
+                        let meta = Rc::new(PodMeta { rendered, for_rules, ..PodMeta::default() });
                         Entry { meta, checked: now, taken: None, found: reason }
                     }
                 }

@@ -72,6 +72,13 @@ pub struct Container {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pairs(pub Vec<(String, String)>);
 
+impl Pairs {
+    /// The value of a key; of several the last.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+}
+
 /// Why a pod file was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileError {

@@ -19,6 +19,8 @@ pub struct Enrichment {
     pub labels: Selection,
     /// Which annotations.
     pub annotations: Selection,
+    /// Whether rules look into the metadata, all of which they see whatever the above says.
+    pub for_rules: bool,
 }
 
 /// Which keys the `kubernetes` object has.
@@ -82,6 +84,17 @@ impl Field {
 }
 
 impl Enrichment {
+    /// Everything that the built-in filter adds, under its key.
+    pub fn all() -> Enrichment {
+        Enrichment {
+            key: "kubernetes".into(),
+            fields: Fields::All,
+            labels: Selection::All,
+            annotations: Selection::All,
+            for_rules: false,
+        }
+    }
+
     /// The object for a container: from its pod's file as far as there is one, else from the tag alone.
     pub fn render(
         &self,
@@ -89,37 +102,53 @@ impl Enrichment {
         file: Option<&PodFile>,
         container: Option<&Container>,
     ) -> Vec<u8> {
-        let workload = file.and_then(|file| file.workload.as_ref());
-        let mut object = Object::default();
-        for (name, field) in Field::NAMES {
-            if !self.fields.contain(field) {
-                continue;
-            }
-            match field {
-                Field::PodName => object.text(name, Some(tag.pod)),
-                Field::NamespaceName => object.text(name, Some(tag.namespace)),
-                Field::PodId => object.text(name, file.and_then(|file| file.uid.as_deref())),
-                Field::Labels => object.pairs(name, file.and_then(|file| file.labels.as_ref()), &self.labels),
-                Field::Annotations => {
-                    object.pairs(name, file.and_then(|file| file.annotations.as_ref()), &self.annotations);
-                }
-                Field::Host => object.text(name, file.and_then(|file| file.node.as_deref())),
-                Field::PodIp => object.text(name, file.and_then(|file| file.ip.as_deref())),
-                Field::ContainerName => object.text(name, Some(tag.container)),
-                // kubelet may have cut the id in the file name; its own status has it whole.
-                Field::DockerId => {
-                    object.text(name, Some(container.map_or(tag.id, |found| found.id.as_str())))
-                }
-                Field::ContainerHash => object.text(name, container.and_then(|found| found.hash.as_deref())),
-                Field::ContainerImage => {
-                    object.text(name, container.and_then(|found| found.image.as_deref()))
-                }
-                Field::Workload => object.text(name, workload.map(|found| found.name.as_str())),
-                Field::WorkloadKind => object.text(name, workload.map(|found| found.kind.as_str())),
-            }
-        }
-        object.finish()
+        render(tag, file, container, |field| self.fields.contain(field), [&self.labels, &self.annotations])
     }
+
+    /// All there is to know, for rules; nothing when no rule asks.
+    pub fn render_for_rules(
+        &self,
+        tag: &ContainerTag<'_>,
+        file: Option<&PodFile>,
+        container: Option<&Container>,
+    ) -> Vec<u8> {
+        if self.for_rules { render(tag, file, container, |_| true, [&Selection::All; 2]) } else { Vec::new() }
+    }
+}
+
+fn render(
+    tag: &ContainerTag<'_>,
+    file: Option<&PodFile>,
+    container: Option<&Container>,
+    is_wanted: impl Fn(Field) -> bool,
+    [labels, annotations]: [&Selection; 2],
+) -> Vec<u8> {
+    let workload = file.and_then(|file| file.workload.as_ref());
+    let mut object = Object::default();
+    for (name, field) in Field::NAMES {
+        if !is_wanted(field) {
+            continue;
+        }
+        match field {
+            Field::PodName => object.text(name, Some(tag.pod)),
+            Field::NamespaceName => object.text(name, Some(tag.namespace)),
+            Field::PodId => object.text(name, file.and_then(|file| file.uid.as_deref())),
+            Field::Labels => object.pairs(name, file.and_then(|file| file.labels.as_ref()), labels),
+            Field::Annotations => {
+                object.pairs(name, file.and_then(|file| file.annotations.as_ref()), annotations);
+            }
+            Field::Host => object.text(name, file.and_then(|file| file.node.as_deref())),
+            Field::PodIp => object.text(name, file.and_then(|file| file.ip.as_deref())),
+            Field::ContainerName => object.text(name, Some(tag.container)),
+            // kubelet may have cut the id in the file name; its own status has it whole.
+            Field::DockerId => object.text(name, Some(container.map_or(tag.id, |found| found.id.as_str()))),
+            Field::ContainerHash => object.text(name, container.and_then(|found| found.hash.as_deref())),
+            Field::ContainerImage => object.text(name, container.and_then(|found| found.image.as_deref())),
+            Field::Workload => object.text(name, workload.map(|found| found.name.as_str())),
+            Field::WorkloadKind => object.text(name, workload.map(|found| found.kind.as_str())),
+        }
+    }
+    object.finish()
 }
 
 impl Fields {
@@ -213,7 +242,8 @@ mod tests {
     #[track_caller]
     fn check(fields: Fields, labels: Selection, annotations: Selection, known: bool, expected: &str) {
         let tag = ContainerTag { pod: "web-1", namespace: "shop", container: "app", id: "0a" };
-        let enrichment = Enrichment { key: "kubernetes".into(), fields, labels, annotations };
+        let enrichment =
+            Enrichment { key: "kubernetes".into(), fields, labels, annotations, for_rules: false };
         let file = file();
         let rendered = if known {
             enrichment.render(&tag, Some(&file), file.containers.first())

@@ -51,6 +51,15 @@ impl Selector {
         Ok(Selector { steps: steps.into() })
     }
 
+    /// Whether it asks for anything that stands under `key` in a record.
+    pub(in crate::pattern) fn mentions(&self, key: &str) -> bool {
+        match &*self.steps {
+            [Step::Key(first), ..] => **first == *key,
+            [Step::Every, ..] => true,
+            _ => false,
+        }
+    }
+
     /// Whether it asks for what stands under `key` in a record, as far as a tag does not say it.
     pub(in crate::pattern) fn reaches_into(&self, key: &str) -> bool {
         match &*self.steps {

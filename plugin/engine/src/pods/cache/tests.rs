@@ -59,6 +59,7 @@ impl Bench {
     fn get(&mut self, pod: &str, id: &str, second: u64) -> (Found, bool, usize) {
         let tag = ContainerTag { pod, namespace: "n", container: "app", id };
         let enrichment = Enrichment {
+            for_rules: false,
             key: "kubernetes".into(),
             fields: Fields::All,
             labels: Selection::All,
