@@ -79,11 +79,11 @@ fn build() -> Result<PathBuf, ArtefactError> {
         debian_cargo().ok_or(ArtefactError::NoToolchain(reason))?
     };
     cargo
-        .args(["build", "--package", "nodesieve", "--release", "--target", TARGET, "--manifest-path"])
+        .args(["build", "--package", "nodesieve", "--profile", "module", "--target", TARGET, "--manifest-path"])
         .arg(root.join("Cargo.toml"))
         .arg("--target-dir")
         .arg(&target_dir);
-    let module = target_dir.join(TARGET).join("release/nodesieve.wasm");
+    let module = target_dir.join(TARGET).join("module/nodesieve.wasm");
     if !module.exists() {
         eprintln!("building the filter for {TARGET}");
     }
@@ -122,7 +122,7 @@ fn debian_cargo() -> Option<Command> {
         )
         .arg("-Zbuild-std=std,panic_abort")
         // std is a dependency like any other here, and what is linked into the module must not be left unoptimised.
-        .args(["--config", "profile.release.package.'*'.opt-level=2"]);
+        .args(["--config", "profile.module.package.'*'.opt-level=2"]);
     Some(cargo)
 }
 

@@ -13,21 +13,16 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+pub use nodesieve_text::{
+    automaton, fields, glob, hash, json, line, number, record, search, severity, swar, tag, time, wildcard,
+};
+
 pub mod config;
 pub mod diag;
 pub mod engine;
-pub mod glob;
-pub mod hash;
-pub mod json;
-pub mod line;
 pub mod metrics;
 pub mod pattern;
 pub mod pods;
-pub mod record;
 pub mod sample;
 pub mod selector;
-pub mod severity;
 pub mod stream;
-pub mod swar;
-pub mod tag;
-pub mod time;

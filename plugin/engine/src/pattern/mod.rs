@@ -37,25 +37,22 @@ mod fields;
 mod joined;
 mod lex;
 mod logic;
-mod number;
 mod object;
 mod parse;
 mod regex;
-mod search;
 mod terms;
 mod value;
 mod why;
-mod wildcard;
 
+pub use crate::search::Searched;
 pub use doubt::PatternWarning;
 pub use error::{PatternError, PatternErrorKind};
 pub use logic::Truth;
 pub use object::{Document, Enriched, Missing, Selector};
 pub use regex::Regex;
-pub use search::Searched;
 pub use terms::{Sign, Terms};
 
-use crate::pattern::search::Needle;
+use crate::search::Needle;
 
 /// A compiled pattern.
 #[derive(Clone, Debug, PartialEq)]

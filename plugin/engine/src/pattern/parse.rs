@@ -2,9 +2,9 @@
 
 use crate::pattern::error::{PatternError, PatternErrorKind};
 use crate::pattern::lex::{Reader, is_blank};
-use crate::pattern::search::Needle;
 use crate::pattern::terms::{Sign, Terms};
 use crate::pattern::{Form, fields, object};
+use crate::search::Needle;
 
 /// Reads a pattern. See [`crate::pattern::Pattern::parse`].
 pub(super) fn parse(text: &str) -> Result<Form, PatternError> {

@@ -1,6 +1,6 @@
 //! Term patterns, compiled and matched.
 
-use crate::pattern::search::{Needle, Searched};
+use crate::search::{Needle, Searched};
 
 /// What a term asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

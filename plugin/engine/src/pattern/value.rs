@@ -1,10 +1,10 @@
 //! Comparisons and the values they compare with, the same in JSON and in space-delimited patterns.
 
+use crate::number::Number;
 use crate::pattern::error::{PatternError, PatternErrorKind};
 use crate::pattern::lex::{Reader, is_blank};
-use crate::pattern::number::Number;
 use crate::pattern::regex::Regex;
-use crate::pattern::wildcard::Wildcard;
+use crate::wildcard::Wildcard;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;

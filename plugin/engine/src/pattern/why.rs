@@ -1,11 +1,12 @@
 //! Why a line does not match: the term, selector or field that decides it, for a person to read.
 
+use crate::fields::Fields;
 use crate::line::Line;
-use crate::pattern::fields::{Entry, Fields};
+use crate::pattern::fields::Entry;
 use crate::pattern::object::{Condition, Document};
-use crate::pattern::search::Searched;
 use crate::pattern::terms::Sign;
 use crate::pattern::{Form, Pattern};
+use crate::search::Searched;
 
 impl Pattern {
     /// What in the pattern the line does not meet; `None` when it matches.

@@ -1,10 +1,9 @@
 //! Space-delimited patterns, `[ip, user, ..., status = 4*, bytes > 1000]`: a line as a row of fields.
 
 mod parse;
-mod split;
 
+use crate::fields::Fields;
 pub(super) use parse::parse;
-pub(super) use split::Fields;
 
 use crate::pattern::logic::Logic;
 use crate::pattern::value::{Comparison, Operand, Operator, Value};

@@ -19,12 +19,11 @@
 //! recursion, no backtracking. (Navarro and Raffinot, *Flexible Pattern Matching in Strings*, 2002, section 4: the
 //! extended Shift-And algorithm.) A text that a branch needs is searched for first, which decides most lines.
 
-mod automaton;
 mod parse;
 
+use crate::automaton::{Automaton, Branch};
 use crate::pattern::error::PatternError;
-use crate::pattern::search::{Needle, Searched};
-use automaton::Automaton;
+use crate::search::{Needle, Searched};
 
 /// A compiled regular expression.
 #[derive(Clone, Debug)]
@@ -58,12 +57,12 @@ impl Regex {
     /// expression of more than 4,096 positions (`a{5000}`).
     pub(super) fn new(body: &str, at: usize) -> Result<Regex, PatternError> {
         let branches = parse::parse(body, at)?;
-        let decision = if branches.iter().any(parse::Branch::is_always) {
+        let decision = if branches.iter().any(Branch::is_always) {
             Decision::Always
-        } else if let Some(texts) = all(&branches, parse::Branch::text) {
+        } else if let Some(texts) = all(&branches, Branch::text) {
             Decision::Texts(texts)
         } else {
-            let needs = all(&branches, parse::Branch::needed_text).unwrap_or_default();
+            let needs = all(&branches, Branch::needed_text).unwrap_or_default();
             Decision::Run { needs, automaton: Box::new(Automaton::new(&branches)) }
         };
         Ok(Regex { source: body.into(), decision })
@@ -105,7 +104,7 @@ impl Regex {
 }
 
 /// One text for each branch, or `None` when a branch has none.
-fn all(branches: &[parse::Branch], text: fn(&parse::Branch) -> Option<String>) -> Option<Vec<Needle>> {
+fn all(branches: &[Branch], text: fn(&Branch) -> Option<String>) -> Option<Vec<Needle>> {
     branches.iter().map(|branch| text(branch).map(Needle::new)).collect()
 }
 

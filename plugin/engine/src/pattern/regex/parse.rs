@@ -1,110 +1,7 @@
 //! The text of a regular expression to its branches: one walk, every character checked against the subset.
 
+use crate::automaton::{Branch, Class, Element, Times};
 use crate::pattern::error::{PatternError, PatternErrorKind};
-
-/// One alternative: a row of elements, tied to the start or the end of the text or to neither.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Branch {
-    pub(super) elements: Vec<Element>,
-    pub(super) at_start: bool,
-    pub(super) at_end: bool,
-}
-
-/// A class of characters and how often one of them occurs here.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Element {
-    pub(super) class: Class,
-    pub(super) times: Times,
-}
-
-/// How often.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Times {
-    Once,
-    Optionally,
-    Repeatedly,
-}
-
-/// Which characters: one bit for each of ASCII, and one for all others together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Class {
-    pub(super) ascii: u128,
-    pub(super) beyond: bool,
-}
-
-impl Branch {
-    /// Whether it matches in every text, because nothing of it has to occur.
-    pub(super) fn is_always(&self) -> bool {
-        !(self.at_start && self.at_end) && self.elements.iter().all(Element::may_be_missing)
-    }
-
-    /// The text it is, when it is nothing but a text that may stand anywhere.
-    pub(super) fn text(&self) -> Option<String> {
-        let is_free = !self.at_start && !self.at_end && !self.elements.is_empty();
-        if is_free { self.elements.iter().map(Element::character).collect() } else { None }
-    }
-
-    /// The longest text that must occur for it to match.
-    pub(super) fn needed_text(&self) -> Option<String> {
-        let mut longest = String::new();
-        let mut current = String::new();
-        for element in &self.elements {
-            match element.character() {
-                Some(character) => current.push(character),
-                None => current.clear(),
-            }
-            if current.len() > longest.len() {
-                longest.clone_from(&current);
-            }
-        }
-        (longest.len() > 1).then_some(longest)
-    }
-}
-
-impl Element {
-    fn may_be_missing(&self) -> bool {
-        self.times != Times::Once
-    }
-
-    /// The one character that must stand here.
-    fn character(&self) -> Option<char> {
-        let is_one = self.times == Times::Once && !self.class.beyond && self.class.ascii.count_ones() == 1;
-        if is_one { char::from_u32(self.class.ascii.trailing_zeros()) } else { None }
-    }
-}
-
-impl Class {
-    fn range(low: u8, high: u8) -> Class {
-        let below = |end: u32| 1u128.checked_shl(end).map_or(u128::MAX, |bit| bit.wrapping_sub(1));
-        let ascii = below(u32::from(high).wrapping_add(1)) & !below(u32::from(low));
-        Class { ascii, beyond: false }
-    }
-
-    fn one(character: u8) -> Class {
-        Class::range(character, character)
-    }
-
-    fn or(self, other: Class) -> Class {
-        Class { ascii: self.ascii | other.ascii, beyond: self.beyond | other.beyond }
-    }
-
-    fn not(self) -> Class {
-        Class { ascii: !self.ascii, beyond: !self.beyond }
-    }
-
-    /// `\d`, `\s`, `\w` and their complements.
-    fn named(letter: u8) -> Option<Class> {
-        let word = || Class::range(b'a', b'z').or(Class::range(b'A', b'Z')).or(Class::range(b'0', b'9'));
-        let class = match letter.to_ascii_lowercase() {
-            b'd' => Class::range(b'0', b'9'),
-            // Tab, newline, vertical tab, form feed and carriage return stand in a row.
-            b's' => Class::range(b'\t', b'\r').or(Class::one(b' ')),
-            b'w' => word().or(Class::one(b'_')),
-            _ => return None,
-        };
-        Some(if letter.is_ascii_uppercase() { class.not() } else { class })
-    }
-}
 
 /// Reads an expression; branches that can match nowhere, as `a^`, are left out.
 pub(super) fn parse(body: &str, at: usize) -> Result<Vec<Branch>, PatternError> {
@@ -194,7 +91,7 @@ impl Walk<'_> {
         Ok(match next {
             b'^' => Atom::Start,
             b'$' => Atom::End,
-            b'.' => Atom::Class(Class::one(b'\n').not()),
+            b'.' => Atom::Class(Class::one(b'\n').complement()),
             b'[' => Atom::Class(self.class(start)?),
             b'\\' => Atom::Class(self.escape(start)?.0),
             b'*' | b'+' | b'?' | b'{' => return Err(self.nothing_to_repeat(start)),
@@ -248,7 +145,7 @@ impl Walk<'_> {
             };
             if next == b']' && self.at != first {
                 self.bump();
-                return Ok(if negated { class.not() } else { class });
+                return Ok(if negated { class.complement() } else { class });
             }
             let (low_class, low) = self.member()?;
             let is_range = self.peek() == Some(b'-')

@@ -28,14 +28,14 @@ impl<'r> Searched<'r> {
     }
 
     /// Whether a text occurs in it.
-    pub(super) fn has(&self, needle: &Needle) -> bool {
+    pub fn has(&self, needle: &Needle) -> bool {
         needle.occurs_in(self.line)
     }
 }
 
 /// A text to search for, prepared.
 #[derive(Clone, Debug)]
-pub(crate) struct Needle {
+pub struct Needle {
     text: String,
     plain: Prepared,
     /// As the host writes it inside a JSON string; `None` when it holds characters with more than one spelling.
@@ -50,7 +50,7 @@ impl PartialEq for Needle {
 
 impl Needle {
     /// Prepares a text that is not empty.
-    pub(super) fn new(text: String) -> Needle {
+    pub fn new(text: String) -> Needle {
         let mut written = Vec::new();
         push_string(&mut written, text.as_bytes());
         let content = written.get(1..written.len().saturating_sub(1)).unwrap_or_default();
@@ -62,17 +62,17 @@ impl Needle {
     }
 
     /// The text searched for.
-    pub(super) fn text(&self) -> &str {
+    pub fn text(&self) -> &str {
         &self.text
     }
 
     /// Whether the text occurs in one without escapes.
-    pub(super) fn occurs_in_text(&self, text: &[u8]) -> bool {
+    pub fn occurs_in_text(&self, text: &[u8]) -> bool {
         self.plain.find(text, 0).is_some()
     }
 
     /// Whether the text occurs in the line.
-    pub(super) fn occurs_in(&self, line: &Line<'_>) -> bool {
+    pub fn occurs_in(&self, line: &Line<'_>) -> bool {
         match (line.escapes(), &self.escaped) {
             (Escapes::None, _) => self.plain.find(line.raw(), 0).is_some(),
             (Escapes::Short | Escapes::Wide, Some(escaped)) => {
@@ -109,7 +109,7 @@ fn starts_inside_escape(raw: &[u8], at: usize) -> bool {
 
 /// Bytes to search for, prepared.
 #[derive(Clone, Debug)]
-pub(super) struct Prepared {
+pub struct Prepared {
     bytes: Box<[u8]>,
     rare: u8,
     offset: usize,
@@ -117,19 +117,20 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    pub(super) fn new(bytes: &[u8]) -> Prepared {
+    /// Prepares bytes, of which there is at least one.
+    pub fn new(bytes: &[u8]) -> Prepared {
         let rarest = bytes.iter().enumerate().min_by_key(|&(_, &byte)| frequency(byte));
         let (offset, rare) = rarest.map_or((0, 0), |(offset, &byte)| (offset, byte));
         Prepared { bytes: bytes.into(), rare, offset, linear: memmem::Finder::new(bytes).into_owned() }
     }
 
     /// How many bytes these are.
-    pub(super) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
     /// Where they first occur at or after `from`.
-    pub(super) fn find(&self, text: &[u8], from: usize) -> Option<usize> {
+    pub fn find(&self, text: &[u8], from: usize) -> Option<usize> {
         let mut at = from.saturating_add(self.offset);
         let mut budget = CANDIDATES;
         while let Some(hit) = swar::find_byte(text, at, self.rare) {

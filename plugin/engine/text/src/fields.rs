@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 /// The fields of a line, from the left.
 #[derive(Clone, Debug)]
-pub(in crate::pattern) struct Fields<'a> {
+pub struct Fields<'a> {
     line: &'a [u8],
     at: usize,
     /// Behind the last closing delimiter of each kind no other comes, so an opening one there is an ordinary character:
@@ -13,12 +13,13 @@ pub(in crate::pattern) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    pub(in crate::pattern) fn of(line: &'a [u8]) -> Fields<'a> {
+    /// The fields of a line without escapes.
+    pub fn of(line: &'a [u8]) -> Fields<'a> {
         Fields { line: trim_end(line), at: 0, unclosed: [false; 2] }
     }
 
     /// The next field.
-    pub(in crate::pattern) fn next(&mut self) -> Option<&'a [u8]> {
+    pub fn next(&mut self) -> Option<&'a [u8]> {
         self.skip_blank();
         let rest = self.rest_of_line();
         let (kind, close) = match rest.first()? {
@@ -50,7 +51,7 @@ impl<'a> Fields<'a> {
     }
 
     /// All that is left as one text; unwrapped if it is exactly one field. `None` when nothing is left.
-    pub(in crate::pattern) fn rest(mut self) -> Option<&'a [u8]> {
+    pub fn rest(mut self) -> Option<&'a [u8]> {
         self.skip_blank();
         let rest = self.rest_of_line();
         let one = self.next()?;
@@ -59,7 +60,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The last `count` fields, or all if there are fewer.
-    pub(in crate::pattern) fn last(mut self, count: usize) -> VecDeque<&'a [u8]> {
+    pub fn last(mut self, count: usize) -> VecDeque<&'a [u8]> {
         let mut last = VecDeque::with_capacity(count.saturating_add(1));
         while let Some(field) = self.next() {
             last.push_back(field);
@@ -81,7 +82,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// As [`crate::pattern::lex::is_blank`].
+/// ASCII white space.
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }

@@ -8,18 +8,21 @@ use std::cmp::Ordering;
 
 /// A number, borrowed from the text it stands in.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Number<'a> {
+pub enum Number<'a> {
     /// Its sign and its digits without leading zeros; zero has none.
     Whole {
+        /// Whether it has a minus sign.
         negative: bool,
+        /// Its digits without leading zeros.
         digits: &'a [u8],
     },
+    /// Any other.
     Double(f64),
 }
 
 impl<'a> Number<'a> {
     /// Reads `[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?`, which includes every JSON number.
-    pub(super) fn read(text: &'a [u8]) -> Option<Number<'a>> {
+    pub fn read(text: &'a [u8]) -> Option<Number<'a>> {
         let (negative, rest) = match text.split_first() {
             Some((b'-', rest)) => (true, rest),
             Some((b'+', rest)) => (false, rest),
@@ -60,7 +63,7 @@ impl<'a> Number<'a> {
     }
 
     /// How it compares to another; `None` when one of them is beyond the doubles.
-    pub(super) fn compare(self, other: Number<'_>) -> Option<Ordering> {
+    pub fn compare(self, other: Number<'_>) -> Option<Ordering> {
         match (self, other) {
             (Number::Double(one), Number::Double(other)) => {
                 (one.is_finite() && other.is_finite()).then(|| one.partial_cmp(&other)).flatten()
@@ -93,7 +96,7 @@ impl<'a> Number<'a> {
 
     /// The text that a JSON number has for quoted values, wildcards and regular expressions: a whole number's digits,
     /// else what Java's `Double.toString` makes of it (`12.0`, `1.0E10`, `Infinity`).
-    pub(super) fn text(self) -> String {
+    pub fn text(self) -> String {
         match self {
             Number::Whole { digits: [], .. } => "0".into(),
             Number::Whole { negative, digits } => {

@@ -3,28 +3,33 @@
 //! A set bit says that everything before this place has been matched up to here. The rule kept here: a character costs
 //! the same few operations whatever text came before it.
 
-use crate::pattern::regex::parse::{Branch, Class, Times};
+mod branch;
+
+pub use branch::{Branch, Class, Element, Times};
 
 /// A compiled expression.
 #[derive(Clone, Debug)]
-pub(super) enum Automaton {
+pub struct Automaton(Size);
+
+#[derive(Clone, Debug)]
+enum Size {
     /// At most 64 places, nearly always.
-    Word(Box<Tables<1>>),
+    Word(Box<Narrow>),
     /// More.
     Words(Box<Wide>),
 }
 
-/// What the places mean, `WORDS` words of 64 places.
+/// What the places mean, 64 of them.
 #[derive(Clone, Debug)]
-pub(super) struct Tables<const WORDS: usize> {
+struct Narrow {
     /// For each byte that starts a character, the places at which this character may stand.
-    may_stand: [[u64; WORDS]; 256],
-    places: Places<[u64; WORDS]>,
+    may_stand: [u64; 256],
+    places: Places<u64>,
 }
 
-/// As [`Tables`], of any length.
+/// As [`Narrow`], of any number.
 #[derive(Clone, Debug)]
-pub(super) struct Wide {
+struct Wide {
     may_stand: Vec<Vec<u64>>,
     places: Places<Vec<u64>>,
 }
@@ -46,18 +51,19 @@ struct Places<W> {
 }
 
 impl Automaton {
-    pub(super) fn new(branches: &[Branch]) -> Automaton {
+    /// Compiles branches.
+    pub fn new(branches: &[Branch]) -> Automaton {
         let places: usize = branches
             .iter()
             .fold(0, |sum, branch| sum.saturating_add(branch.elements.len()).saturating_add(1));
         let words = places.div_ceil(64).max(1);
         let wide = Wide::new(branches, words);
         if words > 1 {
-            return Automaton::Words(Box::new(wide));
+            return Automaton(Size::Words(Box::new(wide)));
         }
-        let first = |words: &Vec<u64>| [words.first().copied().unwrap_or_default()];
-        let mut tables = Box::new(Tables {
-            may_stand: [[0]; 256],
+        let first = |words: &Vec<u64>| words.first().copied().unwrap_or_default();
+        let mut tables = Box::new(Narrow {
+            may_stand: [0; 256],
             places: Places {
                 repeated: first(&wide.places.repeated),
                 optional: first(&wide.places.optional),
@@ -70,31 +76,29 @@ impl Automaton {
         for (to, from) in tables.may_stand.iter_mut().zip(&wide.may_stand) {
             *to = first(from);
         }
-        Automaton::Word(tables)
+        Automaton(Size::Word(tables))
     }
 
     /// Whether a branch matches anywhere in the text, which is UTF-8.
-    pub(super) fn is_found_in(&self, text: &[u8]) -> bool {
-        match self {
-            Automaton::Word(tables) => tables.is_found_in(text),
-            Automaton::Words(wide) => wide.is_found_in(text),
+    pub fn is_found_in(&self, text: &[u8]) -> bool {
+        match &self.0 {
+            Size::Word(tables) => tables.is_found_in(text),
+            Size::Words(wide) => wide.is_found_in(text),
         }
     }
 }
 
-impl Tables<1> {
+impl Narrow {
     fn is_found_in(&self, text: &[u8]) -> bool {
-        let Places { repeated: [repeated], optional: [optional], begin: [begin], .. } = self.places;
-        let [end] = self.places.end;
+        let Places { repeated, optional, begin, begin_first, end, end_last } = self.places;
         let skip = |places: u64| places | (optional.wrapping_add(places & optional) ^ optional);
         let begin = skip(begin);
-        let [begin_first] = self.places.begin_first;
         let mut places = skip(begin_first);
         for &byte in text {
             if is_continuation(byte) {
                 continue;
             }
-            let [may_stand] = *self.may_stand.get(usize::from(byte)).unwrap_or(&[0]);
+            let may_stand = self.may_stand.get(usize::from(byte)).copied().unwrap_or_default();
             let matched = places & may_stand;
             // Every place moves on by one, but those that may come again stay.
             places = ((matched & !repeated) << 1) | (matched & repeated) | begin;
@@ -108,7 +112,6 @@ impl Tables<1> {
                 return false;
             }
         }
-        let [end_last] = self.places.end_last;
         places & (end | end_last) != 0
     }
 }

@@ -10,6 +10,7 @@ pub use shape::Shape;
 
 use crate::json::{self, Escapes, Level, Malformed, Member, Members, Value};
 use crate::line::Line;
+use std::collections::BinaryHeap;
 use std::ops::Range;
 
 /// Which top-level members of a record mean something.
@@ -259,18 +260,16 @@ impl<'a> RecordView<'a> {
         let mut needed = length_of(&parts, &append).saturating_sub(line_length);
 
         // When the line alone is not enough, the other members go, largest first. Each takes its comma along.
-        let mut others: Vec<usize> = Vec::new();
+        let mut others = BinaryHeap::new();
         if needed > limit {
-            others.extend(
-                parts.iter().enumerate().filter(|(_, part)| !self.holds_line(part)).map(|(index, _)| index),
-            );
-            others.sort_by_key(|index| parts.get(*index).map_or(0, Part::length));
+            let members = parts.iter().enumerate().filter(|(_, part)| !self.holds_line(part));
+            others.extend(members.map(|(index, part)| (part.length(), index)));
         }
         let mut dropped = vec![false; if needed > limit { parts.len() } else { 0 }];
         while needed > limit
-            && let Some(index) = others.pop()
+            && let Some((length, index)) = others.pop()
         {
-            needed = needed.saturating_sub(parts.get(index).map_or(0, Part::length)).saturating_sub(1);
+            needed = needed.saturating_sub(length).saturating_sub(1);
             if let Some(flag) = dropped.get_mut(index) {
                 *flag = true;
             }

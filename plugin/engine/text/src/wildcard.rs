@@ -1,11 +1,11 @@
 //! Texts with `*` for any run of characters, also an empty one: bare and quoted values.
 
-use crate::pattern::search::Prepared;
+use crate::search::Prepared;
 use crate::swar;
 
 /// A text with or without wildcards.
 #[derive(Clone, Debug)]
-pub(super) struct Wildcard {
+pub struct Wildcard {
     text: Box<str>,
     /// What stands between the stars; `None` without any.
     parts: Option<Parts>,
@@ -25,7 +25,8 @@ impl PartialEq for Wildcard {
 }
 
 impl Wildcard {
-    pub(super) fn new(text: String) -> Wildcard {
+    /// Prepares a text in which every `*` is a wildcard.
+    pub fn new(text: String) -> Wildcard {
         let mut split = text.split('*').map(str::as_bytes);
         let head = split.next().unwrap_or_default().into();
         let parts = split.next_back().map(|tail| Parts {
@@ -37,12 +38,12 @@ impl Wildcard {
     }
 
     /// The text as meant, `*` included.
-    pub(super) fn text(&self) -> &str {
+    pub fn text(&self) -> &str {
         &self.text
     }
 
     /// Whether the whole of `value` matches. Each part is taken where it first occurs, so this takes linear time.
-    pub(super) fn matches(&self, value: &[u8]) -> bool {
+    pub fn matches(&self, value: &[u8]) -> bool {
         let Some(Parts { head, middle, tail }) = &self.parts else {
             return swar::equal(value, self.text.as_bytes());
         };
@@ -58,7 +59,7 @@ impl Wildcard {
     }
 
     /// The longest text that every match contains.
-    pub(super) fn longest_part(&self) -> &str {
+    pub fn longest_part(&self) -> &str {
         self.text.split('*').max_by_key(|part| part.len()).unwrap_or_default()
     }
 }

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 /// Hashes table keys; not stable across releases, never used for a decision.
 pub type BuildWordHasher = BuildHasherDefault<WordHasher>;
 
-/// The 56-bit randomness of a sampling key, as [`crate::sample::Threshold`] compares it.
+/// The 56-bit randomness of a sampling key, as the engine's `sample::Threshold` compares it.
 ///
 /// XXH3-64 of the key with `seed`, its low 8 bits cut off. Records with equal keys get equal randomness on every
 /// node, whatever the rate: what a low rate keeps, a higher one keeps too.
