@@ -79,7 +79,16 @@ fn build() -> Result<PathBuf, ArtefactError> {
         debian_cargo().ok_or(ArtefactError::NoToolchain(reason))?
     };
     cargo
-        .args(["build", "--package", "nodesieve", "--profile", "module", "--target", TARGET, "--manifest-path"])
+        .args([
+            "build",
+            "--package",
+            "nodesieve",
+            "--profile",
+            "module",
+            "--target",
+            TARGET,
+            "--manifest-path",
+        ])
         .arg(root.join("Cargo.toml"))
         .arg("--target-dir")
         .arg(&target_dir);

@@ -7,5 +7,6 @@ mod conf;
 mod fluent_bit;
 mod laws;
 mod module;
+mod patterns;
 mod replay;
 mod support;

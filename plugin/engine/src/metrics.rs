@@ -301,11 +301,13 @@ impl Default for Counters {
 
 impl Counters {
     /// The value of a number.
+    #[inline]
     pub fn get(&self, metric: Metric) -> u64 {
         self.values.get(metric as usize).copied().unwrap_or_default()
     }
 
     /// Adds to a number.
+    #[inline]
     pub fn add(&mut self, metric: Metric, more: u64) {
         if let Some(value) = self.values.get_mut(metric as usize) {
             *value = value.wrapping_add(more);
@@ -313,6 +315,7 @@ impl Counters {
     }
 
     /// Sets a gauge.
+    #[inline]
     pub fn set(&mut self, metric: Metric, to: u64) {
         if let Some(value) = self.values.get_mut(metric as usize) {
             *value = to;

@@ -135,11 +135,13 @@ fn ranges(tag: &str, found: &ContainerTag<'_>) -> [Range<usize>; 4] {
 
 impl<D: Clone> TagState<D> {
     /// The tag itself.
+    #[inline]
     pub fn name(&self) -> Rc<str> {
         Rc::clone(&self.name)
     }
 
     /// The container that the tag names; `tag` is [`TagState::name`].
+    #[inline]
     pub fn container<'t>(&self, tag: &'t str) -> Option<ContainerTag<'t>> {
         let [pod, namespace, container, id] = self.parts.as_ref()?;
         let part = |range: &Range<usize>| tag.get(range.clone());
@@ -152,6 +154,7 @@ impl<D: Clone> TagState<D> {
     }
 
     /// What was decided for the line that this one continues, or `None` when it stands for itself.
+    #[inline]
     pub fn continues(
         &mut self,
         side: Side,
@@ -170,6 +173,7 @@ impl<D: Clone> TagState<D> {
     }
 
     /// Remembers what was decided for a line that stands for itself.
+    #[inline]
     pub fn begin(&mut self, side: Side, line: &Line<'_>, time: EventTime, decided: D) {
         if let Some(slot) = self.runs.get_mut(side as usize) {
             *slot = Some(Run { decided, last: time, lines: 1, body: Body::opened_by(line.raw()) });

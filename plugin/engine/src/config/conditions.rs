@@ -53,6 +53,16 @@ pub(super) fn when(source: &str, node: &Node, drops: bool, mistakes: &mut Mistak
 }
 
 impl When {
+    /// Whether there is a condition on the record as a whole or on what is known about its container.
+    #[inline]
+    pub fn asks_for_metadata(&self) -> bool {
+        self.record.is_some()
+            || self.labels.is_some()
+            || self.annotations.is_some()
+            || self.workload.is_some()
+            || self.container_age.is_some()
+    }
+
     /// Whether there is no condition, so that every record meets it.
     pub fn is_empty(&self) -> bool {
         *self == When::default()

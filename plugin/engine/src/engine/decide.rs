@@ -44,6 +44,7 @@ pub(super) fn names_met(when: &When, container: Option<&ContainerTag<'_>>) -> Op
 }
 
 /// The verdict on a record. `meets` is [`tag_meets`] of its tag.
+#[inline]
 pub(super) fn decide(
     rules: &RuleFile,
     meets: &[bool],
@@ -51,27 +52,47 @@ pub(super) fn decide(
     metadata: &mut Metadata<'_>,
     random: &mut fastrand::Rng,
 ) -> Verdict {
-    let guards = rules.guards.iter().enumerate().map(|(at, rule)| (Why::Guard(at), rule));
-    let all = guards.chain(rules.rules.iter().enumerate().map(|(at, rule)| (Why::Rule(at), rule)));
-    for ((why, rule), tag_is_met) in all.zip(meets) {
-        if !tag_is_met || is_over(rule, facts.now) {
-            continue;
+    let (guards_meet, rules_meet) = meets.split_at(rules.guards.len().min(meets.len()));
+    for (at, (rule, tag_is_met)) in rules.guards.iter().zip(guards_meet).enumerate() {
+        if *tag_is_met && let Some(verdict) = verdict(rule, Why::Guard(at), facts, metadata, random) {
+            return verdict;
         }
-        match met(&rule.when, facts, metadata) {
-            Met::Yes => return Verdict { action: act(&rule.policy, facts, metadata, random), why },
-            Met::No(_) => {}
-            Met::Unknown(_) => return Verdict { action: Action::Keep, why: Why::Unknown },
+    }
+    for (at, (rule, tag_is_met)) in rules.rules.iter().zip(rules_meet).enumerate() {
+        if *tag_is_met && let Some(verdict) = verdict(rule, Why::Rule(at), facts, metadata, random) {
+            return verdict;
         }
     }
     Verdict { action: rules.no_match, why: Why::NoMatch }
 }
 
+/// What one guard or rule says; nothing when it does not apply.
+#[inline]
+fn verdict(
+    rule: &Rule,
+    why: Why,
+    facts: &Facts<'_>,
+    metadata: &mut Metadata<'_>,
+    random: &mut fastrand::Rng,
+) -> Option<Verdict> {
+    if is_over(rule, facts.now) {
+        return None;
+    }
+    match met(&rule.when, facts, metadata) {
+        Met::Yes => Some(Verdict { action: act(&rule.policy, facts, metadata, random), why }),
+        Met::No(_) => None,
+        Met::Unknown(_) => Some(Verdict { action: Action::Keep, why: Why::Unknown }),
+    }
+}
+
 /// Whether a rule's time is over.
+#[inline]
 pub(super) fn is_over(rule: &Rule, now: Now) -> bool {
     rule.until.is_some_and(|until| i64::try_from(now.seconds()).unwrap_or(i64::MAX) >= until)
 }
 
 /// Whether a record meets the conditions besides those on the tag's names, cheapest first and metadata last.
+#[inline]
 pub(super) fn met(when: &When, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Met {
     if let Some(stream) = &when.stream
         && facts.record.stream() != Some(stream.as_bytes())
@@ -93,6 +114,11 @@ pub(super) fn met(when: &When, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -
     {
         return Met::No("message");
     }
+    if when.asks_for_metadata() { metadata_met(when, facts, metadata) } else { Met::Yes }
+}
+
+/// The conditions on the record as a whole and on metadata.
+fn metadata_met(when: &When, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Met {
     let mut unknown = None;
     if let Some(pattern) = &when.record {
         match facts.record_matches(pattern, metadata) {
@@ -140,6 +166,7 @@ pub(super) fn met(when: &When, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -
     unknown.map_or(Met::Yes, Met::Unknown)
 }
 
+#[inline]
 fn act(
     policy: &Policy,
     facts: &Facts<'_>,
@@ -157,6 +184,7 @@ fn act(
 }
 
 /// The sampling policy of what decided, if it has one.
+#[inline]
 pub(super) fn sample_of(rules: &RuleFile, why: Why) -> Option<&Sample> {
     let Why::Rule(at) = why else { return None };
     match &rules.rules.get(at)?.policy {

@@ -49,6 +49,7 @@ impl<'r> Facts<'r> {
     }
 
     /// The line's severity.
+    #[inline]
     pub(super) fn severity(&self) -> Option<Severity> {
         *self.severity.get_or_init(|| self.line.and_then(Severity::of))
     }
@@ -181,6 +182,7 @@ impl<'e> Metadata<'e> {
     }
 
     /// What is known about the container, or `None` when the tag names none.
+    #[inline]
     pub(super) fn get(&mut self) -> Option<Rc<PodMeta>> {
         let tag = self.container.as_ref()?;
         let (cache, pods) = (&mut *self.cache, &mut *self.pods);
@@ -190,6 +192,7 @@ impl<'e> Metadata<'e> {
     }
 
     /// How the answer was found, if one was asked for.
+    #[inline]
     pub(super) fn found(&self) -> Option<Found> {
         self.answer.as_ref().map(|(_, found)| *found)
     }

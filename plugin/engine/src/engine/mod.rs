@@ -159,6 +159,7 @@ impl Engine {
     }
 
     /// Decides one record. `out` holds the answer when it is [`Answer::Keep`], and is cleared in any case.
+    #[inline]
     pub fn filter(
         &mut self,
         input: Input<'_>,
@@ -192,6 +193,7 @@ impl Engine {
         }
     }
 
+    #[inline]
     fn try_filter(
         &mut self,
         input: Input<'_>,
@@ -265,6 +267,7 @@ impl Engine {
         Ok(verdict)
     }
 
+    #[inline]
     fn count(&mut self, verdict: Verdict, bytes_in: usize, bytes_out: usize) {
         let counters = &mut self.counters;
         counters.add(Metric::Seen, 1);
@@ -320,6 +323,7 @@ fn same_name(old: &RuleFile, new: &RuleFile, why: Why) -> Why {
 }
 
 /// The position of what decided among guards and rules.
+#[inline]
 fn position(rules: &RuleFile, why: Why) -> Option<usize> {
     match why {
         Why::Guard(at) => Some(at),
@@ -347,6 +351,7 @@ fn annotation(annotate: bool, name: &str, policy: &Policy) -> Option<Vec<u8>> {
 
 /// The structure of a record that is UTF-8, checked many bytes at a time: the host escapes everything beyond ASCII unless
 /// it is told not to.
+#[inline]
 fn read<'a>(text: &'a [u8], names: &Names, shape: &mut Shape) -> Result<RecordView<'a>, Fault> {
     if !swar::is_ascii(text) && std::str::from_utf8(text).is_err() {
         return Err(Fault::Utf8);

@@ -59,6 +59,7 @@ impl<C> Logic<C> {
     }
 
     /// Whether they hold; asks only as many as it takes.
+    #[inline]
     pub(super) fn holds<'l>(&'l self, mut ask: impl FnMut(&'l C) -> bool) -> bool {
         let mut at = 0u16;
         while let Some(asked) = self.conditions.get(usize::from(at)) {
@@ -91,11 +92,6 @@ impl<C> Logic<C> {
     /// The conditions in the order written.
     pub(super) fn iter(&self) -> impl Iterator<Item = &C> {
         self.conditions.iter().map(|asked| &asked.condition)
-    }
-
-    /// As [`Logic::iter`].
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut C> {
-        self.conditions.iter_mut().map(|asked| &mut asked.condition)
     }
 
     /// Whether all conditions must hold.

@@ -79,6 +79,7 @@ impl Pattern {
     }
 
     /// Whether the line matches. Never fails.
+    #[inline]
     pub fn matches(&self, line: &Searched<'_>) -> bool {
         match &self.form {
             Form::Terms(terms) => terms.matches(line),
@@ -124,16 +125,6 @@ impl Pattern {
         match &self.form {
             Form::Terms(terms) => terms.iter().filter(|(sign, _)| *sign == Sign::Plain).count(),
             _ => 0,
-        }
-    }
-
-    /// The texts that are searched for in the line.
-    pub(crate) fn needles_mut(&mut self) -> Box<dyn Iterator<Item = &mut Needle> + '_> {
-        match &mut self.form {
-            Form::Terms(terms) => Box::new(terms.needles_mut()),
-            Form::Regex(regex) => Box::new(regex.needles_mut().iter_mut()),
-            Form::Fields(_, needed) => Box::new(needed.iter_mut()),
-            Form::Object(_) => Box::new(std::iter::empty()),
         }
     }
 }

@@ -34,6 +34,7 @@ impl Terms {
     }
 
     /// Whether the line matches.
+    #[inline]
     pub fn matches(&self, line: &Searched<'_>) -> bool {
         // The one pattern whose documentation promises more than the service does, see `crate::pattern`.
         if let [(Sign::Plain, only)] = self.0.as_slice()
@@ -64,11 +65,6 @@ impl Terms {
             Sign::Optional => false,
         });
         failed.map(|(sign, needle)| (*sign, needle.text()))
-    }
-
-    /// The texts.
-    pub(super) fn needles_mut(&mut self) -> impl Iterator<Item = &mut Needle> {
-        self.0.iter_mut().map(|(_, needle)| needle)
     }
 
     fn has(&self, wanted: Sign) -> bool {

@@ -1,6 +1,6 @@
 //! Comparisons and the values they compare with, the same in JSON and in space-delimited patterns.
 
-use crate::number::Number;
+use crate::number::{self, Number};
 use crate::pattern::error::{PatternError, PatternErrorKind};
 use crate::pattern::lex::{Reader, is_blank};
 use crate::pattern::regex::Regex;
@@ -29,8 +29,8 @@ pub(super) enum Operator {
 /// What is compared with.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
-    /// A number without quotes, as written.
-    Number(Box<str>),
+    /// A number without quotes, as written, and its value if it is a short whole one.
+    Number(Box<str>, Option<i64>),
     /// A bare or quoted text, `*` in it is a wildcard.
     Text {
         text: Wildcard,
@@ -69,7 +69,7 @@ impl Comparison {
         reader.skip_blank();
         let start = reader.at();
         let value = Value::read(reader)?;
-        if operator.is_order() && !matches!(value, Value::Number(_)) {
+        if operator.is_order() && !matches!(value, Value::Number(..)) {
             let found = reader.since(start).into();
             let kind = PatternErrorKind::OrderNeedsNumber { sign: operator.sign(), found };
             return Err(reader.error(kind, start..reader.at()));
@@ -78,6 +78,7 @@ impl Comparison {
     }
 
     /// Whether `=`, `<` and so on hold for the operand; for `!=`, whether it differs.
+    #[inline]
     pub(super) fn holds(&self, operand: Operand<'_>) -> bool {
         match self.operator {
             Operator::Equal => self.value.equals(operand),
@@ -133,7 +134,7 @@ impl Value {
             if !exponent_fits(token) {
                 return Err(reader.error(PatternErrorKind::Exponent(token.into()), start..reader.at()));
             }
-            return Ok(Value::Number(token.into()));
+            return Ok(Value::Number(token.into(), number::small(token.as_bytes())));
         }
         let allowed = |next: char| next.is_alphanumeric() || matches!(next, '_' | '.' | '*' | '-');
         if let Some((at, found)) = token.char_indices().find(|(_, found)| !allowed(*found)) {
@@ -147,28 +148,34 @@ impl Value {
         Ok(Value::Text { text: Wildcard::new(token.to_owned()), quoted: false })
     }
 
+    #[inline]
     fn equals(&self, operand: Operand<'_>) -> bool {
         match (self, operand) {
-            (Value::Number(text), Operand::JsonString(content)) => text.as_bytes() == content,
-            (Value::Number(_), _) => self.order(operand) == Some(Ordering::Equal),
+            (Value::Number(text, _), Operand::JsonString(content)) => text.as_bytes() == content,
+            (Value::Number(..), _) => self.order(operand) == Some(Ordering::Equal),
             (Value::Text { text, .. }, operand) => text.matches(&operand.text()),
             (Value::Regex(regex), operand) => regex.matches_text(&operand.text()),
         }
     }
 
     /// How a number compares to this one; `None` when one of them is no number, or beyond the doubles.
+    #[inline]
     fn order(&self, operand: Operand<'_>) -> Option<Ordering> {
-        let Value::Number(literal) = self else { return None };
-        let number = match operand {
+        let Value::Number(literal, small) = self else { return None };
+        let text = match operand {
             Operand::JsonString(_) => return None,
-            Operand::JsonNumber(text) | Operand::Field(text) => Number::read(text)?,
+            Operand::JsonNumber(text) | Operand::Field(text) => text,
         };
-        number.compare(Number::read(literal.as_bytes())?)
+        if let (Some(literal), Some(found)) = (small, number::small(text)) {
+            return Some(found.cmp(literal));
+        }
+        Number::read(text)?.compare(Number::read(literal.as_bytes())?)
     }
 }
 
 impl<'a> Operand<'a> {
     /// The text that quoted values, wildcards and regular expressions are compared with.
+    #[inline]
     pub(super) fn text(self) -> Cow<'a, [u8]> {
         match self {
             Operand::JsonString(text) | Operand::Field(text) => Cow::Borrowed(text),
@@ -194,7 +201,7 @@ impl fmt::Display for Comparison {
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Value::Number(text) => f.write_str(text),
+            Value::Number(text, _) => f.write_str(text),
             Value::Text { text, quoted: false } => f.write_str(text.text()),
             Value::Text { text, quoted: true } => write_quoted(f, text.text()),
             Value::Regex(regex) => write!(f, "%{}%", regex.source()),

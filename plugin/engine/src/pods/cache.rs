@@ -95,6 +95,7 @@ impl Cache {
     }
 
     /// What is known about the container of `tag`; `key` is the tag's text and stands for it in the cache.
+    #[inline]
     pub fn get(
         &mut self,
         key: &str,
@@ -145,6 +146,7 @@ impl Cache {
 }
 
 impl Entry {
+    #[inline]
     fn is_fresh(&self, now: Now, settings: &CacheSettings) -> bool {
         let complete = self.meta.complete && matches!(self.found, Found::Read);
         let limit = if complete { settings.ttl } else { settings.missing_ttl };

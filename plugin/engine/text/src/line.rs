@@ -55,7 +55,7 @@ impl<'a> Line<'a> {
     pub fn as_json(&self) -> (&[u8], Level) {
         match self.escapes {
             Escapes::None => (self.raw, Level::Plain),
-            Escapes::Short | Escapes::Wide => (self.raw, Level::Quoted),
+            Escapes::Short | Escapes::Nested | Escapes::Wide => (self.raw, Level::Quoted),
             Escapes::Irregular => (self.text(), Level::Plain),
         }
     }
@@ -67,6 +67,12 @@ impl<'a> Line<'a> {
             Outline::of(text, level)
         };
         self.outline.get_or_init(walk).as_ref()
+    }
+
+    /// Whether [`Line::outline`] has been asked before and costs nothing now.
+    #[inline]
+    pub fn has_outline(&self) -> bool {
+        self.outline.get().is_some()
     }
 
     /// A string or scalar of the line's own JSON object by its path of keys, escapes resolved.
@@ -134,7 +140,7 @@ mod tests {
             (r"gr\u00fc\u00df\n", Escapes::Wide),
             (r"a\/b", Escapes::Irregular),
             (r"\u0041", Escapes::Irregular),
-            (r"\\u0041", Escapes::Short),
+            (r"\\u0041", Escapes::Nested),
         ] {
             assert_eq!(Line::new(content.as_bytes()).escapes(), expected, "{content}");
         }

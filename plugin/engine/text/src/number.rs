@@ -108,6 +108,27 @@ impl<'a> Number<'a> {
     }
 }
 
+/// A whole number of at most 15 digits, which is nearly every number in a log.
+#[inline]
+pub fn small(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() || digits.len() > 15 {
+        return None;
+    }
+    let mut sum = 0i64;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        sum = sum.wrapping_mul(10).wrapping_add(i64::from(digit));
+    }
+    Some(if negative { sum.wrapping_neg() } else { sum })
+}
+
 fn count_digits(text: &[u8]) -> usize {
     text.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
@@ -291,6 +312,9 @@ mod tests {
         #[test]
         fn agrees_with_exact_integers(one in any::<i64>(), other in any::<i64>(), double in -1e19f64..1e19) {
             prop_assert_eq!(order(&one.to_string(), &other.to_string()), Some(one.cmp(&other)));
+            let short = one % 1_000_000_000_000_000;
+            prop_assert_eq!(small(short.to_string().as_bytes()), Some(short));
+            prop_assert_eq!(small(format!("1{}", short.abs()).as_bytes()).is_some(), short.abs() < 100_000_000_000_000);
             let whole = double.trunc();
             let exact = i128::from(one).cmp(&(whole as i128));
             let expected = if exact != Ordering::Equal { exact } else { whole.partial_cmp(&double).unwrap() };

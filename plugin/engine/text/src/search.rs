@@ -75,7 +75,7 @@ impl Needle {
     pub fn occurs_in(&self, line: &Line<'_>) -> bool {
         match (line.escapes(), &self.escaped) {
             (Escapes::None, _) => self.plain.find(line.raw(), 0).is_some(),
-            (Escapes::Short | Escapes::Wide, Some(escaped)) => {
+            (Escapes::Short | Escapes::Nested | Escapes::Wide, Some(escaped)) => {
                 let raw = line.raw();
                 let mut from = 0usize;
                 while let Some(at) = escaped.find(raw, from) {
@@ -111,38 +111,54 @@ fn starts_inside_escape(raw: &[u8], at: usize) -> bool {
 #[derive(Clone, Debug)]
 pub struct Prepared {
     bytes: Box<[u8]>,
-    rare: u8,
-    offset: usize,
+    /// Its two rarest bytes with their places.
+    rare: (usize, u8),
+    other: (usize, u8),
+    /// Whether even the rarest is found in every few words.
+    is_common: bool,
     linear: memmem::Finder<'static>,
 }
 
 impl Prepared {
     /// Prepares bytes, of which there is at least one.
     pub fn new(bytes: &[u8]) -> Prepared {
-        let rarest = bytes.iter().enumerate().min_by_key(|&(_, &byte)| frequency(byte));
-        let (offset, rare) = rarest.map_or((0, 0), |(offset, &byte)| (offset, byte));
-        Prepared { bytes: bytes.into(), rare, offset, linear: memmem::Finder::new(bytes).into_owned() }
+        let rarest = |without: Option<usize>| {
+            let all = bytes.iter().copied().enumerate().filter(|(at, _)| Some(*at) != without);
+            all.min_by_key(|(_, byte)| frequency(*byte))
+        };
+        let rare = rarest(None).unwrap_or_default();
+        let other = rarest(Some(rare.0)).unwrap_or(rare);
+        let is_common = frequency(rare.1) >= 4;
+        Prepared {
+            bytes: bytes.into(),
+            rare,
+            other,
+            is_common,
+            linear: memmem::Finder::new(bytes).into_owned(),
+        }
     }
 
-    /// How many bytes these are.
+    /// How many bytes these are; never none.
+    #[expect(clippy::len_without_is_empty, reason = "there is always at least one")]
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
     /// Where they first occur at or after `from`.
     pub fn find(&self, text: &[u8], from: usize) -> Option<usize> {
-        let mut at = from.saturating_add(self.offset);
-        let mut budget = CANDIDATES;
-        while let Some(hit) = swar::find_byte(text, at, self.rare) {
-            let start = hit.wrapping_sub(self.offset);
+        let (mut from, mut budget) = (from, CANDIDATES);
+        let next = |from| {
+            let find = if self.is_common { swar::find_common_pair } else { swar::find_pair };
+            find(text, from, self.rare, self.other, self.bytes.len())
+        };
+        while let Some(start) = next(from) {
             let candidate = text.get(start..start.wrapping_add(self.bytes.len()))?;
             if swar::equal(candidate, &self.bytes) {
                 return Some(start);
             }
-            at = hit.wrapping_add(1);
+            from = start.wrapping_add(1);
             budget = budget.saturating_sub(1);
             if budget == 0 {
-                let from = start.wrapping_add(1);
                 return self.linear.find(text.get(from..)?).map(|found| found.wrapping_add(from));
             }
         }
@@ -150,22 +166,26 @@ impl Prepared {
     }
 }
 
-/// How common a byte is in log text, roughly: letters by their use in English, then digits and punctuation.
+/// How common a byte is in log text, in thousandths: counted in access logs, JSON with its escapes, traces and words.
 fn frequency(byte: u8) -> u8 {
     match byte {
-        b' ' | b'e' => 20,
-        b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' | b'"' | b'\\' => 18,
-        b'l' | b'c' | b'd' | b'u' | b'm' | b'p' => 15,
-        b'0'..=b'9' => 14,
-        b'h' | b'g' | b'f' | b'.' | b':' | b'-' | b',' | b'/' | b'_' => 12,
-        b'b' | b'y' | b'w' | b'v' | b'k' | b'=' => 9,
-        b'A'..=b'Z' => 7,
-        b'x' | b'j' | b'q' | b'z' => 5,
-        _ => 4,
+        b'"' | b'\\' => 64,
+        b' ' | b'0' => 55,
+        b'1' | b'2' | b'e' => 45,
+        b'.' | b':' | b'a' | b't' => 29,
+        b'c' | b'o' | b'r' | b's' => 24,
+        b'3'..=b'9' | b'-' | b'd' | b'i' | b'l' => 18,
+        b'/' | b',' | b'n' | b'p' | b'u' => 15,
+        b'b' | b'h' | b'm' | b'v' | b'T' => 11,
+        b'f' | b'g' => 8,
+        b'=' | b'_' | b'k' | b'E' | b'G' => 5,
+        b'[' | b']' | b'w'..=b'y' | b'N'..=b'P' | b'H' | b'Z' => 4,
+        b'+' | b'{' | b'}' | b'A'..=b'Y' | b'j' | b'q' | b'z' => 2,
+        _ => 1,
     }
 }
 
-/// Misses of the rare byte after which the two-way search takes over.
+/// Misses after which the two-way search takes over.
 const CANDIDATES: u32 = 32;
 
 #[cfg(test)]

@@ -27,6 +27,125 @@ pub fn find_either(text: &[u8], from: usize, one: u8, other: u8) -> Option<usize
     )
 }
 
+/// The first place at or after `from` at which `length` bytes start that have the byte `rare.1` at `rare.0` and `other.1` at
+/// `other.0`; both are within the length. Every place is tried for the rare one, 64 at a time.
+#[inline]
+pub fn find_pair(
+    text: &[u8],
+    from: usize,
+    rare: (usize, u8),
+    other: (usize, u8),
+    length: usize,
+) -> Option<usize> {
+    let (one, two) = (LOW.wrapping_mul(u64::from(rare.1)), LOW.wrapping_mul(u64::from(other.1)));
+    let places = text.len().checked_sub(from)?.checked_sub(length)?.checked_add(1)?;
+    let heads = text.get(from.checked_add(rare.0)?..)?.get(..places)?;
+    let tails = text.get(from.checked_add(other.0)?..)?.get(..places)?;
+    let found = if places >= 64 {
+        scan::<64>(heads, tails, one, two)
+    } else if places >= 32 {
+        scan::<32>(heads, tails, one, two)
+    } else if places >= 8 {
+        scan::<8>(heads, tails, one, two)
+    } else {
+        heads.iter().zip(tails).position(|(head, tail)| *head == rare.1 && *tail == other.1)
+    };
+    found.map(|at| from.wrapping_add(at))
+}
+
+/// As [`find_pair`], when neither byte is rare: both are looked at in every place, for a third more than one alone.
+#[inline]
+pub fn find_common_pair(
+    text: &[u8],
+    from: usize,
+    first: (usize, u8),
+    second: (usize, u8),
+    length: usize,
+) -> Option<usize> {
+    let (one, two) = (LOW.wrapping_mul(u64::from(first.1)), LOW.wrapping_mul(u64::from(second.1)));
+    let places = text.len().checked_sub(from)?.checked_sub(length)?.checked_add(1)?;
+    let heads = text.get(from.checked_add(first.0)?..)?.get(..places)?;
+    let tails = text.get(from.checked_add(second.0)?..)?.get(..places)?;
+    let (mut left, mut others) = (heads, tails);
+    while let (Some((block, behind)), Some((other, others_behind))) =
+        (left.split_first_chunk::<32>(), others.split_first_chunk::<32>())
+    {
+        let ((words, _), (seconds, _)) = (block.as_chunks::<8>(), other.as_chunks::<8>());
+        let ([a, b, c, d], [e, f, g, h]) = (words, seconds) else { break };
+        let both = |word: &[u8; 8], second: &[u8; 8]| {
+            below_one((u64::from_le_bytes(*word) ^ one) | (u64::from_le_bytes(*second) ^ two))
+        };
+        let marks = both(a, e) | both(b, f) | both(c, g) | both(d, h);
+        if marks & HIGH != 0
+            && let Some(at) = pair_in(block, other, one, two)
+        {
+            let start = heads.len().wrapping_sub(left.len());
+            return Some(from.wrapping_add(start).wrapping_add(at));
+        }
+        (left, others) = (behind, others_behind);
+    }
+    let start = from.wrapping_add(heads.len().wrapping_sub(left.len()));
+    if let Some(at) = pair_in(left, others, one, two) {
+        return Some(start.wrapping_add(at));
+    }
+    let (words, tail) = left.as_chunks::<8>();
+    let (_, others) = others.as_chunks::<8>();
+    let at = tail.iter().zip(others).position(|(head, other)| *head == first.1 && *other == second.1)?;
+    Some(start.wrapping_add(words.len().wrapping_mul(8)).wrapping_add(at))
+}
+
+/// Looks at `BLOCK` places at once, of which there are at least as many in both texts.
+#[inline(always)]
+fn scan<const BLOCK: usize>(heads: &[u8], tails: &[u8], one: u64, two: u64) -> Option<usize> {
+    let mut left = heads;
+    while let Some((block, behind)) = left.split_first_chunk::<BLOCK>() {
+        if may_have(block, one) {
+            let start = heads.len().wrapping_sub(left.len());
+            if let Some(at) = pair_in(block, tails.get(start..)?, one, two) {
+                return Some(start.wrapping_add(at));
+            }
+        }
+        left = behind;
+    }
+    if left.is_empty() {
+        return None;
+    }
+    // The last block overlaps the one before: one more look instead of one for each byte that is left.
+    let block = heads.last_chunk::<BLOCK>()?;
+    if !may_have(block, one) {
+        return None;
+    }
+    let start = heads.len().wrapping_sub(BLOCK);
+    pair_in(block, tails.get(start..)?, one, two).map(|at| start.wrapping_add(at))
+}
+
+/// Whether a byte may be in a block.
+#[inline(always)]
+fn may_have(block: &[u8], wanted: u64) -> bool {
+    let (words, _) = block.as_chunks::<8>();
+    let marks = |word: &[u8; 8]| below_one(u64::from_le_bytes(*word) ^ wanted);
+    words.iter().fold(0, |all, word| all | marks(word)) & HIGH != 0
+}
+
+/// Where in a block one byte stands and in the other block, at the same place, the other.
+///
+/// Not inlined: the loop that passes over blocks without the byte would keep all their words for it.
+#[inline(never)]
+fn pair_in(block: &[u8], tail: &[u8], one: u64, two: u64) -> Option<usize> {
+    let ((words, _), (seconds, _)) = (block.as_chunks::<8>(), tail.as_chunks::<8>());
+    for (index, (word, behind)) in words.iter().zip(seconds).enumerate() {
+        let word = u64::from_le_bytes(*word) ^ one;
+        if below_one(word) & HIGH != 0 {
+            // Exact marks, also above a true one: a false one would have to be told apart.
+            let both = exact_zeros(word) & exact_zeros(u64::from_le_bytes(*behind) ^ two);
+            if both != 0 {
+                return Some(index.wrapping_mul(8).wrapping_add((both.trailing_zeros() / 8) as usize));
+            }
+        }
+    }
+    None
+}
+
 /// Whether every byte of `text` is ASCII.
 pub fn is_ascii(text: &[u8]) -> bool {
     let (blocks, tail) = text.as_chunks::<32>();
@@ -74,15 +193,13 @@ fn find(
         let [a, b, c, d] = words else { break };
         let [a, b, c, d] = [a, b, c, d].map(|word| u64::from_le_bytes(*word));
         if (maybe(a) | maybe(b) | maybe(c) | maybe(d)) & HIGH != 0 {
-            for (index, word) in [a, b, c, d].into_iter().enumerate() {
-                let found = mask(word);
+            let mut at = start;
+            for word in words {
+                let found = mask(u64::from_le_bytes(*word));
                 if found != 0 {
-                    return Some(
-                        start
-                            .wrapping_add(index.wrapping_mul(8))
-                            .wrapping_add((found.trailing_zeros() / 8) as usize),
-                    );
+                    return Some(at.wrapping_add((found.trailing_zeros() / 8) as usize));
                 }
+                at = at.wrapping_add(8);
             }
         }
         start = start.wrapping_add(32);
@@ -99,9 +216,16 @@ fn find(
     tail.iter().position(|&byte| hit(byte)).map(|at| start.wrapping_add(at))
 }
 
+/// Marks the first zero byte of a word in its high bit; above it, other bytes may be marked too.
 #[inline(always)]
-fn zero_bytes(word: u64) -> u64 {
+pub(crate) fn zero_bytes(word: u64) -> u64 {
     word.wrapping_sub(LOW) & !word & HIGH
+}
+
+/// Marks every zero byte and no other.
+#[inline(always)]
+fn exact_zeros(word: u64) -> u64 {
+    !(((word & !HIGH).wrapping_add(!HIGH)) | word) & HIGH
 }
 
 /// Marks zero bytes, and also bytes of 0x81 and more and what borrows from them: cheaper, and enough to pass over a
@@ -124,6 +248,24 @@ mod tests {
                 prop_assert_eq!(find_byte(&text, from, byte), slow(&|b| b == byte));
             }
             prop_assert_eq!(find_either(&text, from, b'"', 0x80), slow(&|b| b == b'"' || b == 0x80));
+        }
+
+        #[test]
+        fn finds_the_pair_that_a_byte_loop_finds(
+            text in prop::collection::vec(prop_oneof![Just(b'a'), Just(b'b'), Just(0x80u8), Just(0x81), Just(b'`'), any::<u8>()], 0..150),
+            from in 0usize..160,
+            offsets in (0usize..40, 0usize..40),
+        ) {
+            for (first, second) in [(b'a', b'b'), (b'b', b'a'), (0x80, b'a'), (b'a', b'a'), (1, 0)] {
+                let (rare, other) = ((offsets.0, first), (offsets.1, second));
+                let length = offsets.0.max(offsets.1) + 1;
+                let is_pair = |at: &usize| {
+                    text.get(at + rare.0) == Some(&rare.1) && text.get(at + other.0) == Some(&other.1)
+                };
+                let expected = (from..text.len()).find(is_pair);
+                prop_assert_eq!(find_pair(&text, from, rare, other, length), expected);
+                prop_assert_eq!(find_common_pair(&text, from, rare, other, length), expected);
+            }
         }
 
         #[test]

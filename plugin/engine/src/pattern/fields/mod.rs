@@ -38,6 +38,7 @@ pub(super) struct FieldTest {
 
 impl FieldPattern {
     /// Whether a line matches; its text has no escapes.
+    #[inline]
     pub(super) fn matches(&self, line: &[u8]) -> bool {
         let holds = |(entry, field): (&Entry, &[u8])| entry.holds(field);
         match &self.right {
@@ -107,6 +108,7 @@ impl Entry {
     }
 
     /// Whether a field is as wanted.
+    #[inline]
     pub(super) fn holds(&self, field: &[u8]) -> bool {
         match self {
             Entry::Unnamed | Entry::Named(_) => true,

@@ -52,6 +52,7 @@ struct Node<'a> {
 
 impl Condition {
     /// Whether it holds, as far as the document is known.
+    #[inline]
     pub(in crate::pattern) fn holds(&self, document: &Document<'_>) -> bool {
         if let Document::Line(line) = document
             && line.outline().is_none()
@@ -115,6 +116,7 @@ impl Selector {
     }
 
     /// Hands every node to `visit` until it says that it has seen enough; whether it did.
+    #[inline]
     fn visit(&self, document: &Document<'_>, visit: &mut dyn FnMut(Node<'_>) -> bool) -> bool {
         let Some(wildcard) = self.steps.iter().position(|step| *step == Step::Every) else {
             return self.before(document, self.steps.len()).is_some_and(visit);
@@ -137,6 +139,7 @@ impl Selector {
     }
 
     /// The node that the first `count` steps lead to, none of them a wildcard.
+    #[inline]
     fn before<'d>(&self, document: &Document<'d>, count: usize) -> Option<Node<'d>> {
         let (first, rest) = self.steps.get(..count)?.split_first()?;
         let Step::Key(key) = first else { return None };
@@ -154,11 +157,7 @@ impl<'d> Document<'d> {
                 if !outline.is_whole() {
                     return member(text, level, key);
                 }
-                // Of duplicate keys the last wins.
-                let found = outline.members(text, level).rev().find(|(name, has_escapes, _)| {
-                    if *has_escapes { is_key(name, level, key) } else { swar::equal(name, key.as_bytes()) }
-                });
-                found.map(|(_, _, value)| Node { value, level })
+                outline.get(text, level, key.as_bytes()).map(|value| Node { value, level })
             }
             Document::Record(enriched) => match enriched.object {
                 Some(object) if *key == *enriched.key => {
@@ -196,6 +195,7 @@ impl<'d> Enriched<'d> {
 
 impl<'a> Node<'a> {
     /// The node that steps without a wildcard lead to.
+    #[inline]
     fn walk(self, steps: &[Step]) -> Option<Node<'a>> {
         let mut node = self;
         for step in steps {
@@ -232,6 +232,7 @@ impl<'a> Node<'a> {
     }
 
     /// What a comparison says of a string or a number; `None` for anything else.
+    #[inline]
     fn compare(self, holds: impl FnOnce(Operand<'_>) -> bool) -> Option<bool> {
         match self.value {
             Value::String(content) => Some(holds(Operand::JsonString(&resolved(content, self.level)))),
@@ -242,6 +243,7 @@ impl<'a> Node<'a> {
         }
     }
 
+    #[inline]
     fn is(self, word: &[u8]) -> bool {
         matches!(self.value, Value::Scalar(text) if text == word)
     }
@@ -327,10 +329,6 @@ fn each_member(
         }
     }
     last.into_values().any(|value| visit(Node { value, level }))
-}
-
-fn is_key(written: &[u8], level: Level, key: &str) -> bool {
-    *resolved(written, level) == *key.as_bytes()
 }
 
 /// A string's content with its escapes resolved, copied only if it has any; of a very long one that has, the start.

@@ -4,6 +4,7 @@
 //! rules of this record; values are compared where they stand and unescaped only when they hold escapes.
 
 mod eval;
+mod hint;
 mod parse;
 mod selector;
 
@@ -12,6 +13,7 @@ pub(super) use parse::parse;
 pub use selector::Selector;
 
 use crate::pattern::logic::{Logic, Truth};
+use crate::pattern::object::hint::Hint;
 use crate::pattern::value::Comparison;
 use std::fmt;
 
@@ -26,6 +28,8 @@ pub(super) struct ObjectPattern {
 pub(super) struct Condition {
     pub(super) selector: Selector,
     pub(super) test: Test,
+    /// The key of the nodes that it needs, if it needs any: a line without it is no match and need not be walked.
+    key: Option<Hint>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +43,14 @@ pub(super) enum Test {
 
 impl ObjectPattern {
     /// Whether a document meets the conditions.
+    #[inline]
     pub(super) fn holds(&self, document: &Document<'_>) -> bool {
+        if let Document::Line(line) = document
+            && hint::is_quick(line)
+            && !self.logic.holds(|condition| condition.may_hold(line))
+        {
+            return false;
+        }
         self.logic.holds(|condition| condition.holds(document))
     }
 

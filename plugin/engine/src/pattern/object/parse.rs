@@ -18,7 +18,7 @@ pub(in crate::pattern) fn parse(reader: &mut Reader<'_>) -> Result<ObjectPattern
             return Err(reader.error(PatternErrorKind::TooManyWildcards, start..reader.at()));
         }
         reader.skip_blank();
-        Ok(Condition { selector, test: test(reader)? })
+        Ok(Condition::new(selector, test(reader)?))
     })?;
     if !reader.eat("}") {
         return Err(reader.expected("&&, || or the closing }"));

@@ -74,6 +74,7 @@ impl Regex {
     }
 
     /// Whether it is found in the line; the line is unescaped only when its raw text does not decide.
+    #[inline]
     pub(super) fn matches(&self, line: &Searched<'_>) -> bool {
         match &self.decision {
             Decision::Always => true,
@@ -86,19 +87,12 @@ impl Regex {
     }
 
     /// Whether it is found in a text without escapes.
+    #[inline]
     pub(super) fn matches_text(&self, text: &[u8]) -> bool {
         match &self.decision {
             Decision::Always => true,
             Decision::Texts(texts) => texts.iter().any(|needle| needle.occurs_in_text(text)),
             Decision::Run { automaton, .. } => automaton.is_found_in(text),
-        }
-    }
-
-    /// The texts of which one occurs in every line that matches; none when there is no such list.
-    pub(super) fn needles_mut(&mut self) -> &mut [Needle] {
-        match &mut self.decision {
-            Decision::Always => &mut [],
-            Decision::Texts(texts) | Decision::Run { needs: texts, .. } => texts,
         }
     }
 }

@@ -94,11 +94,23 @@ impl Narrow {
         let skip = |places: u64| places | (optional.wrapping_add(places & optional) ^ optional);
         let begin = skip(begin);
         let mut places = skip(begin_first);
-        for &byte in text {
+        let may_stand = |byte: u8| self.may_stand.get(usize::from(byte)).copied().unwrap_or_default();
+        let mut bytes = text.iter();
+        while let Some(&first) = bytes.next() {
+            let mut byte = first;
+            // While nothing has begun, only what a branch may begin with counts.
+            if places == begin {
+                while may_stand(byte) & begin == 0 {
+                    match bytes.next() {
+                        Some(&next) => byte = next,
+                        None => return begin & (end | end_last) != 0,
+                    }
+                }
+            }
             if is_continuation(byte) {
                 continue;
             }
-            let may_stand = self.may_stand.get(usize::from(byte)).copied().unwrap_or_default();
+            let may_stand = may_stand(byte);
             let matched = places & may_stand;
             // Every place moves on by one, but those that may come again stay.
             places = ((matched & !repeated) << 1) | (matched & repeated) | begin;

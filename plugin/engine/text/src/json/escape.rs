@@ -9,6 +9,8 @@ pub enum Escapes {
     None,
     /// Only the short ones and `\u` of control characters below U+0020: each character has one spelling.
     Short,
+    /// The same, and escaped backslashes: what the text means may have escapes of its own.
+    Nested,
     /// Also `\u` of characters beyond ASCII: ASCII still has one spelling, the rest has two.
     Wide,
     /// `\/` or `\u` of a printable ASCII character, which no printer we know writes: anything may have two spellings.
@@ -31,7 +33,8 @@ impl Escapes {
     #[inline]
     pub(super) fn at(content: &[u8], backslash: usize) -> Escapes {
         match content.get(backslash.wrapping_add(1)) {
-            Some(b'"' | b'\\' | b'n' | b't' | b'r' | b'b' | b'f') => Escapes::Short,
+            Some(b'"' | b'n' | b't' | b'r' | b'b' | b'f') => Escapes::Short,
+            Some(b'\\') => Escapes::Nested,
             Some(b'u') => match content.get(backslash.wrapping_add(2)..backslash.wrapping_add(5)) {
                 Some([b'0', b'0', b'0' | b'1']) => Escapes::Short,
                 Some([b'0', b'0', b'2'..=b'7']) | None => Escapes::Irregular,

@@ -5,57 +5,79 @@
 //! scalars, escapes, control characters in strings, commas, and that nothing stands behind the object.
 
 use crate::json::members::plain_end;
-use crate::json::{Level, MAX_DEPTH, Value, skip_blank};
+use crate::json::{Level, MAX_DEPTH, Value, skip_blank, unescape};
 use crate::swar;
 
 /// The top-level members of an object, by their places in the text.
 #[derive(Debug)]
 pub struct Outline {
-    members: Vec<Place>,
+    places: Vec<Place>,
     is_whole: bool,
 }
 
+/// Offsets into the text, which is in the guest's memory and ends long before they do. Sixteen bytes, so that a dozen
+/// members are a small thing to allocate.
 #[derive(Clone, Copy, Debug)]
 struct Place {
-    key: (u32, u32),
-    has_escapes: bool,
-    value: (u32, u32),
+    key: u32,
+    /// Doubled, and one more when the key has escapes.
+    key_length: u32,
+    value: u32,
+    value_end: u32,
 }
 
 impl Outline {
     /// Walks a text; `None` when it is not exactly one JSON object, blanks around it allowed, or nests deeper than
     /// [`MAX_DEPTH`].
     pub fn of(text: &[u8], level: Level) -> Option<Outline> {
-        let walk = Walk { text, level };
-        let mut at = walk.blank(0);
-        if walk.byte(at)? != b'{' {
-            return None;
+        match level {
+            Level::Plain => Walk::<false>::outline(text),
+            Level::Quoted => Walk::<true>::outline(text),
         }
-        at = walk.blank(at.wrapping_add(1));
-        let mut outline = Outline { members: Vec::new(), is_whole: true };
-        if walk.byte(at)? == b'}' {
-            return walk.ends(at).then_some(outline);
+    }
+
+    /// Members with a string or a number as their value, without escapes or blanks inside, which is most of most lines: as many as
+    /// come next but the last; what is left from the first that is something else. `rest` is where a member starts.
+    #[inline(always)]
+    fn short_members<'a>(&mut self, text: &[u8], mut rest: &'a [u8]) -> &'a [u8] {
+        while let [b'\\', b'"', key @ ..] = rest {
+            let Some(key_length) = backslash(key) else { break };
+            let Some([b'\\', b'"', b':', value @ ..]) = key.get(key_length..) else { break };
+            let behind = match value {
+                [b'\\', b'"', content @ ..] => {
+                    let Some(length) = backslash(content) else { break };
+                    let Some([b'\\', b'"', behind @ ..]) = content.get(length..) else { break };
+                    behind
+                }
+                [b'0'..=b'9', ..] => {
+                    let Some(behind) = number(value) else { break };
+                    behind
+                }
+                _ => break,
+            };
+            let [b',', next @ ..] = behind else { break };
+            self.push(
+                (text.len().wrapping_sub(key.len()), key_length),
+                (text.len().wrapping_sub(value.len()), text.len().wrapping_sub(behind.len())),
+                false,
+            );
+            rest = Walk::<true>::blank(next);
         }
-        outline.members.reserve(16);
-        loop {
-            let key = walk.content(at)?;
-            let (end, after, has_escapes) = walk.string(at)?;
-            let value = walk.colon(after)?;
-            at = walk.value(value)?;
-            if outline.members.len() < MAX_MEMBERS {
-                let short = |at| u32::try_from(at).unwrap_or(u32::MAX);
-                let place =
-                    Place { key: (short(key), short(end)), has_escapes, value: (short(value), short(at)) };
-                outline.members.push(place);
-            } else {
-                outline.is_whole = false;
-            }
-            at = walk.blank(at);
-            match walk.byte(at)? {
-                b',' => at = walk.blank(at.wrapping_add(1)),
-                b'}' => return walk.ends(at).then_some(outline),
-                _ => return None,
-            }
+        rest
+    }
+
+    /// `key` is where it starts and its length, `value` where it starts and ends.
+    #[inline(always)]
+    fn push(&mut self, key: (usize, usize), value: (usize, usize), has_escapes: bool) {
+        if self.places.len() < MAX_MEMBERS {
+            self.places.push(Place {
+                key: key.0 as u32,
+                key_length: (key.1 as u32).wrapping_mul(2) | u32::from(has_escapes),
+                value: value.0 as u32,
+                value_end: value.1 as u32,
+            });
+        } else {
+            self.is_whole = false;
         }
     }
 
@@ -64,16 +86,32 @@ impl Outline {
         self.is_whole
     }
 
-    /// The members of `text`, which is the text this was made of: key as written, whether it has escapes, value.
-    pub fn members<'a>(
-        &self,
-        text: &'a [u8],
-        level: Level,
-    ) -> impl DoubleEndedIterator<Item = (&'a [u8], bool, Value<'a>)> {
-        self.members.iter().map(move |place| {
-            let part = |(start, end): (u32, u32)| text.get(start as usize..end as usize).unwrap_or_default();
-            (part(place.key), place.has_escapes, typed(part(place.value), level))
-        })
+    /// The value of a key in `text`, which is the text this was made of; of several the last.
+    #[inline]
+    pub fn get<'a>(&self, text: &'a [u8], level: Level, key: &[u8]) -> Option<Value<'a>> {
+        let part = |start: u32, end: u32| text.get(start as usize..end as usize);
+        // Most keys differ in their length.
+        let wanted = key.len().wrapping_mul(2);
+        let is_key = |place: &&Place| {
+            let length = place.key_length as usize;
+            if length != wanted && length % 2 == 0 {
+                return false;
+            }
+            let written = part(place.key, place.key.wrapping_add(place.key_length / 2)).unwrap_or_default();
+            if length % 2 == 0 { swar::equal(written, key) } else { is_resolved(written, level, key) }
+        };
+        let place = self.places.iter().rev().find(is_key)?;
+        part(place.value, place.value_end).map(|text| typed(text, level))
+    }
+}
+
+/// Whether a key as written is `key`.
+#[inline(never)]
+fn is_resolved(written: &[u8], level: Level, key: &[u8]) -> bool {
+    let once = unescape(written);
+    match level {
+        Level::Plain => once == key,
+        Level::Quoted => unescape(&once) == key,
     }
 }
 
@@ -93,83 +131,112 @@ fn typed(text: &[u8], level: Level) -> Value<'_> {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Walk<'a> {
-    text: &'a [u8],
-    level: Level,
-}
+/// The walk, for a text as it stands or inside a string. Every step takes what is left of the text and hands on what is
+/// left behind it: slices, because an interpreter pays for every sum of a start and an offset.
+struct Walk<const QUOTED: bool>;
 
-impl Walk<'_> {
-    #[inline]
-    fn byte(&self, at: usize) -> Option<u8> {
-        self.text.get(at).copied()
-    }
+/// A string that was passed: the bytes of its content, whether it has escapes, and what is left.
+type Passed<'a> = (usize, bool, &'a [u8]);
 
-    #[inline]
-    fn blank(&self, at: usize) -> usize {
-        match self.text.get(at) {
-            Some(byte) if *byte > b' ' && *byte != b'\\' => at,
-            _ => skip_blank(self.text, at, self.level),
+impl<const QUOTED: bool> Walk<QUOTED> {
+    fn outline(text: &[u8]) -> Option<Outline> {
+        let (b'{', mut rest) = Self::blank(text).split_first()? else { return None };
+        rest = Self::blank(rest);
+        let mut outline = Outline { places: Vec::new(), is_whole: true };
+        if let [b'}', behind @ ..] = rest {
+            return Self::blank(behind).is_empty().then_some(outline);
         }
-    }
-
-    /// Whether nothing but blanks stands behind the brace at `at`.
-    fn ends(&self, at: usize) -> bool {
-        self.blank(at.wrapping_add(1)) == self.text.len()
-    }
-
-    /// Where the value behind a key starts.
-    #[inline]
-    fn colon(&self, at: usize) -> Option<usize> {
-        let at = self.blank(at);
-        (self.byte(at)? == b':').then(|| self.blank(at.wrapping_add(1)))
-    }
-
-    /// Where the content of the string at `at` starts.
-    #[inline]
-    fn content(&self, at: usize) -> Option<usize> {
-        match self.level {
-            Level::Plain => (self.byte(at)? == b'"').then(|| at.wrapping_add(1)),
-            Level::Quoted => (self.byte(at)? == b'\\' && self.byte(at.wrapping_add(1))? == b'"')
-                .then(|| at.wrapping_add(2)),
-        }
-    }
-
-    /// Where the content of the string at `at` ends, the first byte behind it, and whether it has escapes.
-    #[inline]
-    fn string(&self, at: usize) -> Option<(usize, usize, bool)> {
-        let content = self.content(at)?;
-        match self.level {
-            Level::Plain => self.plain_string(content),
-            Level::Quoted => {
-                // Most strings have no escapes: the first backslash belongs to the closing quote.
-                let end = swar::find_byte(self.text, content, b'\\')?;
-                match self.byte(end.wrapping_add(1))? {
-                    b'"' => Some((end, end.wrapping_add(2), false)),
-                    _ => self.quoted_string(end),
-                }
+        outline.places.reserve(12);
+        let quote = if QUOTED { 2usize } else { 1 };
+        loop {
+            if QUOTED {
+                rest = outline.short_members(text, rest);
+            }
+            let key = text.len().wrapping_sub(rest.len()).wrapping_add(quote);
+            let (length, has_escapes, behind) = Self::string(rest)?;
+            let value = Self::colon(behind)?;
+            rest = Self::value(value)?;
+            let start = text.len().wrapping_sub(value.len());
+            let end = text.len().wrapping_sub(rest.len());
+            outline.push((key, length), (start, end), has_escapes);
+            match rest {
+                [b',', behind @ ..] => rest = Self::blank(behind),
+                _ => match Self::blank(rest) {
+                    [b',', behind @ ..] => rest = Self::blank(behind),
+                    [b'}', behind @ ..] => return Self::blank(behind).is_empty().then_some(outline),
+                    _ => return None,
+                },
             }
         }
     }
 
-    fn plain_string(&self, content: usize) -> Option<(usize, usize, bool)> {
-        let (end, after, _) = plain_end(self.text, content)?;
-        let inner = self.text.get(content..end)?;
+    /// What is left behind blanks.
+    #[inline(always)]
+    fn blank(rest: &[u8]) -> &[u8] {
+        match rest {
+            [b'\\', b'"', ..] => rest,
+            [first, ..] if *first > b' ' && *first != b'\\' => rest,
+            _ => Self::behind_blanks(rest),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn behind_blanks(rest: &[u8]) -> &[u8] {
+        let level = if QUOTED { Level::Quoted } else { Level::Plain };
+        rest.get(skip_blank(rest, 0, level)..).unwrap_or_default()
+    }
+
+    /// What is left behind a colon and the blanks around it.
+    #[inline(always)]
+    fn colon(rest: &[u8]) -> Option<&[u8]> {
+        match rest {
+            [b':', behind @ ..] => Some(Self::blank(behind)),
+            _ => match Self::blank(rest) {
+                [b':', behind @ ..] => Some(Self::blank(behind)),
+                _ => None,
+            },
+        }
+    }
+
+    /// Passes a string.
+    #[inline(always)]
+    fn string(rest: &[u8]) -> Option<Passed<'_>> {
+        if !QUOTED {
+            return Self::plain_string(rest);
+        }
+        let [b'\\', b'"', content @ ..] = rest else { return None };
+        // Most strings have no escapes: the first backslash belongs to the closing quote.
+        let length = backslash(content).or_else(|| swar::find_byte(content, 0, b'\\'))?;
+        match content.get(length..)? {
+            [b'\\', b'"', behind @ ..] => Some((length, false, behind)),
+            _ => Self::quoted_string(content, length),
+        }
+    }
+
+    #[inline(never)]
+    fn plain_string(rest: &[u8]) -> Option<Passed<'_>> {
+        let [b'"', content @ ..] = rest else { return None };
+        let (end, after, _) = plain_end(content, 0)?;
+        let inner = content.get(..end)?;
         let mut from = 0usize;
         let mut has_escapes = false;
         while let Some(backslash) = swar::find_byte(inner, from, b'\\') {
             has_escapes = true;
             from = escape(inner.get(backslash..)?)?.wrapping_add(backslash);
         }
-        inner.iter().all(|&byte| byte >= b' ').then_some((end, after, has_escapes))
+        let passed = (end, has_escapes, content.get(after..)?);
+        inner.iter().all(|&byte| byte >= b' ').then_some(passed)
     }
 
     /// A string inside a string, from its first backslash.
-    fn quoted_string(&self, mut at: usize) -> Option<(usize, usize, bool)> {
+    #[inline(never)]
+    fn quoted_string(content: &[u8], mut at: usize) -> Option<Passed<'_>> {
+        let first = at;
         loop {
-            let rest = self.text.get(at..)?;
+            let rest = content.get(at..)?;
             let length = match rest {
-                [b'\\', b'"', ..] => return Some((at, at.wrapping_add(2), true)),
+                [b'\\', b'"', behind @ ..] => return Some((at, at != first, behind)),
                 // The string's own escape: `\"` and `\\` are written with a backslash for each of their characters.
                 [b'\\', b'\\', b'\\', b'"' | b'\\', ..] => 4,
                 [b'\\', b'\\', b'u', ..] => escape(rest.get(1..)?)?.wrapping_add(1),
@@ -179,87 +246,85 @@ impl Walk<'_> {
                 [b'\\', b'u', ..] => escape(rest)?,
                 _ => return None,
             };
-            at = swar::find_byte(self.text, at.wrapping_add(length), b'\\')?;
+            at = swar::find_byte(content, at.wrapping_add(length), b'\\')?;
         }
     }
 
-    /// The first byte behind the value at `start`.
-    fn value(&self, start: usize) -> Option<usize> {
-        match self.byte(start)? {
-            b'{' | b'[' => self.container(start),
-            b'"' | b'\\' => self.string(start).map(|(_, after, _)| after),
-            _ => self.scalar(start),
+    /// What is left behind a value.
+    #[inline(always)]
+    fn value(rest: &[u8]) -> Option<&[u8]> {
+        match rest.first()? {
+            b'{' | b'[' => Self::container(rest),
+            b'"' | b'\\' => Self::string(rest).map(|(_, _, behind)| behind),
+            _ => scalar(rest),
         }
     }
 
-    fn scalar(&self, at: usize) -> Option<usize> {
-        let rest = self.text.get(at..)?;
-        let length = match rest.first()? {
-            b't' => rest.starts_with(b"true").then_some(4),
-            b'f' => rest.starts_with(b"false").then_some(5),
-            b'n' => rest.starts_with(b"null").then_some(4),
-            _ => number(rest),
-        };
-        Some(at.wrapping_add(length?))
-    }
-
-    /// The first byte behind the container at `start`; iterative, one bit per open container.
-    fn container(&self, start: usize) -> Option<usize> {
+    /// What is left behind the container that `rest` starts with; iterative, one bit per open container.
+    #[inline(never)]
+    fn container(mut rest: &[u8]) -> Option<&[u8]> {
         let mut objects = [0u64; (MAX_DEPTH / 64) as usize];
         let mut depth = 0u32;
-        let mut at = start;
         loop {
-            at = match self.byte(at)? {
-                open @ (b'{' | b'[') => {
+            rest = match rest.split_first()? {
+                (open @ (b'{' | b'['), inner) => {
                     if depth >= MAX_DEPTH {
                         return None;
                     }
                     let word = objects.get_mut((depth / 64) as usize)?;
                     let bit = 1u64 << (depth % 64);
-                    *word = if open == b'{' { *word | bit } else { *word & !bit };
+                    *word = if *open == b'{' { *word | bit } else { *word & !bit };
                     depth = depth.wrapping_add(1);
-                    let inner = self.blank(at.wrapping_add(1));
-                    match (open, self.byte(inner)?) {
-                        (b'{', b'}') | (b'[', b']') => {
+                    let inner = Self::blank(inner);
+                    match (open, inner.split_first()?) {
+                        (b'{', (b'}', behind)) | (b'[', (b']', behind)) => {
                             depth = depth.wrapping_sub(1);
-                            inner.wrapping_add(1)
+                            behind
                         }
                         (b'{', _) => {
-                            at = self.colon(self.string(inner)?.1)?;
+                            rest = Self::colon(Self::string(inner)?.2)?;
                             continue;
                         }
                         _ => {
-                            at = inner;
+                            rest = inner;
                             continue;
                         }
                     }
                 }
-                b'"' | b'\\' => self.string(at)?.1,
-                _ => self.scalar(at)?,
+                (b'"' | b'\\', _) => Self::string(rest)?.2,
+                _ => scalar(rest)?,
             };
             // Behind a value: containers close until there is another one.
             loop {
-                let Some(top) = depth.checked_sub(1) else { return Some(at) };
+                let Some(top) = depth.checked_sub(1) else { return Some(rest) };
                 let is_object = objects.get((top / 64) as usize)? & (1u64 << (top % 64)) != 0;
-                at = self.blank(at);
-                match (self.byte(at)?, is_object) {
-                    (b',', true) => {
-                        let key = self.blank(at.wrapping_add(1));
-                        at = self.colon(self.string(key)?.1)?;
+                match (Self::blank(rest).split_first()?, is_object) {
+                    ((b',', behind), true) => {
+                        rest = Self::colon(Self::string(Self::blank(behind))?.2)?;
                         break;
                     }
-                    (b',', false) => {
-                        at = self.blank(at.wrapping_add(1));
+                    ((b',', behind), false) => {
+                        rest = Self::blank(behind);
                         break;
                     }
-                    (b'}', true) | (b']', false) => {
-                        at = at.wrapping_add(1);
+                    ((b'}', behind), true) | ((b']', behind), false) => {
+                        rest = behind;
                         depth = top;
                     }
                     _ => return None,
                 }
             }
         }
+    }
+}
+
+/// What is left behind a number, `true`, `false` or `null`.
+#[inline]
+fn scalar(rest: &[u8]) -> Option<&[u8]> {
+    match rest {
+        [b't', b'r', b'u', b'e', behind @ ..] | [b'n', b'u', b'l', b'l', behind @ ..] => Some(behind),
+        [b'f', b'a', b'l', b's', b'e', behind @ ..] => Some(behind),
+        _ => number(rest),
     }
 }
 
@@ -272,40 +337,55 @@ fn escape(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// The length of the JSON number that `text` starts with.
-fn number(text: &[u8]) -> Option<usize> {
-    let digits = |at: usize| {
-        let rest = text.get(at..).unwrap_or_default();
-        rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
+/// What is left behind the JSON number that `text` starts with.
+#[inline]
+fn number(text: &[u8]) -> Option<&[u8]> {
+    let unsigned = match text {
+        [b'-', behind @ ..] => behind,
+        _ => text,
     };
-    let mut at = usize::from(text.first() == Some(&b'-'));
-    let whole = digits(at);
+    let mut rest = digits(unsigned)?;
     // A leading zero stands alone.
-    if whole == 0 || (whole > 1 && text.get(at) == Some(&b'0')) {
+    if unsigned.first() == Some(&b'0') && unsigned.len().wrapping_sub(rest.len()) > 1 {
         return None;
     }
-    at = at.wrapping_add(whole);
-    if text.get(at) == Some(&b'.') {
-        let fraction = digits(at.wrapping_add(1));
-        if fraction == 0 {
-            return None;
-        }
-        at = at.wrapping_add(fraction).wrapping_add(1);
+    if let [b'.', fraction @ ..] = rest {
+        rest = digits(fraction)?;
     }
-    if let Some(b'e' | b'E') = text.get(at) {
-        at = at.wrapping_add(1);
-        if let Some(b'+' | b'-') = text.get(at) {
-            at = at.wrapping_add(1);
-        }
-        let exponent = digits(at);
-        if exponent == 0 {
-            return None;
-        }
-        at = at.wrapping_add(exponent);
+    if let [b'e' | b'E', exponent @ ..] = rest {
+        rest = match exponent {
+            [b'+' | b'-', behind @ ..] => digits(behind)?,
+            _ => digits(exponent)?,
+        };
     }
-    Some(at)
+    Some(rest)
 }
 
+/// What is left behind digits, of which there is at least one.
+#[inline(always)]
+fn digits(text: &[u8]) -> Option<&[u8]> {
+    let mut rest = text;
+    while let [b'0'..=b'9', behind @ ..] = rest {
+        rest = behind;
+    }
+    (rest.len() < text.len()).then_some(rest)
+}
+
+/// Where the next backslash stands.
+#[inline(always)]
+fn backslash(text: &[u8]) -> Option<usize> {
+    let (word, _) = text.split_first_chunk::<8>()?;
+    let found = swar::zero_bytes(u64::from_le_bytes(*word) ^ BACKSLASHES);
+    if found == 0 { far_backslash(text) } else { Some((found.trailing_zeros() / 8) as usize) }
+}
+
+#[inline(never)]
+fn far_backslash(text: &[u8]) -> Option<usize> {
+    swar::find_byte(text, 8, b'\\')
+}
+
+/// Eight backslashes.
+const BACKSLASHES: u64 = 0x5c5c_5c5c_5c5c_5c5c;
 /// How many members an outline remembers.
 const MAX_MEMBERS: usize = 256;
 
@@ -330,6 +410,7 @@ mod tests {
     fn takes_objects_and_nothing_else() {
         for text in [
             "{}",
+            "{\"a\":\"x\",\n \"b\":1,\r\n\"c\":2 , \"d\":\"y\" , \"e\":\"z\"\n}",
             " {\n\"a\" : 1 ,\t\"b\":[ ] }\r\n",
             r#"{"a":"\"\\\/\b\f\n\r\t\u00e9\ud800","":{"x":[{},[],[[1,-0.5e+7,true,false,null]]]}}"#,
             r#"{"größe":"😀"}"#,
@@ -387,18 +468,59 @@ mod tests {
     fn remembers_members_with_their_values() {
         let text = br#"{\"a\":\"x\",\"b\\n\":[1],\"c\":{},\"d\":-1}"#;
         let outline = Outline::of(text, Level::Quoted).unwrap();
-        let members: Vec<_> = outline.members(text, Level::Quoted).collect();
-        assert_eq!(members[0], (b"a".as_slice(), false, Value::String(b"x")));
-        assert_eq!(members[1], (br"b\\n".as_slice(), true, Value::Array(b"[1]")));
-        assert_eq!(members[2], (b"c".as_slice(), false, Value::Object(b"{}")));
-        assert_eq!(members[3], (b"d".as_slice(), false, Value::Scalar(b"-1")));
+        let get = |key: &[u8]| outline.get(text, Level::Quoted, key);
+        assert_eq!(get(b"a"), Some(Value::String(b"x")));
+        assert_eq!(get(b"b\n"), Some(Value::Array(b"[1]")));
+        assert_eq!(get(b"c"), Some(Value::Object(b"{}")));
+        assert_eq!((get(b"d"), get(b"e")), (Some(Value::Scalar(b"-1")), None));
+        let twice = br#"{"a":1,"a":2}"#;
+        let outline = Outline::of(twice, Level::Plain).unwrap();
+        assert_eq!(outline.get(twice, Level::Plain, b"a"), Some(Value::Scalar(b"2")));
     }
 
     fn json() -> impl Strategy<Value = String> {
         "[{}\\[\\]\",:a1e.+\\\\nu0-]{0,24}".prop_map(|text| format!("{{\"a\":{text}}}"))
     }
 
+    fn spaced() -> impl Strategy<Value = String> {
+        let token = prop_oneof![
+            Just("{"),
+            Just("}"),
+            Just("["),
+            Just("]"),
+            Just(","),
+            Just(":"),
+            Just("\"k\""),
+            Just("\"longer than a word\""),
+            Just("\"\\n\""),
+            Just("17"),
+            Just("-0.5"),
+            Just("true"),
+            Just("null"),
+            Just(" "),
+            Just("\n"),
+            Just("\t"),
+        ];
+        let member = (
+            "[ \n]{0,1}",
+            "[ \r]{0,1}",
+            "[ \t]{0,1}",
+            "[ \n]{0,1}",
+            prop_oneof![Just("1"), Just("\"v\""), Just("[{}]"), Just("\"a long string value\"")],
+        )
+            .prop_map(|(a, b, c, d, value)| format!("{a}\"key\"{b}:{c}{value}{d}"));
+        let object =
+            prop::collection::vec(member, 0..6).prop_map(|members| format!("{{{}}}", members.join(",")));
+        prop_oneof![prop::collection::vec(token, 0..16).prop_map(|tokens| tokens.concat()), object]
+    }
+
     proptest! {
+        #[test]
+        fn agrees_with_a_json_library_on_blanks(text in spaced()) {
+            let library = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text);
+            prop_assert_eq!(is_object(&text), library.is_ok(), "{}", text);
+        }
+
         #[test]
         fn agrees_with_a_json_library(text in json()) {
             let library = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text);

@@ -1,0 +1,100 @@
+//! The quick no: most lines are not what a JSON pattern looks for, and that can be seen without walking them.
+//!
+//! A condition that needs a node needs its key in the line, and behind one of its places a value that passes. What stands
+//! around it is not looked at, so this only ever says that a line *may* match; then it is walked. The rule kept here: where a
+//! key or a value could be spelled in another way, it may.
+
+use crate::json::{Escapes, Level, skip_blank};
+use crate::line::Line;
+use crate::pattern::object::selector::{Selector, Step};
+use crate::pattern::object::{Condition, Test};
+use crate::pattern::value::{Operand, Operator};
+use crate::search::Prepared;
+use crate::swar;
+
+/// A key as a line holds it, its quotes escaped.
+#[derive(Clone, Debug)]
+pub(super) struct Hint(Prepared);
+
+impl PartialEq for Hint {
+    /// It follows from the selector, which is compared.
+    fn eq(&self, _: &Hint) -> bool {
+        true
+    }
+}
+
+/// Whether a hint says anything about this line: it was not walked yet, and no key or string in it has escapes.
+#[inline]
+pub(super) fn is_quick(line: &Line<'_>) -> bool {
+    line.escapes() == Escapes::Short && !line.has_outline()
+}
+
+impl Condition {
+    pub(super) fn new(selector: Selector, test: Test) -> Condition {
+        let needs_a_node = match &test {
+            Test::Compare(comparison) => {
+                comparison.operator != Operator::NotEqual || !selector.has_wildcard()
+            }
+            Test::IsNull | Test::IsTrue | Test::IsFalse => true,
+            Test::NotExists => false,
+        };
+        let key = match selector.steps.last() {
+            Some(Step::Key(key)) if needs_a_node && key.bytes().all(is_plain) => {
+                Some(Hint(Prepared::new(format!("\\\"{key}\\\"").as_bytes())))
+            }
+            _ => None,
+        };
+        Condition { selector, test, key }
+    }
+
+    /// Whether it can hold for a line for which a hint [says anything](is_quick).
+    #[inline]
+    pub(super) fn may_hold(&self, line: &Line<'_>) -> bool {
+        let Some(Hint(key)) = &self.key else { return true };
+        let raw = line.raw();
+        let mut from = 0usize;
+        while let Some(at) = key.find(raw, from) {
+            from = at.wrapping_add(key.len());
+            if self.may_pass(raw, from) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether what stands behind a key passes.
+    #[inline]
+    fn may_pass(&self, raw: &[u8], behind_key: usize) -> bool {
+        let colon = skip_blank(raw, behind_key, Level::Quoted);
+        if raw.get(colon) != Some(&b':') {
+            return false;
+        }
+        let value = raw.get(skip_blank(raw, colon.wrapping_add(1), Level::Quoted)..).unwrap_or_default();
+        let comparison = match &self.test {
+            Test::Compare(comparison) => comparison,
+            Test::IsTrue => return value.starts_with(b"true"),
+            Test::IsFalse => return value.starts_with(b"false"),
+            Test::IsNull => return value.starts_with(b"null") || value.starts_with(b"["),
+            Test::NotExists => return true,
+        };
+        match value {
+            [b'\\', b'"', content @ ..] => match swar::find_byte(content, 0, b'\\') {
+                Some(length) => {
+                    comparison.holds(Operand::JsonString(content.get(..length).unwrap_or_default()))
+                }
+                None => true,
+            },
+            [b'-' | b'0'..=b'9', ..] => {
+                let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\\');
+                let length = value.iter().position(ends).unwrap_or(value.len());
+                comparison.holds(Operand::JsonNumber(value.get(..length).unwrap_or_default()))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Characters with one spelling in a string without escapes.
+fn is_plain(byte: u8) -> bool {
+    (b' '..0x7f).contains(&byte) && !matches!(byte, b'"' | b'\\')
+}
