@@ -7,6 +7,7 @@ mod conf;
 mod fluent_bit;
 mod laws;
 mod module;
+mod pattern_cases;
 mod patterns;
 mod replay;
 mod support;

@@ -33,7 +33,7 @@ pub enum PatternErrorKind {
     /// `-` or `?` with no term behind it.
     LoneSign(char),
     /// A phrase that touches the text behind it, as in `"a"b`.
-    TouchesQuote,
+    TouchesQuote(char),
     /// Something else stands where this is needed.
     Expected {
         /// What is needed.
@@ -125,7 +125,13 @@ impl fmt::Display for PatternError {
             Kind::UnclosedQuote => f.write_str("nothing closes this quote"),
             Kind::EmptyPhrase => f.write_str("a phrase may not be empty"),
             Kind::LoneSign(sign) => write!(f, "no term follows this '{sign}'"),
-            Kind::TouchesQuote => f.write_str("a phrase must be followed by a blank, '-', '?' or the end"),
+            Kind::TouchesQuote(found) => {
+                write!(
+                    f,
+                    "a phrase must be followed by a blank, '-', '?' or the end, found {}",
+                    shown(*found)
+                )
+            }
             Kind::Expected { what, found } if found.is_empty() => {
                 write!(f, "expected {what}, found the end of the pattern")
             }
@@ -195,7 +201,7 @@ impl PatternError {
             Kind::UnclosedQuote => "add a closing quote; write \\\" for a quote inside a phrase",
             Kind::EmptyPhrase => "an empty pattern matches everything",
             Kind::LoneSign(_) => "write the term behind the sign, or put the sign into quotes",
-            Kind::TouchesQuote => "put a blank between them, or both into one phrase",
+            Kind::TouchesQuote(_) => "put a blank between them, or both into one phrase",
             Kind::Expected { what, found } => help_for(what, found),
             Kind::NotAnOperator(found) if found.starts_with("==") => "write one `=`",
             Kind::NotAnOperator(_) => "operators are = != < <= > >=",

@@ -99,7 +99,7 @@ fn phrase(reader: &mut Reader<'_>) -> Result<String, PatternError> {
         Some(next) if is_blank(next) => Ok(content),
         Some(next) => {
             let end = reader.at().wrapping_add(next.len_utf8());
-            Err(reader.error(PatternErrorKind::TouchesQuote, reader.at()..end))
+            Err(reader.error(PatternErrorKind::TouchesQuote(next), reader.at()..end))
         }
     }
 }

@@ -137,7 +137,7 @@ fn every_mistake_is_named_with_its_place() {
     refused("{ $.[''] = 1 }", "a name may not be empty", 4..7);
     refused("ERROR \"open", "nothing closes this quote", 6..7);
     refused("\"\"", "a phrase may not be empty", 0..2);
-    refused("\"A\"B", "a phrase must be followed by a blank, '-', '?' or the end", 3..4);
+    refused("\"A\"B", "a phrase must be followed by a blank, '-', '?' or the end, found 'B'", 3..4);
     refused("a -", "no term follows this '-'", 2..3);
     refused("--a", "no term follows this '-'", 0..1);
     refused(&"a".repeat(1025), "the pattern has 1025 characters; at most 1024 are allowed", 0..1025);

@@ -109,11 +109,11 @@ impl Walk<'_> {
             return Ok((class, None));
         }
         if next == b'x' {
-            let digits = self.body.get(self.at..self.at.wrapping_add(2)).unwrap_or_default();
+            let end = self.at.wrapping_add(2).min(self.body.len());
+            let digits = self.body.get(self.at..end).unwrap_or_default();
             let text = std::str::from_utf8(digits).unwrap_or_default();
             let is_hex = digits.len() == 2 && digits.iter().all(u8::is_ascii_hexdigit);
             let code = if is_hex { u8::from_str_radix(text, 16).ok() } else { None };
-            let end = self.at.wrapping_add(digits.len());
             return match code.filter(u8::is_ascii) {
                 Some(code) => {
                     self.at = end;
