@@ -111,7 +111,9 @@ fn explain_names_the_condition_that_failed() {
     let told: serde_json::Value = serde_json::from_str(out(&output)).unwrap();
     assert_eq!(
         told["steps"][0],
-        serde_json::json!({"stage":"guard","name":"errors","result":"failed","condition":"severity"})
+        serde_json::json!({
+            "stage": "guard", "name": "errors", "result": "failed", "condition": "severity", "detail": "severity is info"
+        })
     );
     assert_eq!(
         (&told["rule"], &told["action"], &told["severity"]),
@@ -119,6 +121,61 @@ fn explain_names_the_condition_that_failed() {
     );
     assert!(out(&run(&["explain"], input)).contains("guard fresh: unknown: container_age"));
     assert_eq!(run(&["explain"], "{}\n").status.code(), Some(2));
+}
+
+#[test]
+fn explain_names_the_term_selector_or_field_that_decides() {
+    let directory = tempfile::tempdir().unwrap();
+    let rules = directory.path().join("r.yaml");
+    std::fs::write(
+        &rules,
+        "version: 1\nrules:\n\
+         - { name: term, when: { message: 'hello -world' }, keep: {} }\n\
+         - { name: json, when: { message: '{ $.status >= 500 }' }, keep: {} }\n\
+         - { name: field, when: { message: '[a, b=404, ...]' }, keep: {} }\n\
+         - { name: label, when: { labels: 'app in (web,api)' }, keep: {} }\n\
+         - { name: record, when: { record: '{ $.kubernetes.labels.app = web }' }, keep: {} }\n",
+    )
+    .unwrap();
+    let pods = r#"{"items":[{"metadata":{"name":"a","namespace":"shop","uid":"u","labels":{"app":"db"}},"status":{"containerStatuses":[{"name":"b","containerID":"containerd://0a","state":{"running":{}}}]}}]}"#;
+    let pod_list = directory.path().join("pods.json");
+    std::fs::write(&pod_list, pods).unwrap();
+    let input =
+        "{\"tag\":\"kube.var.log.containers.a_shop_b-0a.log\",\"record\":{\"log\":\"hello world\"}}\n";
+    let (rules, pod_list) = (rules.to_str().unwrap(), pod_list.to_str().unwrap());
+    let output = run(&["explain", "--rules", rules, "--pods", pod_list], input);
+    let told = out(&output);
+    for line in [
+        "rule term: failed: message, \"world\" occurs",
+        "rule json: failed: message, the line is not one JSON object",
+        "rule field: failed: message, b = 404: b is \"world\"",
+        "rule label: failed: labels, app in (api,web): app is \"db\"",
+        "rule record: failed: record, $.kubernetes.labels.app = web: $.kubernetes.labels.app is \"db\"",
+    ] {
+        assert!(told.contains(line), "{line}\n{told}");
+    }
+}
+
+#[test]
+fn match_answers_questions_and_filters_lines() {
+    let questions = "{\"pattern\":\"ERROR\",\"event\":\"an ERROR\"}\n\n{\"selector\":\"a!=b\",\"labels\":{}}\nno question\n";
+    let output = run(&["match", "--batch"], questions);
+    let answers: Vec<serde_json::Value> =
+        out(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(answers[..2], [serde_json::json!({"match": true}), serde_json::json!({"match": true})]);
+    assert!(answers[2]["error"]["message"].as_str().unwrap().starts_with("read question"));
+    assert_eq!(output.status.code(), Some(0));
+
+    let found = run(&["match", "{ $.status >= 500 }"], "{\"status\":502}\nplain\n{\"status\":200}\n");
+    assert_eq!((out(&found), found.status.code()), ("{\"status\":502}\n", Some(0)));
+    assert_eq!(run(&["match", "ERROR"], "fine\n").status.code(), Some(1));
+    let refused = run(&["match", "a:b"], "");
+    assert_eq!(refused.status.code(), Some(2));
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(words.contains("invalid character ':'") && words.contains("\n  |  ^\n"), "{words}");
+    let doubted = run(&["match", "[ERROR]"], "x\n");
+    assert!(String::from_utf8_lossy(&doubted.stderr).contains("matches every line"));
+    assert_eq!(run(&["match"], "").status.code(), Some(2));
 }
 
 #[test]
