@@ -3,13 +3,13 @@
 use crate::support;
 use host_test::artefact;
 use host_test::guest::Returned;
-use host_test::matching::event_matches;
+use host_test::matching::{Answer, answer, event_matches};
 use nodesieve_engine::pattern::Pattern;
 use std::fmt::Write as _;
 
 /// A fenced block of a case file: its kind and its lines.
 fn blocks(file: &str, kind: &str) -> Vec<Vec<String>> {
-    let path = artefact::workspace().join("host-test/cases/patterns").join(file);
+    let path = artefact::workspace().join(file);
     let text = std::fs::read_to_string(path).unwrap();
     let mut found = Vec::new();
     let mut lines = text.lines();
@@ -43,12 +43,19 @@ fn patterns(file: &str) -> Vec<(String, Vec<(bool, String)>)> {
     blocks(file, "pattern").into_iter().map(case).collect()
 }
 
-const FORMS: [&str; 4] = ["terms.md", "regex.md", "json.md", "fields.md"];
+/// The cases of each form, and the page that teaches the language.
+const FILES: [&str; 5] = [
+    "host-test/cases/patterns/terms.md",
+    "host-test/cases/patterns/regex.md",
+    "host-test/cases/patterns/json.md",
+    "host-test/cases/patterns/fields.md",
+    "conf/patterns.md",
+];
 
 #[test]
 fn documented_patterns_match_as_documented() {
     let mut count = 0;
-    for file in FORMS {
+    for file in FILES {
         for (text, events) in patterns(file) {
             let pattern = Pattern::parse(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
             for (expected, event) in events {
@@ -58,13 +65,13 @@ fn documented_patterns_match_as_documented() {
             assert_eq!(Pattern::parse(&pattern.to_string()).unwrap(), pattern, "{text}");
         }
     }
-    assert!(count >= 396, "only {count} cases are left");
+    assert!(count >= 430, "only {count} cases are left");
 }
 
 /// Each pattern is a rule of its own namespace that drops, so that one filter runs all of a file.
 #[test]
 fn documented_patterns_match_the_same_in_the_compiled_filter() {
-    for file in FORMS {
+    for file in FILES {
         let cases = patterns(file);
         let mut rules = "version: 1\nrules:\n".to_owned();
         for (index, (pattern, _)) in cases.iter().enumerate() {
@@ -92,7 +99,7 @@ fn documented_patterns_match_the_same_in_the_compiled_filter() {
 
 #[test]
 fn what_must_be_refused_is_refused_with_its_place() {
-    let refused = blocks("refused.md", "refused");
+    let refused = blocks("host-test/cases/patterns/refused.md", "refused");
     assert!(refused.len() >= 101, "only {} cases are left", refused.len());
     for block in refused {
         let [pattern, mark] = block.as_slice() else { panic!("{block:?}") };
@@ -103,4 +110,23 @@ fn what_must_be_refused_is_refused_with_its_place() {
         assert_eq!(*mark, expected, "{pattern}");
         assert!(!error.help().is_empty());
     }
+}
+
+/// Answers of Kubernetes' own selector code (apimachinery, pkg/labels) to selectors of every kind.
+#[test]
+fn selectors_are_read_and_matched_as_kubernetes_does() {
+    let text =
+        std::fs::read_to_string(artefact::workspace().join("host-test/cases/selectors.ndjson")).unwrap();
+    let mut count = 0;
+    for line in text.lines() {
+        let case: serde_json::Value = serde_json::from_str(line).unwrap();
+        let expected = case.get("match").and_then(serde_json::Value::as_bool);
+        let found = match answer(line) {
+            Answer::Match(matches) => Some(matches),
+            Answer::Error(_) => None,
+        };
+        assert_eq!(found, expected, "{line}");
+        count += 1;
+    }
+    assert!(count >= 890, "only {count} cases are left");
 }
