@@ -30,9 +30,7 @@ fn rules(patterns: &[&str]) -> String {
 }
 
 fn samples() -> Vec<Record> {
-    let logs =
-        inputs::logs(&[support::conf().join("samples/containers")], "kube.var.log.containers.").unwrap();
-    logs
+    inputs::logs(&[support::conf().join("samples/containers")], "kube.var.log.containers.").unwrap()
 }
 
 /// Bars: under 2 instructions for each byte of a line that does not hold the term, 3.3 for a term of nothing but common

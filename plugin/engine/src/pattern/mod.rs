@@ -66,7 +66,7 @@ enum Form {
     Regex(Regex),
     Object(object::ObjectPattern),
     /// With a text that every matching line contains.
-    Fields(Box<fields::FieldPattern>, Option<Needle>),
+    Fields(fields::FieldPattern, Option<Box<Needle>>),
 }
 
 impl Pattern {

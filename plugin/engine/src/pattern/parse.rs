@@ -32,8 +32,8 @@ pub(super) fn parse(text: &str) -> Result<Form, PatternError> {
         Some('{') => object::parse(&mut reader).map(Form::Object),
         Some('[') => {
             let pattern = fields::parse(&mut reader)?;
-            let needed = pattern.needed_text().map(|text| Needle::new(text.to_owned()));
-            Ok(Form::Fields(Box::new(pattern), needed))
+            let needed = pattern.needed_text().map(|text| Box::new(Needle::new(text.to_owned())));
+            Ok(Form::Fields(pattern, needed))
         }
         Some('%') => {
             let regex = reader.regex()?;

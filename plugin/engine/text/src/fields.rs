@@ -19,6 +19,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The next field.
+    #[expect(clippy::should_implement_trait, reason = "`last` and `rest` here are not those of an iterator")]
     pub fn next(&mut self) -> Option<&'a [u8]> {
         self.skip_blank();
         let rest = self.rest_of_line();

@@ -202,7 +202,7 @@ fn double_text(double: f64) -> String {
     if point <= 0 {
         whole.push('0');
         (point..0).for_each(|_| fraction.push('0'));
-        fraction.push_str(&digits);
+        fraction.push_str(digits);
     } else {
         for (index, digit) in (0..).zip(digits.chars()) {
             if index < point { whole.push(digit) } else { fraction.push(digit) }

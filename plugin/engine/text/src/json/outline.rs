@@ -94,11 +94,15 @@ impl Outline {
         let wanted = key.len().wrapping_mul(2);
         let is_key = |place: &&Place| {
             let length = place.key_length as usize;
-            if length != wanted && length % 2 == 0 {
+            if length != wanted && length.is_multiple_of(2) {
                 return false;
             }
             let written = part(place.key, place.key.wrapping_add(place.key_length / 2)).unwrap_or_default();
-            if length % 2 == 0 { swar::equal(written, key) } else { is_resolved(written, level, key) }
+            if length.is_multiple_of(2) {
+                swar::equal(written, key)
+            } else {
+                is_resolved(written, level, key)
+            }
         };
         let place = self.places.iter().rev().find(is_key)?;
         part(place.value, place.value_end).map(|text| typed(text, level))
