@@ -4,7 +4,7 @@ use crate::config::model::{AgeTest, Comparison, SeverityTest, When};
 use crate::config::section::{Mistakes, Section};
 use crate::config::yaml::{Kind, Node, Quoting};
 use crate::diag::{Code, did_you_mean};
-use crate::pattern::{Pattern, PatternWarning};
+use crate::pattern::{Pattern, PatternErrorKind, PatternWarning};
 use crate::selector::Selector;
 use crate::severity::Severity;
 use crate::time::parse_duration;
@@ -142,7 +142,8 @@ fn pattern(source: &str, node: &Node, key: &str, drops: bool, mistakes: &mut Mis
         }
         Err(error) => {
             let span = inside(source, node, text, &error.span);
-            let yaml_took_the_quotes = matches!(&node.kind, Kind::Scalar { quoting: Quoting::Double, .. });
+            let yaml_took_the_quotes = matches!(&node.kind, Kind::Scalar { quoting: Quoting::Double, .. })
+                && matches!(error.kind, PatternErrorKind::NeedsQuotes(_));
             let help = if yaml_took_the_quotes {
                 "YAML takes double quotes for itself: put the whole pattern in single quotes, '\"like this\"'"
             } else {
@@ -160,7 +161,7 @@ fn eaten_by_yaml(source: &str, node: &Node, pattern: &Pattern) -> Option<Pattern
     let rest = source.get(node.span.end..).unwrap_or_default().lines().next().unwrap_or_default();
     let comment = rest.trim_start();
     match quoting {
-        Quoting::Plain if text.is_empty() => Some(PatternWarning {
+        _ if text.trim().is_empty() => Some(PatternWarning {
             message: "an empty pattern matches every line".into(),
             help: "leave the condition out, or write one".into(),
         }),
@@ -195,7 +196,18 @@ fn selector(source: &str, node: &Node, key: &str, mistakes: &mut Mistakes) -> Op
             mistakes.note(Code::Selector, &node.span, format!("{key} must not contain a NUL character"));
             None
         }
-        Ok(selector) => Some(selector),
+        Ok(selector) => {
+            if selector.is_empty() {
+                let message = format!("an empty selector matches every pod, whatever its {key}");
+                mistakes.note_with_help(
+                    Code::PatternDoubt,
+                    &node.span,
+                    message,
+                    "leave the condition out, or write one",
+                );
+            }
+            Some(selector)
+        }
         Err(error) => {
             let span = inside(source, node, text, &error.span);
             mistakes.note_with_help(Code::Selector, &span, error.to_string(), error.help());

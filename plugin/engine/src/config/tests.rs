@@ -103,6 +103,8 @@ fn quotes_that_yaml_took_are_explained() {
     let mistakes = load(&source).unwrap_err();
     assert_eq!(mistakes[0].position(&source), (3, 48));
     assert!(mistakes[0].help.as_deref().unwrap().starts_with("YAML takes double quotes for itself"));
+    let other = load(&rule("keep: {}, when: { message: \"{ $.status == 500 }\" }")).unwrap_err();
+    assert_eq!(other[0].help.as_deref(), Some("write one `=`"));
 }
 
 #[test]
@@ -118,6 +120,9 @@ fn patterns_that_yaml_would_eat_are_warned_about() {
     };
     warned("message: ERROR #42", "the pattern is only `ERROR`: YAML takes `#42` for a comment");
     warned("message: ERROR # this is why", "");
+    warned("message: ''", "an empty pattern matches every line");
+    warned("labels: ''", "an empty selector matches every pod, whatever its labels");
+    warned("labels:", "an empty selector matches every pod, whatever its labels");
     warned("message:", "an empty pattern matches every line");
     warned(
         "message: \"Task timed out\"",

@@ -90,9 +90,8 @@ impl Engine {
                 }
             };
             let detail = match result {
-                StepResult::Failed(key) | StepResult::Unknown(key) => {
-                    detail(&rule.when, key, &facts, &mut metadata)
-                }
+                StepResult::Failed(key) => detail(&rule.when, key, &facts, &mut metadata),
+                StepResult::Unknown(_) => Some(unknown(&mut metadata)),
                 StepResult::Matched | StepResult::Over => None,
             };
             steps.push(Step { name: rule.name.clone(), stage, result, detail });
@@ -130,22 +129,27 @@ fn detail(when: &When, key: &str, facts: &Facts<'_>, metadata: &mut Metadata<'_>
             })?
         }
         _ => {
-            let Some(meta) = metadata.get() else { return Some("the tag names no container".into()) };
+            let meta = metadata.get()?;
             match (key, &meta.labels, &meta.annotations) {
-                (_, None, _) => "there is no pod file".into(),
                 ("labels", Some(pairs), _) => unmet(when.labels.as_ref()?, pairs)?,
                 ("annotations", _, Some(pairs)) => unmet(when.annotations.as_ref()?, pairs)?,
-                ("workload", ..) => is(key, meta.workload.as_deref()),
-                _ => match meta.started {
-                    Some(started) => {
-                        let age = i64::from(facts.time.sec).saturating_sub(started);
-                        format!("the container had run for {age} s")
-                    }
-                    None => "the pod file does not say when the container started".into(),
-                },
+                ("container_age", ..) => {
+                    let age = i64::from(facts.time.sec).saturating_sub(meta.started?);
+                    format!("the container had run for {age} s")
+                }
+                _ => is(key, meta.workload.as_deref()),
             }
         }
     })
+}
+
+/// What is missing where a condition is unknown.
+fn unknown(metadata: &mut Metadata<'_>) -> String {
+    match metadata.get() {
+        None => "the tag names no container".into(),
+        Some(meta) if !meta.known => "there is no pod file".into(),
+        Some(_) => "the pod file does not list this run of the container yet".into(),
+    }
 }
 
 fn unmet(selector: &Selector, pairs: &Pairs) -> Option<String> {

@@ -4,7 +4,7 @@ use crate::config::model::{Input, Key, Part};
 use crate::json::{self, Level, Value};
 use crate::line::Line;
 use crate::pattern::{Document, Enriched, Missing, Pattern, Truth};
-use crate::pods::{Cache, Enrichment, Found, PodMeta, PodSource};
+use crate::pods::{Cache, Enrichment, Found, PodMeta, PodSource, all_that_is_known};
 use crate::record::RecordView;
 use crate::sample::trace_randomness;
 use crate::severity::Severity;
@@ -83,11 +83,11 @@ impl<'r> Facts<'r> {
             // Without a container there will be no metadata, and nobody knows what it would say.
             let missing = if self.container.is_none() { Missing::Pod } else { Missing::Nothing };
             let object = self.container.map(|_| b"{}".as_slice());
-            return ask(Document::Record(Enriched { record, key, object, missing }));
+            return ask(Document::Record(Enriched { record, key, object, missing, id_is_whole: false }));
         };
         let (object, missing) = match meta {
             None => {
-                let object = self.said_by_tag.get_or_init(|| Enrichment::all().render(&tag, None, None));
+                let object = self.said_by_tag.get_or_init(|| all_that_is_known(&tag, None, None));
                 (object.as_slice(), if pattern.reaches_into(key) { Missing::Pod } else { Missing::Nothing })
             }
             Some(meta) => {
@@ -99,7 +99,8 @@ impl<'r> Facts<'r> {
                 (meta.for_rules.as_slice(), missing)
             }
         };
-        ask(Document::Record(Enriched { record, key, object: Some(object), missing }))
+        let id_is_whole = tag.has_whole_id();
+        ask(Document::Record(Enriched { record, key, object: Some(object), missing, id_is_whole }))
     }
 
     /// The 56-bit randomness of a sampling key, or `None` when the record has none of its parts.

@@ -50,10 +50,11 @@ impl Pattern {
         let is_bare = |condition: &&Condition| {
             matches!(&condition.test, Test::Compare(comparison) if comparison.operator == Operator::NotEqual)
                 && !condition.selector.has_wildcard()
-                && !object
-                    .logic
-                    .iter()
-                    .any(|other| other.selector == condition.selector && other.test == Test::NotExists)
+                && !condition.selector.is_said_by_tag()
+                && !object.logic.iter().any(|other| {
+                    let is_needed = object.logic.is_conjunction() && !std::ptr::eq(other, *condition);
+                    other.selector == condition.selector && (is_needed || other.test == Test::NotExists)
+                })
         };
         let warn = |condition: &Condition| PatternWarning {
             message: format!("`{condition}` is false for records without {}", condition.selector),
@@ -63,9 +64,33 @@ impl Pattern {
     }
 }
 
+/// What stands between the phrases of a term pattern.
+fn outside_phrases(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let (mut start, mut is_inside, mut is_escaped) = (0usize, false, false);
+    for (at, character) in text.char_indices() {
+        match character {
+            '"' if !is_inside => found.push(text.get(start..at).unwrap_or_default()),
+            '"' if !is_escaped => start = at.wrapping_add(1),
+            _ => {
+                is_escaped = is_inside && character == '\\' && !is_escaped;
+                continue;
+            }
+        }
+        if is_inside && is_escaped {
+            is_escaped = false;
+        } else {
+            is_inside = !is_inside;
+        }
+    }
+    if !is_inside {
+        found.push(text.get(start..).unwrap_or_default());
+    }
+    found
+}
+
 fn signs_inside_words(text: &str, found: &mut Vec<PatternWarning>) {
-    let outside_quotes = text.split('"').step_by(2);
-    for word in outside_quotes.flat_map(str::split_whitespace) {
+    for word in outside_phrases(text).into_iter().flat_map(str::split_whitespace) {
         let inner = word.trim_start_matches(['-', '?']);
         if let Some(at) = inner.find(['-', '?']) {
             let (head, tail) = inner.split_at(at);

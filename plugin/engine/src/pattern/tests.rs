@@ -102,6 +102,7 @@ fn conditions_are_true_of_nodes_that_exist() {
     );
     check("{ $.a = true }", &["+{\"a\":\"true\"}", "-{\"a\":true}"]);
     check("{ $.a[1].b = x }", &["+{\"a\":[0,{\"b\":\"x\"}]}", "-{\"a\":[{\"b\":\"x\"}]}"]);
+    check("{ $.[','] = 1 }", &["+{\"x\":\"y\",\",\":1}", "-{\"x\":\"y\",\"z\":1}"]);
     check("{ $.['a.b'] = 1 }", &["+{\"a.b\":1}", "+{\"a\\u002eb\":1}", "-{\"a\":{\"b\":1}}"]);
 }
 
@@ -172,12 +173,17 @@ fn surely_unintended_patterns_are_warned_about() {
         warnings("{ $.a = true }"),
         ["`= true` compares with the text \"true\", never with the boolean"]
     );
+    assert!(warnings(r#""\"path\":\"/health-check\"""#).is_empty() && warnings(r#""a\\" "b-c""#).is_empty());
+    assert_eq!(warnings(r#""a\"b-c" d-e"#).len(), 1);
     assert!(warnings("ERROR \"abc-123\" -x ").is_empty() && warnings("?a ?b").is_empty());
     assert!(warnings("[a, b]").is_empty() && warnings("{ $.a = \"true\" }").is_empty());
     let differs = Pattern::parse("{ $.a != x && ($.b NOT EXISTS || $.b != y) }").unwrap();
     let told: Vec<_> =
         differs.differs_only_where_present().into_iter().map(|warning| warning.message).collect();
     assert_eq!(told, ["`$.a != x` is false for records without $.a"]);
+    for fine in ["{ $.a = * && $.a != 3 }", "{ $.kubernetes.pod_name != x }", "{ $.a[*] != 1 }"] {
+        assert!(Pattern::parse(fine).unwrap().differs_only_where_present().is_empty(), "{fine}");
+    }
 }
 
 #[test]

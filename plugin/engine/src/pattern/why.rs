@@ -63,6 +63,9 @@ impl Pattern {
             }
             holds
         });
+        if failed.is_empty() {
+            return None;
+        }
         let told = failed.iter().map(|condition| format!("{condition}: {}", condition.finding(document)));
         Some(told.collect::<Vec<_>>().join("; "))
     }

@@ -105,15 +105,26 @@ impl Enrichment {
         render(tag, file, container, |field| self.fields.contain(field), [&self.labels, &self.annotations])
     }
 
-    /// All there is to know, for rules; nothing when no rule asks.
+    /// What rules see; nothing when none asks.
     pub fn render_for_rules(
         &self,
         tag: &ContainerTag<'_>,
         file: Option<&PodFile>,
         container: Option<&Container>,
     ) -> Vec<u8> {
-        if self.for_rules { render(tag, file, container, |_| true, [&Selection::All; 2]) } else { Vec::new() }
+        if self.for_rules { all_that_is_known(tag, file, container) } else { Vec::new() }
     }
+}
+
+/// The object with every key and entry, but without a container id that kubelet has cut and nobody has completed: no rule
+/// may take it for another one.
+pub fn all_that_is_known(
+    tag: &ContainerTag<'_>,
+    file: Option<&PodFile>,
+    container: Option<&Container>,
+) -> Vec<u8> {
+    let is_known = |field| field != Field::DockerId || container.is_some() || tag.has_whole_id();
+    render(tag, file, container, is_known, [&Selection::All; 2])
 }
 
 fn render(

@@ -39,6 +39,11 @@ impl<'a> ContainerTag<'a> {
             None
         }
     }
+
+    /// Whether the id is all there, not cut by kubelet.
+    pub fn has_whole_id(&self) -> bool {
+        self.id.len() == WHOLE_ID
+    }
 }
 
 /// Whether `name` is a DNS label as Kubernetes allows it for namespaces and containers (RFC 1123, at most 63 bytes).
@@ -58,6 +63,8 @@ fn is_label(label: &str) -> bool {
         && bytes.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-')
 }
 
+/// Digits of a container id.
+const WHOLE_ID: usize = 64;
 /// Length of a container id that kubelet did not have to cut.
 const MAX_ID: usize = 64;
 

@@ -30,6 +30,8 @@ pub struct Enriched<'d> {
     pub object: Option<&'d [u8]>,
     /// What is not known of it.
     pub missing: Missing,
+    /// Whether the tag has the container's whole id: kubelet cuts it where a file name would get too long.
+    pub id_is_whole: bool,
 }
 
 /// Which part of a record's metadata is not known.
@@ -81,10 +83,28 @@ impl Condition {
         }
     }
 
+    /// Whether a further node can make it false; of other conditions it can only make them true.
+    fn is_refuted_by_a_node(&self) -> bool {
+        match &self.test {
+            Test::NotExists => true,
+            Test::Compare(comparison) => {
+                comparison.operator == Operator::NotEqual && self.selector.has_wildcard()
+            }
+            Test::IsNull | Test::IsTrue | Test::IsFalse => false,
+        }
+    }
+
     /// Whether it holds if that can be known.
     pub(super) fn truth(&self, document: &Document<'_>) -> Truth {
         match document {
-            Document::Record(enriched) if self.selector.is_open(enriched) => Truth::Unknown,
+            Document::Record(enriched) if self.selector.is_open(enriched) => {
+                // What is not known can only add nodes: one that is there already decides.
+                match (self.holds(document), self.is_refuted_by_a_node()) {
+                    (true, false) => Truth::Yes,
+                    (false, true) => Truth::No,
+                    _ => Truth::Unknown,
+                }
+            }
             _ => self.holds(document).into(),
         }
     }
@@ -99,8 +119,11 @@ impl Selector {
             // The object itself will be there, whatever is in it.
             _ if rest.is_empty() && enriched.object.is_some() => return false,
             Step::Key(_) => {}
-            Step::Every if enriched.missing == Missing::Nothing => return false,
-            Step::Every => return !rest.is_empty(),
+            // Without a container nothing will be added; only a selector that names the key asks for what that would be.
+            Step::Every => {
+                let is_added = enriched.object.is_some() && enriched.missing != Missing::Nothing;
+                return is_added && !rest.is_empty();
+            }
             Step::Index(_) => return false,
         }
         if enriched.object.is_none() {
@@ -110,8 +133,12 @@ impl Selector {
         match (enriched.missing, rest.first()) {
             (Missing::Nothing, _) | (_, Some(Step::Index(_)) | None) => false,
             (_, Some(Step::Every)) => true,
-            (Missing::Pod, Some(Step::Key(key))) => !TAG_KEYS.contains(&&**key),
-            (Missing::Container, Some(Step::Key(key))) => CONTAINER_KEYS.contains(&&**key),
+            (Missing::Pod, Some(Step::Key(key))) => {
+                !TAG_KEYS.contains(&&**key) && !(enriched.id_is_whole && **key == *CONTAINER_ID)
+            }
+            (Missing::Container, Some(Step::Key(key))) => {
+                CONTAINER_KEYS.contains(&&**key) || (!enriched.id_is_whole && **key == *CONTAINER_ID)
+            }
         }
     }
 
@@ -344,7 +371,9 @@ fn resolved(content: &[u8], level: Level) -> Cow<'_, [u8]> {
 }
 
 /// What the tag says about a container.
-pub(super) const TAG_KEYS: [&str; 4] = ["namespace_name", "pod_name", "container_name", "docker_id"];
+pub(super) const TAG_KEYS: [&str; 3] = ["namespace_name", "pod_name", "container_name"];
+/// What it says as a rule.
+const CONTAINER_ID: &str = "docker_id";
 /// What only kubelet's status of this run of the container says.
 const CONTAINER_KEYS: [&str; 2] = ["container_hash", "container_image"];
 /// How many keys of an object are remembered to find duplicates.

@@ -54,10 +54,11 @@ impl Condition {
         let raw = line.raw();
         let mut from = 0usize;
         while let Some(at) = key.find(raw, from) {
-            from = at.wrapping_add(key.len());
-            if self.may_pass(raw, from) {
+            if self.may_pass(raw, at.wrapping_add(key.len())) {
                 return true;
             }
+            // The closing quote of one string and the opening one of the next may have been taken for a key like `,`.
+            from = at.wrapping_add(1);
         }
         false
     }

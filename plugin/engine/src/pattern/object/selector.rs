@@ -70,6 +70,11 @@ impl Selector {
         }
     }
 
+    /// Whether it asks for something that every record has whose tag names a container.
+    pub(in crate::pattern) fn is_said_by_tag(&self) -> bool {
+        matches!(&*self.steps, [Step::Key(_), Step::Key(key)] if TAG_KEYS.contains(&&**key))
+    }
+
     /// Whether it has a `*`.
     pub fn has_wildcard(&self) -> bool {
         self.steps.contains(&Step::Every)
