@@ -253,4 +253,31 @@ proptest! {
             }
         }
     }
+
+    /// Hosts write a line in different ways; what it says is the same.
+    #[test]
+    fn spelling_does_not_matter(
+        text in pattern_text(),
+        event in "[ab\"{}:\\[\\], 0-9\\\\é\n]{0,40}|\\{ ?\"[ab]\" ?: ?(\"[abé/\\\\n]{0,3}\"|[0-9]{1,2}|null|\\[1,2\\]) ?(,\"a\":\"b\"|,\n\"b\":12)?\\}",
+    ) {
+        let Ok(pattern) = Pattern::parse(&text) else { return Ok(()) };
+        let spell = |must_escape: &dyn Fn(char) -> bool| {
+            let units = |character: char| {
+                let units = character.encode_utf16(&mut [0; 2]).to_vec();
+                units.into_iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>()
+            };
+            let plain = |character: char| {
+                let mut written = Vec::new();
+                push_string(&mut written, character.to_string().as_bytes());
+                String::from_utf8(written[1..written.len() - 1].to_vec()).unwrap()
+            };
+            event.chars().map(|character| if must_escape(character) { units(character) } else { plain(character) })
+                .collect::<String>()
+        };
+        let found = |written: String| pattern.matches(&Searched::alone(&Line::exactly(written.as_bytes())));
+        let expected = found(spell(&|_| false));
+        prop_assert_eq!(found(spell(&|character| !character.is_ascii())), expected, "as \\u beyond ASCII");
+        prop_assert_eq!(found(spell(&|_| true)), expected, "all as \\u");
+        prop_assert_eq!(found(spell(&|character| character == 'a')), expected, "one letter as \\u");
+    }
 }
