@@ -134,7 +134,8 @@ impl Selector {
             (Missing::Nothing, _) | (_, Some(Step::Index(_)) | None) => false,
             (_, Some(Step::Every)) => true,
             (Missing::Pod, Some(Step::Key(key))) => {
-                !TAG_KEYS.contains(&&**key) && !(enriched.id_is_whole && **key == *CONTAINER_ID)
+                let is_whole_id = enriched.id_is_whole && **key == *CONTAINER_ID;
+                !is_whole_id && !TAG_KEYS.contains(&&**key)
             }
             (Missing::Container, Some(Step::Key(key))) => {
                 CONTAINER_KEYS.contains(&&**key) || (!enriched.id_is_whole && **key == *CONTAINER_ID)
