@@ -38,9 +38,8 @@ pub fn find_pair(
     length: usize,
 ) -> Option<usize> {
     let (one, two) = (LOW.wrapping_mul(u64::from(rare.1)), LOW.wrapping_mul(u64::from(other.1)));
-    let places = text.len().checked_sub(from)?.checked_sub(length)?.checked_add(1)?;
-    let heads = text.get(from.checked_add(rare.0)?..)?.get(..places)?;
-    let tails = text.get(from.checked_add(other.0)?..)?.get(..places)?;
+    let (heads, tails) = aligned(text, from, rare.0, other.0, length)?;
+    let places = heads.len();
     let found = if places >= 64 {
         scan::<64>(heads, tails, one, two)
     } else if places >= 32 {
@@ -53,7 +52,8 @@ pub fn find_pair(
     found.map(|at| from.wrapping_add(at))
 }
 
-/// As [`find_pair`], when neither byte is rare: both are looked at in every place, for a third more than one alone.
+/// As [`find_pair`], when neither byte is rare: both are looked at in every place. Twice the work of one
+/// alone, and no detour for each of its hits.
 #[inline]
 pub fn find_common_pair(
     text: &[u8],
@@ -63,9 +63,7 @@ pub fn find_common_pair(
     length: usize,
 ) -> Option<usize> {
     let (one, two) = (LOW.wrapping_mul(u64::from(first.1)), LOW.wrapping_mul(u64::from(second.1)));
-    let places = text.len().checked_sub(from)?.checked_sub(length)?.checked_add(1)?;
-    let heads = text.get(from.checked_add(first.0)?..)?.get(..places)?;
-    let tails = text.get(from.checked_add(second.0)?..)?.get(..places)?;
+    let (heads, tails) = aligned(text, from, first.0, second.0, length)?;
     let (mut left, mut others) = (heads, tails);
     while let (Some((block, behind)), Some((other, others_behind))) =
         (left.split_first_chunk::<32>(), others.split_first_chunk::<32>())
@@ -92,6 +90,14 @@ pub fn find_common_pair(
     let (_, others) = others.as_chunks::<8>();
     let at = tail.iter().zip(others).position(|(head, other)| *head == first.1 && *other == second.1)?;
     Some(start.wrapping_add(words.len().wrapping_mul(8)).wrapping_add(at))
+}
+
+/// The text from two offsets on, so that a place in one is the same place in the other; as long as `length` bytes fit.
+#[inline(always)]
+fn aligned(text: &[u8], from: usize, one: usize, other: usize, length: usize) -> Option<(&[u8], &[u8])> {
+    let places = text.len().checked_sub(from)?.checked_sub(length)?.checked_add(1)?;
+    let behind = |offset: usize| text.get(from.checked_add(offset)?..)?.get(..places);
+    Some((behind(one)?, behind(other)?))
 }
 
 /// Looks at `BLOCK` places at once, of which there are at least as many in both texts.
