@@ -4,16 +4,16 @@
 //! ride on ordinary records, at most once a second. Nothing here can lose a record: a file that is missing, broken or
 //! on a full disk changes a counter and nothing else.
 
+use crate::files::{PodDirectory, Stamp, read_text, say, stamp, write_whole};
 use nodesieve_engine::config::{self, RuleFile};
 use nodesieve_engine::diag::{Paint, render_all};
 use nodesieve_engine::engine::{Answer, Engine, Input};
 use nodesieve_engine::metrics::Metric;
-use nodesieve_engine::pods::{MAX_FILE_BYTES, PodSource, Unavailable};
 use nodesieve_engine::time::Now;
-use std::fs::{self, File, Metadata};
-use std::io::{ErrorKind, Read as _, Write as _};
+use nodesieve_engine::trial;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// The tag of the input that is our clock.
 pub(crate) const TICK_TAG: &[u8] = b"nodesieve.tick";
@@ -23,6 +23,12 @@ const RULE_FILE: &str = "nodesieve.yaml";
 const CHORES_EVERY: Duration = Duration::from_secs(1);
 /// Largest rule file, in bytes: a ConfigMap holds 1 MiB at most.
 const MAX_RULE_BYTES: u64 = 1 << 20;
+/// Largest saved state: what budgets with all keys that there can be take.
+const MAX_STATE_BYTES: u64 = 16 << 20;
+/// What outlives the filter, in `state.dir`.
+const STATE_FILE: &str = "state.ndjson";
+/// The last rule file that was taken, in `state.dir`.
+const LAST_GOOD_FILE: &str = "last-good.yaml";
 
 /// A filter with its files.
 pub(crate) struct Host {
@@ -35,13 +41,10 @@ pub(crate) struct Host {
     pods: PodDirectory,
     chores_done: Option<Now>,
     metrics_written: Option<Now>,
-}
-
-/// What tells one content of a file from the next without reading it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    modified: Option<SystemTime>,
-    bytes: u64,
+    /// Whether what outlived the last filter has been taken up: with the first rules in force.
+    is_restored: bool,
+    /// Whether a failure to write the state has been said.
+    has_complained: bool,
 }
 
 impl Host {
@@ -59,9 +62,16 @@ impl Host {
             pods,
             chores_done: None,
             metrics_written: None,
+            is_restored: false,
+            has_complained: false,
         };
         match &host.rule_file {
-            Some(_) => host.reload(),
+            Some(_) => {
+                host.reload();
+                if host.engine.counters().get(Metric::Reloads) == 0 {
+                    host.fall_back();
+                }
+            }
             None => {
                 let places: Vec<_> =
                     directories.iter().map(|directory| directory.display().to_string()).collect();
@@ -74,18 +84,23 @@ impl Host {
         host
     }
 
-    /// Decides one record and does the chores that are due. A tick answers [`Answer::Drop`] and is not counted.
+    /// Decides one record and does the chores that are due. A tick is not counted, and answers with a summary when one is
+    /// due.
     pub(crate) fn filter(&mut self, input: Input<'_>, now: Now, out: &mut Vec<u8>) -> Answer {
         if input.tag == TICK_TAG {
             self.engine.counters_mut().add(Metric::Ticks, 1);
             self.engine.counters_mut().set(Metric::TickSeen, 1);
-            self.chores(now);
-            out.clear();
-            return Answer::Drop;
+            self.reload_when_changed(now);
+            let answer = self.engine.tick(input.text, now, out);
+            self.save();
+            self.write_metrics_when_due(now);
+            return answer;
         }
         let has_tick = self.engine.counters().get(Metric::TickSeen) == 1;
         if !has_tick && is_due(self.chores_done, now, CHORES_EVERY) {
-            self.chores(now);
+            self.reload_when_changed(now);
+            self.save();
+            self.write_metrics_when_due(now);
         }
         self.engine.filter(input, now, &mut self.pods, out).0
     }
@@ -100,8 +115,7 @@ impl Host {
         self.engine.counters_mut().set(Metric::PassThrough, 1);
     }
 
-    /// Reads changed rules and writes metrics, each when it is due.
-    pub(crate) fn chores(&mut self, now: Now) {
+    fn reload_when_changed(&mut self, now: Now) {
         self.chores_done = Some(now);
         if self.rule_file.is_none() {
             self.rule_file = find_rules(&self.directories);
@@ -115,14 +129,13 @@ impl Host {
             on_disk if on_disk != self.stamp => self.reload(),
             Some(_) => {}
         }
-        self.write_metrics_when_due(now);
     }
 
     /// Writes the metrics file if the last time was long enough ago.
     pub(crate) fn write_metrics_when_due(&mut self, now: Now) {
         if is_due(self.metrics_written, now, self.engine.rules().metrics.every) {
             self.metrics_written = Some(now);
-            self.write_metrics();
+            self.write_metrics(now);
         }
     }
 
@@ -130,61 +143,111 @@ impl Host {
         let Some(path) = self.rule_file.clone() else { return };
         self.stamp = stamp(&path);
         let is_first = self.engine.counters().get(Metric::Reloads) == 0;
-        let kept =
-            if is_first { "all is kept until it is mended" } else { "the rules before it stay in force" };
-        let outcome = match read_rules(&path) {
-            Err(error) => Err(format!("nodesieve: read {}: {error}; {kept}", path.display())),
-            Ok(source) => match config::load(&source) {
-                Ok(loaded) => {
-                    if !loaded.warnings.is_empty() {
-                        say(&render_all(
-                            &loaded.warnings,
-                            &source,
-                            &path.display().to_string(),
-                            Paint::Plain,
-                        ));
-                    }
-                    Ok(loaded.rules)
-                }
-                Err(mistakes) => {
-                    let shown = render_all(&mistakes, &source, &path.display().to_string(), Paint::Plain);
-                    Err(format!(
-                        "{shown}nodesieve: load {}: {} mistakes; {kept}",
-                        path.display(),
-                        mistakes.len()
-                    ))
-                }
-            },
-        };
-        let counters = self.engine.counters_mut();
-        match outcome {
-            Ok(rules) => {
-                counters.add(Metric::Reloads, 1);
-                counters.set(Metric::ConfigValid, 1);
-                for path in self.unreachable_paths(&rules) {
-                    say(&format!("nodesieve: reach {path}: it lies under none of the accessible paths\n"));
-                }
-                self.pods = PodDirectory(PathBuf::from(&rules.pods.dir));
-                self.engine.replace_rules(rules);
+        match load(&path) {
+            Ok((rules, source)) => {
+                self.engine.counters_mut().add(Metric::Reloads, 1);
+                self.engine.counters_mut().set(Metric::ConfigValid, 1);
+                self.engine.counters_mut().set(Metric::LastGood, 0);
+                self.put_in_force(rules);
+                self.keep_as_last_good(&source);
             }
             Err(message) => {
-                counters.add(Metric::ReloadsRefused, 1);
-                counters.set(Metric::ConfigValid, 0);
-                say(&format!("{message}\n"));
+                self.engine.counters_mut().add(Metric::ReloadsRefused, 1);
+                self.engine.counters_mut().set(Metric::ConfigValid, 0);
+                let kept = if is_first { "" } else { "; the rules before it stay in force" };
+                say(&format!("{message}{kept}\n"));
             }
         }
+    }
+
+    /// The rule file is bad and there are no rules before it: those that were taken last, in an earlier life.
+    fn fall_back(&mut self) {
+        // Where they are is said in the file that cannot be read: where it is by default, and all that the filter can see.
+        let default = RuleFile::default().state_dir.map(PathBuf::from);
+        let places = default.iter().chain(&self.directories).map(|directory| directory.join(LAST_GOOD_FILE));
+        match places.into_iter().find_map(|path| load(&path).ok().map(|(rules, _)| (rules, path))) {
+            Some((rules, path)) => {
+                say(&format!("nodesieve: take {}: the last rules that were good\n", path.display()));
+                self.engine.counters_mut().set(Metric::LastGood, 1);
+                self.put_in_force(rules);
+            }
+            None => say("nodesieve: find the last rules that were good: there are none; all is kept\n"),
+        }
+    }
+
+    fn put_in_force(&mut self, rules: RuleFile) {
+        for path in self.unreachable_paths(&rules) {
+            say(&format!("nodesieve: reach {path}: it lies under none of the accessible paths\n"));
+        }
+        self.pods = PodDirectory(PathBuf::from(&rules.pods.dir));
+        self.engine.replace_rules(rules);
+        if !std::mem::replace(&mut self.is_restored, true) {
+            self.restore();
+        }
+    }
+
+    /// Takes up what the filter before this one has left.
+    fn restore(&mut self) {
+        let Some(path) = self.state_path(STATE_FILE) else { return };
+        let outcome = match read_text(&path, MAX_STATE_BYTES) {
+            Ok(text) => self.engine.restore(&text).map_err(|error| error.to_string()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(reason) = outcome {
+            self.engine.counters_mut().add(Metric::StateFailed, 1);
+            say(&format!(
+                "nodesieve: restore {}: {reason}; open counts and budgets start at zero\n",
+                path.display()
+            ));
+        }
+    }
+
+    /// Writes what must outlive the filter when it has changed.
+    fn save(&mut self) {
+        let Some(path) = self.state_path(STATE_FILE) else { return };
+        let Some(state) = self.engine.state_to_save() else { return };
+        match write_whole(&path, state.as_bytes()) {
+            Ok(()) => self.has_complained = false,
+            Err(error) => {
+                self.engine.state_not_saved();
+                self.state_failed(&path, &error);
+            }
+        }
+    }
+
+    fn keep_as_last_good(&mut self, source: &str) {
+        let Some(path) = self.state_path(LAST_GOOD_FILE) else { return };
+        if read_text(&path, MAX_RULE_BYTES).is_ok_and(|known| known == source) {
+            return;
+        }
+        if let Err(error) = write_whole(&path, source.as_bytes()) {
+            self.state_failed(&path, &error);
+        }
+    }
+
+    fn state_failed(&mut self, path: &Path, error: &std::io::Error) {
+        self.engine.counters_mut().add(Metric::StateFailed, 1);
+        if !std::mem::replace(&mut self.has_complained, true) {
+            say(&format!("nodesieve: write {}: {error}\n", path.display()));
+        }
+    }
+
+    fn state_path(&self, name: &str) -> Option<PathBuf> {
+        self.engine.rules().state_dir.as_ref().map(|directory| Path::new(directory).join(name))
     }
 
     /// Paths of a rule file that the filter can never open.
     fn unreachable_paths<'r>(&self, rules: &'r RuleFile) -> Vec<&'r str> {
         let is_visible =
             |path: &&str| self.directories.iter().any(|directory| Path::new(path).starts_with(directory));
-        let paths = [rules.pods.dir.as_str(), rules.metrics.file.as_str()];
-        paths.into_iter().filter(|path| !is_visible(path)).collect()
+        let paths =
+            [Some(rules.pods.dir.as_str()), Some(rules.metrics.file.as_str()), rules.state_dir.as_deref()];
+        paths.into_iter().flatten().filter(|path| !is_visible(path)).collect()
     }
 
-    fn write_metrics(&mut self) {
-        let text = self.engine.render_metrics(env!("CARGO_PKG_VERSION"));
+    fn write_metrics(&mut self, now: Now) {
+        let text = self.engine.render_metrics(env!("CARGO_PKG_VERSION"), now);
         let path = PathBuf::from(&self.engine.rules().metrics.file);
         if write_whole(&path, text.as_bytes()).is_err() {
             self.engine.counters_mut().add(Metric::MetricsFailed, 1);
@@ -192,19 +255,27 @@ impl Host {
     }
 }
 
-/// The directory that the sidecar fills.
-struct PodDirectory(PathBuf);
-
-impl PodSource for PodDirectory {
-    fn read(&mut self, file_name: &str, into: &mut Vec<u8>) -> Result<(), Unavailable> {
-        let file = File::open(self.0.join(file_name)).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Unavailable::Missing,
-            _ => Unavailable::Unreadable,
-        })?;
-        // One byte more than allowed is enough for the decoder to refuse the file.
-        let limit = (MAX_FILE_BYTES as u64).saturating_add(1);
-        file.take(limit).read_to_end(into).map(drop).map_err(|_| Unavailable::Unreadable)
+/// The rules in a file, and its text; what it warns about is said.
+///
+/// # Errors
+/// What to say about a file that cannot be read, has mistakes, or whose own tests do not hold.
+fn load(path: &Path) -> Result<(RuleFile, String), String> {
+    let shown = path.display().to_string();
+    let source =
+        read_text(path, MAX_RULE_BYTES).map_err(|error| format!("nodesieve: read {shown}: {error}"))?;
+    let refused = |mistakes: &[_]| {
+        let list = render_all(mistakes, &source, &shown, Paint::Plain);
+        format!("{list}nodesieve: load {shown}: {} mistakes", mistakes.len())
+    };
+    let loaded = config::load(&source).map_err(|mistakes| refused(&mistakes))?;
+    let failed = trial::run(&loaded.rules, &loaded.trials);
+    if !failed.is_empty() {
+        return Err(refused(&failed));
     }
+    if !loaded.warnings.is_empty() {
+        say(&render_all(&loaded.warnings, &source, &shown, Paint::Plain));
+    }
+    Ok((loaded.rules, source))
 }
 
 fn is_due(last: Option<Now>, now: Now, every: Duration) -> bool {
@@ -212,202 +283,9 @@ fn is_due(last: Option<Now>, now: Now, every: Duration) -> bool {
     last.is_none_or(|last| now.since(last).is_none_or(|elapsed| elapsed >= every))
 }
 
-fn stamp(path: &Path) -> Option<Stamp> {
-    let of = |metadata: Metadata| Stamp { modified: metadata.modified().ok(), bytes: metadata.len() };
-    fs::metadata(path).ok().map(of)
-}
-
 fn find_rules(directories: &[PathBuf]) -> Option<PathBuf> {
     directories.iter().map(|directory| directory.join(RULE_FILE)).find(|path| path.exists())
 }
 
-fn read_rules(path: &Path) -> std::io::Result<String> {
-    let mut source = String::new();
-    File::open(path)?.take(MAX_RULE_BYTES.saturating_add(1)).read_to_string(&mut source)?;
-    if source.len() as u64 > MAX_RULE_BYTES {
-        return Err(std::io::Error::new(
-            ErrorKind::FileTooLarge,
-            format!("larger than {MAX_RULE_BYTES} bytes"),
-        ));
-    }
-    Ok(source)
-}
-
-/// Writes to Fluent Bit's log, which may be a full disk or a closed pipe: `eprintln` would end the filter there.
-fn say(text: &str) {
-    let _ = std::io::stderr().write_all(text.as_bytes());
-}
-
-/// Writes beside the file and renames, so that a reader never sees half of it.
-fn write_whole(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    fs::write(&beside, content)?;
-    fs::rename(&beside, path)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use nodesieve_engine::time::EventTime;
-
-    /// A directory of its own for each test, removed at the end.
-    struct Scratch(PathBuf);
-
-    impl Scratch {
-        fn new(name: &str) -> Scratch {
-            let path = std::env::temp_dir().join(format!("nodesieve-host-{name}-{}", std::process::id()));
-            let _ = fs::remove_dir_all(&path);
-            fs::create_dir_all(path.join("pods")).unwrap();
-            Scratch(path)
-        }
-
-        fn rules(&self, rules: &str) -> String {
-            let root = self.0.display();
-            format!(
-                "version: 1\npods: {{ dir: {root}/pods }}\nmetrics: {{ file: {root}/metrics.prom }}\n{rules}"
-            )
-        }
-
-        fn put(&self, name: &str, content: &str) {
-            fs::write(self.0.join(name), content).unwrap();
-        }
-
-        fn metric(&self, name: &str) -> String {
-            let text = fs::read_to_string(self.0.join("metrics.prom")).unwrap();
-            let line = text.lines().find(|line| line.split([' ', '{']).next() == Some(name)).unwrap();
-            line.rsplit(' ').next().unwrap().to_owned()
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
-    const DROP_NOISE: &str = "rules: [{ name: noise, when: { message: noise }, drop: {}, reason: test }]\n";
-
-    fn feed(host: &mut Host, tag: &str, text: &str, second: u64) -> Answer {
-        let input = Input { tag: tag.as_bytes(), time: EventTime::default(), text: text.as_bytes() };
-        host.filter(input, Now(second * 1_000_000_000), &mut Vec::new())
-    }
-
-    const NOISE: &str = r#"{"log":"noise"}"#;
-
-    #[test]
-    fn rules_change_when_their_file_does_and_stay_when_the_new_one_is_bad() {
-        let scratch = Scratch::new("reload");
-        scratch.put("nodesieve.yaml", &scratch.rules(DROP_NOISE));
-        let mut host = Host::start(&[PathBuf::from("/nonexistent"), scratch.0.clone()], 1);
-        assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Drop);
-
-        scratch.put("nodesieve.yaml", &scratch.rules("rules: [{ nmae: x }]\n"));
-        assert_eq!(feed(&mut host, "nodesieve.tick", "{}", 110), Answer::Drop);
-        assert_eq!(feed(&mut host, "t", NOISE, 110), Answer::Drop, "the old rules stay");
-        assert_eq!(scratch.metric("nodesieve_config_valid"), "0");
-        assert_eq!(scratch.metric("nodesieve_reloads_refused_total"), "1");
-
-        scratch.put("nodesieve.yaml", &scratch.rules("rules: []\n"));
-        feed(&mut host, "nodesieve.tick", "{}", 120);
-        assert_eq!(feed(&mut host, "t", NOISE, 120), Answer::Keep);
-        assert_eq!(scratch.metric("nodesieve_config_valid"), "1");
-        assert_eq!(scratch.metric("nodesieve_ticks_total"), "2");
-    }
-
-    #[test]
-    fn a_config_map_swap_of_symlinks_takes_effect() {
-        let scratch = Scratch::new("symlink");
-        for (version, rules) in [("v1", DROP_NOISE), ("v2", "rules: []\n# changed\n")] {
-            fs::create_dir_all(scratch.0.join(version)).unwrap();
-            fs::write(scratch.0.join(version).join("nodesieve.yaml"), scratch.rules(rules)).unwrap();
-        }
-        std::os::unix::fs::symlink("v1", scratch.0.join("..data")).unwrap();
-        std::os::unix::fs::symlink("..data/nodesieve.yaml", scratch.0.join("nodesieve.yaml")).unwrap();
-        let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
-        assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Drop);
-        std::os::unix::fs::symlink("v2", scratch.0.join("..data_tmp")).unwrap();
-        fs::rename(scratch.0.join("..data_tmp"), scratch.0.join("..data")).unwrap();
-        assert_eq!(feed(&mut host, "t", NOISE, 102), Answer::Keep);
-    }
-
-    #[test]
-    fn without_rules_all_is_kept_and_said() {
-        let scratch = Scratch::new("none");
-        let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
-        assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Keep);
-        scratch.put("nodesieve.yaml", "version: 2\n");
-        let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
-        assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Keep);
-        assert_eq!(host.engine.counters().get(Metric::ConfigValid), 0);
-    }
-
-    #[test]
-    fn a_rule_file_that_comes_later_is_found_and_one_that_goes_is_missed() {
-        let scratch = Scratch::new("late");
-        let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
-        assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Keep);
-        scratch.put("nodesieve.yaml", &scratch.rules(DROP_NOISE));
-        feed(&mut host, "nodesieve.tick", "{}", 101);
-        assert_eq!(feed(&mut host, "t", NOISE, 101), Answer::Drop);
-        fs::remove_file(scratch.0.join("nodesieve.yaml")).unwrap();
-        feed(&mut host, "nodesieve.tick", "{}", 102);
-        assert_eq!(host.engine.counters().get(Metric::ConfigValid), 0);
-        assert_eq!(feed(&mut host, "t", NOISE, 102), Answer::Drop, "the rules stay");
-    }
-
-    #[test]
-    fn a_rule_file_that_is_too_large_is_refused_and_not_cut() {
-        let scratch = Scratch::new("large");
-        scratch.put("nodesieve.yaml", &format!("{}#{}\n", scratch.rules(""), "x".repeat(1 << 20)));
-        let host = Host::start(std::slice::from_ref(&scratch.0), 1);
-        assert_eq!(host.engine.counters().get(Metric::ConfigValid), 0);
-    }
-
-    #[test]
-    fn chores_ride_on_records_when_there_is_no_tick() {
-        let scratch = Scratch::new("tickless");
-        scratch.put("nodesieve.yaml", &scratch.rules(""));
-        let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
-        feed(&mut host, "t", NOISE, 100);
-        assert_eq!(scratch.metric("nodesieve_tick_seen"), "0");
-        fs::remove_file(scratch.0.join("metrics.prom")).unwrap();
-        feed(&mut host, "t", NOISE, 105);
-        assert!(!scratch.0.join("metrics.prom").exists(), "written every 10 s only");
-        feed(&mut host, "t", NOISE, 110);
-        // The chores come before the record they ride on.
-        assert_eq!(scratch.metric("nodesieve_records_seen_total"), "2");
-    }
-
-    #[test]
-    fn metrics_that_cannot_be_written_are_counted_and_cost_no_record() {
-        let scratch = Scratch::new("full");
-        scratch.put("nodesieve.yaml", "version: 1\nmetrics: { file: /nonexistent/metrics.prom }\n");
-        let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
-        assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Keep);
-        assert_eq!(host.engine.counters().get(Metric::MetricsFailed), 1);
-    }
-
-    #[test]
-    fn paths_that_the_filter_cannot_see_are_named() {
-        let scratch = Scratch::new("paths");
-        scratch.put("nodesieve.yaml", &scratch.rules(""));
-        let host = Host::start(std::slice::from_ref(&scratch.0), 1);
-        assert_eq!(host.unreachable_paths(host.engine.rules()), Vec::<&str>::new());
-        let unseen = RuleFile::default();
-        assert_eq!(host.unreachable_paths(&unseen), ["/run/nodesieve/pods", "/run/nodesieve/metrics.prom"]);
-    }
-
-    #[test]
-    fn pod_files_are_read_with_a_limit() {
-        let scratch = Scratch::new("pods");
-        let mut pods = PodDirectory(scratch.0.join("pods"));
-        let mut content = Vec::new();
-        assert_eq!(pods.read("n_p.json", &mut content), Err(Unavailable::Missing));
-        fs::write(scratch.0.join("pods/n_p.json"), vec![b' '; MAX_FILE_BYTES * 2]).unwrap();
-        assert_eq!(pods.read("n_p.json", &mut content), Ok(()));
-        assert_eq!(content.len(), MAX_FILE_BYTES + 1);
-        fs::create_dir(scratch.0.join("pods/n_d.json")).unwrap();
-        assert_eq!(pods.read("n_d.json", &mut Vec::new()), Err(Unavailable::Unreadable));
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@
 //! besides filtering (read rules and pod files, write metrics) and runs on any target, so that it is tested natively.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+mod files;
 #[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
 mod fluentbit;
 #[cfg_attr(

@@ -29,7 +29,7 @@ pub enum Code {
     Value,
     /// A duration without unit, or with an unknown one.
     Duration,
-    /// A rate that is no probability.
+    /// A share that is no probability, or not one in a whole number.
     Rate,
     /// A rule name that is not lower case letters, digits and dashes, or is taken by nodesieve itself.
     Name,
@@ -39,6 +39,8 @@ pub enum Code {
     Glob,
     /// A path that does not start with a slash or climbs with `..`.
     Path,
+    /// A rate, size or burst that cannot be read.
+    Amount,
     /// A pattern that is refused.
     Pattern,
     /// A pattern that is legal but surely not meant.
@@ -51,13 +53,13 @@ pub enum Code {
     Unexplained,
     /// A rule behind one that matches everything.
     Unreachable,
-    /// Something that this version does not do yet.
-    Unsupported,
+    /// A test of the file's own that does not hold.
+    Test,
 }
 
 impl Code {
     /// Every code with its name and what it means.
-    pub const ALL: [(Code, &'static str, &'static str); 22] = [
+    pub const ALL: [(Code, &'static str, &'static str); 23] = [
         (Code::Syntax, "NS100", "the text is not YAML"),
         (Code::TooDeep, "NS101", "nested deeper than 16 levels"),
         (Code::Anchor, "NS102", "anchors, aliases and tags are not used in rule files"),
@@ -68,18 +70,19 @@ impl Code {
         (Code::Version, "NS203", "a version other than 1"),
         (Code::Value, "NS300", "a value out of its range or not one of its choices"),
         (Code::Duration, "NS301", "a duration without unit, or with an unknown one"),
-        (Code::Rate, "NS302", "a rate that is not a probability"),
+        (Code::Rate, "NS302", "a share that is not a probability"),
         (Code::Name, "NS303", "a name that a rule may not have"),
         (Code::DuplicateName, "NS304", "two rules with one name"),
         (Code::Glob, "NS305", "a name pattern that can match nothing"),
         (Code::Path, "NS306", "a path that is not absolute"),
+        (Code::Amount, "NS307", "a rate, size or burst that cannot be read"),
         (Code::Pattern, "NS400", "a pattern that is refused"),
         (Code::PatternDoubt, "NS401", "a pattern that is legal but surely not meant"),
         (Code::Selector, "NS402", "a label selector that is refused"),
         (Code::Policy, "NS500", "a rule without a policy, or with more than one"),
         (Code::Unexplained, "NS501", "a drop that neither ends nor says why"),
         (Code::Unreachable, "NS502", "a rule behind one that decides everything"),
-        (Code::Unsupported, "NS900", "something that this version does not do yet"),
+        (Code::Test, "NS600", "a test of the file that does not hold"),
     ];
 
     /// The code as it is printed and searched for, such as `NS201`.

@@ -14,7 +14,8 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 pub use nodesieve_text::{
-    automaton, fields, glob, hash, json, line, number, record, search, severity, swar, tag, time, wildcard,
+    automaton, fields, glob, hash, json, line, number, record, search, severity, swar, tag, template, time,
+    wildcard,
 };
 
 pub mod config;
@@ -23,6 +24,8 @@ pub mod engine;
 pub mod metrics;
 pub mod pattern;
 pub mod pods;
+mod policy;
 pub mod sample;
 pub mod selector;
 pub mod stream;
+pub mod trial;

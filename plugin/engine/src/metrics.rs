@@ -4,7 +4,6 @@
 //! The rule kept here: seen = kept + dropped, and the rows of all guards, rules and outcomes without a rule add up to
 //! seen. A record is counted once, when its answer is decided.
 
-use crate::json::push_string;
 use std::fmt::Write as _;
 
 /// A number without labels.
@@ -17,6 +16,12 @@ pub enum Metric {
     BytesIn,
     BytesOut,
     Sampled,
+    Counted,
+    Summarised,
+    Open,
+    Restored,
+    Summaries,
+    Late,
     Continued,
     Enriched,
     MetadataMissing,
@@ -37,10 +42,14 @@ pub enum Metric {
     Reloads,
     ReloadsRefused,
     MetricsFailed,
+    StateFailed,
     Ticks,
     PodsCached,
     TagsTracked,
+    KeysTracked,
+    RulesExpired,
     ConfigValid,
+    LastGood,
     TickSeen,
     PassThrough,
 }
@@ -72,7 +81,7 @@ pub const TABLE: [Row; COUNT] = [
         "nodesieve_records_dropped_total",
         Kind::Counter,
         "records",
-        "dropped by a rule or by no_match",
+        "dropped by a rule, a ceiling, an annotation or no_match",
     ),
     (Metric::BytesIn, "nodesieve_bytes_in_total", Kind::Counter, "bytes", "JSON text of the records seen"),
     (Metric::BytesOut, "nodesieve_bytes_out_total", Kind::Counter, "bytes", "JSON text of the records kept"),
@@ -82,6 +91,48 @@ pub const TABLE: [Row; COUNT] = [
         Kind::Counter,
         "records",
         "decided by a sample policy",
+    ),
+    (
+        Metric::Counted,
+        "nodesieve_records_counted_total",
+        Kind::Counter,
+        "records",
+        "dropped, and reported in the count of a later record",
+    ),
+    (
+        Metric::Summarised,
+        "nodesieve_records_summarised_total",
+        Kind::Counter,
+        "records",
+        "dropped, and reported in a summary",
+    ),
+    (
+        Metric::Open,
+        "nodesieve_records_open",
+        Kind::Gauge,
+        "records",
+        "dropped and not reported yet: dropped + restored = counted + summarised + open",
+    ),
+    (
+        Metric::Restored,
+        "nodesieve_records_restored_total",
+        Kind::Counter,
+        "records",
+        "dropped before the last start and not reported then",
+    ),
+    (
+        Metric::Summaries,
+        "nodesieve_summaries_total",
+        Kind::Counter,
+        "records",
+        "of our own that sum up what was dropped",
+    ),
+    (
+        Metric::Late,
+        "nodesieve_records_late_total",
+        Kind::Counter,
+        "records",
+        "that came more than 60 s after they happened and were limited by their own time",
     ),
     (
         Metric::Continued,
@@ -211,9 +262,30 @@ pub const TABLE: [Row; COUNT] = [
         "writes",
         "of the metrics file that failed",
     ),
+    (
+        Metric::StateFailed,
+        "nodesieve_state_failed_total",
+        Kind::Counter,
+        "files",
+        "of state.dir that could not be written or read",
+    ),
     (Metric::Ticks, "nodesieve_ticks_total", Kind::Counter, "records", "of the tick input"),
     (Metric::PodsCached, "nodesieve_pods_cached", Kind::Gauge, "containers", "in the pod cache"),
     (Metric::TagsTracked, "nodesieve_tags_tracked", Kind::Gauge, "tags", "whose last line is remembered"),
+    (
+        Metric::KeysTracked,
+        "nodesieve_keys_tracked",
+        Kind::Gauge,
+        "keys",
+        "that have a state of their own, of all rules",
+    ),
+    (
+        Metric::RulesExpired,
+        "nodesieve_rules_expired",
+        Kind::Gauge,
+        "rules",
+        "whose until is over: they decide nothing",
+    ),
     (
         Metric::ConfigValid,
         "nodesieve_config_valid",
@@ -222,11 +294,18 @@ pub const TABLE: [Row; COUNT] = [
         "1 when the rule file on disk is in force, 0 when it is missing or was refused",
     ),
     (
+        Metric::LastGood,
+        "nodesieve_last_good_rules",
+        Kind::Gauge,
+        "bool",
+        "1 when the rule file was refused at the start and the last good one is in force",
+    ),
+    (
         Metric::TickSeen,
         "nodesieve_tick_seen",
         Kind::Gauge,
         "bool",
-        "0 when no tick input feeds the filter: chores then ride on ordinary records",
+        "0 when no tick input feeds the filter: chores then ride on ordinary records, and there are no summaries",
     ),
     (
         Metric::PassThrough,
@@ -245,7 +324,14 @@ pub const RULE_TABLE: [(&str, &str, &str); 4] = [
     ("nodesieve_rule_dropped_bytes_total", "bytes", "JSON text of the records dropped here"),
 ];
 
-const COUNT: usize = 32;
+/// What the rules in shadow mode would do, with label `rule`. Outside all totals.
+pub const SHADOW_TABLE: [(&str, &str, &str); 3] = [
+    ("nodesieve_shadow_matched_total", "records", "that a rule in shadow mode would decide"),
+    ("nodesieve_shadow_dropped_total", "records", "that it would drop"),
+    ("nodesieve_shadow_dropped_bytes_total", "bytes", "JSON text of the records that it would drop"),
+];
+
+const COUNT: usize = 42;
 
 /// Where a decision was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,7 +340,7 @@ pub enum Stage {
     Guard,
     /// By a rule.
     Rule,
-    /// By neither: `none`, `unknown`, `fault`, `other`.
+    /// By neither: `none`, `unknown`, `fault`, `exclude`, `other`.
     Outcome,
 }
 
@@ -286,16 +372,30 @@ pub struct RuleCount {
     pub dropped_bytes: u64,
 }
 
+/// What one rule in shadow mode would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShadowCount {
+    /// Its name.
+    pub name: Box<str>,
+    /// Records it would decide.
+    pub matched: u64,
+    /// Of these, those it would drop.
+    pub dropped: u64,
+    /// Bytes of those.
+    pub dropped_bytes: u64,
+}
+
 /// All numbers of one filter.
 #[derive(Clone, Debug)]
 pub struct Counters {
     values: [u64; COUNT],
     rules: Vec<RuleCount>,
+    shadows: Vec<ShadowCount>,
 }
 
 impl Default for Counters {
     fn default() -> Counters {
-        Counters { values: [0; COUNT], rules: Vec::new() }
+        Counters { values: [0; COUNT], rules: Vec::new(), shadows: Vec::new() }
     }
 }
 
@@ -349,6 +449,33 @@ impl Counters {
         self.rules.len().wrapping_sub(1)
     }
 
+    /// What the rules in shadow mode would do.
+    pub fn shadows(&self) -> &[ShadowCount] {
+        &self.shadows
+    }
+
+    /// The position of a shadow rule's numbers, as [`Counters::row`].
+    pub(crate) fn shadow(&mut self, name: &str) -> usize {
+        if let Some(found) = self.shadows.iter().position(|row| &*row.name == name) {
+            return found;
+        }
+        if self.shadows.len() >= MAX_ROWS && name != OTHER {
+            return self.shadow(OTHER);
+        }
+        self.shadows.push(ShadowCount { name: name.into(), matched: 0, dropped: 0, dropped_bytes: 0 });
+        self.shadows.len().wrapping_sub(1)
+    }
+
+    /// Counts what a shadow rule would do.
+    pub(crate) fn decide_in_shadow(&mut self, shadow: usize, dropped_bytes: Option<usize>) {
+        let Some(row) = self.shadows.get_mut(shadow) else { return };
+        row.matched = row.matched.wrapping_add(1);
+        if let Some(bytes) = dropped_bytes {
+            row.dropped = row.dropped.wrapping_add(1);
+            row.dropped_bytes = row.dropped_bytes.wrapping_add(bytes as u64);
+        }
+    }
+
     /// Counts a decision in its row.
     pub(crate) fn decide(&mut self, row: usize, dropped_bytes: Option<usize>) {
         let Some(row) = self.rules.get_mut(row) else { return };
@@ -362,7 +489,7 @@ impl Counters {
         }
     }
 
-    /// All numbers in Prometheus' text format.
+    /// All numbers in Prometheus' text format. Names of rules need no escapes.
     pub fn render(&self, version: &str) -> String {
         let mut out = String::with_capacity(8192);
         // Writing to a String cannot fail.
@@ -385,10 +512,19 @@ impl Counters {
                     2 => row.dropped,
                     _ => row.dropped_bytes,
                 };
-                let mut label = Vec::new();
-                push_string(&mut label, row.name.as_bytes());
-                let label = String::from_utf8_lossy(&label);
-                let _ = writeln!(out, "{name}{{rule={label},stage=\"{}\"}} {value}", row.stage.name());
+                let _ =
+                    writeln!(out, "{name}{{rule=\"{}\",stage=\"{}\"}} {value}", row.name, row.stage.name());
+            }
+        }
+        for (index, (name, unit, meaning)) in SHADOW_TABLE.into_iter().enumerate() {
+            if self.shadows.is_empty() {
+                break;
+            }
+            let _ = writeln!(out, "# HELP {name} {unit} {meaning}\n# TYPE {name} counter");
+            for row in &self.shadows {
+                let value =
+                    [row.matched, row.dropped, row.dropped_bytes].get(index).copied().unwrap_or_default();
+                let _ = writeln!(out, "{name}{{rule=\"{}\"}} {value}", row.name);
             }
         }
         out

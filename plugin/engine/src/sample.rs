@@ -55,6 +55,25 @@ impl Threshold {
         randomness & MASK >= self.0
     }
 
+    /// Reads the `th` text.
+    ///
+    /// # Errors
+    /// `None` for anything but 1 to 14 hexadecimal digits in lower case.
+    pub fn parse(text: &[u8]) -> Option<Threshold> {
+        let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if text.is_empty() || text.len() > 14 || !text.iter().all(is_hex) {
+            return None;
+        }
+        let digits = u64::from_str_radix(std::str::from_utf8(text).ok()?, 16).ok()?;
+        let missing = 14usize.saturating_sub(text.len()).saturating_mul(4);
+        Some(Threshold(digits.checked_shl(u32::try_from(missing).ok()?)?))
+    }
+
+    /// The share of records that are kept.
+    pub fn probability(self) -> f64 {
+        MAX.saturating_sub(self.0) as f64 / MAX as f64
+    }
+
     /// The `th` text: 14 hexadecimal digits without trailing zeros, `0` when all is kept.
     pub fn text(self) -> String {
         let text = format!("{:014x}", self.0);
@@ -88,6 +107,14 @@ pub fn trace_randomness(id: &[u8]) -> Option<u64> {
     }
     let last = std::str::from_utf8(digits.get(18..)?).ok()?;
     u64::from_str_radix(last, 16).ok()
+}
+
+/// The randomness in an explicit `rv`: exactly 14 hexadecimal digits in lower case.
+///
+/// # Errors
+/// `None` for anything else.
+pub fn explicit_randomness(text: &[u8]) -> Option<u64> {
+    if text.len() == 14 { Threshold::parse(text).map(|Threshold(digits)| digits) } else { None }
 }
 
 /// How many hexadecimal `f`s the threshold of a probability starts with.

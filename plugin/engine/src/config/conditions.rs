@@ -27,7 +27,7 @@ pub(super) fn when(source: &str, node: &Node, drops: bool, mistakes: &mut Mistak
         "message",
         "record",
     ];
-    let Some(section) = Section::open(node, "when", &known, &[], mistakes) else { return When::default() };
+    let Some(section) = Section::open(node, "when", &known, mistakes) else { return When::default() };
     let selector = |key: &str, mistakes: &mut Mistakes| {
         section.get(key).and_then(|node| selector(source, node, key, mistakes))
     };

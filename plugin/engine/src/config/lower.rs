@@ -1,18 +1,16 @@
 //! The sections of the file around the rules.
 
-use crate::config::conditions::when;
-use crate::config::model::{Action, Continuation, Policy, Rule, RuleFile};
-use crate::config::policies::policy;
+use crate::config::model::{Action, Continuation, Rule, RuleFile};
+use crate::config::rules::{names_are_unique, rules, shadows_are_few, unreachable};
 use crate::config::section::{Mistakes, Section};
+use crate::config::trials::{Trial, trials};
 use crate::config::yaml::{Kind, Node, Quoting};
 use crate::diag::{Code, Diagnostic, did_you_mean};
 use crate::pods::{Field, Fields, Selection};
-use crate::time::parse_rfc3339;
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-/// The model of a file, and everything that is wrong with it.
-pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<Diagnostic>) {
+/// The model of a file, its tests, and everything that is wrong with it.
+pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<Trial>, Vec<Diagnostic>) {
     let mut file = RuleFile::default();
     let mut mistakes = Mistakes(Vec::new());
     let known = [
@@ -26,10 +24,14 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<Diagnostic>) {
         "defaults",
         "guards",
         "rules",
+        "tests",
     ];
-    if let Some(top) = Section::open(root, "the rule file", &known, &["tests"], &mut mistakes) {
+    let mut trials = Vec::new();
+    if let Some(top) = Section::open(root, "the rule file", &known, &mut mistakes) {
         version(&top, &mut mistakes);
-        top.only_off("exclude_annotations", "false", &mut mistakes);
+        if let Some(node) = top.get("exclude_annotations") {
+            file.exclude_annotations = mistakes.boolean(node, "exclude_annotations").unwrap_or_default();
+        }
         let sections: [(&str, Reader); 6] = [
             ("input", input),
             ("pods", pods),
@@ -55,8 +57,10 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<Diagnostic>) {
         if mistakes.0.iter().all(|mistake| mistake.code.is_warning()) {
             unreachable(&[(top.get("guards"), &file.guards), (top.get("rules"), &file.rules)], &mut mistakes);
         }
+        shadows_are_few(&[top.get("rules")], &file, &mut mistakes);
+        trials = self::trials(top.get("tests"), &file, &mut mistakes);
     }
-    (file, mistakes.0)
+    (file, trials, mistakes.0)
 }
 
 type Reader = fn(&Node, &mut RuleFile, &mut Mistakes) -> Option<()>;
@@ -84,7 +88,7 @@ fn version(top: &Section<'_>, mistakes: &mut Mistakes) {
 
 fn input(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
     let known = ["tag_prefix", "message", "trace_id", "continuation", "max_record"];
-    let section = Section::open(node, "input", &known, &[], mistakes)?;
+    let section = Section::open(node, "input", &known, mistakes)?;
     let input = &mut file.input;
     if let Some(prefix) = section.get("tag_prefix").and_then(|node| mistakes.text(node, "tag_prefix")) {
         input.tag_prefix = prefix.to_owned();
@@ -100,10 +104,10 @@ fn input(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()
         input.max_record = limit;
     }
     if let Some(node) = section.get("continuation") {
-        input.continuation = match &node.kind {
-            Kind::Scalar { text, quoting: Quoting::Plain } if text == "off" || text == "false" => None,
-            _ => {
-                let section = Section::open(node, "input.continuation", &["within", "lines"], &[], mistakes)?;
+        input.continuation = match is_off(node) {
+            true => None,
+            false => {
+                let section = Section::open(node, "input.continuation", &["within", "lines"], mistakes)?;
                 let default = Continuation { within: std::time::Duration::from_secs(5), lines: 500 };
                 let within = section.get("within").and_then(|node| mistakes.duration(node, "within"));
                 let lines = section.get("lines").and_then(|node| mistakes.count(node, "lines", 1..=100_000));
@@ -118,8 +122,7 @@ fn input(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()
 }
 
 fn pods(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
-    let section =
-        Section::open(node, "pods", &["dir", "ttl", "stale", "missing_ttl", "capacity"], &[], mistakes)?;
+    let section = Section::open(node, "pods", &["dir", "ttl", "stale", "missing_ttl", "capacity"], mistakes)?;
     if let Some(dir) = section.get("dir").and_then(|node| mistakes.path(node, "pods.dir")) {
         file.pods.dir = dir;
     }
@@ -140,7 +143,7 @@ fn pods(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()>
 }
 
 fn enrich(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
-    let section = Section::open(node, "enrich", &["fields", "labels", "annotations", "key"], &[], mistakes)?;
+    let section = Section::open(node, "enrich", &["fields", "labels", "annotations", "key"], mistakes)?;
     let enrich = &mut file.enrich;
     if let Some(fields) = section.get("fields").and_then(|node| fields(node, mistakes)) {
         enrich.fields = fields;
@@ -216,7 +219,7 @@ fn fields(node: &Node, mistakes: &mut Mistakes) -> Option<Fields> {
 }
 
 fn metrics(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
-    let section = Section::open(node, "metrics", &["file", "every"], &[], mistakes)?;
+    let section = Section::open(node, "metrics", &["file", "every"], mistakes)?;
     if let Some(path) = section.get("file").and_then(|node| mistakes.path(node, "metrics.file")) {
         file.metrics.file = path;
     }
@@ -226,15 +229,23 @@ fn metrics(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<
     Some(())
 }
 
-fn state(node: &Node, _: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
-    Section::open(node, "state", &["dir"], &[], mistakes)?.only_off("dir", "off", mistakes);
+fn state(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
+    let section = Section::open(node, "state", &["dir"], mistakes)?;
+    if let Some(node) = section.get("dir") {
+        file.state_dir = if is_off(node) { None } else { mistakes.path(node, "state.dir") };
+    }
     Some(())
 }
 
 fn defaults(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
     let section =
-        Section::open(node, "defaults", &["no_match", "summary", "annotate"], &["max_keys"], mistakes)?;
-    section.only_off("summary", "off", mistakes);
+        Section::open(node, "defaults", &["no_match", "max_keys", "summary", "annotate"], mistakes)?;
+    if let Some(node) = section.get("max_keys") {
+        file.max_keys = mistakes.count(node, "max_keys", 1..=MAX_KEYS).unwrap_or(file.max_keys);
+    }
+    if let Some(node) = section.get("summary") {
+        file.summary = if is_off(node) { None } else { mistakes.duration(node, "summary") };
+    }
     if let Some(node) = section.get("no_match") {
         match mistakes.text(node, "no_match")? {
             "keep" => file.no_match = Action::Keep,
@@ -252,137 +263,15 @@ fn defaults(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option
     Some(())
 }
 
-fn rules(source: &str, node: Option<&Node>, what: &str, mistakes: &mut Mistakes) -> Vec<Rule> {
-    let Some(node) = node else { return Vec::new() };
-    match &node.kind {
-        Kind::List(list) => list.iter().filter_map(|node| rule(source, node, what, mistakes)).collect(),
-        Kind::Scalar { text, quoting: Quoting::Plain } if text.is_empty() => Vec::new(),
-        _ => {
-            mistakes.note(Code::WrongKind, &node.span, format!("{what}s must be a list"));
-            Vec::new()
-        }
-    }
-}
-
-fn rule(source: &str, node: &Node, what: &str, mistakes: &mut Mistakes) -> Option<Rule> {
-    let is_guard = what == "guard";
-    let (known, later): (&[&str], &[&str]) = if is_guard {
-        (&["name", "when"], &["ceiling"])
-    } else {
-        (
-            &["name", "when", "drop", "keep", "sample", "mode", "until", "reason"],
-            &["first", "limit", "dedup", "target", "budget", "floor"],
-        )
-    };
-    let section = Section::open(node, what, known, later, mistakes)?;
-    let name = name(&section, what, mistakes);
-    let drops = section.get("drop").is_some();
-    let when = section.get("when").map(|node| when(source, node, drops, mistakes));
-    section.only_off("mode", "enforce", mistakes);
-    let until = section.get("until").and_then(|node| until(node, mistakes));
-    let reason = section.get("reason").and_then(|node| mistakes.text(node, "reason")).map(str::to_owned);
-    let policy = if is_guard { Some(Policy::Keep) } else { policy(node, &section, mistakes) };
-    if matches!(policy, Some(Policy::Drop))
-        && until.is_none()
-        && reason.is_none()
-        && section.get("until").is_none()
-    {
-        let key = section
-            .entries()
-            .iter()
-            .find(|(key, ..)| *key == "drop")
-            .map_or(section.span.clone(), |(_, key, _)| key.span.clone());
-        let help = "add `reason: ...`, or `until: 2027-01-31T00:00:00Z`";
-        mistakes.note_with_help(Code::Unexplained, &key, "a drop must say why, or when it ends", help);
-    }
-    Some(Rule { name: name?.into(), when: when.unwrap_or_default(), policy: policy?, until, reason })
-}
-
-fn name<'n>(section: &Section<'n>, what: &str, mistakes: &mut Mistakes) -> Option<&'n str> {
-    let Some(node) = section.get("name") else {
-        let span = section.span.start..section.span.start.saturating_add(1);
-        mistakes.note_with_help(
-            Code::MissingKey,
-            &span,
-            format!("this {what} has no `name`"),
-            "counts and reports go by name",
-        );
-        return None;
-    };
-    let name = mistakes.text(node, "name")?;
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(allowed) {
-        let message =
-            format!("`{name}` is not a name: 1 to {MAX_NAME} lower case letters, digits and dashes");
-        mistakes.note(Code::Name, &node.span, message);
-        return None;
-    }
-    if RESERVED.contains(&name) {
-        mistakes.note(Code::Name, &node.span, format!("`{name}` is a name that reports use themselves"));
-        return None;
-    }
-    Some(name)
-}
-
-fn until(node: &Node, mistakes: &mut Mistakes) -> Option<i64> {
-    let text = mistakes.text(node, "until")?;
-    let found = parse_rfc3339(text);
-    if found.is_none() {
-        let help = "write date, time and zone: 2027-01-31T00:00:00Z";
-        mistakes.note_with_help(Code::Value, &node.span, format!("`{text}` is not an instant"), help);
-    }
-    found
-}
-
-fn names_are_unique(lists: &[Option<&Node>], mistakes: &mut Mistakes) {
-    let mut seen: BTreeMap<&str, ()> = BTreeMap::new();
-    for rule in lists.iter().flatten().flat_map(|node| children(node)) {
-        let Kind::Map(map) = &rule.kind else { continue };
-        let is_name =
-            |(key, _): &&(Node, Node)| matches!(&key.kind, Kind::Scalar { text, .. } if text == "name");
-        let Some((_, node)) = map.iter().find(is_name) else { continue };
-        let Kind::Scalar { text, .. } = &node.kind else { continue };
-        if seen.insert(text, ()).is_some() {
-            mistakes.note(
-                Code::DuplicateName,
-                &node.span,
-                format!("`{text}` is the name of an earlier guard or rule"),
-            );
-        }
-    }
-}
-
-/// Warns about what stands behind a guard or rule that decides every record for ever.
-fn unreachable(lists: &[(Option<&Node>, &[Rule])], mistakes: &mut Mistakes) {
-    let mut last: Option<&str> = None;
-    for (node, rules) in lists {
-        let nodes: Vec<&Node> = node.map(children).unwrap_or_default();
-        for (node, rule) in nodes.iter().zip(rules.iter()) {
-            if let Some(name) = last {
-                let span = node.span.start..node.span.start.saturating_add(1);
-                let message =
-                    format!("`{}` is never reached: `{name}` before it decides every record", rule.name);
-                mistakes.note(Code::Unreachable, &span, message);
-            } else if rule.when.is_empty() && rule.until.is_none() {
-                last = Some(&rule.name);
-            }
-        }
-    }
-}
-
-fn children(node: &Node) -> Vec<&Node> {
-    match &node.kind {
-        Kind::List(list) => list.iter().collect(),
-        _ => Vec::new(),
-    }
-}
-
 /// Characters of label and annotation keys (`[prefix/]name`).
 fn is_metadata_key(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.' | '/')
 }
 
-/// Names under which reports count what no rule decided.
-pub(crate) const RESERVED: [&str; 6] = ["none", "unknown", "fault", "exclude", "other", "total"];
-/// Longest name of a rule, in bytes: it stands on records and in metric labels.
-const MAX_NAME: usize = 63;
+/// Whether a value is the plain word `off`.
+fn is_off(node: &Node) -> bool {
+    matches!(&node.kind, Kind::Scalar { text, quoting: Quoting::Plain } if text == "off" || text == "false")
+}
+
+/// Most keys of all rules together, and so of one.
+pub(crate) const MAX_KEYS: usize = 65_536;

@@ -3,14 +3,21 @@
 //! Text becomes nodes that know their place ([`yaml`]), nodes become the [`model`] in one pass that collects every
 //! mistake. After that, nothing about rules can fail.
 
+mod amounts;
 mod conditions;
+mod keys;
 mod lower;
 pub mod model;
 mod policies;
+mod rules;
 mod section;
+mod trials;
 pub mod yaml;
 
 pub use model::RuleFile;
+pub use trials::{Expect, Kept, NUMBER, RANDOM_ID, Subject, Trial};
+
+pub(crate) use lower::MAX_KEYS;
 
 use crate::diag::Diagnostic;
 
@@ -19,6 +26,8 @@ use crate::diag::Diagnostic;
 pub struct Loaded {
     /// The rules.
     pub rules: RuleFile,
+    /// The file's own tests, not run yet ([`crate::trial::run`]).
+    pub trials: Vec<Trial>,
     /// Warnings only.
     pub warnings: Vec<Diagnostic>,
 }
@@ -29,10 +38,10 @@ pub struct Loaded {
 /// Every mistake in the file, and the warnings with them, when there is at least one mistake.
 pub fn load(source: &str) -> Result<Loaded, Vec<Diagnostic>> {
     let root = yaml::read(source)?;
-    let (rules, mut mistakes) = lower::lower(source, &root);
+    let (rules, trials, mut mistakes) = lower::lower(source, &root);
     mistakes.sort_by_key(|mistake| (mistake.span.start, mistake.code));
     if mistakes.iter().all(|mistake| mistake.code.is_warning()) {
-        Ok(Loaded { rules, warnings: mistakes })
+        Ok(Loaded { rules, trials, warnings: mistakes })
     } else {
         Err(mistakes)
     }

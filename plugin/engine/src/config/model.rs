@@ -1,9 +1,12 @@
 //! What a rule file means. Every value here is valid; the defaults are those of the empty file.
 
+mod policy;
+
+pub use policy::{Budget, Dedup, First, Floor, Key, Limit, Part, Policy, Rate, Sample, Target, Unit};
+
 use crate::glob::Globs;
 use crate::pattern::Pattern;
 use crate::pods::{CacheSettings, Enrichment};
-use crate::sample::{Probability, Threshold};
 use crate::selector::Selector;
 use crate::severity::Severity;
 use std::num::NonZeroUsize;
@@ -20,6 +23,14 @@ pub struct RuleFile {
     pub enrich: Enrichment,
     /// Where the filter's own numbers go.
     pub metrics: Metrics,
+    /// Where open counts, budgets and the last good rule file are kept; `None` keeps them nowhere.
+    pub state_dir: Option<String>,
+    /// Whether `fluentbit.io/exclude` annotations drop records.
+    pub exclude_annotations: bool,
+    /// How often a summary is sent; `None` never.
+    pub summary: Option<Duration>,
+    /// Most keys of one rule.
+    pub max_keys: usize,
     /// What becomes of a record that no guard and no rule decides.
     pub no_match: Action,
     /// Whether a record says which sampling it went through.
@@ -90,10 +101,29 @@ pub struct Rule {
     pub when: When,
     /// What it decides. Guards keep.
     pub policy: Policy,
+    /// What is kept although the policy would not.
+    pub floor: Option<Floor>,
+    /// Of a guard: how much it keeps before it thins out.
+    pub ceiling: Option<Limit>,
+    /// Whether it only counts what it would do.
+    pub shadow: bool,
     /// When it stops deciding, in seconds since 1970.
     pub until: Option<i64>,
     /// Why it is there.
     pub reason: Option<String>,
+}
+
+impl Rule {
+    /// Whether another rule decides the same: name, conditions and policy, whatever its `until` and `reason`.
+    pub fn decides_as(&self, other: &Rule) -> bool {
+        let Rule { name, when, policy, floor, ceiling, shadow, until: _, reason: _ } = self;
+        *name == other.name
+            && *when == other.when
+            && *policy == other.policy
+            && *floor == other.floor
+            && *ceiling == other.ceiling
+            && *shadow == other.shadow
+    }
 }
 
 /// Conditions; all that are there must hold.
@@ -169,53 +199,6 @@ pub struct AgeTest {
     pub age: Duration,
 }
 
-/// What a rule decides.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Policy {
-    /// Keep all.
-    Keep,
-    /// Drop all.
-    Drop,
-    /// Keep a share.
-    Sample(Sample),
-}
-
-/// Probability sampling.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sample {
-    /// The share as written.
-    pub rate: Probability,
-    /// What randomness is compared with.
-    pub threshold: Threshold,
-    /// Where randomness comes from: a key if there is one, else the next key, else the generator.
-    pub by: Vec<Key>,
-}
-
-/// A sampling key of one or more parts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key(pub Vec<Part>);
-
-/// A part of a sampling key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// The tag's namespace.
-    Namespace,
-    /// The tag's pod.
-    Pod,
-    /// The tag's container.
-    Container,
-    /// What owns the pod, while metadata is known.
-    Workload,
-    /// The record's stream.
-    Stream,
-    /// The line's severity.
-    Severity,
-    /// The trace id.
-    TraceId,
-    /// A field of the line's JSON, else of the record, by its path.
-    Field(Vec<Box<str>>),
-}
-
 impl Default for RuleFile {
     fn default() -> RuleFile {
         RuleFile {
@@ -223,6 +206,10 @@ impl Default for RuleFile {
             pods: Pods::default(),
             enrich: Enrichment::all(),
             metrics: Metrics { file: "/run/nodesieve/metrics.prom".into(), every: Duration::from_secs(10) },
+            state_dir: Some("/var/lib/nodesieve".into()),
+            exclude_annotations: false,
+            summary: Some(Duration::from_secs(60)),
+            max_keys: 4096,
             no_match: Action::Keep,
             annotate: true,
             guards: Vec::new(),

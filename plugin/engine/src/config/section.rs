@@ -135,12 +135,11 @@ pub(super) struct Section<'n> {
 }
 
 impl<'n> Section<'n> {
-    /// Opens a mapping. `known` are its keys; `later` are keys that a later version reads.
+    /// Opens a mapping. `known` are its keys.
     pub(super) fn open(
         node: &'n Node,
         what: &str,
         known: &[&'static str],
-        later: &[&'static str],
         mistakes: &mut Mistakes,
     ) -> Option<Section<'n>> {
         let map = match &node.kind {
@@ -165,12 +164,9 @@ impl<'n> Section<'n> {
             let Kind::Scalar { text, .. } = &key.kind else { continue };
             if known.contains(&text.as_str()) {
                 entries.push((text.as_str(), key, value));
-            } else if later.contains(&text.as_str()) {
-                let message = format!("`{text}` is not supported by this version");
-                mistakes.note(Code::Unsupported, &key.span, message);
             } else {
                 let message = format!("unknown key `{text}` in {what}");
-                let help = match did_you_mean(text, known.iter().chain(later).copied()) {
+                let help = match did_you_mean(text, known.iter().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("known keys: {}", known.join(", ")),
                 };
@@ -188,21 +184,6 @@ impl<'n> Section<'n> {
     /// The keys that are there, with their places and values.
     pub(super) fn entries(&self) -> &[(&'n str, &'n Node, &'n Node)] {
         &self.entries
-    }
-
-    /// Whether the value of a key is the plain word `off`, and anything else that is there is not supported.
-    pub(super) fn only_off(&self, key: &str, off: &str, mistakes: &mut Mistakes) {
-        if let Some(node) = self.get(key)
-            && !matches!(&node.kind, Kind::Scalar { text, .. } if text == off)
-        {
-            let message = format!("`{key}` is not supported by this version");
-            mistakes.note_with_help(
-                Code::Unsupported,
-                &node.span,
-                message,
-                format!("leave it out or write `{key}: {off}`"),
-            );
-        }
     }
 }
 

@@ -1,11 +1,15 @@
 //! Mistakes are shown word for word, all of them in one pass; what is right means what the table in the README says.
 
 use crate::config::load;
-use crate::config::model::{Action, Comparison, Part, Policy, RuleFile, SeverityTest};
+use crate::config::model::{
+    Action, Budget, Comparison, Dedup, First, Floor, Key, Limit, Part, Policy, Rate, RuleFile, SeverityTest,
+    Target, Unit,
+};
 use crate::diag::{Paint, render_all};
 use crate::pods::{Field, Fields, Selection};
 use crate::severity::Severity;
 use proptest::prelude::*;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 #[track_caller]
@@ -47,24 +51,154 @@ fn every_mistake_of_a_file_is_shown_at_once() {
 }
 
 #[test]
-fn what_later_versions_read_is_refused_by_name() {
-    for body in
-        ["first: { n: 1 }", "limit: { rate: 1/s }", "dedup: { window: 1s }", "target: {}", "budget: {}"]
-    {
-        codes(&rule(body), &["NS900"]);
-    }
-    for body in
-        ["keep: {}, mode: shadow", "keep: {}, floor: { per: 60s }", "sample: { rate: 1/2, by: template }"]
-    {
-        codes(&rule(body), &["NS900"]);
-    }
-    codes(
-        "version: 1\ntests: []\nexclude_annotations: true\nstate: { dir: /x }\ndefaults: { summary: 60s, max_keys: 5 }\n",
-        &["NS900", "NS900", "NS900", "NS900", "NS900"],
+fn every_policy_reads_its_settings_and_has_its_defaults() {
+    let policy = |body: &str| load(&rule(body)).unwrap().rules.rules.remove(0).policy;
+    let rate = |unit, amount: u64, seconds| Rate {
+        unit,
+        amount: NonZeroU64::new(amount).unwrap(),
+        per: Duration::from_secs(seconds),
+    };
+    let whole = |number| NonZeroU64::new(number).unwrap();
+    assert_eq!(
+        policy("first: { n: 20, per: 10s, then: 1/100, by: [pod, template] }"),
+        Policy::First(First {
+            n: 20,
+            per: Duration::from_secs(10),
+            then: NonZeroU64::new(100),
+            by: Key(vec![Part::Pod, Part::Template]),
+        })
     );
-    codes("version: 1\nguards: [{ name: g, ceiling: { rate: 1/s } }]\n", &["NS900"]);
-    codes("version: 1\nexclude_annotations: false\nstate: { dir: off }\ndefaults: { summary: off }\n", &[]);
-    codes(&rule("keep: {}, mode: enforce"), &[]);
+    let limit = |rate, burst, by| Policy::Limit(Limit { rate, burst: whole(burst), by: Key(by) });
+    assert_eq!(
+        policy("limit: { rate: 20/s, burst: 200, by: container }"),
+        limit(rate(Unit::Records, 20, 1), 200, vec![Part::Container])
+    );
+    assert_eq!(policy("limit: { rate: 5MB/s }"), limit(rate(Unit::Bytes, 5_000_000, 1), 5_000_000, vec![]));
+    assert_eq!(policy("limit: { rate: 1/h }"), limit(rate(Unit::Records, 1, 3600), 1, vec![]));
+    assert_eq!(
+        policy("dedup: { window: 30s }"),
+        Policy::Dedup(Dedup {
+            window: Duration::from_secs(30),
+            by: Key(vec![Part::Container, Part::Template]),
+        })
+    );
+    let target = |per_second, by, interval| Target {
+        rate: rate(Unit::Records, per_second, 1),
+        by: Key(by),
+        interval: Duration::from_secs(interval),
+    };
+    assert_eq!(policy("target: { rate: 100/s }"), Policy::Target(target(100, vec![], 10)));
+    assert_eq!(
+        policy("budget: { spend: 2GB/day, by: namespace, over: { rate: 5/s, by: template, interval: 30s } }"),
+        Policy::Budget(Budget {
+            spend: whole(2_000_000_000),
+            by: Key(vec![Part::Namespace]),
+            soft: Some(1_600_000_000),
+            over: Some(target(5, vec![Part::Template], 30)),
+        })
+    );
+    let budget = Budget { spend: whole(1024), by: Key::default(), soft: None, over: None };
+    assert_eq!(policy("budget: { spend: 1KiB/day }"), Policy::Budget(budget));
+}
+
+#[test]
+fn floors_ceilings_and_modes_are_part_of_a_rule() {
+    let source = "version: 1\nguards: [{ name: g, when: { stream: stderr }, ceiling: { rate: 200/s, by: pod } }]\n\
+        rules: [{ name: a, limit: { rate: 1/s, by: pod }, floor: { per: 60s }, mode: shadow }, { name: b, keep: {} }]\n\
+        exclude_annotations: true\nstate: { dir: off }\ndefaults: { summary: off, max_keys: 5 }\n";
+    let loaded = load(source).unwrap();
+    assert_eq!(loaded.warnings, [], "a rule in shadow mode hides none behind it");
+    let rules = loaded.rules;
+    assert_eq!(rules.guards[0].ceiling.as_ref().unwrap().burst.get(), 200);
+    let floor = Floor { per: Duration::from_secs(60), by: Key(vec![Part::Pod]) };
+    assert_eq!((rules.rules[0].floor.clone(), rules.rules[0].shadow), (Some(floor), true));
+    assert_eq!(
+        (rules.exclude_annotations, rules.state_dir, rules.summary, rules.max_keys),
+        (true, None, None, 5)
+    );
+    let defaults = load("version: 1\n").unwrap().rules;
+    assert_eq!(
+        (defaults.exclude_annotations, defaults.state_dir.as_deref()),
+        (false, Some("/var/lib/nodesieve"))
+    );
+    assert_eq!((defaults.summary, defaults.max_keys), (Some(Duration::from_secs(60)), 4096));
+}
+
+#[test]
+fn settings_that_cannot_be_meant_are_refused() {
+    for (body, code) in [
+        ("first: { n: 1 }", "NS202"),
+        ("first: { n: 0, per: 1s }", "NS300"),
+        ("first: { n: 1, per: 0s }", "NS301"),
+        ("first: { n: 1, per: 8d }", "NS301"),
+        ("first: { n: 1, per: 1s, then: 0.01 }", "NS302"),
+        ("limit: { rate: 20 }", "NS307"),
+        ("limit: { rate: 20/s, burst: 10MB }", "NS307"),
+        ("limit: { rate: 5MB/s, burst: 10 }", "NS307"),
+        ("limit: { rate: 20/s, burst: 0 }", "NS307"),
+        ("limit: {}", "NS202"),
+        ("dedup: { by: pod }", "NS202"),
+        ("dedup: { window: 1s, by: pods }", "NS300"),
+        ("target: { rate: 5MB/s }", "NS307"),
+        ("budget: { spend: 5MB/s }", "NS307"),
+        ("budget: { spend: 5MB/day, soft: 0.5 }", "NS202"),
+        ("budget: { spend: 5MB/day, soft: 2, over: { rate: 1/s } }", "NS302"),
+        ("keep: {}, floor: { per: 60s }", "NS500"),
+        ("dedup: { window: 1s }, floor: { per: 60s }", "NS500"),
+        ("limit: { rate: 1/s }, floor: {}", "NS202"),
+        ("keep: {}, mode: shade", "NS300"),
+        ("keep: {}, ceiling: { rate: 1/s }", "NS201"),
+        ("sample: { rate: 1/2, by: templat }", "NS300"),
+    ] {
+        codes(&rule(body), &[code]);
+    }
+    codes("version: 1\nstate: { dir: x }\n", &["NS306"]);
+    codes("version: 1\ndefaults: { max_keys: 100000 }\n", &["NS300"]);
+    let many: String = (0..33)
+        .map(|n| format!("{{ name: r{n}, when: {{ pod: x{n} }}, keep: {{}}, mode: shadow }},"))
+        .collect();
+    codes(&format!("version: 1\nrules: [{many}]\n"), &["NS300"]);
+}
+
+#[test]
+fn tests_are_read_with_all_their_mistakes() {
+    let test = |body: &str| {
+        format!("version: 1\nrules: [{{ name: noise, keep: {{}} }}]\ntests:\n  - {{ {body} }}\n")
+    };
+    let trial = load(&test(
+        "record: { log: 'a \"b\"', n: 7, deep: [1.5, x, null, true, 'no', 0123], kubernetes: { namespace_name: shop, labels: { app: 1 } } }, expect: { rule: noise }",
+    ))
+    .unwrap()
+    .trials
+    .remove(0);
+    assert_eq!(trial.text, r#"{"log":"a \"b\"","n":7,"deep":[1.5,"x",null,true,"no","0123"]}"#);
+    assert_eq!(trial.tag, format!("kube.var.log.containers.pod_shop_app-{}.log", "0a".repeat(32)));
+    assert_eq!(trial.pod.unwrap().labels.unwrap().get("app"), Some("1"));
+    for (body, code) in [
+        ("expect: { rule: noise }", "NS202"),
+        ("record: { log: x }", "NS202"),
+        ("record: x, expect: { rule: noise }", "NS200"),
+        ("record: { log: x }, expect: {}", "NS202"),
+        ("record: { log: x }, expect: { rule: nois }", "NS300"),
+        ("record: { log: x }, expect: { guard: noise }", "NS300"),
+        ("record: { log: x }, expect: { action: dorp }", "NS300"),
+        ("record: { log: x }, expect: { kept: 1.5 }", "NS300"),
+        ("record: { log: x }, expect: { kept: many }", "NS300"),
+        ("record: { log: x }, at: tomorrow, expect: { rule: noise }", "NS300"),
+        ("record: { log: x }, age: 5, expect: { rule: noise }", "NS301"),
+        ("record: { log: x }, repeat: { n: 0 }, expect: { rule: noise }", "NS300"),
+        ("record: { log: x }, repeat: { every: 1s }, expect: { rule: noise }", "NS202"),
+        ("record: { log: x }, repeat: { n: 20001 }, expect: { rule: noise }", "NS300"),
+        ("record: { log: x, kubernetes: { label: {} } }, expect: { rule: noise }", "NS201"),
+        ("record: { log: x, kubernetes: { labels: x } }, expect: { rule: noise }", "NS200"),
+        ("record: { log: x }, metadata: gone, expect: { rule: noise }", "NS300"),
+    ] {
+        codes(&test(body), &[code]);
+    }
+    let twice = test("record: { log: x }, repeat: { n: 15000 }, expect: { kept: 1 }");
+    let more =
+        format!("{twice}  - {{ record: {{ log: x }}, repeat: {{ n: 15000 }}, expect: {{ kept: 1 }} }}\n");
+    codes(&more, &["NS300"]);
 }
 
 #[test]

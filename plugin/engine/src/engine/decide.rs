@@ -1,10 +1,12 @@
 //! Guards, then rules, first match decides; a condition that needs metadata which is missing stops the search.
 
 use crate::config::RuleFile;
-use crate::config::model::{Action, Policy, Rule, Sample, SeverityTest, When};
-use crate::engine::facts::{Facts, Metadata, age_holds};
+use crate::config::model::{Action, Part, Policy, Rule, Sample, SeverityTest, When};
+use crate::engine::facts::{Facts, Keys, Metadata, age_holds};
 use crate::engine::{Verdict, Why};
 use crate::pattern::{Searched, Truth};
+use crate::policy::{Account, Asked, Moment, RuleState, Shared, Slots};
+use crate::sample::Threshold;
 use crate::tag::ContainerTag;
 use crate::time::Now;
 
@@ -43,46 +45,162 @@ pub(super) fn names_met(when: &When, container: Option<&ContainerTag<'_>>) -> Op
     }
 }
 
-/// The verdict on a record. `meets` is [`tag_meets`] of its tag.
-#[inline]
-pub(super) fn decide(
-    rules: &RuleFile,
-    meets: &[bool],
-    facts: &Facts<'_>,
-    metadata: &mut Metadata<'_>,
-    random: &mut fastrand::Rng,
-) -> Verdict {
-    let (guards_meet, rules_meet) = meets.split_at(rules.guards.len().min(meets.len()));
-    for (at, (rule, tag_is_met)) in rules.guards.iter().zip(guards_meet).enumerate() {
-        if *tag_is_met && let Some(verdict) = verdict(rule, Why::Guard(at), facts, metadata, random) {
-            return verdict;
-        }
-    }
-    for (at, (rule, tag_is_met)) in rules.rules.iter().zip(rules_meet).enumerate() {
-        if *tag_is_met && let Some(verdict) = verdict(rule, Why::Rule(at), facts, metadata, random) {
-            return verdict;
-        }
-    }
-    Verdict { action: rules.no_match, why: Why::NoMatch }
+/// A verdict with what hangs on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Decided {
+    pub(super) verdict: Verdict,
+    /// How many records a kept one stands for.
+    pub(super) count: u64,
+    /// Whether a dropped one is counted on its key.
+    pub(super) held: bool,
+    /// The key of its policy, if that has any.
+    pub(super) key: u64,
+    /// The threshold of a sampled record when an earlier stage had a higher one.
+    pub(super) threshold: Option<Threshold>,
+    /// The shadow rules that it met, and of these those that would have dropped it, one bit each in their order.
+    pub(super) shadows: (u32, u32),
 }
 
-/// What one guard or rule says; nothing when it does not apply.
+impl Decided {
+    /// A verdict on which nothing hangs.
+    pub(super) fn plain(action: Action, why: Why) -> Decided {
+        let verdict = Verdict { action, why };
+        Decided { verdict, count: 1, held: false, key: 0, threshold: None, shadows: (0, 0) }
+    }
+}
+
+/// The rules and what they remember.
+pub(super) struct Deciding<'d> {
+    pub(super) rules: &'d RuleFile,
+    /// By position in guards and rules.
+    pub(super) states: &'d mut [RuleState],
+    /// The row of each guard and rule.
+    pub(super) rows: &'d [usize],
+    /// By row.
+    pub(super) accounts: &'d mut [Account],
+    pub(super) slots: &'d mut Slots,
+    pub(super) random: &'d mut fastrand::Rng,
+    /// Bytes of the record as it came.
+    pub(super) bytes: u64,
+}
+
+impl Deciding<'_> {
+    /// Decides a record. `meets` is [`tag_meets`] of its tag.
+    #[inline]
+    pub(super) fn decide(
+        &mut self,
+        meets: &[bool],
+        facts: &Facts<'_>,
+        metadata: &mut Metadata<'_>,
+    ) -> Decided {
+        let rules = self.rules;
+        let guards = rules.guards.iter().enumerate().map(|(at, rule)| (Why::Guard(at), rule));
+        let all = guards.chain(rules.rules.iter().enumerate().map(|(at, rule)| (Why::Rule(at), rule)));
+        let (mut shadows, mut shadow) = ((0, 0), 1u32);
+        for (at, ((why, rule), tag_is_met)) in all.zip(meets).enumerate() {
+            let bit = shadow;
+            if rule.shadow {
+                shadow = shadow.wrapping_shl(1);
+            }
+            if !*tag_is_met || is_over(rule, facts.now) {
+                continue;
+            }
+            let met = met(&rule.when, facts, metadata);
+            let is_plain_drop = matches!(rule.policy, Policy::Drop) && !rule.shadow;
+            match met {
+                Met::No(_) => continue,
+                Met::Unknown(_) if rule.shadow => continue,
+                // An annotation that excludes comes before all rules, but a drop that needs no metadata may decide before
+                // it: it comes to the same and saves the look-up.
+                _ if !is_plain_drop && is_excluded(rules, facts, metadata) => {
+                    return Decided { shadows, ..Decided::plain(Action::Drop, Why::Exclude) };
+                }
+                Met::Unknown(_) => {
+                    return Decided { shadows, ..Decided::plain(Action::Keep, Why::Unknown) };
+                }
+                Met::Yes => {}
+            }
+            let decided = self.act(at, rule, why, facts, metadata);
+            if rule.shadow {
+                shadows.0 |= bit;
+                shadows.1 |= if decided.verdict.action == Action::Drop { bit } else { 0 };
+            } else {
+                return Decided { shadows, ..decided };
+            }
+        }
+        let none = if rules.no_match == Action::Keep && is_excluded(rules, facts, metadata) {
+            Decided::plain(Action::Drop, Why::Exclude)
+        } else {
+            Decided::plain(rules.no_match, Why::NoMatch)
+        };
+        Decided { shadows, ..none }
+    }
+
+    /// What a rule that applies decides.
+    #[inline]
+    fn act(
+        &mut self,
+        at: usize,
+        rule: &Rule,
+        why: Why,
+        facts: &Facts<'_>,
+        metadata: &mut Metadata<'_>,
+    ) -> Decided {
+        match &rule.policy {
+            Policy::Keep if rule.ceiling.is_none() => Decided::plain(Action::Keep, why),
+            Policy::Drop => Decided::plain(Action::Drop, why),
+            // A missing trace id never drops by itself: without any key, the generator decides.
+            Policy::Sample(sample) => match keyed(sample, facts, metadata) {
+                Some((action, threshold)) => Decided { threshold, ..Decided::plain(action, why) },
+                None => Decided::plain(drawn(sample.threshold, self.random.u64(..)), why),
+            },
+            _ => self.remembered(at, rule, why, facts, metadata),
+        }
+    }
+
+    fn remembered(
+        &mut self,
+        at: usize,
+        rule: &Rule,
+        why: Why,
+        facts: &Facts<'_>,
+        metadata: &mut Metadata<'_>,
+    ) -> Decided {
+        let account = self.rows.get(at).and_then(|row| self.accounts.get_mut(*row));
+        let (Some(state), Some(account)) = (self.states.get_mut(at), account) else {
+            return Decided::plain(Action::Keep, why);
+        };
+        let asked = Asked {
+            moment: Moment::new(facts.now, facts.time),
+            bytes: self.bytes,
+            // What goes out with a count must say so, and a shadow's record is not dropped at all.
+            holds: self.rules.annotate && !rule.shadow,
+        };
+        let mut shared = Shared { slots: &mut *self.slots, account, random: &mut *self.random };
+        match state.act(rule, &asked, &mut Keys { facts, metadata }, &mut shared) {
+            Some(acted) => {
+                let action = if acted.keep { Action::Keep } else { Action::Drop };
+                Decided {
+                    count: acted.count,
+                    held: acted.held,
+                    key: acted.key,
+                    ..Decided::plain(action, why)
+                }
+            }
+            None => Decided::plain(Action::Keep, why),
+        }
+    }
+}
+
+/// Whether an annotation of the pod keeps the record out.
 #[inline]
-fn verdict(
-    rule: &Rule,
-    why: Why,
-    facts: &Facts<'_>,
-    metadata: &mut Metadata<'_>,
-    random: &mut fastrand::Rng,
-) -> Option<Verdict> {
-    if is_over(rule, facts.now) {
-        return None;
-    }
-    match met(&rule.when, facts, metadata) {
-        Met::Yes => Some(Verdict { action: act(&rule.policy, facts, metadata, random), why }),
-        Met::No(_) => None,
-        Met::Unknown(_) => Some(Verdict { action: Action::Keep, why: Why::Unknown }),
-    }
+pub(super) fn is_excluded(rules: &RuleFile, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> bool {
+    rules.exclude_annotations
+        && metadata.get().is_some_and(|meta| match facts.record.stream() {
+            Some(b"stdout") => meta.excluded.stdout,
+            Some(b"stderr") => meta.excluded.stderr,
+            _ => meta.excluded.stdout && meta.excluded.stderr,
+        })
 }
 
 /// Whether a rule's time is over.
@@ -166,39 +284,35 @@ fn metadata_met(when: &When, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> 
     unknown.map_or(Met::Yes, Met::Unknown)
 }
 
-#[inline]
-fn act(
-    policy: &Policy,
-    facts: &Facts<'_>,
-    metadata: &mut Metadata<'_>,
-    random: &mut fastrand::Rng,
-) -> Action {
-    match policy {
-        Policy::Keep => Action::Keep,
-        Policy::Drop => Action::Drop,
-        // A missing trace id never drops by itself: without any key, the generator decides.
-        Policy::Sample(sample) => {
-            keyed(sample, facts, metadata).unwrap_or_else(|| drawn(sample, random.u64(..)))
-        }
-    }
-}
-
 /// The sampling policy of what decided, if it has one.
 #[inline]
 pub(super) fn sample_of(rules: &RuleFile, why: Why) -> Option<&Sample> {
     let Why::Rule(at) = why else { return None };
     match &rules.rules.get(at)?.policy {
         Policy::Sample(sample) => Some(sample),
-        Policy::Keep | Policy::Drop => None,
+        _ => None,
     }
 }
 
-/// What the first key that the record has decides, or `None` when it has none.
-pub(super) fn keyed(sample: &Sample, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Option<Action> {
-    let randomness = sample.by.iter().find_map(|key| facts.randomness(key, metadata))?;
-    Some(drawn(sample, randomness))
+/// What the first key that the record has decides, or `None` when it has none. The threshold is that of an earlier
+/// stage where it is the higher one: of what that stage let through, only what it would not have is ours to drop.
+pub(super) fn keyed(
+    sample: &Sample,
+    facts: &Facts<'_>,
+    metadata: &mut Metadata<'_>,
+) -> Option<(Action, Option<Threshold>)> {
+    for key in &sample.by {
+        let by_trace = matches!(key.0.as_slice(), [Part::TraceId]);
+        let (explicit, earlier) = if by_trace { facts.sampled_before() } else { (None, None) };
+        let Some(randomness) = explicit.or_else(|| facts.randomness(key, metadata)) else { continue };
+        // A threshold that this record would not have passed is no truth about it.
+        let earlier = earlier.filter(|earlier| *earlier > sample.threshold && earlier.keeps(randomness));
+        let threshold = earlier.unwrap_or(sample.threshold);
+        return Some((drawn(threshold, randomness), earlier));
+    }
+    None
 }
 
-fn drawn(sample: &Sample, randomness: u64) -> Action {
-    if sample.threshold.keeps(randomness) { Action::Keep } else { Action::Drop }
+fn drawn(threshold: Threshold, randomness: u64) -> Action {
+    if threshold.keeps(randomness) { Action::Keep } else { Action::Drop }
 }

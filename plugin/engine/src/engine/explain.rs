@@ -1,6 +1,6 @@
 //! The same decision, told step by step: which rule was asked, and which condition failed.
 
-use crate::config::model::{Action, When};
+use crate::config::model::{Action, Policy, When};
 use crate::engine::decide::{self, Met};
 use crate::engine::facts::{Facts, Metadata};
 use crate::engine::{Engine, Fault, Input, Why, read};
@@ -18,7 +18,7 @@ pub struct Explained {
     pub steps: Vec<Step>,
     /// The line's severity.
     pub severity: Option<Severity>,
-    /// What decides; `None` when a generator would draw.
+    /// What decides; `None` when a generator would draw or it hangs on the records before.
     pub action: Option<Action>,
     /// Why.
     pub why: Why,
@@ -46,6 +46,8 @@ pub enum StepResult {
     Failed(&'static str),
     /// This condition cannot be known; the record is kept.
     Unknown(&'static str),
+    /// It would decide, and only counts what it would do: the search goes on.
+    Shadow,
     /// Its `until` is over.
     Over,
 }
@@ -61,45 +63,73 @@ impl Engine {
         now: Now,
         pods: &mut dyn PodSource,
     ) -> Result<Explained, Fault> {
-        let Engine { rules, names, shape, cache, random, .. } = self;
+        let Engine { rules, names, shape, cache, sampling, .. } = self;
         let tag = std::str::from_utf8(input.tag).map_err(|_| Fault::Utf8)?;
         let record = read(input.text, names, shape)?;
         let line = record.line();
         let container = ContainerTag::parse(tag, &rules.input.tag_prefix);
-        let facts = Facts::new(&record, line.as_ref(), container, input.time, now, &rules.input);
+        let facts = Facts::new(&record, line.as_ref(), container, input.time, now, &rules.input, sampling);
         let mut metadata = Metadata::new(tag, container, &rules.enrich, now, cache, pods);
-        let meets = decide::tag_meets(rules, container);
-        // The verdict comes from the one function that decides; only what a generator would draw is left open.
-        let verdict = decide::decide(rules, &meets, &facts, &mut metadata, &mut random.clone());
-        let action = match decide::sample_of(rules, verdict.why) {
-            Some(sample) => decide::keyed(sample, &facts, &mut metadata),
-            None => Some(verdict.action),
-        };
         let mut steps = Vec::new();
-        let guards = rules.guards.iter().map(|rule| (Stage::Guard, rule));
-        for (stage, rule) in guards.chain(rules.rules.iter().map(|rule| (Stage::Rule, rule))) {
+        let mut found = None;
+        let guards = rules.guards.iter().enumerate().map(|(at, rule)| (Why::Guard(at), Stage::Guard, rule));
+        let all =
+            guards.chain(rules.rules.iter().enumerate().map(|(at, rule)| (Why::Rule(at), Stage::Rule, rule)));
+        for (why, stage, rule) in all {
             let result = if decide::is_over(rule, now) {
                 StepResult::Over
             } else if let Some(key) = decide::names_met(&rule.when, container.as_ref()) {
                 StepResult::Failed(key)
             } else {
                 match decide::met(&rule.when, &facts, &mut metadata) {
+                    Met::Yes if rule.shadow => StepResult::Shadow,
                     Met::Yes => StepResult::Matched,
                     Met::No(key) => StepResult::Failed(key),
                     Met::Unknown(key) => StepResult::Unknown(key),
                 }
             };
+            let asks = matches!(result, StepResult::Matched | StepResult::Shadow)
+                || matches!(result, StepResult::Unknown(_)) && !rule.shadow;
+            let is_plain_drop =
+                matches!(rule.policy, Policy::Drop) && !rule.shadow && result == StepResult::Matched;
+            if asks && !is_plain_drop && decide::is_excluded(rules, &facts, &mut metadata) {
+                found = Some((Some(Action::Drop), Why::Exclude));
+                break;
+            }
             let detail = match result {
                 StepResult::Failed(key) => detail(&rule.when, key, &facts, &mut metadata),
                 StepResult::Unknown(_) => Some(unknown(&mut metadata)),
-                StepResult::Matched | StepResult::Over => None,
+                StepResult::Matched | StepResult::Shadow | StepResult::Over => None,
             };
             steps.push(Step { name: rule.name.clone(), stage, result, detail });
-            if matches!(result, StepResult::Matched | StepResult::Unknown(_)) {
-                break;
+            match result {
+                StepResult::Unknown(_) if !rule.shadow => {
+                    found = Some((Some(Action::Keep), Why::Unknown));
+                    break;
+                }
+                StepResult::Matched => {
+                    let action = match &rule.policy {
+                        Policy::Keep if rule.ceiling.is_none() => Some(Action::Keep),
+                        Policy::Drop => Some(Action::Drop),
+                        Policy::Sample(sample) => {
+                            decide::keyed(sample, &facts, &mut metadata).map(|(action, _)| action)
+                        }
+                        _ => None,
+                    };
+                    found = Some((action, why));
+                    break;
+                }
+                _ => {}
             }
         }
-        Ok(Explained { steps, severity: facts.severity(), action, why: verdict.why })
+        let (action, why) = match found {
+            Some(found) => found,
+            None if rules.no_match == Action::Keep && decide::is_excluded(rules, &facts, &mut metadata) => {
+                (Some(Action::Drop), Why::Exclude)
+            }
+            None => (Some(rules.no_match), Why::NoMatch),
+        };
+        Ok(Explained { steps, severity: facts.severity(), action, why })
     }
 }
 

@@ -5,10 +5,13 @@ use crate::json::{self, Level, Value};
 use crate::line::Line;
 use crate::pattern::{Document, Enriched, Missing, Pattern, Truth};
 use crate::pods::{Cache, Enrichment, Found, PodMeta, PodSource, all_that_is_known};
+use crate::policy::KeySource;
 use crate::record::RecordView;
-use crate::sample::trace_randomness;
+use crate::sample::{Threshold, explicit_randomness, trace_randomness};
+use crate::search::Prepared;
 use crate::severity::Severity;
 use crate::tag::ContainerTag;
+use crate::template::template;
 use crate::time::{EventTime, Now};
 use crate::{config::model, hash};
 use std::cell::OnceCell;
@@ -22,7 +25,9 @@ pub(super) struct Facts<'r> {
     pub(super) time: EventTime,
     pub(super) now: Now,
     input: &'r Input,
+    sampling: &'r Prepared,
     severity: OnceCell<Option<Severity>>,
+    template: OnceCell<u64>,
     /// What the tag says about the container, as JSON.
     said_by_tag: OnceCell<Vec<u8>>,
 }
@@ -35,6 +40,7 @@ impl<'r> Facts<'r> {
         time: EventTime,
         now: Now,
         input: &'r Input,
+        sampling: &'r Prepared,
     ) -> Facts<'r> {
         Facts {
             record,
@@ -43,7 +49,9 @@ impl<'r> Facts<'r> {
             time,
             now,
             input,
+            sampling,
             severity: OnceCell::new(),
+            template: OnceCell::new(),
             said_by_tag: OnceCell::new(),
         }
     }
@@ -112,29 +120,63 @@ impl<'r> Facts<'r> {
         let mut text = Vec::new();
         let mut has_any = false;
         for part in &key.0 {
-            let value = self.part(part, metadata);
-            has_any |= value.is_some();
-            text.extend_from_slice(&value.unwrap_or_default());
+            has_any |= self.write_part(part, metadata, &mut text);
             // Keeps ("a", "bc") apart from ("ab", "c").
             text.push(0);
         }
         has_any.then(|| hash::randomness(&text, SEED))
     }
 
-    fn part(&self, part: &Part, metadata: &mut Metadata<'_>) -> Option<Vec<u8>> {
-        let tag = |name: fn(&ContainerTag<'r>) -> &'r str| {
-            self.container.as_ref().map(|tag| name(tag).as_bytes().to_vec())
-        };
-        match part {
-            Part::Namespace => tag(|tag| tag.namespace),
-            Part::Pod => tag(|tag| tag.pod),
-            Part::Container => tag(|tag| tag.container),
-            Part::Workload => metadata.get()?.workload.as_ref().map(|name| name.as_bytes().to_vec()),
+    /// What an earlier stage has sampled by: randomness and threshold, as far as the line or the record says so
+    /// (OpenTelemetry's `sampling.randomness` and `sampling.threshold`).
+    pub(super) fn sampled_before(&self) -> (Option<u64>, Option<Threshold>) {
+        let text = self.record.text();
+        if self.sampling.find(text, 0).is_none() {
+            return (None, None);
+        }
+        let find = |name: &str| self.field(&[Box::from(name)]);
+        let randomness = find("sampling.randomness").and_then(|text| explicit_randomness(&text));
+        (randomness, find("sampling.threshold").and_then(|text| Threshold::parse(&text)))
+    }
+
+    /// Writes a part of a key; whether the record has it.
+    #[inline]
+    fn write_part(&self, part: &Part, metadata: &mut Metadata<'_>, into: &mut Vec<u8>) -> bool {
+        let text = match part {
+            Part::Namespace | Part::Pod | Part::Container => {
+                let Some(tag) = &self.container else { return false };
+                into.extend_from_slice(tag.namespace.as_bytes());
+                if *part != Part::Namespace {
+                    into.push(b'/');
+                    into.extend_from_slice(tag.pod.as_bytes());
+                }
+                if *part == Part::Container {
+                    into.push(b'/');
+                    into.extend_from_slice(tag.container.as_bytes());
+                }
+                return true;
+            }
+            Part::Workload => {
+                let meta = metadata.get();
+                let Some(name) = meta.as_ref().and_then(|meta| meta.workload.as_ref()) else { return false };
+                self.write_part(&Part::Namespace, metadata, into);
+                into.push(b'/');
+                into.extend_from_slice(name.as_bytes());
+                return true;
+            }
+            Part::Template => {
+                let Some(line) = self.line else { return false };
+                let hash = *self.template.get_or_init(|| template(line));
+                into.extend(hash.to_be_bytes().iter().flat_map(|byte| [byte >> 4, byte & 15]).map(hex_digit));
+                return true;
+            }
             Part::Stream => self.record.stream().map(<[u8]>::to_vec),
             Part::Severity => self.severity().map(|severity| severity.name().as_bytes().to_vec()),
             Part::TraceId => self.trace_id(),
             Part::Field(path) => self.field(path),
-        }
+        };
+        into.extend_from_slice(text.as_deref().unwrap_or_default());
+        text.is_some()
     }
 
     /// The first trace id field that holds something, in the line's JSON, else in the record.
@@ -197,6 +239,31 @@ impl<'e> Metadata<'e> {
     pub(super) fn found(&self) -> Option<Found> {
         self.answer.as_ref().map(|(_, found)| *found)
     }
+}
+
+/// Writes the keys of one record.
+pub(super) struct Keys<'k, 'r, 'e> {
+    pub(super) facts: &'k Facts<'r>,
+    pub(super) metadata: &'k mut Metadata<'e>,
+}
+
+impl KeySource for Keys<'_, '_, '_> {
+    #[inline]
+    fn write(&mut self, key: &Key, into: &mut Vec<u8>) {
+        for part in &key.0 {
+            let is_there = self.facts.write_part(part, self.metadata, into);
+            // While nobody knows what owns a pod, it is by itself: all of them under one limit would be one noisy pod's
+            // doing.
+            if !is_there && *part == Part::Workload {
+                self.facts.write_part(&Part::Pod, self.metadata, into);
+            }
+            into.push(0);
+        }
+    }
+}
+
+fn hex_digit(nibble: u8) -> u8 {
+    if nibble < 10 { b'0'.wrapping_add(nibble) } else { b'a'.wrapping_add(nibble).wrapping_sub(10) }
 }
 
 /// Whether an age comparison holds for a container that started then, at the time of a record.

@@ -7,20 +7,30 @@
 mod decide;
 mod explain;
 mod facts;
+mod reload;
+mod saved;
+mod summary;
 
 pub use explain::{Explained, Step, StepResult};
+pub use saved::SavedError;
 
 use crate::config::RuleFile;
 use crate::config::model::{Action, Policy, Rule};
-use crate::json::{self, Malformed, push_string};
-use crate::metrics::{Counters, Metric, Stage};
+use crate::json::{self, Malformed};
+use crate::metrics::{Counters, Metric};
 use crate::pods::{Cache, Found, PodSource};
+use crate::policy::{Account, Moment, Open, RuleState, Slots};
 use crate::record::{Append, Names, RecordView, Shape, TRUNCATED};
+use crate::sample::Threshold;
+use crate::search::Prepared;
 use crate::stream::{Side, Streams};
 use crate::swar;
 use crate::tag::ContainerTag;
+use crate::template::masked;
 use crate::time::{EventTime, Now};
+use decide::{Decided, Deciding};
 use facts::{Facts, Metadata};
+use summary::Summaries;
 
 /// One record as the host hands it over.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +74,8 @@ pub enum Why {
     NoMatch,
     /// A condition was unknown for want of metadata.
     Unknown,
+    /// An annotation of the pod excludes it.
+    Exclude,
     /// The record could not be read.
     Fault(Fault),
 }
@@ -89,10 +101,22 @@ pub struct Engine {
     annotations: Vec<Option<Vec<u8>>>,
     /// Where decisions are counted, by position in guards and rules, then the outcomes.
     rows: Vec<usize>,
-    streams: Streams<Verdict>,
+    /// What each guard and rule remembers, by position.
+    states: Vec<RuleState>,
+    /// What is dropped and not reported yet, by row of the counters.
+    accounts: Vec<Account>,
+    slots: Slots,
+    /// Where shadow rules are counted, in their order.
+    shadows: Vec<usize>,
+    streams: Streams<Decided>,
     cache: Cache,
     counters: Counters,
     random: fastrand::Rng,
+    /// What a record holds that was sampled before.
+    sampling: Prepared,
+    summaries: Summaries,
+    /// Whether there is something to save.
+    is_changed: bool,
 }
 
 impl Engine {
@@ -103,31 +127,22 @@ impl Engine {
             shape: Shape::default(),
             annotations: Vec::new(),
             rows: Vec::new(),
+            states: Vec::new(),
+            accounts: Vec::new(),
+            slots: Slots::default(),
+            shadows: Vec::new(),
             streams: Streams::new(),
             cache: Cache::new(rules.pods.cache),
             counters: Counters::default(),
             random: fastrand::Rng::with_seed(seed),
+            sampling: Prepared::new(b"\"sampling."),
+            summaries: Summaries::default(),
+            is_changed: false,
             rules,
         };
-        engine.prepare();
+        engine.summaries.instance = engine.random.u64(..);
+        engine.prepare(Vec::new());
         engine
-    }
-
-    /// Puts other rules in force. Counters go on; the pod cache starts anew only when what it holds would differ.
-    pub fn replace_rules(&mut self, rules: RuleFile) {
-        let same_metadata = rules.pods == self.rules.pods && rules.enrich == self.rules.enrich;
-        if !same_metadata {
-            self.cache = Cache::new(rules.pods.cache);
-        }
-        self.names = names(&rules);
-        self.shape = Shape::default();
-        // A trace that is being written stays whole: its lines keep their verdict, under the same name if there is one.
-        let old = std::mem::replace(&mut self.rules, rules);
-        let rules = &self.rules;
-        let meets = |container: Option<ContainerTag<'_>>| decide::tag_meets(rules, container);
-        let renamed = |verdict: Verdict| Verdict { why: same_name(&old, rules, verdict.why), ..verdict };
-        self.streams.rejudge(&rules.input.tag_prefix, meets, renamed);
-        self.prepare();
     }
 
     /// The rules in force.
@@ -146,7 +161,13 @@ impl Engine {
     }
 
     /// Brings the gauges up to date and renders all numbers as Prometheus text.
-    pub fn render_metrics(&mut self, version: &str) -> String {
+    pub fn render_metrics(&mut self, version: &str, now: Now) -> String {
+        let open = self.open().records;
+        let is_over = |rule: &&Rule| decide::is_over(rule, now);
+        let expired = self.rules.guards.iter().chain(&self.rules.rules).filter(is_over).count();
+        self.counters.set(Metric::Open, open);
+        self.counters.set(Metric::KeysTracked, self.slots.0 as u64);
+        self.counters.set(Metric::RulesExpired, expired as u64);
         self.counters.set(Metric::PodsCached, self.cache.len() as u64);
         self.counters.set(Metric::TagsTracked, self.streams.len() as u64);
         self.counters.render(version)
@@ -155,7 +176,7 @@ impl Engine {
     /// Counts a record that a face had to answer without showing it to the engine; `fault` says why.
     pub fn count_untouched(&mut self, fault: Metric, bytes_in: usize, bytes_out: usize) {
         self.counters.add(fault, 1);
-        self.count(Verdict { action: Action::Keep, why: Why::Fault(Fault::Record) }, bytes_in, bytes_out);
+        self.count(Decided::plain(Action::Keep, Why::Fault(Fault::Record)), bytes_in, bytes_out);
     }
 
     /// Decides one record. `out` holds the answer when it is [`Answer::Keep`], and is cleared in any case.
@@ -169,9 +190,10 @@ impl Engine {
     ) -> (Answer, Verdict) {
         out.clear();
         match self.try_filter(input, now, pods, out) {
-            Ok(verdict) => {
+            Ok(decided) => {
+                let verdict = decided.verdict;
                 let answer = if verdict.action == Action::Drop { Answer::Drop } else { Answer::Keep };
-                self.count(verdict, input.text.len(), out.len());
+                self.count(decided, input.text.len(), out.len());
                 (answer, verdict)
             }
             Err(fault) => {
@@ -186,9 +208,9 @@ impl Engine {
                 let mended = if fault == Fault::Depth { json::mend(input.text, out) } else { 0 };
                 self.counters.add(Metric::NumbersMended, mended as u64);
                 let answer = if mended > 0 { Answer::Keep } else { Answer::Echo };
-                let verdict = Verdict { action: Action::Keep, why: Why::Fault(fault) };
-                self.count(verdict, input.text.len(), if mended > 0 { out.len() } else { input.text.len() });
-                (answer, verdict)
+                let decided = Decided::plain(Action::Keep, Why::Fault(fault));
+                self.count(decided, input.text.len(), if mended > 0 { out.len() } else { input.text.len() });
+                (answer, decided.verdict)
             }
         }
     }
@@ -200,8 +222,8 @@ impl Engine {
         now: Now,
         pods: &mut dyn PodSource,
         out: &mut Vec<u8>,
-    ) -> Result<Verdict, Fault> {
-        let Engine { rules, names, shape, annotations, streams, cache, counters, random, .. } = self;
+    ) -> Result<Decided, Fault> {
+        let Engine { rules, names, shape, annotations, streams, cache, counters, sampling, .. } = self;
         let record = read(input.text, names, shape)?;
         let line = record.line();
         let side = if record.stream() == Some(b"stderr") { Side::Err } else { Side::Out };
@@ -210,33 +232,54 @@ impl Engine {
         let tag = state.name();
         let container = state.container(&tag);
         let mut metadata = Metadata::new(&tag, container, &rules.enrich, now, cache, pods);
+        let moment = Moment::new(now, input.time);
+        let bytes = input.text.len() as u64;
 
         let continued = match (&line, rules.input.continuation) {
             (Some(line), Some(limits)) => state.continues(side, line, input.time, limits),
             _ => None,
         };
-        let verdict = match continued {
-            Some(verdict) => {
+        let decided = match continued {
+            Some(before) => {
                 counters.add(Metric::Continued, 1);
-                verdict
+                let verdict = before.verdict;
+                if let Some(at) = position(rules, verdict.why)
+                    && let Some(state) = self.states.get_mut(at)
+                {
+                    state.follow(before.key, verdict.action == Action::Keep, bytes, &moment);
+                }
+                Decided { count: 1, held: false, ..before }
             }
             None => {
-                let facts = Facts::new(&record, line.as_ref(), container, input.time, now, &rules.input);
-                let verdict = decide::decide(rules, &state.meets, &facts, &mut metadata, random);
+                let facts =
+                    Facts::new(&record, line.as_ref(), container, input.time, now, &rules.input, sampling);
+                let mut deciding = Deciding {
+                    rules,
+                    states: &mut self.states,
+                    rows: &self.rows,
+                    accounts: &mut self.accounts,
+                    slots: &mut self.slots,
+                    random: &mut self.random,
+                    bytes,
+                };
+                let decided = deciding.decide(&state.meets, &facts, &mut metadata);
                 if let Some(line) = &line {
-                    state.begin(side, line, input.time, verdict);
+                    state.begin(side, line, input.time, decided);
                 }
-                verdict
+                decided
             }
         };
+        let verdict = decided.verdict;
+        let at = position(rules, verdict.why);
 
         if verdict.action == Action::Keep {
             let meta = metadata.get();
             let rendered =
                 meta.as_ref().map(|meta| meta.rendered.as_slice()).filter(|object| *object != b"{}");
             let kubernetes = rendered.map(|value| Append { key: &rules.enrich.key, value });
-            let annotation = position(rules, verdict.why).and_then(|at| annotations.get(at)?.as_deref());
-            let annotation = annotation.map(|value| Append { key: ANNOTATION, value });
+            let of_record = annotation_of(rules, &decided);
+            let of_rule = at.and_then(|at| annotations.get(at)?.as_deref());
+            let annotation = of_record.as_deref().or(of_rule).map(|value| Append { key: ANNOTATION, value });
             let written = match (kubernetes, annotation) {
                 (Some(first), Some(second)) => record.write(&[first, second], rules.input.max_record, out),
                 (Some(one), None) | (None, Some(one)) => record.write(&[one], rules.input.max_record, out),
@@ -253,7 +296,21 @@ impl Engine {
                 },
                 1,
             );
+            let state = at.and_then(|at| self.states.get_mut(at));
+            self.is_changed |= state.is_some_and(|state| state.charge(decided.key, out.len() as u64));
+        } else if let Some(row) = row(rules, &self.rows, verdict.why)
+            && let Some(account) = self.accounts.get_mut(row)
+        {
+            self.is_changed = true;
+            account.note(input.time);
+            if !decided.held {
+                account.add(bytes);
+            }
+            if account.example.is_none() {
+                account.example = line.as_ref().map(|line| masked(line, MAX_EXAMPLE).into());
+            }
         }
+        counters.add(Metric::Late, u64::from(moment.is_late));
         if let Some(found) = metadata.found() {
             let metric = match found {
                 Found::Hit => Metric::PodHits,
@@ -264,12 +321,13 @@ impl Engine {
             };
             counters.add(metric, 1);
         }
-        Ok(verdict)
+        Ok(decided)
     }
 
     #[inline]
-    fn count(&mut self, verdict: Verdict, bytes_in: usize, bytes_out: usize) {
+    fn count(&mut self, decided: Decided, bytes_in: usize, bytes_out: usize) {
         let counters = &mut self.counters;
+        let Decided { verdict, count, shadows, .. } = decided;
         counters.add(Metric::Seen, 1);
         counters.add(Metric::BytesIn, bytes_in as u64);
         let dropped = verdict.action == Action::Drop;
@@ -278,47 +336,33 @@ impl Engine {
         } else {
             counters.add(Metric::Kept, 1);
             counters.add(Metric::BytesOut, bytes_out as u64);
+            counters.add(Metric::Counted, count.saturating_sub(1));
+            self.is_changed |= count > 1;
         }
-        let decided = self.rules.guards.len().wrapping_add(self.rules.rules.len());
-        let at = match verdict.why {
-            Why::Guard(_) | Why::Rule(_) => position(&self.rules, verdict.why).unwrap_or(decided),
-            Why::NoMatch => decided,
-            Why::Unknown => decided.wrapping_add(1),
-            Why::Fault(_) => decided.wrapping_add(2),
-        };
         if decide::sample_of(&self.rules, verdict.why).is_some() {
             counters.add(Metric::Sampled, 1);
         }
-        if let Some(row) = self.rows.get(at) {
-            counters.decide(*row, dropped.then_some(bytes_in));
+        if let Some(row) = row(&self.rules, &self.rows, verdict.why) {
+            counters.decide(row, dropped.then_some(bytes_in));
+        }
+        let (mut matched, mut would_drop) = shadows;
+        for shadow in &self.shadows {
+            if matched == 0 {
+                break;
+            }
+            if matched & 1 == 1 {
+                counters.decide_in_shadow(*shadow, (would_drop & 1 == 1).then_some(bytes_in));
+            }
+            (matched, would_drop) = (matched >> 1, would_drop >> 1);
         }
     }
 
-    fn prepare(&mut self) {
-        let Engine { rules, counters, .. } = self;
-        let guards = rules.guards.iter().map(|rule| (rule, Stage::Guard));
-        let all = guards.chain(rules.rules.iter().map(|rule| (rule, Stage::Rule)));
-        let outcomes = OUTCOMES.into_iter().map(|name| (name, Stage::Outcome));
-        self.annotations =
-            all.clone().map(|(rule, _)| annotation(rules.annotate, &rule.name, &rule.policy)).collect();
-        self.rows = all
-            .map(|(rule, stage)| (&*rule.name, stage))
-            .chain(outcomes)
-            .map(|(name, stage)| counters.row(name, stage))
-            .collect();
-    }
-}
-
-/// What decided, by its place in other rules; a guard or rule that is not in them any more has decided as no rule.
-fn same_name(old: &RuleFile, new: &RuleFile, why: Why) -> Why {
-    let find = |old: &[Rule], new: &[Rule], at: usize| {
-        let name = &old.get(at)?.name;
-        new.iter().position(|rule| rule.name == *name)
-    };
-    match why {
-        Why::Guard(at) => find(&old.guards, &new.guards, at).map_or(Why::NoMatch, Why::Guard),
-        Why::Rule(at) => find(&old.rules, &new.rules, at).map_or(Why::NoMatch, Why::Rule),
-        other => other,
+    /// What is dropped and not reported yet.
+    fn open(&mut self) -> Open {
+        let mut sum = Open::default();
+        self.states.iter_mut().for_each(|state| sum.add(state.open()));
+        self.accounts.iter().for_each(|account| sum.add(account.open()));
+        sum
     }
 }
 
@@ -328,8 +372,22 @@ fn position(rules: &RuleFile, why: Why) -> Option<usize> {
     match why {
         Why::Guard(at) => Some(at),
         Why::Rule(at) => Some(rules.guards.len().wrapping_add(at)),
-        Why::NoMatch | Why::Unknown | Why::Fault(_) => None,
+        Why::NoMatch | Why::Unknown | Why::Exclude | Why::Fault(_) => None,
     }
+}
+
+/// The row in which a decision is counted.
+#[inline]
+fn row(rules: &RuleFile, rows: &[usize], why: Why) -> Option<usize> {
+    let outcome = |at: usize| rules.guards.len().wrapping_add(rules.rules.len()).wrapping_add(at);
+    let at = match why {
+        Why::Guard(_) | Why::Rule(_) => position(rules, why)?,
+        Why::NoMatch => outcome(0),
+        Why::Unknown => outcome(1),
+        Why::Fault(_) => outcome(2),
+        Why::Exclude => outcome(3),
+    };
+    rows.get(at).copied()
 }
 
 fn names(rules: &RuleFile) -> Names {
@@ -337,16 +395,33 @@ fn names(rules: &RuleFile) -> Names {
     Names::new(rules.input.message.clone(), appended)
 }
 
+/// What every record that a rule samples carries.
 fn annotation(annotate: bool, name: &str, policy: &Policy) -> Option<Vec<u8>> {
-    let Policy::Sample(sample) = policy else { return None };
-    if !annotate {
+    match policy {
+        Policy::Sample(sample) if annotate => Some(sampled(name, sample.rate.value(), sample.threshold)),
+        _ => None,
+    }
+}
+
+/// What this record alone carries: the records it stands for, or the threshold of an earlier stage.
+#[inline]
+fn annotation_of(rules: &RuleFile, decided: &Decided) -> Option<Vec<u8>> {
+    if decided.count <= 1 && decided.threshold.is_none() || !rules.annotate {
         return None;
     }
-    let mut object = b"{\"rule\":".to_vec();
-    push_string(&mut object, name.as_bytes());
-    let rest = format!(",\"rate\":{},\"th\":\"{}\"}}", sample.rate.value(), sample.threshold.text());
-    object.extend_from_slice(rest.as_bytes());
-    Some(object)
+    let name = match decided.verdict.why {
+        Why::Guard(at) => &rules.guards.get(at)?.name,
+        Why::Rule(at) => &rules.rules.get(at)?.name,
+        _ => return None,
+    };
+    Some(match decided.threshold {
+        Some(threshold) => sampled(name, threshold.probability(), threshold),
+        None => format!("{{\"rule\":\"{name}\",\"count\":{}}}", decided.count).into_bytes(),
+    })
+}
+
+fn sampled(name: &str, rate: f64, threshold: Threshold) -> Vec<u8> {
+    format!("{{\"rule\":\"{name}\",\"rate\":{rate},\"th\":\"{}\"}}", threshold.text()).into_bytes()
 }
 
 /// The structure of a record that is UTF-8, checked many bytes at a time: the host escapes everything beyond ASCII unless
@@ -365,7 +440,9 @@ fn read<'a>(text: &'a [u8], names: &Names, shape: &mut Shape) -> Result<RecordVi
 /// The key under which a kept record says which sampling it went through.
 const ANNOTATION: &str = "nodesieve";
 /// The rows of what no guard and no rule decides, in the order of [`Why`].
-const OUTCOMES: [&str; 3] = ["none", "unknown", "fault"];
+const OUTCOMES: [&str; 4] = ["none", "unknown", "fault", "exclude"];
+/// Largest example of what a rule drops, in bytes.
+const MAX_EXAMPLE: usize = 512;
 
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@
 //! the least recently used container goes; it costs one read when it comes back.
 
 use crate::hash::BuildWordHasher;
-use crate::pods::{Container, Enrichment, Pairs, PodFile, PodSource, Unavailable, file_name};
+use crate::pods::{Container, Enrichment, Excluded, Pairs, PodFile, PodSource, Unavailable, file_name};
 use crate::swar;
 use crate::tag::ContainerTag;
 use crate::time::Now;
@@ -45,6 +45,8 @@ pub struct PodMeta {
     pub labels: Option<Pairs>,
     /// The pod's annotations; `None` when they are not known.
     pub annotations: Option<Pairs>,
+    /// What the pod's annotations exclude.
+    pub excluded: Excluded,
     /// Name of what owns the pod.
     pub workload: Option<String>,
     /// Start of this run of the container, in seconds since 1970.
@@ -164,6 +166,8 @@ impl Entry {
         match file {
             Ok(file) => {
                 let container = container_of(&file, tag).cloned();
+                let excluded = file.annotations.as_ref().map(|pairs| Excluded::by(pairs, tag.container));
+                let excluded = excluded.unwrap_or_default();
                 let meta = match old {
                     // The run is over and no longer listed: what was known about it stays true.
                     Some(old) if container.is_none() && old.meta.complete => old.meta,
@@ -176,6 +180,7 @@ impl Entry {
                         labels: Some(file.labels.unwrap_or_default()),
                         annotations: Some(file.annotations.unwrap_or_default()),
                         known: true,
+                        excluded,
                     }),
                 };
                 Entry { meta, checked: now, taken: Some(now), found: Found::Read }

@@ -4,10 +4,12 @@
 //! Format and file name are owned here and used by both sides, so they cannot drift apart.
 
 mod cache;
+mod exclude;
 mod file;
 mod render;
 
 pub use cache::{Cache, CacheSettings, Found, PodMeta};
+pub use exclude::Excluded;
 pub use file::{Container, FileError, MAX_FILE_BYTES, Pairs, PodFile, Workload, file_name};
 pub use render::{Enrichment, Field, Fields, Selection, all_that_is_known};
 

@@ -18,6 +18,11 @@ pub fn randomness(key: &[u8], seed: u64) -> u64 {
     xxh3_64_with_seed(key, seed) >> 8
 }
 
+/// XXH3-64 of a text: the same for ever, for what is written to disk or compared between nodes.
+pub fn xxh3(text: &[u8]) -> u64 {
+    xxh3_64_with_seed(text, 0)
+}
+
 /// A multiply-and-rotate hasher over 8-byte words.
 #[derive(Default, Clone, Copy)]
 pub struct WordHasher(u64);

@@ -22,5 +22,6 @@ pub mod search;
 pub mod severity;
 pub mod swar;
 pub mod tag;
+pub mod template;
 pub mod time;
 pub mod wildcard;

@@ -20,6 +20,16 @@ impl EventTime {
         u64::from(self.sec).wrapping_mul(NANOS).wrapping_add(u64::from(self.nsec))
     }
 
+    /// The instant in RFC 3339, UTC, to the millisecond: `2026-11-24T00:10:29.250Z`.
+    pub fn to_rfc3339(self) -> String {
+        let nanos = self.as_nanos();
+        let (seconds, milliseconds) = (nanos / NANOS, nanos % NANOS / 1_000_000);
+        let (year, month, day) = civil_from_days(seconds / 86_400);
+        let of_day = seconds % 86_400;
+        let (hour, minute, second) = (of_day / 3600, of_day % 3600 / 60, of_day % 60);
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z")
+    }
+
     /// The distance to an earlier or later time, without a sign.
     pub fn distance(self, other: EventTime) -> Duration {
         Duration::from_nanos(self.as_nanos().abs_diff(other.as_nanos()))
@@ -133,6 +143,31 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
     year.checked_sub(1970)?.checked_mul(365)?.checked_add(leap_days)?.checked_add(of_year)
 }
 
+/// The date so many days after 1970-01-01: years are counted off, then months. A `u32` of seconds ends in 2106.
+fn civil_from_days(mut days: u64) -> (u64, u64, u64) {
+    let is_leap =
+        |year: u64| (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
+    let mut year = 1970u64;
+    loop {
+        let length = if is_leap(year) { 366 } else { 365 };
+        match days.checked_sub(length) {
+            Some(rest) => days = rest,
+            None => break,
+        }
+        year = year.wrapping_add(1);
+    }
+    let february = if is_leap(year) { 29 } else { 28 };
+    let mut month = 1u64;
+    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
+        match days.checked_sub(length) {
+            Some(rest) => days = rest,
+            None => break,
+        }
+        month = month.wrapping_add(1);
+    }
+    (year, month, days.wrapping_add(1))
+}
+
 const NANOS: u64 = 1_000_000_000;
 
 #[cfg(test)]
@@ -173,6 +208,17 @@ mod tests {
         ] {
             assert_eq!(parse_rfc3339(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn instants_are_written_as_they_are_read() {
+        let time = |sec, nsec| EventTime { sec, nsec };
+        assert_eq!(time(0, 0).to_rfc3339(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(time(1_709_208_000, 5_999_999).to_rfc3339(), "2024-02-29T12:00:00.005Z");
+        for sec in (0..u32::MAX).step_by(7_654_321) {
+            assert_eq!(parse_rfc3339(&time(sec, 0).to_rfc3339()), Some(i64::from(sec)));
+        }
+        assert_eq!(time(u32::MAX, u32::MAX).to_rfc3339(), "2106-02-07T06:28:19.294Z");
     }
 
     #[test]

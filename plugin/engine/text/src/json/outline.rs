@@ -86,6 +86,15 @@ impl Outline {
         self.is_whole
     }
 
+    /// The keys as written in `text`, which is the text this was made of, and whether they have escapes; in its order.
+    pub(crate) fn keys<'a>(&self, text: &'a [u8]) -> impl Iterator<Item = (&'a [u8], bool)> {
+        self.places.iter().filter_map(move |place| {
+            let end = place.key.wrapping_add(place.key_length / 2);
+            let written = text.get(place.key as usize..end as usize)?;
+            Some((written, !place.key_length.is_multiple_of(2)))
+        })
+    }
+
     /// The value of a key in `text`, which is the text this was made of; of several the last.
     #[inline]
     pub fn get<'a>(&self, text: &'a [u8], level: Level, key: &[u8]) -> Option<Value<'a>> {

@@ -1,0 +1,176 @@
+//! Guards and rules, and what must hold among them.
+
+use crate::config::conditions::when;
+use crate::config::model::{Policy, Rule, RuleFile};
+use crate::config::policies::{floor, limit, policy};
+use crate::config::section::{Mistakes, Section};
+use crate::config::yaml::{Kind, Node, Quoting};
+use crate::diag::Code;
+use crate::time::parse_rfc3339;
+use std::collections::BTreeMap;
+
+/// The guards or rules of a file.
+pub(super) fn rules(source: &str, node: Option<&Node>, what: &str, mistakes: &mut Mistakes) -> Vec<Rule> {
+    let Some(node) = node else { return Vec::new() };
+    match &node.kind {
+        Kind::List(list) => list.iter().filter_map(|node| rule(source, node, what, mistakes)).collect(),
+        Kind::Scalar { text, quoting: Quoting::Plain } if text.is_empty() => Vec::new(),
+        _ => {
+            mistakes.note(Code::WrongKind, &node.span, format!("{what}s must be a list"));
+            Vec::new()
+        }
+    }
+}
+
+fn rule(source: &str, node: &Node, what: &str, mistakes: &mut Mistakes) -> Option<Rule> {
+    let is_guard = what == "guard";
+    let known: &[&str] = if is_guard { &GUARD_KEYS } else { &RULE_KEYS };
+    let section = Section::open(node, what, known, mistakes)?;
+    let name = name(&section, what, mistakes);
+    let drops = section.get("drop").is_some();
+    let when = section.get("when").map(|node| when(source, node, drops, mistakes));
+    let shadow = section.get("mode").is_some_and(|node| is_shadow(node, mistakes));
+    let ceiling = section.get("ceiling").map(|node| limit(node, "ceiling", mistakes));
+    let until = section.get("until").and_then(|node| until(node, mistakes));
+    let reason = section.get("reason").and_then(|node| mistakes.text(node, "reason")).map(str::to_owned);
+    let policy = if is_guard { Some(Policy::Keep) } else { policy(node, &section, mistakes) };
+    let floor = section.get("floor").map(|node| floor(node, policy.as_ref(), mistakes));
+    if matches!(policy, Some(Policy::Drop))
+        && until.is_none()
+        && reason.is_none()
+        && section.get("until").is_none()
+    {
+        let key = section
+            .entries()
+            .iter()
+            .find(|(key, ..)| *key == "drop")
+            .map_or(section.span.clone(), |(_, key, _)| key.span.clone());
+        let help = "add `reason: ...`, or `until: 2027-01-31T00:00:00Z`";
+        mistakes.note_with_help(Code::Unexplained, &key, "a drop must say why, or when it ends", help);
+    }
+    Some(Rule {
+        name: name?.into(),
+        when: when.unwrap_or_default(),
+        policy: policy?,
+        floor: floor.flatten(),
+        ceiling: ceiling.flatten(),
+        shadow,
+        until,
+        reason,
+    })
+}
+
+fn is_shadow(node: &Node, mistakes: &mut Mistakes) -> bool {
+    match mistakes.text(node, "mode") {
+        None | Some("enforce") => false,
+        Some("shadow") => true,
+        Some(other) => {
+            let message = format!("mode must be enforce or shadow, found `{other}`");
+            mistakes.note(Code::Value, &node.span, message);
+            false
+        }
+    }
+}
+
+/// What each of them would do is remembered for continuation lines in the bits of a word.
+pub(super) fn shadows_are_few(lists: &[Option<&Node>], file: &RuleFile, mistakes: &mut Mistakes) {
+    let shadows = file.rules.iter().filter(|rule| rule.shadow).count();
+    if shadows > MAX_SHADOWS
+        && let Some(node) = lists.iter().flatten().next()
+    {
+        let span = node.span.start..node.span.start.saturating_add(1);
+        let message = format!("{shadows} rules are in shadow mode, at most {MAX_SHADOWS} can be");
+        mistakes.note(Code::Value, &span, message);
+    }
+}
+
+fn name<'n>(section: &Section<'n>, what: &str, mistakes: &mut Mistakes) -> Option<&'n str> {
+    let Some(node) = section.get("name") else {
+        let span = section.span.start..section.span.start.saturating_add(1);
+        mistakes.note_with_help(
+            Code::MissingKey,
+            &span,
+            format!("this {what} has no `name`"),
+            "counts and reports go by name",
+        );
+        return None;
+    };
+    let name = mistakes.text(node, "name")?;
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(allowed) {
+        let message =
+            format!("`{name}` is not a name: 1 to {MAX_NAME} lower case letters, digits and dashes");
+        mistakes.note(Code::Name, &node.span, message);
+        return None;
+    }
+    if RESERVED.contains(&name) {
+        mistakes.note(Code::Name, &node.span, format!("`{name}` is a name that reports use themselves"));
+        return None;
+    }
+    Some(name)
+}
+
+fn until(node: &Node, mistakes: &mut Mistakes) -> Option<i64> {
+    let text = mistakes.text(node, "until")?;
+    let found = parse_rfc3339(text);
+    if found.is_none() {
+        let help = "write date, time and zone: 2027-01-31T00:00:00Z";
+        mistakes.note_with_help(Code::Value, &node.span, format!("`{text}` is not an instant"), help);
+    }
+    found
+}
+
+pub(super) fn names_are_unique(lists: &[Option<&Node>], mistakes: &mut Mistakes) {
+    let mut seen: BTreeMap<&str, ()> = BTreeMap::new();
+    for rule in lists.iter().flatten().flat_map(|node| children(node)) {
+        let Kind::Map(map) = &rule.kind else { continue };
+        let is_name =
+            |(key, _): &&(Node, Node)| matches!(&key.kind, Kind::Scalar { text, .. } if text == "name");
+        let Some((_, node)) = map.iter().find(is_name) else { continue };
+        let Kind::Scalar { text, .. } = &node.kind else { continue };
+        if seen.insert(text, ()).is_some() {
+            mistakes.note(
+                Code::DuplicateName,
+                &node.span,
+                format!("`{text}` is the name of an earlier guard or rule"),
+            );
+        }
+    }
+}
+
+/// Warns about what stands behind a guard or rule that decides every record for ever.
+pub(super) fn unreachable(lists: &[(Option<&Node>, &[Rule])], mistakes: &mut Mistakes) {
+    let mut last: Option<&str> = None;
+    for (node, rules) in lists {
+        let nodes: Vec<&Node> = node.map(children).unwrap_or_default();
+        for (node, rule) in nodes.iter().zip(rules.iter()) {
+            if let Some(name) = last {
+                let span = node.span.start..node.span.start.saturating_add(1);
+                let message =
+                    format!("`{}` is never reached: `{name}` before it decides every record", rule.name);
+                mistakes.note(Code::Unreachable, &span, message);
+            } else if rule.when.is_empty() && rule.until.is_none() && !rule.shadow {
+                last = Some(&rule.name);
+            }
+        }
+    }
+}
+
+fn children(node: &Node) -> Vec<&Node> {
+    match &node.kind {
+        Kind::List(list) => list.iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Names under which reports count what no rule decided.
+pub(crate) const RESERVED: [&str; 6] = ["none", "unknown", "fault", "exclude", "other", "total"];
+/// Longest name of a rule, in bytes: it stands on records and in metric labels.
+const MAX_NAME: usize = 63;
+/// Most rules in shadow mode.
+const MAX_SHADOWS: usize = 32;
+const GUARD_KEYS: [&str; 3] = ["name", "when", "ceiling"];
+const RULE_KEYS: [&str; 14] = [
+    "name", "when", "drop", "keep", "sample", "first", "limit", "dedup", "target", "budget", "floor", "mode",
+    "until", "reason",
+];

@@ -1,0 +1,196 @@
+//! What outlives the filter: open counts, budgets, and the summary of which nobody knows yet whether it arrived.
+//!
+//! One JSON object a line, and a last line that counts them: a file that was cut off is refused as a whole. Keys are given up:
+//! what was open on them comes back as the rule's `other`. The file is written with every tick on which something
+//! changed, so a kill repeats or loses the counts of one tick.
+
+use crate::engine::Engine;
+use crate::json::{self, Level, Value, push_string};
+use crate::metrics::{Metric, Stage};
+use crate::policy::Open;
+use crate::time::EventTime;
+use std::fmt;
+
+/// Why a saved state was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SavedError {
+    /// The first line is not that of this version.
+    Version,
+    /// The last line is missing or counts other lines.
+    CutOff,
+    /// This line, counted from 1, is none of ours.
+    Line(usize),
+}
+
+impl fmt::Display for SavedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SavedError::Version => write!(f, "read saved state: its first line is not that of this version"),
+            SavedError::CutOff => write!(f, "read saved state: it was cut off"),
+            SavedError::Line(line) => write!(f, "read saved state: line {line} is none of ours"),
+        }
+    }
+}
+
+impl std::error::Error for SavedError {}
+
+/// A line that was read.
+enum Saved {
+    Summary(Vec<u8>),
+    Account { name: String, stage: Stage, open: Open, span: Option<(EventTime, EventTime)> },
+    Spent { name: String, key: u64, label: String, day: u32, bytes: u64 },
+}
+
+impl Engine {
+    /// The state as text when it has changed since the last time.
+    pub fn state_to_save(&mut self) -> Option<String> {
+        if !std::mem::take(&mut self.is_changed) {
+            return None;
+        }
+        let mut text = format!("{FIRST}\n").into_bytes();
+        if let Some(summary) = &self.summaries.unconfirmed {
+            text.extend_from_slice(b"{\"summary\":");
+            push_string(&mut text, summary);
+            text.extend_from_slice(b"}\n");
+        }
+        for (row, (account, count)) in self.accounts.iter().zip(self.counters.rules()).enumerate() {
+            let mut open = account.open();
+            for (state, _) in self.states.iter_mut().zip(&self.rows).filter(|(_, other)| **other == row) {
+                open.add(state.open());
+            }
+            if open.records == 0 {
+                continue;
+            }
+            let line = format!(
+                "{{\"account\":\"{}\",\"stage\":\"{}\",\"records\":{},\"bytes\":{}",
+                count.name,
+                count.stage.name(),
+                open.records,
+                open.bytes
+            );
+            text.extend_from_slice(line.as_bytes());
+            if let Some((first, last)) = account.span {
+                let span = format!(",\"first\":{},\"last\":{}", first.as_nanos(), last.as_nanos());
+                text.extend_from_slice(span.as_bytes());
+            }
+            text.extend_from_slice(b"}\n");
+        }
+        let all = self.rules.guards.iter().chain(&self.rules.rules);
+        for (rule, state) in all.zip(&self.states) {
+            for (key, label, day, bytes) in state.spent() {
+                let line = format!("{{\"spent\":\"{}\",\"key\":\"{key:016x}\",\"label\":", rule.name);
+                text.extend_from_slice(line.as_bytes());
+                push_string(&mut text, label.as_bytes());
+                text.extend_from_slice(format!(",\"day\":{day},\"bytes\":{bytes}}}\n").as_bytes());
+            }
+        }
+        let lines = text.iter().filter(|byte| **byte == b'\n').count();
+        text.extend_from_slice(format!("{{\"lines\":{lines}}}\n").as_bytes());
+        String::from_utf8(text).ok()
+    }
+
+    /// Says that what [`Engine::state_to_save`] gave could not be written.
+    pub fn state_not_saved(&mut self) {
+        self.is_changed = true;
+    }
+
+    /// Takes up a saved state. Called once, when the rules are in force.
+    ///
+    /// # Errors
+    /// [`SavedError`] for a text that is not whole, or not of this version; nothing is taken from it then.
+    pub fn restore(&mut self, text: &str) -> Result<(), SavedError> {
+        for saved in read(text)? {
+            match saved {
+                Saved::Summary(summary) => {
+                    self.summaries.unconfirmed = Some(summary);
+                    self.summaries.is_unsent = true;
+                }
+                Saved::Account { name, stage, open, span } => {
+                    let row = self.counters.row(&name, stage);
+                    self.accounts.resize_with(self.counters.rules().len(), Default::default);
+                    if let Some(account) = self.accounts.get_mut(row) {
+                        account.take_over("", open);
+                        for time in span.iter().flat_map(|(first, last)| [*first, *last]) {
+                            account.note(time);
+                        }
+                    }
+                    self.counters.add(Metric::Restored, open.records);
+                }
+                Saved::Spent { name, key, label, day, bytes } => {
+                    let all = self.rules.guards.iter().chain(&self.rules.rules);
+                    let at = all.into_iter().position(|rule| *rule.name == *name);
+                    if let Some(state) = at.and_then(|at| self.states.get_mut(at)) {
+                        state.put_spent(key, &label, day, bytes, &mut self.slots);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read(text: &str) -> Result<Vec<Saved>, SavedError> {
+    let mut lines = text.lines();
+    if lines.next() != Some(FIRST) {
+        return Err(SavedError::Version);
+    }
+    let mut saved = Vec::new();
+    for (index, line) in lines.enumerate() {
+        let number = index.saturating_add(2);
+        if let Some(count) = whole(line, "lines") {
+            let is_whole = count == number.saturating_sub(1) as u64 && text.ends_with('\n');
+            return if is_whole { Ok(saved) } else { Err(SavedError::CutOff) };
+        }
+        // Half a line is the end of what was written, whatever stands in it.
+        let is_last = text.lines().count() == number;
+        saved.push(entry(line).ok_or(if is_last { SavedError::CutOff } else { SavedError::Line(number) })?);
+    }
+    Err(SavedError::CutOff)
+}
+
+fn entry(line: &str) -> Option<Saved> {
+    if !line.ends_with('}') {
+        return None;
+    }
+    let string = |key: &str| match value(line, key)? {
+        Value::String(content) => String::from_utf8(json::unescape(content)).ok(),
+        _ => None,
+    };
+    if let Some(summary) = string("summary") {
+        return Some(Saved::Summary(summary.into_bytes()));
+    }
+    if let Some(name) = string("account") {
+        let stage = string("stage")?;
+        let stage =
+            [Stage::Guard, Stage::Rule, Stage::Outcome].into_iter().find(|known| known.name() == stage)?;
+        let open = Open { records: whole(line, "records")?, bytes: whole(line, "bytes")? };
+        let time = |key: &str| {
+            let nanos = whole(line, key)?;
+            let sec = u32::try_from(nanos / SECOND).ok()?;
+            Some(EventTime { sec, nsec: u32::try_from(nanos % SECOND).ok()? })
+        };
+        let span = time("first").zip(time("last"));
+        return Some(Saved::Account { name, stage, open, span });
+    }
+    Some(Saved::Spent {
+        name: string("spent")?,
+        key: u64::from_str_radix(&string("key")?, 16).ok()?,
+        label: string("label")?,
+        day: u32::try_from(whole(line, "day")?).ok()?,
+        bytes: whole(line, "bytes")?,
+    })
+}
+
+fn whole(line: &str, key: &str) -> Option<u64> {
+    match value(line, key)? {
+        Value::Scalar(text) => std::str::from_utf8(text).ok()?.parse().ok(),
+        _ => None,
+    }
+}
+
+fn value<'l>(line: &'l str, key: &str) -> Option<Value<'l>> {
+    json::lookup(line.as_bytes(), Level::Plain, &[Box::from(key)])
+}
+
+const FIRST: &str = "{\"nodesieve_state\":1}";
+const SECOND: u64 = 1_000_000_000;

@@ -1,0 +1,178 @@
+//! Summaries: records of our own that say what was dropped, so that nothing is missing from the sum.
+//!
+//! One at most for each tick. It carries the instance of the filter and a number that goes up, so that a second copy (Firehose
+//! delivers at least once, and a restart sends the last one again when nobody knows whether it arrived) can be told from
+//! a second summary. What does not fit into one record waits for the next tick.
+
+use crate::engine::{Answer, Engine};
+use crate::json::{self, Level, Value, push_string};
+use crate::metrics::Metric;
+use crate::policy::{Account, Open};
+use crate::time::{EventTime, Now};
+
+/// What is known about the summaries so far.
+#[derive(Debug, Default)]
+pub(super) struct Summaries {
+    /// Of this filter from its start to its end.
+    pub(super) instance: u64,
+    sequence: u64,
+    /// When the last one was due.
+    last: Option<Now>,
+    /// The last one, until the next tick shows that the host has taken it.
+    pub(super) unconfirmed: Option<Vec<u8>>,
+    /// Whether that one comes from before the start and is to be sent again.
+    pub(super) is_unsent: bool,
+    /// Whether some rules had no room in the last one.
+    is_partial: bool,
+}
+
+impl Engine {
+    /// Takes a record of the tick input, which is not counted. The answer is a summary when one is due and there is
+    /// something to sum up, else [`Answer::Drop`]. `text` may hold the `node`'s name.
+    pub fn tick(&mut self, text: &[u8], now: Now, out: &mut Vec<u8>) -> Answer {
+        out.clear();
+        let summaries = &mut self.summaries;
+        if let (true, Some(unsent)) = (std::mem::take(&mut summaries.is_unsent), &summaries.unconfirmed) {
+            out.extend_from_slice(unsent);
+            return Answer::Keep;
+        }
+        self.is_changed |= summaries.unconfirmed.take().is_some();
+        let Some(every) = self.rules.summary else { return Answer::Drop };
+        let from = *summaries.last.get_or_insert(now);
+        let is_due = now.since(from).is_none_or(|past| past >= every);
+        if !is_due && !summaries.is_partial {
+            return Answer::Drop;
+        }
+        summaries.last = Some(now);
+        let node = match json::lookup(text, Level::Plain, &[Box::from("node")]) {
+            Some(Value::String(name)) => json::unescape(name),
+            _ => Vec::new(),
+        };
+        if !self.summarise(&node, (from, now), out) {
+            return Answer::Drop;
+        }
+        self.is_changed = true;
+        self.counters.add(Metric::Summaries, 1);
+        self.summaries.unconfirmed = Some(out.clone());
+        Answer::Keep
+    }
+
+    /// Writes what is open into a summary and closes the accounts; whether there was anything.
+    fn summarise(&mut self, node: &[u8], (from, to): (Now, Now), out: &mut Vec<u8>) -> bool {
+        let Engine { rules, states, rows, accounts, counters, summaries, .. } = self;
+        for (state, row) in states.iter_mut().zip(rows.iter()) {
+            if let Some(account) = accounts.get_mut(*row) {
+                state.report(account);
+            }
+        }
+        let all = rules.guards.iter().chain(&rules.rules);
+        let reason = |row: usize| {
+            let mut pairs = all.clone().zip(rows.iter());
+            pairs.find(|(_, other)| **other == row).and_then(|(rule, _)| rule.reason.as_deref())
+        };
+        let mut sum = Open::default();
+        let mut entries = Vec::new();
+        summaries.is_partial = false;
+        for (row, (account, count)) in accounts.iter_mut().zip(counters.rules()).enumerate() {
+            let open = account.open();
+            if open.records == 0 {
+                continue;
+            }
+            let mut whole =
+                format!("{{\"rule\":\"{}\",\"stage\":\"{}\"", count.name, count.stage.name()).into_bytes();
+            if let Some(reason) = reason(row) {
+                member(&mut whole, "reason", reason.as_bytes());
+            }
+            let mut short = whole.clone();
+            describe(account, open, TOP, &mut whole);
+            let room = rules.max_entries_bytes();
+            let mut entry = whole;
+            if entries.len().saturating_add(entry.len()) > room && entries.is_empty() {
+                describe(account, open, 0, &mut short);
+                entry = short;
+            }
+            if entries.len().saturating_add(entry.len()) > room && !entries.is_empty() {
+                summaries.is_partial = true;
+                break;
+            }
+            if !entries.is_empty() {
+                entries.push(b',');
+            }
+            entries.append(&mut entry);
+            sum.add(open);
+            account.close();
+        }
+        if sum.records == 0 {
+            return false;
+        }
+        summaries.sequence = summaries.sequence.saturating_add(1);
+        out.extend_from_slice(b"{\"nodesieve\":{\"summary\":true");
+        member(out, "node", node);
+        out.extend_from_slice(
+            format!(
+                ",\"instance\":\"{:016x}\",\"sequence\":{},\"from\":\"{}\",\"to\":\"{}\",\"dropped\":{},\"bytes\":{},\"rules\":[",
+                summaries.instance,
+                summaries.sequence,
+                instant(from),
+                instant(to),
+                sum.records,
+                sum.bytes
+            )
+            .as_bytes(),
+        );
+        out.append(&mut entries);
+        out.extend_from_slice(b"]}}");
+        counters.add(Metric::Summarised, sum.records);
+        true
+    }
+}
+
+/// The numbers of an account, behind its name. With `top` 0 only those that are always small.
+fn describe(account: &Account, open: Open, top: usize, into: &mut Vec<u8>) {
+    into.extend_from_slice(format!(",\"dropped\":{},\"bytes\":{}", open.records, open.bytes).as_bytes());
+    if let Some((first, last)) = account.span {
+        member(into, "first", first.to_rfc3339().as_bytes());
+        member(into, "last", last.to_rfc3339().as_bytes());
+    }
+    let keys = account.top(top);
+    if !keys.is_empty() {
+        let mut other = open.records;
+        into.extend_from_slice(b",\"keys\":[");
+        for (index, (label, open)) in keys.iter().enumerate() {
+            into.extend_from_slice(if index == 0 { b"{\"key\":" } else { b",{\"key\":" });
+            push_string(into, label.as_bytes());
+            into.extend_from_slice(format!(",\"dropped\":{}}}", open.records).as_bytes());
+            other = other.saturating_sub(open.records);
+        }
+        into.extend_from_slice(format!("],\"other\":{other}").as_bytes());
+    }
+    if let (Some(example), true) = (&account.example, top > 0) {
+        member(into, "example", example.as_bytes());
+    }
+    into.push(b'}');
+}
+
+fn member(into: &mut Vec<u8>, key: &str, value: &[u8]) {
+    into.extend_from_slice(b",\"");
+    into.extend_from_slice(key.as_bytes());
+    into.extend_from_slice(b"\":");
+    push_string(into, value);
+}
+
+fn instant(now: Now) -> String {
+    let sec = u32::try_from(now.seconds()).unwrap_or(u32::MAX);
+    let nsec = u32::try_from(now.0 % 1_000_000_000).unwrap_or_default();
+    EventTime { sec, nsec }.to_rfc3339()
+}
+
+impl crate::config::RuleFile {
+    /// How many bytes of a summary may be about rules: the rest is at most what a node's name and the numbers take.
+    fn max_entries_bytes(&self) -> usize {
+        self.input.max_record.saturating_sub(HEAD)
+    }
+}
+
+/// Keys of a rule that are named; all others are one number.
+const TOP: usize = 20;
+/// Bytes around the rules: the numbers and a name of 253 characters.
+const HEAD: usize = 600;

@@ -1,0 +1,97 @@
+//! A goal and the keys it is shared among: [`Goal`] decides, [`Keyed`] remembers.
+//!
+//! Late records have a goal and keys of their own, whose clock is the latest of their times: a backlog of two hours is thinned
+//! out to what two hours would have given.
+
+use crate::config::model;
+use crate::policy::Shared;
+use crate::policy::goal::{Estimate, Goal};
+use crate::policy::keyed::{Counted, Forgettable, KeyText, Keyed, Seat};
+use crate::policy::moment::Moment;
+
+/// A goal for records in time, and one for late ones as soon as there are any.
+#[derive(Debug)]
+pub(crate) struct Target {
+    in_time: Aim,
+    late: Option<Box<Aim>>,
+}
+
+#[derive(Debug)]
+struct Aim {
+    goal: Goal,
+    keys: Keyed<Estimate>,
+    clock: u64,
+}
+
+impl Target {
+    pub(crate) fn new(settings: &model::Target, most: usize) -> Target {
+        Target { in_time: Aim::new(settings, most), late: None }
+    }
+
+    /// Decides a record. `floor` may keep what the goal would not, if it can take room: it is told what the goal said and
+    /// how to ask.
+    pub(crate) fn decide(
+        &mut self,
+        settings: &model::Target,
+        key: KeyText<'_>,
+        moment: &Moment,
+        (bytes, holds): (u64, bool),
+        shared: &mut Shared<'_>,
+        floor: impl FnOnce(&mut Shared<'_>, bool, &mut dyn FnMut() -> bool) -> bool,
+    ) -> Counted {
+        let most = self.in_time.keys.most();
+        let aim = if moment.is_late {
+            self.late.get_or_insert_with(|| Box::new(Aim::new(settings, most)))
+        } else {
+            &mut self.in_time
+        };
+        // Late times go to and fro between files; the latest of them is a clock.
+        aim.clock = if moment.is_late { aim.clock.max(moment.event) } else { moment.now };
+        let (now, goal) = (aim.clock, &mut aim.goal);
+        if goal.is_due(now) {
+            goal.roll(now, aim.keys.states());
+            aim.keys.forget_idle(&(), now, shared.slots, shared.account);
+        }
+        let seat = aim.keys.admit(key, &(), moment, shared.slots, shared.account);
+        aim.keys.decide(seat, bytes, holds, |estimate| {
+            let estimate = (seat == Seat::Own).then_some(estimate);
+            let kept = goal.offer(key.hash, estimate, now, shared.random.f64());
+            floor(shared, kept, &mut || goal.admit_floor(now))
+        })
+    }
+
+    /// A line that goes with one that was decided.
+    pub(crate) fn follow(&mut self, hash: u64, kept: bool, moment: &Moment) {
+        let aim = match &mut self.late {
+            Some(late) if moment.is_late => late,
+            _ => &mut self.in_time,
+        };
+        let (estimate, seat) = aim.keys.known(hash);
+        aim.goal.follow(hash, (seat == Seat::Own).then_some(estimate), aim.clock, kept);
+    }
+
+    /// Everything that remembers keys.
+    pub(crate) fn keys(&mut self) -> impl Iterator<Item = &mut Keyed<Estimate>> {
+        [Some(&mut self.in_time), self.late.as_deref_mut()].into_iter().flatten().map(|aim| &mut aim.keys)
+    }
+
+    pub(crate) fn slots(&self) -> usize {
+        let late = self.late.as_ref().map_or(0, |aim| aim.keys.slots());
+        self.in_time.keys.slots().saturating_add(late)
+    }
+}
+
+impl Aim {
+    fn new(settings: &model::Target, most: usize) -> Aim {
+        let interval = u64::try_from(settings.interval.as_nanos()).unwrap_or(u64::MAX);
+        Aim { goal: Goal::new(settings.rate.per_second(), interval), keys: Keyed::new(most), clock: 0 }
+    }
+}
+
+impl Forgettable for Estimate {
+    type Settings = ();
+
+    fn is_idle(&self, (): &(), _: u64, _: Option<u64>) -> bool {
+        Estimate::is_idle(self)
+    }
+}

@@ -1,0 +1,123 @@
+//! Windows that start with their first record: for `first`, `dedup` and floors.
+//!
+//! Tumbling, and not aligned to the clock: a key that is quiet has none open, so its next record is the first of a new
+//! one. A clock that goes back keeps the window open for its length from then on.
+
+use crate::config::model::First;
+use crate::policy::keyed::Forgettable;
+
+/// A key's window, for records in time and for late ones.
+pub(crate) type Windows = [Window; 2];
+
+/// A window and what it has seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Window {
+    /// When it started; 0 when there is none.
+    start: u64,
+    seen: u64,
+}
+
+impl Window {
+    /// Counts a record; whether it is the first of a window of length `per`, in nanoseconds.
+    pub(crate) fn enter(&mut self, now: u64, per: u64) -> bool {
+        let is_new = self.is_over(now, per);
+        if is_new {
+            self.seen = 0;
+        }
+        if is_new || now < self.start {
+            self.start = now.max(1);
+        }
+        self.seen = self.seen.saturating_add(1);
+        is_new
+    }
+
+    /// As [`Window::enter`]; whether the record is one of those that `first` keeps.
+    pub(crate) fn admits(&mut self, first: &First, now: u64, per: u64) -> bool {
+        self.enter(now, per);
+        match self.seen.checked_sub(u64::from(first.n)) {
+            None | Some(0) => true,
+            Some(beyond) => first.then.is_some_and(|then| beyond % then == 0),
+        }
+    }
+
+    /// Starts a window now, whatever was before.
+    pub(crate) fn restart(&mut self, now: u64) {
+        *self = Window { start: now.max(1), seen: 1 };
+    }
+
+    /// Whether no window is open.
+    pub(crate) fn is_over(&self, now: u64, per: u64) -> bool {
+        self.start == 0 || now >= self.start.saturating_add(per)
+    }
+}
+
+impl Forgettable for Windows {
+    /// The length, in nanoseconds.
+    type Settings = u64;
+
+    fn is_idle(&self, per: &u64, now: u64, late: Option<u64>) -> bool {
+        let [in_time, of_late] = self;
+        in_time.is_over(now, *per) && late.is_none_or(|late| of_late.is_over(late, *per))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::model::Key;
+    use proptest::prelude::*;
+    use std::num::NonZeroU64;
+    use std::time::Duration;
+
+    fn first(n: u32, then: u64) -> First {
+        First { n, per: Duration::from_secs(10), then: NonZeroU64::new(then), by: Key::default() }
+    }
+
+    fn kept(first: &First, records: u64) -> u64 {
+        let mut window = Window::default();
+        (0..records).filter(|_| window.admits(first, 5, 100)).count() as u64
+    }
+
+    #[test]
+    fn the_first_and_then_one_in_so_many() {
+        for (records, expected) in [(100, 100), (199, 100), (200, 101), (1000, 109)] {
+            assert_eq!(kept(&first(100, 100), records), expected, "{records}");
+        }
+        assert_eq!(kept(&first(3, 0), 1000), 3);
+    }
+
+    #[test]
+    fn a_window_ends_exactly_when_it_is_over() {
+        let mut window = Window::default();
+        assert!(window.enter(50, 100));
+        assert!(!window.enter(149, 100));
+        assert!(window.enter(150, 100));
+        assert!(!window.enter(20, 100), "a clock that goes back opens none");
+        assert!(!window.enter(119, 100));
+        assert!(window.enter(120, 100));
+    }
+
+    #[test]
+    fn a_window_may_start_at_time_zero() {
+        let mut window = Window::default();
+        assert!(window.enter(0, 100));
+        assert!(!window.enter(0, 100));
+    }
+
+    proptest! {
+        #[test]
+        fn kept_of_a_window_is_the_closed_form(n in 1u32..200, then in 0u64..50, records in 0u64..2000) {
+            let beyond = records.saturating_sub(u64::from(n));
+            let expected = records.min(u64::from(n)) + beyond.checked_div(then).unwrap_or(0);
+            prop_assert_eq!(kept(&first(n, then), records), expected);
+        }
+
+        #[test]
+        fn a_permanent_repeater_gives_one_record_a_window(gap in 1u64..50, per in 1u64..500) {
+            let mut window = Window::default();
+            let times: Vec<u64> = (0..2000).map(|n| 1 + n * gap).filter(|now| window.enter(*now, per)).collect();
+            let expected = per.div_ceil(gap) * gap;
+            prop_assert!(times.windows(2).all(|pair| pair[1] - pair[0] == expected));
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Runs the tests that a rule file brings along: through the whole engine, with a clock, a seed and pods of their own.
+//!
+//! Every test starts with nothing remembered, at an instant before every `until` unless it names one: a file that is right
+//! today does not break when a rule's time is over. The work is bounded when the file is read.
+
+use crate::config::model::{Action, Rule};
+use crate::config::{Expect, Kept, NUMBER, RANDOM_ID, RuleFile, Subject, Trial};
+use crate::diag::{Code, Diagnostic};
+use crate::engine::{Answer, Engine, Fault, Input, StepResult, Why};
+use crate::pods::{PodSource, Unavailable};
+use crate::time::{EventTime, Now};
+
+/// What is wrong with the tests of a file: one diagnostic for each that does not hold.
+pub fn run(rules: &RuleFile, trials: &[Trial]) -> Vec<Diagnostic> {
+    trials.iter().filter_map(|trial| attempt(rules, trial).err()).collect()
+}
+
+fn attempt(rules: &RuleFile, trial: &Trial) -> Result<(), Diagnostic> {
+    let fails = |message: String| Diagnostic::new(Code::Test, trial.span.clone(), message);
+    let first = u64::try_from(trial.at.unwrap_or_else(|| instant(rules, trial))).unwrap_or_default();
+    let first = first.saturating_mul(SECOND);
+    let mut pods = OnePod(trial.pod.as_ref().and_then(|pod| {
+        let mut pod = pod.clone();
+        let started = first.saturating_sub(u64::try_from(trial.age.as_nanos()).unwrap_or(u64::MAX)) / SECOND;
+        for container in &mut pod.containers {
+            container.started = i64::try_from(started).ok();
+        }
+        pod.encode().ok()
+    }));
+    let every = u64::try_from(trial.every.as_nanos()).unwrap_or(u64::MAX);
+    let mut engine = Engine::new(rules.clone(), SEED);
+    let mut ids = fastrand::Rng::with_seed(SEED);
+    let mut out = Vec::new();
+    let mut kept = 0u32;
+    for n in 0..trial.times {
+        let now = first.saturating_add(every.saturating_mul(u64::from(n)));
+        let text = filled(&trial.text, n, &mut ids);
+        let time = EventTime {
+            sec: u32::try_from(now / SECOND).unwrap_or(u32::MAX),
+            nsec: u32::try_from(now % SECOND).unwrap_or_default(),
+        };
+        let input = Input { tag: trial.tag.as_bytes(), time, text: text.as_bytes() };
+        let (answer, verdict) = engine.filter(input, Now(now), &mut pods, &mut out);
+        kept = kept.saturating_add(u32::from(answer != Answer::Drop));
+        let which = if trial.times > 1 { format!(" (repetition {n})") } else { String::new() };
+        if let Some(wanted) = &trial.expect.subject
+            && !is_subject(rules, verdict.why, wanted)
+        {
+            let message =
+                format!("{} should decide this, {} does{which}", name(wanted), decider(rules, verdict.why));
+            let mistake = fails(message);
+            return Err(match why_not(&mut engine, input, Now(now), &mut pods, wanted) {
+                Some(help) => mistake.with_help(help),
+                None => mistake,
+            });
+        }
+        if let Some(action) = trial.expect.action
+            && action != verdict.action
+        {
+            let (wanted, found) = match action {
+                Action::Keep => ("kept", "drops"),
+                Action::Drop => ("dropped", "keeps"),
+            };
+            let decider = decider(rules, verdict.why);
+            return Err(fails(format!("this should be {wanted}, {decider} {found} it{which}")));
+        }
+    }
+    check_kept(&trial.expect, kept, trial.times).map_err(fails)
+}
+
+fn check_kept(expect: &Expect, kept: u32, times: u32) -> Result<(), String> {
+    match expect.kept {
+        Some(Kept::Exactly(count)) if count != kept => {
+            Err(format!("{count} of {times} should be kept, {kept} are"))
+        }
+        Some(Kept::Share { share, z }) => {
+            let n = f64::from(times);
+            let allowed = z * (n * share * (1.0 - share)).sqrt();
+            let (low, high) = ((n * share - allowed).ceil().max(0.0), (n * share + allowed).floor().min(n));
+            if (low..=high).contains(&f64::from(kept)) {
+                Ok(())
+            } else {
+                Err(format!("{low} to {high} of {times} should be kept, {kept} are"))
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Before the end of every rule, and long enough before the next for all repetitions.
+fn instant(rules: &RuleFile, trial: &Trial) -> i64 {
+    let first_end = rules.guards.iter().chain(&rules.rules).filter_map(|rule| rule.until).min();
+    let lasts = trial.every.as_secs().saturating_mul(u64::from(trial.times)).saturating_add(DAY);
+    let before = |end: i64| end.saturating_sub(i64::try_from(lasts).unwrap_or(i64::MAX)).max(0);
+    first_end.map_or(USUALLY, |end| before(end).min(USUALLY))
+}
+
+/// The record with its placeholders filled in.
+fn filled(text: &str, n: u32, ids: &mut fastrand::Rng) -> String {
+    if !text.contains('$') {
+        return text.to_owned();
+    }
+    let id = format!("{:032x}", ids.u128(..));
+    text.replace(RANDOM_ID, &id).replace(NUMBER, &n.to_string())
+}
+
+fn is_subject(rules: &RuleFile, why: Why, wanted: &Subject) -> bool {
+    let is = |rule: Option<&Rule>, name: &str| rule.is_some_and(|rule| *rule.name == *name);
+    match (wanted, why) {
+        (Subject::Guard(name), Why::Guard(at)) => is(rules.guards.get(at), name),
+        (Subject::Rule(name), Why::Rule(at)) => is(rules.rules.get(at), name),
+        (Subject::Rule(name), Why::NoMatch) => **name == *"none",
+        (Subject::Rule(name), Why::Unknown) => **name == *"unknown",
+        (Subject::Rule(name), Why::Exclude) => **name == *"exclude",
+        _ => false,
+    }
+}
+
+fn name(subject: &Subject) -> String {
+    match subject {
+        Subject::Guard(name) => format!("guard `{name}`"),
+        Subject::Rule(name) => match &**name {
+            "none" => "no rule".into(),
+            "unknown" => "missing metadata".into(),
+            "exclude" => "an annotation".into(),
+            name => format!("rule `{name}`"),
+        },
+    }
+}
+
+fn decider(rules: &RuleFile, why: Why) -> String {
+    let named = |rule: Option<&Rule>| rule.map(|rule| rule.name.clone()).unwrap_or_default();
+    name(&match why {
+        Why::Guard(at) => Subject::Guard(named(rules.guards.get(at))),
+        Why::Rule(at) => Subject::Rule(named(rules.rules.get(at))),
+        Why::NoMatch => Subject::Rule("none".into()),
+        Why::Unknown => Subject::Rule("unknown".into()),
+        Why::Exclude => Subject::Rule("exclude".into()),
+        Why::Fault(Fault::Utf8 | Fault::Record | Fault::Depth) => {
+            return "nothing (the record cannot be read)".into();
+        }
+    })
+}
+
+/// Why the wanted guard or rule does not apply.
+fn why_not(
+    engine: &mut Engine,
+    input: Input<'_>,
+    now: Now,
+    pods: &mut OnePod,
+    wanted: &Subject,
+) -> Option<String> {
+    let (Subject::Guard(name) | Subject::Rule(name)) = wanted;
+    let explained = engine.explain(input, now, pods).ok()?;
+    let step = explained.steps.into_iter().find(|step| step.name == *name)?;
+    let detail = step.detail.map(|detail| format!(": {detail}")).unwrap_or_default();
+    Some(match step.result {
+        StepResult::Failed(key) => format!("`{key}` of `{name}` does not hold{detail}"),
+        StepResult::Unknown(key) => format!("`{key}` of `{name}` cannot be known{detail}"),
+        StepResult::Over => {
+            format!("the time of `{name}` is over; set `at` to an instant before its `until`")
+        }
+        StepResult::Matched | StepResult::Shadow => return None,
+    })
+}
+
+struct OnePod(Option<Vec<u8>>);
+
+impl PodSource for OnePod {
+    fn read(&mut self, _: &str, into: &mut Vec<u8>) -> Result<(), Unavailable> {
+        into.extend_from_slice(self.0.as_ref().ok_or(Unavailable::Missing)?);
+        Ok(())
+    }
+}
+
+const SECOND: u64 = 1_000_000_000;
+const DAY: u64 = 86_400;
+/// 2026-01-01T00:00:00Z.
+const USUALLY: i64 = 1_767_225_600;
+/// One seed for ever: a test that holds does so everywhere.
+const SEED: u64 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load;
+
+    /// The messages of the tests that do not hold.
+    fn failures(source: &str) -> Vec<String> {
+        let loaded = load(source).unwrap();
+        let found = run(&loaded.rules, &loaded.trials);
+        found
+            .into_iter()
+            .map(|one| [Some(one.message), one.help].into_iter().flatten().collect::<Vec<_>>().join("; "))
+            .collect()
+    }
+
+    const RULES: &str = "version: 1\n\
+        guards: [{ name: errors, when: { severity: '>=error' } }, { name: fresh, when: { container_age: '<60s' } }]\n\
+        rules:\n\
+        - { name: probes, when: { labels: 'app in (api)', message: healthz }, drop: {}, until: 2027-01-01T00:00:00Z }\n\
+        - { name: tenth, when: { namespace: shop }, sample: { rate: 0.1, by: trace_id } }\n\
+        - { name: few, when: { namespace: few }, first: { n: 2, per: 10s, then: 1/4 } }\n\
+        tests:\n";
+
+    #[track_caller]
+    fn check(test: &str, expected: &[&str]) {
+        assert_eq!(failures(&format!("{RULES}- {test}\n")), expected);
+    }
+
+    #[test]
+    fn what_holds_says_nothing() {
+        check(
+            "{ record: { log: GET /healthz, kubernetes: { labels: { app: api } } }, expect: { rule: probes, action: drop } }",
+            &[],
+        );
+        check("{ record: { log: GET /healthz }, expect: { rule: none, action: keep } }", &[]);
+        check("{ record: { log: 'ERROR x' }, expect: { guard: errors } }", &[]);
+        check("{ record: { log: hello }, age: 10s, expect: { guard: fresh } }", &[]);
+        check("{ record: { log: GET /healthz }, metadata: missing, expect: { rule: unknown } }", &[]);
+        check(
+            "{ record: { trace_id: $rand128, log: hi, kubernetes: { namespace_name: shop } }, repeat: { n: 10000, every: 1ms }, expect: { rule: tenth, kept: 0.10 } }",
+            &[],
+        );
+        check(
+            "{ record: { log: 'x $n', kubernetes: { namespace_name: few } }, repeat: { n: 22, every: 1ms }, expect: { kept: 7 } }",
+            &[],
+        );
+    }
+
+    #[test]
+    fn what_does_not_hold_says_why() {
+        check(
+            "{ record: { log: GET /health, kubernetes: { labels: { app: api } } }, expect: { rule: probes } }",
+            &[
+                "rule `probes` should decide this, no rule does; `message` of `probes` does not hold: \"healthz\" does not occur",
+            ],
+        );
+        check(
+            "{ record: { log: hello }, expect: { action: drop } }",
+            &["this should be dropped, no rule keeps it"],
+        );
+        check(
+            "{ record: { log: hello, kubernetes: { namespace_name: few } }, repeat: { n: 20 }, expect: { kept: 3 } }",
+            &["3 of 20 should be kept, 6 are"],
+        );
+        check(
+            "{ record: { log: hello, kubernetes: { namespace_name: few } }, repeat: { n: 20 }, expect: { kept: 0.9, z: 1 } }",
+            &["17 to 19 of 20 should be kept, 6 are"],
+        );
+        check(
+            "{ record: { log: hello, kubernetes: { namespace_name: few } }, repeat: { n: 20 }, expect: { action: keep } }",
+            &["this should be kept, rule `few` drops it (repetition 2)"],
+        );
+    }
+
+    #[test]
+    fn a_rule_whose_time_is_over_is_tested_in_its_time() {
+        let record = "record: { log: GET /healthz, kubernetes: { labels: { app: api } } }";
+        check(&format!("{{ {record}, expect: {{ rule: probes }} }}"), &[]);
+        check(
+            &format!("{{ {record}, at: 2027-01-02T00:00:00Z, expect: {{ rule: probes }} }}"),
+            &[
+                "rule `probes` should decide this, no rule does; the time of `probes` is over; set `at` to an instant before its `until`",
+            ],
+        );
+        let old = RULES.replace("2027-01-01", "1999-01-01");
+        assert_eq!(failures(&format!("{old}- {{ {record}, expect: {{ rule: probes }} }}\n")), [""; 0]);
+    }
+}

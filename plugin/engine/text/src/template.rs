@@ -1,0 +1,212 @@
+//! The template of a line: what stays of its text when everything variable is taken out, as a 64-bit key.
+//!
+//! Lines of the same shape share a key, so that they can be counted, summed up and thinned out together. Programs that
+//! find templates by comparing lines give each node its own answer, and another one after a restart. **The rule kept
+//! here:** a key depends on the logged text alone, is the same on every node and stays so for ever (XXH3 of the masked
+//! text). Nothing is learned. A change of any rule below changes keys; the tests pin some.
+//!
+//! Text is read as pieces: the longest runs of ASCII letters and digits. These become `<*>`:
+//!
+//! | what | example | becomes |
+//! |---|---|---|
+//! | digits; the sign behind a blank, `=`, `,`, `:` or an opening bracket; `%` or `µs` behind | `rows=-42 40%` | `rows=<*>` |
+//! | digits and at most four letters behind | `12ms 3.5GB 014Z 1e-9` | `<*>` |
+//! | letters `a` to `f` and digits; `0x` and such | `fe22b29e 0xdead` | `<*>` |
+//! | any piece with two or more runs of digits | `x2v9k 20T10` | `<*>` |
+//! | the digits of any other piece | `http2 user42 k8s v1.9` | `http<*> user<*> k<*>s v<*>` |
+//! | behind letters or digits and a `-`, 5 or more consonants in lower case, or 3 or more and a number: Kubernetes' random names have no vowels | `web-xkvqz web-hvrz9` | `web-<*>` |
+//! | UUIDs and IPv6 addresses as a whole | `fe80::abcd` | `<*>` |
+//! | `Nov`, `Fri` before 1 or 2 of blank `,` `/` `-` and a digit or another such name | `Fri Nov 20` | `<*>` |
+//! | quoted strings; the quote does not stand behind a letter or digit, `'` also ends before none | `"GET /" don't` | `<*> don't` |
+//! | values in a row with 1 to 3 of blank `,` `;` `:` `.` `/` `-` `+` `_` or a bar between: lists, addresses, times | `10:00:00,123 [1, 2]` | `<*> [<*>]` |
+//!
+//! Kept are the letter of klog's `E1123 10:00:00`, a level, and the words of a quoted string behind `msg=`, `message=`
+//! or `event=`, or behind klog's header: there the quotes hold the message. A quote behind a backslash or without its
+//! partner is a character like others.
+//!
+//! Blanks count as one, at both ends as none; ANSI colours are skipped. Read are at most 2048 bytes and the first line
+//! that is not blank; of the masked text the first 1024 bytes count, so that a cut through values of different lengths is
+//! rarely seen. A quoted string that the cut leaves open ends there.
+//!
+//! A line that is a JSON object is known by its message (the first string of `message`, `msg`, `event`, `log`), its
+//! level (the first string of at most 16 bytes, or pino number, of `level`, `severity`, `lvl`) and the set of its keys, all
+//! masked in the same way. Of more than 256 keys the first 256 count.
+
+use crate::json::{self, Level, Outline, Value, push_string};
+use crate::line::Line;
+use crate::swar;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+mod mask;
+mod shape;
+use mask::{is_constant, mask_into};
+
+/// 64-bit key of a line's template.
+pub fn template(line: &Line<'_>) -> u64 {
+    let Some(object) = Object::of(line) else {
+        let mut masked = Vec::new();
+        with_text(line, |text| mask_into(text, &mut masked));
+        return xxh3_64_with_seed(&masked, TEXT_SEED);
+    };
+    let mut hashes = Vec::with_capacity(16);
+    object.each_key(|key| hashes.push(xxh3_64_with_seed(key, KEY_SEED)));
+    hashes.sort_unstable();
+    hashes.dedup();
+    let keys = hashes.iter().fold(0u64, |sum, hash| sum.wrapping_add(*hash));
+    let level = object.level();
+    let mut known = Vec::with_capacity(128);
+    known.extend_from_slice(&keys.to_le_bytes());
+    // Its length comes first: level and message cannot run into each other.
+    known.push(level.len() as u8);
+    known.extend_from_slice(&level);
+    if let Some(message) = object.message() {
+        known.push(1);
+        mask_into(&message, &mut known);
+    }
+    xxh3_64_with_seed(&known, OBJECT_SEED)
+}
+
+/// The masked text of a line, at most `limit` bytes, cut on a character boundary: what a summary shows as example. Never
+/// contains a masked value.
+///
+/// A JSON object is shown as one with its level, its message and the names of its keys; of its values there is nothing
+/// else.
+pub fn masked(line: &Line<'_>, limit: usize) -> String {
+    let mut shown = Vec::new();
+    match Object::of(line) {
+        Some(object) => object.show(&mut shown),
+        None => with_text(line, |text| mask_into(text, &mut shown)),
+    }
+    let mut text = String::from_utf8_lossy(&shown).into_owned();
+    text.truncate(text.floor_char_boundary(limit));
+    text
+}
+
+/// The start of a line's text. Of a long line only what can be needed is unescaped.
+fn with_text(line: &Line<'_>, read: impl FnOnce(&[u8])) {
+    if line.escapes() == json::Escapes::None || line.raw().len() <= MAX_WRITTEN {
+        read(line.text());
+    } else {
+        read(&json::unescape(json::cut(line.raw(), MAX_WRITTEN)));
+    }
+}
+
+/// A line that is a JSON object.
+struct Object<'a> {
+    outline: &'a Outline,
+    text: &'a [u8],
+    level: Level,
+}
+
+impl<'a> Object<'a> {
+    fn of(line: &'a Line<'_>) -> Option<Object<'a>> {
+        let outline = line.outline()?;
+        let (text, level) = line.as_json();
+        Some(Object { outline, text, level })
+    }
+
+    /// The keys, masked; not distinct yet.
+    fn each_key(&self, mut take: impl FnMut(&[u8])) {
+        let mut masked = Vec::new();
+        for (written, has_escapes) in self.outline.keys(self.text) {
+            // Most keys are words, and masking leaves those as they are.
+            if !has_escapes && is_constant(written) {
+                take(written);
+                continue;
+            }
+            masked.clear();
+            mask_into(&self.resolved(written), &mut masked);
+            take(&masked);
+        }
+    }
+
+    fn message(&self) -> Option<Vec<u8>> {
+        MESSAGES.iter().find_map(|name| match self.outline.get(self.text, self.level, name)? {
+            Value::String(content) => Some(self.resolved(content)),
+            _ => None,
+        })
+    }
+
+    /// The level, masked and in lower case; empty if there is none.
+    fn level(&self) -> Vec<u8> {
+        let mut masked = Vec::new();
+        for name in LEVELS {
+            match self.outline.get(self.text, self.level, name) {
+                Some(Value::String(content)) if content.len() <= MAX_LEVEL.wrapping_mul(MAX_SPELLING) => {
+                    let level = self.resolved(content);
+                    if level.len() <= MAX_LEVEL {
+                        mask_into(&level, &mut masked);
+                        break;
+                    }
+                }
+                // Pino and bunyan count from 10 to 60; any other number may be anything.
+                Some(Value::Scalar(number @ [b'1'..=b'6', b'0'])) => {
+                    masked.extend_from_slice(number);
+                    break;
+                }
+                _ => {}
+            }
+        }
+        masked.make_ascii_lowercase();
+        masked
+    }
+
+    /// A string with its escapes resolved, as far as can be needed.
+    fn resolved(&self, written: &[u8]) -> Vec<u8> {
+        let once = json::unescape(json::cut(written, MAX_WRITTEN));
+        match self.level {
+            Level::Plain => once,
+            // Without a backslash there is nothing more to resolve.
+            Level::Quoted if swar::find_byte(&once, 0, b'\\').is_none() => once,
+            Level::Quoted => json::unescape(&once),
+        }
+    }
+
+    fn show(&self, out: &mut Vec<u8>) {
+        let level = self.level();
+        out.push(b'{');
+        if !level.is_empty() {
+            out.extend_from_slice(b"\"level\":");
+            push_string(out, &level);
+            out.push(b',');
+        }
+        if let Some(message) = self.message() {
+            let mut part = Vec::new();
+            mask_into(&message, &mut part);
+            out.extend_from_slice(b"\"message\":");
+            push_string(out, &part);
+            out.push(b',');
+        }
+        let mut keys = Vec::new();
+        self.each_key(|key| keys.push(key.to_vec()));
+        keys.sort_unstable();
+        keys.dedup();
+        out.extend_from_slice(b"\"keys\":[");
+        for (index, key) in keys.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            push_string(out, key);
+        }
+        out.extend_from_slice(b"]}");
+    }
+}
+
+/// Where the message of a JSON line stands, the first that is a string.
+const MESSAGES: [&[u8]; 4] = [b"message", b"msg", b"event", b"log"];
+/// Where its level stands.
+const LEVELS: [&[u8]; 3] = [b"level", b"severity", b"lvl"];
+/// A longer level is no level.
+const MAX_LEVEL: usize = 16;
+/// The most bytes that one byte of text takes as written: `\\u0041`, an escape inside a string inside a string.
+const MAX_SPELLING: usize = 7;
+/// So much of a string as written has all the text that is read, and one more escape that may be cut.
+const MAX_WRITTEN: usize = mask::MAX_TEXT * MAX_SPELLING + 64;
+
+// Seeds keep texts, objects and keys apart. They are part of every key: never change them.
+const TEXT_SEED: u64 = 0x7465_7874;
+const OBJECT_SEED: u64 = 0x6f62_6a65_6374;
+const KEY_SEED: u64 = 0x6b65_7973;
+
+#[cfg(test)]
+mod tests;

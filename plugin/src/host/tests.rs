@@ -1,0 +1,172 @@
+//! Chores with real files, in a directory of their own.
+
+use super::*;
+use nodesieve_engine::pods::{MAX_FILE_BYTES, PodSource as _, Unavailable};
+use nodesieve_engine::time::EventTime;
+use std::fs;
+
+/// A directory of its own for each test, removed at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Scratch {
+        let path = std::env::temp_dir().join(format!("nodesieve-host-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(path.join("pods")).unwrap();
+        Scratch(path)
+    }
+
+    fn rules(&self, rules: &str) -> String {
+        let root = self.0.display();
+        format!(
+            "version: 1\npods: {{ dir: {root}/pods }}\nmetrics: {{ file: {root}/metrics.prom }}\nstate: {{ dir: {root} }}\n{rules}"
+        )
+    }
+
+    fn put(&self, name: &str, content: &str) {
+        fs::write(self.0.join(name), content).unwrap();
+    }
+
+    fn metric(&self, name: &str) -> String {
+        let text = fs::read_to_string(self.0.join("metrics.prom")).unwrap();
+        let line = text.lines().find(|line| line.split([' ', '{']).next() == Some(name)).unwrap();
+        line.rsplit(' ').next().unwrap().to_owned()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+const DROP_NOISE: &str = "rules: [{ name: noise, when: { message: noise }, drop: {}, reason: test }]\n";
+
+fn feed(host: &mut Host, tag: &str, text: &str, second: u64) -> Answer {
+    let input = Input { tag: tag.as_bytes(), time: EventTime::default(), text: text.as_bytes() };
+    host.filter(input, Now(second * 1_000_000_000), &mut Vec::new())
+}
+
+const NOISE: &str = r#"{"log":"noise"}"#;
+
+#[test]
+fn rules_change_when_their_file_does_and_stay_when_the_new_one_is_bad() {
+    let scratch = Scratch::new("reload");
+    scratch.put("nodesieve.yaml", &scratch.rules(DROP_NOISE));
+    let mut host = Host::start(&[PathBuf::from("/nonexistent"), scratch.0.clone()], 1);
+    assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Drop);
+
+    scratch.put("nodesieve.yaml", &scratch.rules("rules: [{ nmae: x }]\n"));
+    assert_eq!(feed(&mut host, "nodesieve.tick", "{}", 110), Answer::Drop);
+    assert_eq!(feed(&mut host, "t", NOISE, 110), Answer::Drop, "the old rules stay");
+    assert_eq!(scratch.metric("nodesieve_config_valid"), "0");
+    assert_eq!(scratch.metric("nodesieve_reloads_refused_total"), "1");
+
+    scratch.put("nodesieve.yaml", &scratch.rules("rules: []\n"));
+    feed(&mut host, "nodesieve.tick", "{}", 120);
+    assert_eq!(feed(&mut host, "t", NOISE, 120), Answer::Keep);
+    assert_eq!(scratch.metric("nodesieve_config_valid"), "1");
+    assert_eq!(scratch.metric("nodesieve_ticks_total"), "2");
+}
+
+#[test]
+fn a_config_map_swap_of_symlinks_takes_effect() {
+    let scratch = Scratch::new("symlink");
+    for (version, rules) in [("v1", DROP_NOISE), ("v2", "rules: []\n# changed\n")] {
+        fs::create_dir_all(scratch.0.join(version)).unwrap();
+        fs::write(scratch.0.join(version).join("nodesieve.yaml"), scratch.rules(rules)).unwrap();
+    }
+    std::os::unix::fs::symlink("v1", scratch.0.join("..data")).unwrap();
+    std::os::unix::fs::symlink("..data/nodesieve.yaml", scratch.0.join("nodesieve.yaml")).unwrap();
+    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
+    assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Drop);
+    std::os::unix::fs::symlink("v2", scratch.0.join("..data_tmp")).unwrap();
+    fs::rename(scratch.0.join("..data_tmp"), scratch.0.join("..data")).unwrap();
+    assert_eq!(feed(&mut host, "t", NOISE, 102), Answer::Keep);
+}
+
+#[test]
+fn without_rules_all_is_kept_and_said() {
+    let scratch = Scratch::new("none");
+    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
+    assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Keep);
+    scratch.put("nodesieve.yaml", "version: 2\n");
+    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
+    assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Keep);
+    assert_eq!(host.engine.counters().get(Metric::ConfigValid), 0);
+}
+
+#[test]
+fn a_rule_file_that_comes_later_is_found_and_one_that_goes_is_missed() {
+    let scratch = Scratch::new("late");
+    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
+    assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Keep);
+    scratch.put("nodesieve.yaml", &scratch.rules(DROP_NOISE));
+    feed(&mut host, "nodesieve.tick", "{}", 101);
+    assert_eq!(feed(&mut host, "t", NOISE, 101), Answer::Drop);
+    fs::remove_file(scratch.0.join("nodesieve.yaml")).unwrap();
+    feed(&mut host, "nodesieve.tick", "{}", 102);
+    assert_eq!(host.engine.counters().get(Metric::ConfigValid), 0);
+    assert_eq!(feed(&mut host, "t", NOISE, 102), Answer::Drop, "the rules stay");
+}
+
+#[test]
+fn a_rule_file_that_is_too_large_is_refused_and_not_cut() {
+    let scratch = Scratch::new("large");
+    scratch.put("nodesieve.yaml", &format!("{}#{}\n", scratch.rules(""), "x".repeat(1 << 20)));
+    let host = Host::start(std::slice::from_ref(&scratch.0), 1);
+    assert_eq!(host.engine.counters().get(Metric::ConfigValid), 0);
+}
+
+#[test]
+fn chores_ride_on_records_when_there_is_no_tick() {
+    let scratch = Scratch::new("tickless");
+    scratch.put("nodesieve.yaml", &scratch.rules(""));
+    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
+    feed(&mut host, "t", NOISE, 100);
+    assert_eq!(scratch.metric("nodesieve_tick_seen"), "0");
+    fs::remove_file(scratch.0.join("metrics.prom")).unwrap();
+    feed(&mut host, "t", NOISE, 105);
+    assert!(!scratch.0.join("metrics.prom").exists(), "written every 10 s only");
+    feed(&mut host, "t", NOISE, 110);
+    // The chores come before the record they ride on.
+    assert_eq!(scratch.metric("nodesieve_records_seen_total"), "2");
+}
+
+#[test]
+fn metrics_that_cannot_be_written_are_counted_and_cost_no_record() {
+    let scratch = Scratch::new("full");
+    scratch.put(
+        "nodesieve.yaml",
+        "version: 1\nmetrics: { file: /nonexistent/metrics.prom }\nstate: { dir: off }\n",
+    );
+    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
+    assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Keep);
+    assert_eq!(host.engine.counters().get(Metric::MetricsFailed), 1);
+}
+
+#[test]
+fn paths_that_the_filter_cannot_see_are_named() {
+    let scratch = Scratch::new("paths");
+    scratch.put("nodesieve.yaml", &scratch.rules(""));
+    let host = Host::start(std::slice::from_ref(&scratch.0), 1);
+    assert_eq!(host.unreachable_paths(host.engine.rules()), Vec::<&str>::new());
+    let unseen = RuleFile::default();
+    assert_eq!(
+        host.unreachable_paths(&unseen),
+        ["/run/nodesieve/pods", "/run/nodesieve/metrics.prom", "/var/lib/nodesieve"]
+    );
+}
+
+#[test]
+fn pod_files_are_read_with_a_limit() {
+    let scratch = Scratch::new("pods");
+    let mut pods = PodDirectory(scratch.0.join("pods"));
+    let mut content = Vec::new();
+    assert_eq!(pods.read("n_p.json", &mut content), Err(Unavailable::Missing));
+    fs::write(scratch.0.join("pods/n_p.json"), vec![b' '; MAX_FILE_BYTES * 2]).unwrap();
+    assert_eq!(pods.read("n_p.json", &mut content), Ok(()));
+    assert_eq!(content.len(), MAX_FILE_BYTES + 1);
+    fs::create_dir(scratch.0.join("pods/n_d.json")).unwrap();
+    assert_eq!(pods.read("n_d.json", &mut Vec::new()), Err(Unavailable::Unreadable));
+}
