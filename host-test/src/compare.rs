@@ -7,8 +7,9 @@ use crate::fluent_bit::{FluentBitError, Running, Setup};
 use crate::inputs::{self, InputError};
 use crate::money::Prices;
 use crate::replay::{Replay, ReplayError, write_pods};
+use crate::reported::Reported;
 use nodesieve_engine::config::RuleFile;
-use nodesieve_engine::config::model::{Part, Policy};
+use nodesieve_engine::config::model::{Part, Policy, Rule};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -67,8 +68,14 @@ pub struct Difference {
     pub kept: u64,
     /// Of these, dropped.
     pub dropped: u64,
-    /// Records that arrived.
+    /// Records that arrived, summaries not among them.
     pub delivered: u64,
+    /// Summaries that arrived, each once.
+    pub summaries: u64,
+    /// Dropped records that counts and summaries report.
+    pub reported: u64,
+    /// Dropped records that the filter has not reported yet.
+    pub open: u64,
     /// Records that the replay saw.
     pub expected_seen: u64,
     /// Records that the replay delivered.
@@ -119,18 +126,28 @@ impl Comparison<'_> {
         running.wait_for(records.len() as u64, self.timeout)?;
         let arrived = running.stop()?;
 
+        let mut reported = Reported::default();
+        let mut records = Vec::new();
+        for record in arrived.records {
+            if !reported.add(record.to_string().as_bytes()) {
+                records.push(record);
+            }
+        }
         let mut difference = Difference {
             exact: is_order_independent(self.rules),
             seen: arrived.metrics.seen(),
             kept: arrived.metrics.kept(),
             dropped: arrived.metrics.get("nodesieve_records_dropped_total").unwrap_or_default(),
-            delivered: arrived.records.len() as u64,
+            delivered: records.len() as u64,
+            summaries: reported.summaries,
+            reported: reported.counted.saturating_add(reported.summarised),
+            open: arrived.metrics.get("nodesieve_records_open").unwrap_or_default(),
             expected_seen: outcome.ledger.seen,
             expected: outcome.ledger.kept,
             ..Difference::default()
         };
         if difference.exact {
-            difference.compare(&predicted, &arrived.records);
+            difference.compare(&predicted, &records);
         }
         difference.conserve();
         Ok(difference)
@@ -170,6 +187,7 @@ impl Difference {
             ("seen", self.seen, "the replay's seen", self.expected_seen),
             ("seen", self.seen, "kept + dropped", self.kept.saturating_add(self.dropped)),
             ("delivered", self.delivered, "kept", self.kept),
+            ("dropped", self.dropped, "reported + open", self.reported.saturating_add(self.open)),
         ];
         for (left_name, left, right_name, right) in checks {
             if left != right {
@@ -182,12 +200,16 @@ impl Difference {
 /// Whether every sampled record has a key, so that chance decides nothing, and no rule hangs on the wall clock.
 pub fn is_order_independent(rules: &RuleFile) -> bool {
     let always_there = |part: &Part| matches!(part, Part::Namespace | Part::Pod | Part::Container);
-    let has_end = rules.guards.iter().chain(&rules.rules).any(|rule| rule.until.is_some());
-    !has_end
-        && rules.rules.iter().all(|rule| match &rule.policy {
+    let mut all = rules.guards.iter().chain(&rules.rules);
+    let is_independent = |rule: &Rule| {
+        let by_key = match &rule.policy {
             Policy::Keep | Policy::Drop => true,
             Policy::Sample(sample) => sample.by.iter().any(|key| key.0.iter().any(always_there)),
-        })
+            _ => false,
+        };
+        rule.until.is_none() && rule.ceiling.is_none() && (by_key || rule.shadow)
+    };
+    all.all(is_independent)
 }
 
 /// The container that a record is from, by its metadata: the tag itself is not delivered.

@@ -89,13 +89,15 @@ fn tell(engine: &Engine, explained: &Explained) -> Explanation {
         action: match explained.action {
             Some(Action::Keep) => "keep",
             Some(Action::Drop) => "drop",
-            None => "chance",
+            // A share of a policy that says how many: by chance, or by what came before.
+            None => "depends",
         },
         rule: match explained.why {
             Why::Guard(at) => name(&rules.guards, at),
             Why::Rule(at) => name(&rules.rules, at),
             Why::NoMatch => "none".into(),
             Why::Unknown => "unknown".into(),
+            Why::Exclude => "exclude".into(),
             Why::Fault(_) => "fault".into(),
         },
         severity: explained.severity.map(nodesieve_engine::severity::Severity::name),
@@ -107,6 +109,7 @@ fn tell(engine: &Engine, explained: &Explained) -> Explanation {
                     StepResult::Matched => ("matched", None),
                     StepResult::Failed(key) => ("failed", Some(key)),
                     StepResult::Unknown(key) => ("unknown", Some(key)),
+                    StepResult::Shadow => ("matched in shadow mode", None),
                     StepResult::Over => ("over", None),
                 };
                 StepLine {

@@ -15,6 +15,14 @@ pub struct Ledger {
     pub dropped: u64,
     /// Records that a sample policy decided.
     pub sampled: u64,
+    /// Dropped records that a later record's count reports.
+    pub counted: u64,
+    /// Dropped records that summaries report.
+    pub summarised: u64,
+    /// Dropped records that the filter has not reported yet.
+    pub open: u64,
+    /// Summaries.
+    pub summaries: u64,
     /// Records decided with the line before them.
     pub continued: u64,
     /// Kept with metadata from a pod file.
@@ -51,6 +59,8 @@ pub struct Ledger {
     pub ticks: u64,
     /// What guards, rules and outcomes decided.
     pub rules: Vec<RuleLine>,
+    /// What rules in shadow mode would do; `kept` and `stage` say nothing here.
+    pub shadows: Vec<RuleLine>,
     /// What it costs and would have cost.
     pub money: Money,
     /// The prices that `money` is made of.
@@ -80,13 +90,15 @@ impl Ledger {
         for (name, labels, value) in samples(metrics) {
             match name {
                 "nodesieve_records_sampled_total" => self.sampled = value,
+                "nodesieve_records_open" => self.open = value,
                 "nodesieve_records_continued_total" => self.continued = value,
                 "nodesieve_records_enriched_total" => self.enriched = value,
                 "nodesieve_records_metadata_missing_total" => self.metadata_missing = value,
                 "nodesieve_records_no_container_tag_total" => self.no_container_tag = value,
                 "nodesieve_records_truncated_total" => self.truncated = value,
                 _ if name.starts_with("nodesieve_fault_") => self.faults = self.faults.saturating_add(value),
-                _ if name.starts_with("nodesieve_rule_") => self.rule(labels, name, value),
+                _ if name.starts_with("nodesieve_rule_") => line(&mut self.rules, labels, name, value),
+                _ if name.starts_with("nodesieve_shadow_") => line(&mut self.shadows, labels, name, value),
                 _ => {}
             }
         }
@@ -103,10 +115,26 @@ impl Ledger {
         let checks = [
             ("seen", self.seen, "kept + dropped", self.kept.saturating_add(self.dropped)),
             (
-                "kept",
-                self.kept,
+                "kept + summaries",
+                self.kept.saturating_add(self.summaries),
                 "delivered + undeliverable",
                 self.delivered.saturating_add(self.undeliverable),
+            ),
+            (
+                "seen",
+                self.seen,
+                "counts of the kept + in summaries + open",
+                self.kept
+                    .saturating_add(self.counted)
+                    .saturating_add(self.summarised)
+                    .saturating_add(self.open),
+            ),
+            ("counted", self.counted, "the filter's counted", own("nodesieve_records_counted_total")),
+            (
+                "in summaries",
+                self.summarised,
+                "the filter's summarised",
+                own("nodesieve_records_summarised_total"),
             ),
             ("seen", self.seen, "the filter's seen", own("nodesieve_records_seen_total")),
             ("kept", self.kept, "the filter's kept", own("nodesieve_records_kept_total")),
@@ -125,26 +153,29 @@ impl Ledger {
             })
             .collect()
     }
+}
 
-    fn rule(&mut self, labels: &str, name: &str, value: u64) {
-        let label = |key: &str| {
-            let rest = labels.split_once(&format!("{key}=\""))?.1;
-            rest.split_once('"').map(|(value, _)| value.to_owned())
-        };
-        let (Some(rule), Some(stage)) = (label("rule"), label("stage")) else { return };
-        let found = self.rules.iter().position(|line| line.name == rule && line.stage == stage);
-        let index = found.unwrap_or_else(|| {
-            self.rules.push(RuleLine { name: rule, stage, ..RuleLine::default() });
-            self.rules.len().saturating_sub(1)
-        });
-        let Some(line) = self.rules.get_mut(index) else { return };
-        match name {
-            "nodesieve_rule_matched_total" => line.matched = value,
-            "nodesieve_rule_kept_total" => line.kept = value,
-            "nodesieve_rule_dropped_total" => line.dropped = value,
-            "nodesieve_rule_dropped_bytes_total" => line.dropped_bytes = value,
-            _ => {}
+fn line(lines: &mut Vec<RuleLine>, labels: &str, name: &str, value: u64) {
+    let label = |key: &str| {
+        let rest = labels.split_once(&format!("{key}=\""))?.1;
+        rest.split_once('"').map(|(value, _)| value.to_owned())
+    };
+    let Some(rule) = label("rule") else { return };
+    let stage = label("stage").unwrap_or_else(|| "shadow".into());
+    let found = lines.iter().position(|line| line.name == rule && line.stage == stage);
+    let index = found.unwrap_or_else(|| {
+        lines.push(RuleLine { name: rule, stage, ..RuleLine::default() });
+        lines.len().saturating_sub(1)
+    });
+    let Some(line) = lines.get_mut(index) else { return };
+    match name {
+        "nodesieve_rule_matched_total" | "nodesieve_shadow_matched_total" => line.matched = value,
+        "nodesieve_rule_kept_total" => line.kept = value,
+        "nodesieve_rule_dropped_total" | "nodesieve_shadow_dropped_total" => line.dropped = value,
+        "nodesieve_rule_dropped_bytes_total" | "nodesieve_shadow_dropped_bytes_total" => {
+            line.dropped_bytes = value;
         }
+        _ => {}
     }
 }
 
@@ -163,7 +194,7 @@ mod tests {
     use super::*;
 
     const METRICS: &str = "# HELP x y\nnodesieve_records_seen_total 3\nnodesieve_records_kept_total 2\n\
-        nodesieve_records_dropped_total 1\nnodesieve_fault_utf8_total 1\nnodesieve_fault_depth_total 1\n\
+        nodesieve_records_dropped_total 1\nnodesieve_records_open 1\nnodesieve_fault_utf8_total 1\nnodesieve_fault_depth_total 1\n\
         nodesieve_rule_matched_total{rule=\"a\",stage=\"rule\"} 3\nnodesieve_rule_kept_total{rule=\"a\",stage=\"rule\"} 2\n\
         nodesieve_rule_dropped_total{rule=\"a\",stage=\"rule\"} 1\n";
 
@@ -177,7 +208,7 @@ mod tests {
         ledger.rules[0].matched = 4;
         assert_eq!(
             ledger.imbalances(METRICS),
-            ["kept is 2, delivered + undeliverable is 1", "seen is 3, matched by all rules is 4"]
+            ["kept + summaries is 2, delivered + undeliverable is 1", "seen is 3, matched by all rules is 4"]
         );
     }
 }

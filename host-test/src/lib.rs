@@ -19,6 +19,7 @@ pub mod matching;
 pub mod money;
 pub mod replay;
 pub mod report;
+pub mod reported;
 pub mod rule_files;
 pub mod samples;
 pub mod table;

@@ -10,10 +10,12 @@ use crate::guest::{Guest, GuestError, GuestSettings, Loss, Returned};
 use crate::inputs::{InputError, Record};
 use crate::ledger::Ledger;
 use crate::money::{Bytes, Money, Prices};
+use crate::reported::Reported;
 use crate::tree::{NodeTree, TreeError};
 use nodesieve_engine::config::RuleFile;
 use nodesieve_sidecar::PodDirectory;
 use std::path::Path;
+use std::time::Duration;
 use thiserror::Error;
 
 /// The tag of the tick input, as in conf/fluent-bit.yaml.
@@ -24,6 +26,8 @@ const TICK: &[u8] = br#"{"node":"replay"}"#;
 const STREAM: &str = "nodesieve";
 /// Longest gap between two records that is filled with a tick a second; a longer one is jumped over.
 const MAX_TICKS_PER_GAP: u64 = 3600;
+/// Summaries at the end of a replay: far more than there are rules.
+const MAX_SUMMARIES: usize = 10_000;
 
 /// Why a replay failed.
 #[derive(Debug, Error)]
@@ -115,9 +119,15 @@ impl Replay<'_> {
         let mut ledger = Ledger { prices: self.prices, ..Ledger::default() };
         let mut losses = Vec::new();
         let mut clock = VirtualClock::default();
+        let mut reported = Reported::default();
+        let mut summaries = Vec::new();
 
         for (index, record) in self.records.iter().enumerate() {
-            ledger.ticks = ledger.ticks.saturating_add(clock.advance(&mut guest, record.time));
+            clock.advance(&mut guest, record.time, &mut summaries);
+            for summary in summaries.drain(..) {
+                reported.add(&summary);
+                delivery.add(&summary)?;
+            }
             ledger.seen = ledger.seen.saturating_add(1);
             ledger.bytes_in = ledger.bytes_in.saturating_add(record.text.len() as u64);
             unfiltered.add(record.text.len());
@@ -125,6 +135,7 @@ impl Replay<'_> {
                 Returned::Kept(text) => {
                     ledger.kept = ledger.kept.saturating_add(1);
                     ledger.bytes_out = ledger.bytes_out.saturating_add(text.len() as u64);
+                    reported.add(&text);
                     delivery.add(&text)?;
                     delivered(record, &text);
                 }
@@ -138,8 +149,16 @@ impl Replay<'_> {
             }
             progress(index.saturating_add(1));
         }
+        clock.finish(&mut guest, self.rules, &mut summaries);
+        for summary in summaries.drain(..) {
+            reported.add(&summary);
+            delivery.add(&summary)?;
+        }
         delivery.finish()?;
-        clock.last_tick(&mut guest, self.rules.metrics.every.as_nanos());
+        ledger.ticks = clock.ticks;
+        ledger.counted = reported.counted;
+        ledger.summaries = reported.summaries;
+        ledger.summarised = reported.summarised;
 
         let metrics = tree.metrics()?;
         ledger.read_metrics(&metrics);
@@ -188,17 +207,19 @@ pub fn write_pods(pod_list: &[u8], directory: &Path) -> Result<(), ReplayError> 
 struct VirtualClock {
     first: Option<u64>,
     now: u64,
+    /// The time of the last record.
+    last: u64,
+    ticks: u64,
 }
 
 impl VirtualClock {
-    /// Goes on to a record's time, with a tick at every second on the way; the number of ticks.
-    fn advance(&mut self, guest: &mut Guest, time: (u32, u32)) -> u64 {
+    /// Goes on to a record's time, with a tick at every second on the way. What ticks answer goes into `summaries`.
+    fn advance(&mut self, guest: &mut Guest, time: (u32, u32), summaries: &mut Vec<Vec<u8>>) {
         let to = u64::from(time.0).saturating_mul(SECOND).saturating_add(u64::from(time.1));
         if self.first.is_none() {
             self.first = Some(to);
             self.now = to;
         }
-        let mut ticks = 0u64;
         let next_second = |now: u64| (now / SECOND).saturating_add(1).saturating_mul(SECOND);
         while next_second(self.now) <= to {
             let is_jump = to.saturating_sub(self.now) / SECOND > MAX_TICKS_PER_GAP;
@@ -207,30 +228,41 @@ impl VirtualClock {
             } else {
                 next_second(self.now)
             };
-            self.tick(guest);
-            ticks = ticks.saturating_add(1);
+            summaries.extend(self.tick(guest));
         }
         self.now = self.now.max(to);
+        self.last = self.now;
         guest.clock().advance_to(self.now);
-        ticks
     }
 
-    /// A tick late enough for the filter to write its metrics once more.
-    fn last_tick(&mut self, guest: &mut Guest, every: u128) {
-        let wait = u64::try_from(every).unwrap_or(u64::MAX / 2);
-        self.now = self.now.saturating_add(wait).saturating_add(SECOND);
-        self.tick(guest);
+    /// Ticks until everything is summed up, and once more when the filter writes its metrics.
+    fn finish(&mut self, guest: &mut Guest, rules: &RuleFile, summaries: &mut Vec<Vec<u8>>) {
+        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 4);
+        for wait in rules.summary.into_iter().chain([rules.metrics.every]) {
+            self.now = self.now.saturating_add(nanos(wait)).saturating_add(SECOND);
+            // What has no room in one summary comes with the next tick.
+            while let Some(summary) = self.tick(guest) {
+                summaries.push(summary);
+                self.now = self.now.saturating_add(SECOND);
+                if summaries.len() >= MAX_SUMMARIES {
+                    break;
+                }
+            }
+        }
     }
 
-    fn tick(&self, guest: &mut Guest) {
+    fn tick(&mut self, guest: &mut Guest) -> Option<Vec<u8>> {
         guest.clock().advance_to(self.now);
+        self.ticks = self.ticks.saturating_add(1);
         let seconds = u32::try_from(self.now / SECOND).unwrap_or(u32::MAX);
-        // A tick answers nothing; what it could answer is a summary, which is not a record of the input.
-        let _ = guest.filter(TICK_TAG, (seconds, 0), TICK);
+        match guest.filter(TICK_TAG, (seconds, 0), TICK) {
+            Returned::Kept(summary) => Some(summary),
+            Returned::Dropped | Returned::Lost(_) => None,
+        }
     }
 
     fn span_seconds(&self) -> f64 {
-        self.first.map_or(0.0, |first| self.now.saturating_sub(first) as f64 / SECOND as f64)
+        self.first.map_or(0.0, |first| self.last.saturating_sub(first) as f64 / SECOND as f64)
     }
 }
 

@@ -8,6 +8,10 @@ use crate::table::{Align, Table, bytes, grouped};
 pub fn text(outcome: &Outcome) -> String {
     let ledger = &outcome.ledger;
     let mut out = rules(ledger).to_string();
+    if !ledger.shadows.is_empty() {
+        out.push('\n');
+        out.push_str(&shadows(ledger).to_string());
+    }
     out.push('\n');
     out.push_str(&totals(ledger).to_string());
     out.push('\n');
@@ -18,8 +22,16 @@ pub fn text(outcome: &Outcome) -> String {
     ));
     match outcome.imbalances.as_slice() {
         [] => out.push_str(&format!(
-            "adds up: seen {} = kept {} + dropped {}; delivered {}; faults {}\n",
-            ledger.seen, ledger.kept, ledger.dropped, ledger.delivered, ledger.faults
+            "adds up: seen {} = kept {} + dropped {}; dropped = in counts {} + in summaries {} + open {}; \
+             delivered {}; faults {}\n",
+            ledger.seen,
+            ledger.kept,
+            ledger.dropped,
+            ledger.counted,
+            ledger.summarised,
+            ledger.open,
+            ledger.delivered,
+            ledger.faults
         )),
         wrong => wrong.iter().for_each(|line| out.push_str(&format!("does not add up: {line}\n"))),
     }
@@ -56,10 +68,30 @@ fn rules(ledger: &Ledger) -> Table {
     table
 }
 
+/// What rules in shadow mode would save.
+fn shadows(ledger: &Ledger) -> Table {
+    let mut table = Table::new(&[
+        ("in shadow mode", Align::Left),
+        ("would decide", Align::Right),
+        ("would drop", Align::Right),
+        ("would save", Align::Right),
+    ]);
+    for rule in &ledger.shadows {
+        table.row(vec![
+            rule.name.clone(),
+            grouped(rule.matched),
+            grouped(rule.dropped),
+            bytes(rule.dropped_bytes),
+        ]);
+    }
+    table
+}
+
 fn totals(ledger: &Ledger) -> Table {
     let mut table = Table::new(&[("records", Align::Left), ("", Align::Right)]);
     let rows = [
         ("decided by sampling", ledger.sampled),
+        ("summaries", ledger.summaries),
         ("continuation lines", ledger.continued),
         ("enriched", ledger.enriched),
         ("metadata missing", ledger.metadata_missing),

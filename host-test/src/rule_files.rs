@@ -1,7 +1,8 @@
 //! Rule files for the harness: read, checked, and shown with all their mistakes.
 
-use nodesieve_engine::config::{self, Loaded};
+use nodesieve_engine::config::Loaded;
 use nodesieve_engine::diag::{Diagnostic, Paint, render_all};
+use nodesieve_engine::trial;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -48,13 +49,13 @@ pub struct Finding {
     pub help: Option<String>,
 }
 
-/// A rule file's text and what it means.
+/// A rule file's text and what it means; its own tests have been run.
 ///
 /// # Errors
 /// [`RuleFileError`] for a file that cannot be read or used.
 pub fn load(path: &Path, paint: Paint) -> Result<(String, Loaded), RuleFileError> {
     let source = read(path)?;
-    match config::load(&source) {
+    match trial::load_explained(&source) {
         Ok(loaded) => Ok((source, loaded)),
         Err(mistakes) => Err(RuleFileError::Mistakes {
             shown: render_all(&mistakes, &source, &path.display().to_string(), paint),
@@ -70,7 +71,7 @@ pub fn load(path: &Path, paint: Paint) -> Result<(String, Loaded), RuleFileError
 /// [`RuleFileError::Read`] for a file that cannot be read.
 pub fn check(path: &Path, paint: Paint) -> Result<(Vec<Finding>, String), RuleFileError> {
     let source = read(path)?;
-    let diagnostics = match config::load(&source) {
+    let diagnostics = match trial::load_explained(&source) {
         Ok(loaded) => loaded.warnings,
         Err(mistakes) => mistakes,
     };

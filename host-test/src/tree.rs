@@ -57,8 +57,9 @@ impl NodeTree {
         let metrics = PathBuf::from(&rules.metrics.file);
         let parent = |path: &Path| path.parent().unwrap_or(path).to_owned();
         let mut tree = NodeTree { preopens: Vec::new(), pods, metrics, root };
+        let state = rules.state_dir.as_ref().map(PathBuf::from);
         let shown = [PathBuf::from(CONFIG_DIRECTORY), parent(&tree.pods), parent(&tree.metrics)];
-        for guest in shown {
+        for guest in shown.into_iter().chain(state.clone()) {
             let inside = tree.preopens.iter().any(|known| guest.starts_with(&known.guest));
             if !inside {
                 let host = tree.host_path(&guest);
@@ -68,6 +69,9 @@ impl NodeTree {
         }
         make_directory(&tree.pods_directory())?;
         make_directory(&tree.host_path(&parent(&tree.metrics)))?;
+        if let Some(state) = state {
+            make_directory(&tree.host_path(&state))?;
+        }
         tree.put_rules(source)?;
         Ok(tree)
     }

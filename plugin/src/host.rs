@@ -5,14 +5,16 @@
 //! on a full disk changes a counter and nothing else.
 
 use crate::files::{PodDirectory, Stamp, read_text, say, stamp, write_whole};
-use nodesieve_engine::config::{self, RuleFile};
+use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::diag::{Paint, render_all};
-use nodesieve_engine::engine::{Answer, Engine, Input};
+use nodesieve_engine::engine::{Answer, Engine, Input, Verdict};
 use nodesieve_engine::metrics::Metric;
+use nodesieve_engine::pods::PodSource;
 use nodesieve_engine::time::Now;
 use nodesieve_engine::trial;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// The tag of the input that is our clock.
@@ -102,7 +104,7 @@ impl Host {
             self.save();
             self.write_metrics_when_due(now);
         }
-        self.engine.filter(input, now, &mut self.pods, out).0
+        filter(&mut self.engine, input, now, &mut self.pods, out).0
     }
 
     /// Counts a record that never reached the engine.
@@ -175,7 +177,7 @@ impl Host {
         }
     }
 
-    fn put_in_force(&mut self, rules: RuleFile) {
+    fn put_in_force(&mut self, rules: Rc<RuleFile>) {
         for path in self.unreachable_paths(&rules) {
             say(&format!("nodesieve: reach {path}: it lies under none of the accessible paths\n"));
         }
@@ -255,11 +257,23 @@ impl Host {
     }
 }
 
+/// The one copy of the engine's way of a record in this module.
+#[inline(never)]
+fn filter(
+    engine: &mut Engine,
+    input: Input<'_>,
+    now: Now,
+    pods: &mut dyn PodSource,
+    out: &mut Vec<u8>,
+) -> (Answer, Verdict) {
+    engine.filter(input, now, pods, out)
+}
+
 /// The rules in a file, and its text; what it warns about is said.
 ///
 /// # Errors
 /// What to say about a file that cannot be read, has mistakes, or whose own tests do not hold.
-fn load(path: &Path) -> Result<(RuleFile, String), String> {
+fn load(path: &Path) -> Result<(Rc<RuleFile>, String), String> {
     let shown = path.display().to_string();
     let source =
         read_text(path, MAX_RULE_BYTES).map_err(|error| format!("nodesieve: read {shown}: {error}"))?;
@@ -267,11 +281,7 @@ fn load(path: &Path) -> Result<(RuleFile, String), String> {
         let list = render_all(mistakes, &source, &shown, Paint::Plain);
         format!("{list}nodesieve: load {shown}: {} mistakes", mistakes.len())
     };
-    let loaded = config::load(&source).map_err(|mistakes| refused(&mistakes))?;
-    let failed = trial::run(&loaded.rules, &loaded.trials);
-    if !failed.is_empty() {
-        return Err(refused(&failed));
-    }
+    let loaded = trial::load(&source, filter).map_err(|mistakes| refused(&mistakes))?;
     if !loaded.warnings.is_empty() {
         say(&render_all(&loaded.warnings, &source, &shown, Paint::Plain));
     }

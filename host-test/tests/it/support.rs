@@ -18,7 +18,8 @@ pub(crate) fn conf() -> PathBuf {
 
 /// A filter with this rule file, which may be a bad one.
 pub(crate) fn start(source: &str) -> (Guest, NodeTree) {
-    let rules = config::load(source).map(|loaded| loaded.rules).unwrap_or_else(|_| RuleFile::default());
+    let rules =
+        config::load(source).map(|loaded| loaded.rules).unwrap_or_else(|_| RuleFile::default().into());
     let tree = NodeTree::new(source, &rules).unwrap();
     let settings = GuestSettings { preopens: tree.preopens().to_vec(), seed: 7 };
     (Guest::start(&module(), &settings).unwrap(), tree)

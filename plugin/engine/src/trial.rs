@@ -4,31 +4,60 @@
 //! today does not break when a rule's time is over. The work is bounded when the file is read.
 
 use crate::config::model::{Action, Rule};
-use crate::config::{Expect, Kept, NUMBER, RANDOM_ID, RuleFile, Subject, Trial};
+use crate::config::{self, Expect, Kept, Loaded, NUMBER, RANDOM_ID, RuleFile, Subject, Trial};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Answer, Engine, Fault, Input, StepResult, Why};
+use crate::engine::{Answer, Engine, Fault, Input, StepResult, Verdict, Why};
 use crate::pods::{PodSource, Unavailable};
+use crate::policy::nanos;
 use crate::time::{EventTime, Now};
+use std::rc::Rc;
 
-/// What is wrong with the tests of a file: one diagnostic for each that does not hold.
-pub fn run(rules: &RuleFile, trials: &[Trial]) -> Vec<Diagnostic> {
-    trials.iter().filter_map(|trial| attempt(rules, trial).err()).collect()
+/// Reads a rule file and runs its tests; one that does not hold is explained.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_explained(source: &str) -> Result<Loaded, Vec<Diagnostic>> {
+    load_with(source, filter, Some(why_not))
 }
 
-fn attempt(rules: &RuleFile, trial: &Trial) -> Result<(), Diagnostic> {
+/// Reads a rule file and runs its tests with `filter`.
+///
+/// # Errors
+/// As [`crate::config::load`]; for a file without mistakes, one diagnostic for each test that does not hold.
+pub fn load(source: &str, filter: Filter) -> Result<Loaded, Vec<Diagnostic>> {
+    load_with(source, filter, None)
+}
+
+/// [`Engine::filter`] as the face has compiled it: one copy of it serves records and tests.
+pub type Filter = fn(&mut Engine, Input<'_>, Now, &mut dyn PodSource, &mut Vec<u8>) -> (Answer, Verdict);
+
+/// Why the wanted guard or rule does not apply. Not linked into the filter, which has no room to explain.
+type Explain = fn(&mut Engine, Input<'_>, Now, &mut OnePod, &Subject) -> Option<String>;
+
+#[inline(never)]
+fn load_with(source: &str, filter: Filter, explain: Option<Explain>) -> Result<Loaded, Vec<Diagnostic>> {
+    let loaded = config::load(source)?;
+    let attempt = |trial| attempt(&loaded.rules, trial, filter, explain).err();
+    let failed: Vec<Diagnostic> = loaded.trials.iter().filter_map(attempt).collect();
+    if failed.is_empty() { Ok(loaded) } else { Err(failed) }
+}
+
+fn attempt(
+    rules: &Rc<RuleFile>,
+    trial: &Trial,
+    filter: Filter,
+    explain: Option<Explain>,
+) -> Result<(), Diagnostic> {
     let fails = |message: String| Diagnostic::new(Code::Test, trial.span.clone(), message);
     let first = u64::try_from(trial.at.unwrap_or_else(|| instant(rules, trial))).unwrap_or_default();
     let first = first.saturating_mul(SECOND);
-    let mut pods = OnePod(trial.pod.as_ref().and_then(|pod| {
-        let mut pod = pod.clone();
-        let started = first.saturating_sub(u64::try_from(trial.age.as_nanos()).unwrap_or(u64::MAX)) / SECOND;
-        for container in &mut pod.containers {
-            container.started = i64::try_from(started).ok();
-        }
-        pod.encode().ok()
+    let age = nanos(trial.age);
+    let mut pods = OnePod(trial.pod.as_ref().map(|(front, back)| {
+        let started = first.saturating_sub(age) / SECOND;
+        [front, started.to_string().as_bytes(), back].concat()
     }));
-    let every = u64::try_from(trial.every.as_nanos()).unwrap_or(u64::MAX);
-    let mut engine = Engine::new(rules.clone(), SEED);
+    let every = nanos(trial.every);
+    let mut engine = Engine::new(Rc::clone(rules), SEED);
     let mut ids = fastrand::Rng::with_seed(SEED);
     let mut out = Vec::new();
     let mut kept = 0u32;
@@ -40,7 +69,7 @@ fn attempt(rules: &RuleFile, trial: &Trial) -> Result<(), Diagnostic> {
             nsec: u32::try_from(now % SECOND).unwrap_or_default(),
         };
         let input = Input { tag: trial.tag.as_bytes(), time, text: text.as_bytes() };
-        let (answer, verdict) = engine.filter(input, Now(now), &mut pods, &mut out);
+        let (answer, verdict) = filter(&mut engine, input, Now(now), &mut pods, &mut out);
         kept = kept.saturating_add(u32::from(answer != Answer::Drop));
         let which = if trial.times > 1 { format!(" (repetition {n})") } else { String::new() };
         if let Some(wanted) = &trial.expect.subject
@@ -49,7 +78,8 @@ fn attempt(rules: &RuleFile, trial: &Trial) -> Result<(), Diagnostic> {
             let message =
                 format!("{} should decide this, {} does{which}", name(wanted), decider(rules, verdict.why));
             let mistake = fails(message);
-            return Err(match why_not(&mut engine, input, Now(now), &mut pods, wanted) {
+            let help = explain.and_then(|why_not| why_not(&mut engine, input, Now(now), &mut pods, wanted));
+            return Err(match help {
                 Some(help) => mistake.with_help(help),
                 None => mistake,
             });
@@ -66,6 +96,16 @@ fn attempt(rules: &RuleFile, trial: &Trial) -> Result<(), Diagnostic> {
         }
     }
     check_kept(&trial.expect, kept, trial.times).map_err(fails)
+}
+
+fn filter(
+    engine: &mut Engine,
+    input: Input<'_>,
+    now: Now,
+    pods: &mut dyn PodSource,
+    out: &mut Vec<u8>,
+) -> (Answer, Verdict) {
+    engine.filter(input, now, pods, out)
 }
 
 fn check_kept(expect: &Expect, kept: u32, times: u32) -> Result<(), String> {
@@ -100,7 +140,7 @@ fn filled(text: &str, n: u32, ids: &mut fastrand::Rng) -> String {
     if !text.contains('$') {
         return text.to_owned();
     }
-    let id = format!("{:032x}", ids.u128(..));
+    let id = format!("{:016x}{:016x}", ids.u64(..), ids.u64(..));
     text.replace(RANDOM_ID, &id).replace(NUMBER, &n.to_string())
 }
 
@@ -142,7 +182,6 @@ fn decider(rules: &RuleFile, why: Why) -> String {
     })
 }
 
-/// Why the wanted guard or rule does not apply.
 fn why_not(
     engine: &mut Engine,
     input: Input<'_>,
@@ -183,12 +222,10 @@ const SEED: u64 = 1;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::load;
 
     /// The messages of the tests that do not hold.
     fn failures(source: &str) -> Vec<String> {
-        let loaded = load(source).unwrap();
-        let found = run(&loaded.rules, &loaded.trials);
+        let found = load_explained(source).err().unwrap_or_default();
         found
             .into_iter()
             .map(|one| [Some(one.message), one.help].into_iter().flatten().collect::<Vec<_>>().join("; "))

@@ -69,6 +69,7 @@ impl When {
     }
 }
 
+#[inline(never)]
 fn stream(node: &Node, mistakes: &mut Mistakes) -> Option<Box<str>> {
     match mistakes.text(node, "stream")? {
         text @ ("stdout" | "stderr") => Some(text.into()),
@@ -83,6 +84,7 @@ fn stream(node: &Node, mistakes: &mut Mistakes) -> Option<Box<str>> {
     }
 }
 
+#[inline(never)]
 fn severity(node: &Node, mistakes: &mut Mistakes) -> Option<SeverityTest> {
     let text = mistakes.text(node, "severity")?;
     if text == "unknown" {
@@ -103,6 +105,7 @@ fn severity(node: &Node, mistakes: &mut Mistakes) -> Option<SeverityTest> {
     }
 }
 
+#[inline(never)]
 fn age(node: &Node, mistakes: &mut Mistakes) -> Option<AgeTest> {
     let text = mistakes.text(node, "container_age")?;
     let (comparison, word) = comparison(text);
@@ -120,6 +123,7 @@ fn age(node: &Node, mistakes: &mut Mistakes) -> Option<AgeTest> {
     age.map(|age| AgeTest { comparison, age })
 }
 
+#[inline(never)]
 fn pattern(source: &str, node: &Node, key: &str, drops: bool, mistakes: &mut Mistakes) -> Option<Pattern> {
     let text = mistakes.text(node, key)?;
     match Pattern::parse(text) {
@@ -188,6 +192,7 @@ fn eaten_by_yaml(source: &str, node: &Node, pattern: &Pattern) -> Option<Pattern
     }
 }
 
+#[inline(never)]
 fn selector(source: &str, node: &Node, key: &str, mistakes: &mut Mistakes) -> Option<Selector> {
     let text = mistakes.text(node, key)?;
     match Selector::parse(text) {
@@ -230,6 +235,7 @@ fn inside(source: &str, node: &Node, value: &str, span: &Range<usize>) -> Range<
     }
 }
 
+#[inline(never)]
 fn comparison(text: &str) -> (Comparison, &str) {
     for (sign, comparison) in [
         ("<=", Comparison::AtMost),

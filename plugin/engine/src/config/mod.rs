@@ -19,14 +19,15 @@ pub use trials::{Expect, Kept, NUMBER, RANDOM_ID, Subject, Trial};
 
 pub(crate) use lower::MAX_KEYS;
 
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, in_order};
+use std::rc::Rc;
 
 /// A file that was read: its rules, and what is legal in it but surely not meant.
 #[derive(Debug)]
 pub struct Loaded {
     /// The rules.
-    pub rules: RuleFile,
-    /// The file's own tests, not run yet ([`crate::trial::run`]).
+    pub rules: Rc<RuleFile>,
+    /// The file's own tests, not run yet ([`crate::trial::load`]).
     pub trials: Vec<Trial>,
     /// Warnings only.
     pub warnings: Vec<Diagnostic>,
@@ -36,12 +37,13 @@ pub struct Loaded {
 ///
 /// # Errors
 /// Every mistake in the file, and the warnings with them, when there is at least one mistake.
+#[inline(never)]
 pub fn load(source: &str) -> Result<Loaded, Vec<Diagnostic>> {
     let root = yaml::read(source)?;
-    let (rules, trials, mut mistakes) = lower::lower(source, &root);
-    mistakes.sort_by_key(|mistake| (mistake.span.start, mistake.code));
+    let (rules, trials, mistakes) = lower::lower(source, &root);
+    let mistakes = in_order(mistakes);
     if mistakes.iter().all(|mistake| mistake.code.is_warning()) {
-        Ok(Loaded { rules, trials, warnings: mistakes })
+        Ok(Loaded { rules: Rc::new(rules), trials, warnings: mistakes })
     } else {
         Err(mistakes)
     }

@@ -22,6 +22,7 @@ pub(super) fn rules(source: &str, node: Option<&Node>, what: &str, mistakes: &mu
     }
 }
 
+#[inline(never)]
 fn rule(source: &str, node: &Node, what: &str, mistakes: &mut Mistakes) -> Option<Rule> {
     let is_guard = what == "guard";
     let known: &[&str] = if is_guard { &GUARD_KEYS } else { &RULE_KEYS };
@@ -60,6 +61,7 @@ fn rule(source: &str, node: &Node, what: &str, mistakes: &mut Mistakes) -> Optio
     })
 }
 
+#[inline(never)]
 fn is_shadow(node: &Node, mistakes: &mut Mistakes) -> bool {
     match mistakes.text(node, "mode") {
         None | Some("enforce") => false,
@@ -84,6 +86,7 @@ pub(super) fn shadows_are_few(lists: &[Option<&Node>], file: &RuleFile, mistakes
     }
 }
 
+#[inline(never)]
 fn name<'n>(section: &Section<'n>, what: &str, mistakes: &mut Mistakes) -> Option<&'n str> {
     let Some(node) = section.get("name") else {
         let span = section.span.start..section.span.start.saturating_add(1);
@@ -110,6 +113,7 @@ fn name<'n>(section: &Section<'n>, what: &str, mistakes: &mut Mistakes) -> Optio
     Some(name)
 }
 
+#[inline(never)]
 fn until(node: &Node, mistakes: &mut Mistakes) -> Option<i64> {
     let text = mistakes.text(node, "until")?;
     let found = parse_rfc3339(text);

@@ -6,7 +6,7 @@ use crate::config::model::{
     Target, Unit,
 };
 use crate::diag::{Paint, render_all};
-use crate::pods::{Field, Fields, Selection};
+use crate::pods::{Field, Fields, PodFile, Selection};
 use crate::severity::Severity;
 use proptest::prelude::*;
 use std::num::NonZeroU64;
@@ -52,7 +52,7 @@ fn every_mistake_of_a_file_is_shown_at_once() {
 
 #[test]
 fn every_policy_reads_its_settings_and_has_its_defaults() {
-    let policy = |body: &str| load(&rule(body)).unwrap().rules.rules.remove(0).policy;
+    let policy = |body: &str| load(&rule(body)).unwrap().rules.rules[0].policy.clone();
     let rate = |unit, amount: u64, seconds| Rate {
         unit,
         amount: NonZeroU64::new(amount).unwrap(),
@@ -113,7 +113,7 @@ fn floors_ceilings_and_modes_are_part_of_a_rule() {
     let floor = Floor { per: Duration::from_secs(60), by: Key(vec![Part::Pod]) };
     assert_eq!((rules.rules[0].floor.clone(), rules.rules[0].shadow), (Some(floor), true));
     assert_eq!(
-        (rules.exclude_annotations, rules.state_dir, rules.summary, rules.max_keys),
+        (rules.exclude_annotations, rules.state_dir.clone(), rules.summary, rules.max_keys),
         (true, None, None, 5)
     );
     let defaults = load("version: 1\n").unwrap().rules;
@@ -173,7 +173,10 @@ fn tests_are_read_with_all_their_mistakes() {
     .remove(0);
     assert_eq!(trial.text, r#"{"log":"a \"b\"","n":7,"deep":[1.5,"x",null,true,"no","0123"]}"#);
     assert_eq!(trial.tag, format!("kube.var.log.containers.pod_shop_app-{}.log", "0a".repeat(32)));
-    assert_eq!(trial.pod.unwrap().labels.unwrap().get("app"), Some("1"));
+    let (front, back) = trial.pod.unwrap();
+    let file = [front, b"5".to_vec(), back].concat();
+    let file = PodFile::decode(&file, "shop", "pod").unwrap();
+    assert_eq!((file.labels.unwrap().get("app"), file.containers[0].started), (Some("1"), Some(5)));
     for (body, code) in [
         ("expect: { rule: noise }", "NS202"),
         ("record: { log: x }", "NS202"),
@@ -308,8 +311,8 @@ fn metadata_is_kept_whole_only_when_a_rule_asks_beyond_the_tag() {
 
 #[test]
 fn the_empty_file_has_the_defaults() {
-    assert_eq!(load("version: 1\n").unwrap().rules, RuleFile::default());
-    assert_eq!(load("version: 1\nrules:\nguards: []\n").unwrap().rules, RuleFile::default());
+    assert_eq!(load("version: 1\n").unwrap().rules, RuleFile::default().into());
+    assert_eq!(load("version: 1\nrules:\nguards: []\n").unwrap().rules, RuleFile::default().into());
 }
 
 #[test]

@@ -8,7 +8,6 @@ use crate::config::section::{Mistakes, Section};
 use crate::config::yaml::{Kind, Node, Quoting};
 use crate::diag::{Code, did_you_mean};
 use crate::json::{Level, Outline, push_string};
-use crate::pods::{Container, Pairs, PodFile, Workload};
 use crate::time::parse_rfc3339;
 use std::ops::Range;
 use std::time::Duration;
@@ -20,8 +19,8 @@ pub struct Trial {
     pub span: Range<usize>,
     /// The tag that the record comes with.
     pub tag: String,
-    /// The pod file; `None` when metadata is missing.
-    pub pod: Option<PodFile>,
+    /// The pod file in front of and behind the container's start, in seconds since 1970; `None` when metadata is missing.
+    pub pod: Option<(Vec<u8>, Vec<u8>)>,
     /// How long the container has run at the first record.
     pub age: Duration,
     /// The record as JSON text, in which [`RANDOM_ID`] is a new id and [`NUMBER`] the position of each repetition.
@@ -95,6 +94,7 @@ pub(super) fn trials(node: Option<&Node>, file: &RuleFile, mistakes: &mut Mistak
     trials
 }
 
+#[inline(never)]
 fn trial(node: &Node, file: &RuleFile, mistakes: &mut Mistakes) -> Option<Trial> {
     let known = ["record", "repeat", "at", "age", "metadata", "expect"];
     let section = Section::open(node, "a test", &known, mistakes)?;
@@ -158,16 +158,13 @@ fn trial(node: &Node, file: &RuleFile, mistakes: &mut Mistakes) -> Option<Trial>
         None => true,
     };
     let kubernetes = members.iter().find(|(key, _)| is_text(key, &file.enrich.key)).map(|(_, value)| value);
-    let (pod, container) = pod(kubernetes, mistakes)?;
+    let described = pod(&file.input.tag_prefix, kubernetes, mistakes)?;
     let mut text = Vec::new();
     object(members.iter().filter(|(key, _)| !is_text(key, &file.enrich.key)), &mut text);
     Some(Trial {
         span: node.span.clone(),
-        tag: format!(
-            "{}{}_{}_{}-{}.log",
-            file.input.tag_prefix, pod.pod, pod.namespace, container.name, container.id
-        ),
-        pod: is_known.then(|| PodFile { containers: vec![container], ..pod }),
+        tag: described.tag,
+        pod: is_known.then_some(described.file),
         age,
         text: String::from_utf8(text).unwrap_or_default(),
         times,
@@ -177,55 +174,90 @@ fn trial(node: &Node, file: &RuleFile, mistakes: &mut Mistakes) -> Option<Trial>
     })
 }
 
-/// The pod and container that a record's metadata describes; what it does not say is made up.
-fn pod(node: Option<&Node>, mistakes: &mut Mistakes) -> Option<(PodFile, Container)> {
-    let mut pod = PodFile::new("default", "pod");
-    let mut container = Container { name: "app".into(), id: "0a".repeat(32), ..Container::default() };
-    pod.labels = Some(Pairs::default());
-    pod.annotations = Some(Pairs::default());
-    let Some(node) = node else { return Some((pod, container)) };
-    let section = Section::open(node, "kubernetes", &METADATA, mistakes)?;
-    let (mut workload, mut kind) = (None, None);
-    for (key, _, value) in section.entries() {
-        if let "labels" | "annotations" = *key {
-            let pairs = pairs(value, key, mistakes)?;
-            if *key == "labels" {
-                pod.labels = Some(pairs)
-            } else {
-                pod.annotations = Some(pairs)
-            }
-            continue;
-        }
-        let text = mistakes.text(value, key)?.to_owned();
-        match *key {
-            "namespace_name" => pod.namespace = text,
-            "pod_name" => pod.pod = text,
-            "pod_id" => pod.uid = Some(text),
-            "host" => pod.node = Some(text),
-            "pod_ip" => pod.ip = Some(text),
-            "container_name" => container.name = text,
-            "docker_id" => container.id = text,
-            "container_image" => container.image = Some(text),
-            "container_hash" => container.hash = Some(text),
-            "workload" => workload = Some(text),
-            _ => kind = Some(text),
-        }
-    }
-    pod.workload = workload.map(|name| Workload { kind: kind.unwrap_or_else(|| "Deployment".into()), name });
-    Some((pod, container))
+/// The pod that a record's metadata describes; what it does not say is made up.
+struct Described {
+    tag: String,
+    /// Its pod file, in front of and behind the container's start.
+    file: (Vec<u8>, Vec<u8>),
 }
 
-fn pairs(node: &Node, what: &str, mistakes: &mut Mistakes) -> Option<Pairs> {
+#[inline(never)]
+fn pod(prefix: &str, node: Option<&Node>, mistakes: &mut Mistakes) -> Option<Described> {
+    let section = match node {
+        Some(node) => Some(Section::open(node, "kubernetes", &METADATA, mistakes)?),
+        None => None,
+    };
+    let id = "0a".repeat(32);
+    let mut text = |key: &str, default: &str| match section.as_ref().and_then(|section| section.get(key)) {
+        Some(node) => mistakes.text(node, key).map(str::to_owned),
+        None => Some(default.to_owned()),
+    };
+    let [namespace, pod, container, id] =
+        [("namespace_name", "default"), ("pod_name", "pod"), ("container_name", "app"), ("docker_id", &id)]
+            .map(|(key, default)| text(key, default));
+    let (namespace, pod, container, id) = (namespace?, pod?, container?, id?);
+    let tag = format!("{prefix}{pod}_{namespace}_{container}-{id}.log");
+    let mut front = b"{\"version\":1".to_vec();
+    member(&mut front, "namespace", &namespace);
+    member(&mut front, "pod", &pod);
+    for (key, name) in [("pod_id", "uid"), ("host", "node"), ("pod_ip", "ip")] {
+        if section.as_ref().is_some_and(|section| section.get(key).is_some()) {
+            member(&mut front, name, &text(key, "")?);
+        }
+    }
+    let workload = text("workload", "")?;
+    if !workload.is_empty() {
+        front.extend_from_slice(b",\"workload\":{\"kind\":");
+        push_string(&mut front, text("workload_kind", "Deployment")?.as_bytes());
+        member(&mut front, "name", &workload);
+        front.push(b'}');
+    }
+    let mut back = Vec::new();
+    for (key, name) in [("container_image", "image"), ("container_hash", "hash")] {
+        if section.as_ref().is_some_and(|section| section.get(key).is_some()) {
+            member(&mut back, name, &text(key, "")?);
+        }
+    }
+    back.extend_from_slice(b"}]}");
+    for key in ["labels", "annotations"] {
+        front.extend_from_slice(format!(",\"{key}\":").as_bytes());
+        match section.as_ref().and_then(|section| section.get(key)) {
+            Some(node) => pairs(node, key, &mut front, mistakes)?,
+            None => front.extend_from_slice(b"{}"),
+        }
+    }
+    front.extend_from_slice(b",\"containers\":[{\"name\":");
+    push_string(&mut front, container.as_bytes());
+    member(&mut front, "id", &id);
+    front.extend_from_slice(b",\"started\":");
+    Some(Described { tag, file: (front, back) })
+}
+
+fn member(into: &mut Vec<u8>, name: &str, value: &str) {
+    into.extend_from_slice(format!(",\"{name}\":").as_bytes());
+    push_string(into, value.as_bytes());
+}
+
+#[inline(never)]
+fn pairs(node: &Node, what: &str, into: &mut Vec<u8>, mistakes: &mut Mistakes) -> Option<()> {
     let Kind::Map(map) = &node.kind else {
         mistakes.note(Code::WrongKind, &node.span, format!("{what} must be a mapping"));
         return None;
     };
-    let pair = |(key, value): &(Node, Node)| {
-        Some((mistakes.text(key, what)?.to_owned(), mistakes.text(value, what)?.to_owned()))
-    };
-    map.iter().map(pair).collect::<Option<Vec<_>>>().map(Pairs)
+    into.push(b'{');
+    for (index, (key, value)) in map.iter().enumerate() {
+        if index > 0 {
+            into.push(b',');
+        }
+        push_string(into, mistakes.text(key, what)?.as_bytes());
+        into.push(b':');
+        push_string(into, mistakes.text(value, what)?.as_bytes());
+    }
+    into.push(b'}');
+    Some(())
 }
 
+#[inline(never)]
 fn expect(node: &Node, file: &RuleFile, mistakes: &mut Mistakes) -> Option<Expect> {
     let section = Section::open(node, "expect", &["rule", "guard", "action", "kept", "z"], mistakes)?;
     let mut expect = Expect::default();
@@ -283,6 +315,7 @@ fn expect(node: &Node, file: &RuleFile, mistakes: &mut Mistakes) -> Option<Expec
     Some(expect)
 }
 
+#[inline(never)]
 fn known<'n>(
     node: &Node,
     what: &str,
@@ -303,6 +336,7 @@ fn known<'n>(
     None
 }
 
+#[inline(never)]
 fn number(node: &Node, what: &str, mistakes: &mut Mistakes) -> Option<f64> {
     let text = mistakes.text(node, what)?;
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
@@ -318,6 +352,7 @@ fn is_text(node: &Node, wanted: &str) -> bool {
 }
 
 /// A node as JSON. Rule files are at most 16 levels deep.
+#[inline(never)]
 fn json(node: &Node, out: &mut Vec<u8>) {
     match &node.kind {
         Kind::Scalar { text, quoting: Quoting::Plain } if is_json_scalar(text) => {
@@ -341,6 +376,7 @@ fn json(node: &Node, out: &mut Vec<u8>) {
     }
 }
 
+#[inline(never)]
 fn object<'n>(members: impl Iterator<Item = &'n (Node, Node)>, out: &mut Vec<u8>) {
     out.push(b'{');
     for (index, (key, value)) in members.enumerate() {

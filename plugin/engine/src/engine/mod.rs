@@ -30,6 +30,7 @@ use crate::template::masked;
 use crate::time::{EventTime, Now};
 use decide::{Decided, Deciding};
 use facts::{Facts, Metadata};
+use std::rc::Rc;
 use summary::Summaries;
 
 /// One record as the host hands it over.
@@ -94,7 +95,7 @@ pub enum Fault {
 /// The filter without its host.
 #[derive(Debug)]
 pub struct Engine {
-    rules: RuleFile,
+    rules: Rc<RuleFile>,
     names: Names,
     shape: Shape,
     /// The `nodesieve` object that a kept record of this rule carries, by position in guards and rules.
@@ -121,7 +122,12 @@ pub struct Engine {
 
 impl Engine {
     /// A filter with these rules. `seed` starts the generator of random sampling.
-    pub fn new(rules: RuleFile, seed: u64) -> Engine {
+    pub fn new(rules: impl Into<Rc<RuleFile>>, seed: u64) -> Engine {
+        Engine::with(rules.into(), seed)
+    }
+
+    #[inline(never)]
+    fn with(rules: Rc<RuleFile>, seed: u64) -> Engine {
         let mut engine = Engine {
             names: names(&rules),
             shape: Shape::default(),
@@ -161,6 +167,7 @@ impl Engine {
     }
 
     /// Brings the gauges up to date and renders all numbers as Prometheus text.
+    #[inline(never)]
     pub fn render_metrics(&mut self, version: &str, now: Now) -> String {
         let open = self.open().records;
         let is_over = |rule: &&Rule| decide::is_over(rule, now);

@@ -11,13 +11,19 @@ use crate::pods::Cache;
 use crate::policy::{Account, RuleState, Slots};
 use crate::record::Shape;
 use crate::tag::ContainerTag;
+use std::rc::Rc;
 
 /// A rule that was in force, the row in which it counted, and what it remembers.
-pub(super) type Former = (Rule, usize, RuleState);
+pub(super) type Former<'o> = (&'o Rule, usize, RuleState);
 
 impl Engine {
     /// Puts other rules in force. Counters go on; the pod cache starts anew only when what it holds would differ.
-    pub fn replace_rules(&mut self, rules: RuleFile) {
+    pub fn replace_rules(&mut self, rules: impl Into<Rc<RuleFile>>) {
+        self.replace(rules.into());
+    }
+
+    #[inline(never)]
+    fn replace(&mut self, rules: Rc<RuleFile>) {
         let same_metadata = rules.pods == self.rules.pods && rules.enrich == self.rules.enrich;
         if !same_metadata {
             self.cache = Cache::new(rules.pods.cache);
@@ -34,12 +40,13 @@ impl Engine {
             decided
         });
         let states = std::mem::take(&mut self.states).into_iter();
-        let former = old.guards.into_iter().chain(old.rules).zip(std::mem::take(&mut self.rows)).zip(states);
+        let former = old.guards.iter().chain(&old.rules).zip(std::mem::take(&mut self.rows)).zip(states);
         self.prepare(former.map(|((rule, row), state)| (rule, row, state)).collect());
     }
 
     /// Makes what is derived from the rules. `former` are the rules before these.
-    pub(super) fn prepare(&mut self, mut former: Vec<Former>) {
+    #[inline(never)]
+    pub(super) fn prepare(&mut self, mut former: Vec<Former<'_>>) {
         let Engine { rules, counters, accounts, slots, .. } = self;
         let guards = rules.guards.iter().map(|rule| (rule, Stage::Guard));
         let all = guards.chain(rules.rules.iter().map(|rule| (rule, Stage::Rule)));

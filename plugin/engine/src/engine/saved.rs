@@ -43,6 +43,7 @@ enum Saved {
 
 impl Engine {
     /// The state as text when it has changed since the last time.
+    #[inline(never)]
     pub fn state_to_save(&mut self) -> Option<String> {
         if !std::mem::take(&mut self.is_changed) {
             return None;
@@ -98,6 +99,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`SavedError`] for a text that is not whole, or not of this version; nothing is taken from it then.
+    #[inline(never)]
     pub fn restore(&mut self, text: &str) -> Result<(), SavedError> {
         for saved in read(text)? {
             match saved {

@@ -29,6 +29,7 @@ pub(super) struct Summaries {
 impl Engine {
     /// Takes a record of the tick input, which is not counted. The answer is a summary when one is due and there is
     /// something to sum up, else [`Answer::Drop`]. `text` may hold the `node`'s name.
+    #[inline(never)]
     pub fn tick(&mut self, text: &[u8], now: Now, out: &mut Vec<u8>) -> Answer {
         out.clear();
         let summaries = &mut self.summaries;
@@ -58,6 +59,7 @@ impl Engine {
     }
 
     /// Writes what is open into a summary and closes the accounts; whether there was anything.
+    #[inline(never)]
     fn summarise(&mut self, node: &[u8], (from, to): (Now, Now), out: &mut Vec<u8>) -> bool {
         let Engine { rules, states, rows, accounts, counters, summaries, .. } = self;
         for (state, row) in states.iter_mut().zip(rows.iter()) {

@@ -4,7 +4,6 @@
 //! reported in exactly one: the count of a later record, or a summary.
 
 use crate::time::EventTime;
-use std::collections::BTreeMap;
 
 /// Dropped records and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,7 +33,8 @@ impl Open {
 pub(crate) struct Account {
     /// What has no key, or one of too many.
     other: Open,
-    keys: BTreeMap<Box<str>, Open>,
+    /// Few enough to look through.
+    keys: Vec<(Box<str>, Open)>,
     /// When the first and the last of them happened.
     pub(crate) span: Option<(EventTime, EventTime)>,
     /// One of them, masked.
@@ -60,20 +60,18 @@ impl Account {
         if open.records == 0 {
             return;
         }
-        if let Some(sum) = self.keys.get_mut(label) {
-            sum.add(open);
-        } else if label.is_empty() {
+        if label.is_empty() {
             self.other.add(open);
+        } else if let Some((_, sum)) = self.keys.iter_mut().find(|(known, _)| **known == *label) {
+            sum.add(open);
         } else if self.keys.len() < MAX_KEYS {
-            self.keys.insert(label.into(), open);
+            self.keys.push((label.into(), open));
         } else {
             // The keys of a flood: the largest of them stay.
-            let smallest = self.keys.iter().min_by_key(|(_, open)| open.records);
-            match smallest.map(|(label, open)| (label.clone(), *open)) {
-                Some((smallest, least)) if least.records < open.records => {
-                    self.keys.remove(&smallest);
-                    self.other.add(least);
-                    self.keys.insert(label.into(), open);
+            match self.keys.iter_mut().min_by_key(|(_, open)| open.records) {
+                Some(smallest) if smallest.1.records < open.records => {
+                    self.other.add(smallest.1);
+                    *smallest = (label.into(), open);
                 }
                 _ => self.other.add(open),
             }
@@ -83,16 +81,23 @@ impl Account {
     /// All that is open here.
     pub(crate) fn open(&self) -> Open {
         let mut sum = self.other;
-        self.keys.values().for_each(|open| sum.add(*open));
+        self.keys.iter().for_each(|(_, open)| sum.add(*open));
         sum
     }
 
     /// The largest keys, largest first.
     pub(crate) fn top(&self, most: usize) -> Vec<(&str, Open)> {
-        let mut keys: Vec<(&str, Open)> = self.keys.iter().map(|(label, open)| (&**label, *open)).collect();
-        keys.sort_by(|a, b| b.1.records.cmp(&a.1.records).then(a.0.cmp(b.0)));
-        keys.truncate(most);
-        keys
+        let mut left: Vec<(&str, Open)> = self.keys.iter().map(|(label, open)| (&**label, *open)).collect();
+        let mut top = Vec::new();
+        while top.len() < most {
+            let largest = (0..left.len()).max_by_key(|at| {
+                let found = left.get(*at);
+                found.map(|(label, open)| (open.records, std::cmp::Reverse(*label)))
+            });
+            let Some(largest) = largest else { break };
+            top.push(left.swap_remove(largest));
+        }
+        top
     }
 
     /// Empties it.

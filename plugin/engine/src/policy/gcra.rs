@@ -9,6 +9,7 @@
 
 use crate::config::model::{Limit, Unit};
 use crate::policy::keyed::Forgettable;
+use crate::policy::nanos;
 
 /// A limit in nanoseconds.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +32,7 @@ pub(crate) struct Bucket(u64);
 
 impl Pace {
     pub(crate) fn new(limit: &Limit) -> Pace {
-        let each = limit.rate.per.as_nanos() as f64 / limit.rate.amount.get() as f64;
+        let each = nanos(limit.rate.per) as f64 / limit.rate.amount.get() as f64;
         // A record's cost is whole, so that a burst holds exactly as many as it says.
         let each = if limit.rate.unit == Unit::Records { each.ceil() } else { each };
         let largest = match limit.rate.unit {

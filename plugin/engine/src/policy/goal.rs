@@ -41,7 +41,7 @@ pub(crate) struct Goal {
     other: Estimate,
     other_keys: Distinct,
     other_keys_mean: f64,
-    /// Those of them that a new plan within this interval gave an estimate: they will not be among them again.
+    /// Those of them that have an estimate since: they will not be among them again.
     moved: f64,
     moved_keys: f64,
     cap: Cap,
@@ -173,21 +173,25 @@ impl Goal {
     }
 
     /// Blends the counts of the interval into the means and plans the next one.
+    #[expect(clippy::manual_clamp, reason = "`clamp` prints floats when it panics: 20 kB")]
     fn close(&mut self, mut estimates: Vec<&mut Estimate>) {
-        // Rare keys come less often than their last count says, and the chances of keys with luck are too high. What
-        // that does to the whole is measured, against the share of the offered that was planned to be kept.
+        // A rare key that by luck did not come for a while has too high a chance, and one that came too low a one; that
+        // does not cancel out. What it does to the whole is measured: the share of the offered that was kept against
+        // the share that was to be kept.
         if self.settled && self.alarms == 0 && self.expected > self.planned {
             let came_true = (self.keeping / self.offered) * (self.expected / self.planned);
-            self.gain = (self.gain / came_true.sqrt()).clamp(1.0 / MOST_GAIN, MOST_GAIN);
+            self.gain = (self.gain / came_true.sqrt()).max(1.0 / MOST_GAIN).min(MOST_GAIN);
         }
         // The usual mean gives the last interval half of the weight (more while there are few: the sum of the weights
-        // is divided out). Where traffic jumped or broke down, the past is hardly worth anything.
+        // is divided out). Where traffic jumped or broke down, the past is hardly worth anything. The weights are those
+        // of the goal and not of each key: it was there and saw nothing of a key that is new. Corrected one by one, the
+        // estimates of many rare keys, known only by the intervals they came in, add up to twice of what comes.
         self.weight = 0.5 + 0.5 * self.weight;
         let likeness = self.offered.min(self.expected) / self.offered.max(self.expected);
         let share = (2.0 - 2.0 * likeness).min(JUMP).max(0.5 / self.weight);
         self.settled = share < SETTLED;
         self.expected += share * (self.offered - self.expected);
-        // Keys that were new in such an interval came with the change and stay. In others, so many come each time.
+        // What was new when traffic changed came with the change and stays. In any other interval, being new is habit.
         self.move_new(&estimates);
         if self.settled {
             (self.moved, self.moved_keys) = (0.0, 0.0);
@@ -210,10 +214,11 @@ impl Goal {
     /// Finds the level at which `budget` of the `total` records ahead is kept, and sets all chances.
     fn plan(&mut self, mut estimates: Vec<&mut Estimate>, ahead: Ahead, total: f64, budget: f64) {
         let other = self.other.ahead(&ahead);
-        let other_keys = self.other_keys.count.max(self.other_keys_mean).clamp(SHORTEST, other.max(SHORTEST));
-        // New keys are in `other` and have an estimate, and gone ones still have one. The whole is known better.
+        let other_keys = self.other_keys.count.max(self.other_keys_mean).min(other).max(SHORTEST);
+        // New keys are in `other` and have an estimate, and gone ones still have one. The whole is known better. (It
+        // cannot be more than its parts, unless the caller lost estimates. Those keys come as new ones.)
         let sum: f64 = estimates.iter().map(|estimate| estimate.ahead(&ahead)).sum();
-        let scale = total / (sum + other).max(f64::MIN_POSITIVE);
+        let scale = (total / (sum + other)).min(1.0);
         let ahead = Ahead { seen: ahead.seen * scale, known: ahead.known * scale };
         let other = Source { records: other * scale, keys: other_keys };
         let keys = estimates.iter().map(|estimate| Source { records: estimate.ahead(&ahead), keys: 1.0 });
@@ -223,10 +228,10 @@ impl Goal {
             estimate.chance = chance(level, estimate.ahead(&ahead));
         }
         // A key that nothing is known of brings what such keys bring, and at least the one record it comes with.
-        self.other.chance = chance(level, (other.records / other.keys).max(scale.min(1.0)));
+        self.other.chance = chance(level, (other.records / other.keys).max(scale));
     }
 
-    /// A quarter above the plan is more than chance; one more record is not.
+    /// A quarter above the plan is no accident any more. One record is: for goals below some records per interval.
     fn set_alarm(&mut self, budget: f64) {
         self.alarm = self.keeping + 1.25 * budget + 1.0;
     }
@@ -266,7 +271,7 @@ struct Source {
 /// The level at which the sum of keys · min(records / keys, level) is `budget`; infinite when all records fit.
 ///
 /// Newton's method from below on a concave line of straight pieces. Each pass at least halves the missing rest or the
-/// keys above the level, so single precision is reached in log4(keys · 2^24) passes: 18 for 4,096 keys, usually 5.
+/// keys above the level, so single precision is reached in log4(keys · 2^24) passes: 18 for 4,096 keys, usually 2 or 3.
 fn level(budget: f64, sources: impl Iterator<Item = Source> + Clone) -> f64 {
     let mut level = 0.0;
     for _ in 0..MOST_PASSES {

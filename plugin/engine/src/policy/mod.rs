@@ -327,8 +327,10 @@ fn settle(
     state.decide(seat, 0, false, decide).keep
 }
 
-fn nanos(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+/// Without the 128 bits that `as_nanos` has.
+pub(crate) fn nanos(duration: std::time::Duration) -> u64 {
+    let second = 1_000_000_000;
+    duration.as_secs().saturating_mul(second).saturating_add(u64::from(duration.subsec_nanos()))
 }
 
 /// What a guard still keeps above its ceiling: one record of each pod and template ...

@@ -4,10 +4,10 @@
 //! out to what two hours would have given.
 
 use crate::config::model;
-use crate::policy::Shared;
 use crate::policy::goal::{Estimate, Goal};
 use crate::policy::keyed::{Counted, Forgettable, KeyText, Keyed, Seat};
 use crate::policy::moment::Moment;
+use crate::policy::{Shared, nanos};
 
 /// A goal for records in time, and one for late ones as soon as there are any.
 #[derive(Debug)]
@@ -83,8 +83,11 @@ impl Target {
 
 impl Aim {
     fn new(settings: &model::Target, most: usize) -> Aim {
-        let interval = u64::try_from(settings.interval.as_nanos()).unwrap_or(u64::MAX);
-        Aim { goal: Goal::new(settings.rate.per_second(), interval), keys: Keyed::new(most), clock: 0 }
+        Aim {
+            goal: Goal::new(settings.rate.per_second(), nanos(settings.interval)),
+            keys: Keyed::new(most),
+            clock: 0,
+        }
     }
 }
 

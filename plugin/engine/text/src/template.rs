@@ -49,9 +49,7 @@ pub fn template(line: &Line<'_>) -> u64 {
         return xxh3_64_with_seed(&masked, TEXT_SEED);
     };
     let mut hashes = Vec::with_capacity(16);
-    object.each_key(|key| hashes.push(xxh3_64_with_seed(key, KEY_SEED)));
-    hashes.sort_unstable();
-    hashes.dedup();
+    object.each_key(|key| insert(&mut hashes, xxh3_64_with_seed(key, KEY_SEED)));
     let keys = hashes.iter().fold(0u64, |sum, hash| sum.wrapping_add(*hash));
     let level = object.level();
     let mut known = Vec::with_capacity(128);
@@ -178,9 +176,7 @@ impl<'a> Object<'a> {
             out.push(b',');
         }
         let mut keys = Vec::new();
-        self.each_key(|key| keys.push(key.to_vec()));
-        keys.sort_unstable();
-        keys.dedup();
+        self.each_key(|key| insert(&mut keys, key.to_vec()));
         out.extend_from_slice(b"\"keys\":[");
         for (index, key) in keys.iter().enumerate() {
             if index > 0 {
@@ -189,6 +185,13 @@ impl<'a> Object<'a> {
             push_string(out, key);
         }
         out.extend_from_slice(b"]}");
+    }
+}
+
+/// Puts a value where it belongs in an ordered list, unless it is there: an object has a dozen keys, at most 256.
+fn insert<T: Ord>(list: &mut Vec<T>, value: T) {
+    if let Err(at) = list.binary_search(&value) {
+        list.insert(at, value);
     }
 }
 

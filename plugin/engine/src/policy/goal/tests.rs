@@ -1,6 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 const SECOND: u64 = 1_000_000_000;
 const INTERVAL: u64 = 10 * SECOND;
@@ -10,7 +11,7 @@ const BEGIN: u64 = 1_780_000_000 * SECOND;
 /// The caller of a goal: a table of limited size, a clock, draws.
 struct Node {
     goal: Goal,
-    table: HashMap<u64, Estimate>,
+    table: HashMap<u64, Estimate, BuildHasherDefault<Hashed>>,
     places: usize,
     now: u64,
     rng: fastrand::Rng,
@@ -27,7 +28,7 @@ impl Node {
     fn new(per_second: f64) -> Node {
         Node {
             goal: Goal::new(per_second, INTERVAL),
-            table: HashMap::new(),
+            table: HashMap::default(),
             places: 4096,
             now: BEGIN,
             rng: fastrand::Rng::with_seed(7),
@@ -47,7 +48,7 @@ impl Node {
             assert!(!self.goal.is_due(self.now));
             self.rolls += 1;
         }
-        let hash = fastrand::Rng::with_seed(key).u64(..);
+        let hash = hash(key);
         let (draw, before) = (self.rng.f64(), self.goal.keeping);
         let has_place = self.table.contains_key(&hash) || self.table.len() < self.places;
         let estimate = if has_place { Some(self.table.entry(hash).or_default()) } else { None };
@@ -93,6 +94,30 @@ impl Node {
     }
 }
 
+/// The keys of the table are hashes.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {}
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+/// A hash like the caller's: all bits depend on all (the finisher of SplitMix64).
+fn hash(key: u64) -> u64 {
+    let key = key.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let key = (key ^ (key >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let key = (key ^ (key >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    key ^ (key >> 31)
+}
+
 /// The key of rank r comes 1/r times as often as the first.
 fn zipf(keys: u64) -> impl FnMut(&mut fastrand::Rng) -> u64 {
     let mut sum = 0.0;
@@ -113,35 +138,24 @@ fn zipf(keys: u64) -> impl FnMut(&mut fastrand::Rng) -> u64 {
 /// the cap takes no part in it.
 #[test]
 fn a_steady_stream_meets_the_goal() {
-    for clump in [0, SECOND, 3 * SECOND] {
-        for keys in [10, 500, 2_000, 10_000] {
-            for even in [false, true] {
-                let mut node = Node::new(100.0);
-                if even {
-                    node.run(200, 13_333, clump, &mut |rng| rng.u64(..keys));
-                } else {
-                    node.run(200, 13_333, clump, &mut zipf(keys));
-                }
-                let rate = node.rate(4..20);
-                let chances: f64 = node.chances[4..20].iter().sum();
-                let drawn: u32 = node.drawn[4..20].iter().sum();
-                let capped = f64::from(drawn) - rate * 160.0;
-                let luck = (f64::from(drawn) - chances) / node.variance.sqrt();
-                println!(
-                    "{} {keys} keys, clump {}: {rate:.1}/s, expected {:.1}, luck {luck:.2}, capped {capped}, first {:?}, rolls {}, gain {:.3}",
-                    if even { "even" } else { "zipf" },
-                    clump / SECOND,
-                    chances / 160.0,
-                    &node.kept[..4],
-                    node.rolls,
-                    node.goal.gain
-                );
-                assert!((95.0..=105.0).contains(&rate), "{keys} {even} {clump}: {rate}");
-                assert!(luck.abs() < 5.0, "{luck}");
-                assert!(capped < 1.0, "{capped}");
-                assert!((f64::from(node.kept[0])) <= 2201.0);
-            }
+    let mut even = |rng: &mut fastrand::Rng| rng.u64(..2_000);
+    let streams =
+        [10, 500, 2_000, 10_000].map(|keys| (0, keys)).into_iter().chain([(SECOND, 2_000), (3 * SECOND, 0)]);
+    for (clump, keys) in streams {
+        let mut node = Node::new(100.0);
+        match keys {
+            0 => node.run(200, 13_333, clump, &mut even),
+            _ => node.run(200, 13_333, clump, &mut zipf(keys)),
         }
+        let rate = node.rate(4..20);
+        assert!((95.0..=105.0).contains(&rate), "{keys} {clump}: {rate}");
+        let chances: f64 = node.chances[4..20].iter().sum();
+        let drawn: u32 = node.drawn[4..20].iter().sum();
+        let luck = (f64::from(drawn) - chances) / node.variance.sqrt();
+        assert!(luck.abs() < 5.0 && node.drawn[4..20] == node.kept[4..20], "{keys} {clump}: {luck}");
+        assert!(clump > SECOND || (850..=1_150).contains(&node.kept[1]), "{keys} {clump}: {:?}", node.kept);
+        // The cold start: one interval's goal at once and the cap's rate.
+        assert!(node.kept[0] <= 2_201);
     }
 }
 
@@ -149,18 +163,15 @@ fn a_steady_stream_meets_the_goal() {
 /// Guarantees: within two intervals the goal holds again from above, and within four from below.
 #[test]
 fn a_step_is_followed_within_intervals() {
-    for clump in [0, SECOND] {
-        for keys in [1, 10, 500, 5_000] {
-            let mut node = Node::new(100.0);
-            let mut zipf = zipf(keys);
-            node.run(105, 1_000, clump, &mut zipf);
-            node.run(100, 10_000, clump, &mut zipf);
-            node.run(105, 1_000, clump, &mut zipf);
-            println!("{keys} keys, clump {}, rolls {}: {:?}", clump / SECOND, node.rolls, node.kept);
-            assert!(node.kept[11..20].iter().all(|&kept| kept <= 1_200), "{:?}", node.kept);
-            assert!(node.rate(12..20) <= 105.0 && node.rate(12..20) >= 95.0);
-            assert!(node.rate(24..31) >= 90.0 && node.kept[24..31].iter().all(|&kept| kept >= 800));
-        }
+    for (keys, clump) in [(1, 0), (500, SECOND), (5_000, 0)] {
+        let mut node = Node::new(100.0);
+        let mut zipf = zipf(keys);
+        node.run(105, 1_000, clump, &mut zipf);
+        node.run(100, 10_000, clump, &mut zipf);
+        node.run(105, 1_000, clump, &mut zipf);
+        assert!(node.kept[11..20].iter().all(|&kept| kept <= 1_200), "{:?}", node.kept);
+        assert!(node.rate(12..20) <= 105.0 && node.rate(12..20) >= 95.0);
+        assert!(node.rate(24..31) >= 90.0 && node.kept[24..31].iter().all(|&kept| kept >= 800));
     }
 }
 
@@ -171,13 +182,6 @@ fn every_record_a_new_key_is_no_way_around_the_goal() {
         next += 1;
         next
     });
-    println!(
-        "bomb: {:.1} all, {:.1} after three, rolls {}: {:?}",
-        node.rate(0..30),
-        node.rate(3..30),
-        node.rolls,
-        node.kept
-    );
     assert!(node.rate(0..30) <= 120.0);
     assert!((90.0..=110.0).contains(&node.rate(3..30)));
     assert!(node.table.len() <= 4096 && node.rolls < 60);
@@ -194,109 +198,76 @@ fn below_the_goal_all_is_kept() {
         assert_eq!(node.kept, node.offered);
         node.run(100, 10_000, clump, &mut |rng| rng.u64(..keys));
         node.run(200, rate, clump, &mut |rng| rng.u64(..keys));
-        println!("{keys} keys, clump {}: after the flood {:?}", clump / SECOND, &node.kept[40..]);
         assert_eq!(node.kept[50..], node.offered[50..]);
     }
 }
 
-/// Scenario: a key with 10,000/s beside one with 20/s and one with 1/s; later a new one with 5,000/s.
-/// Guarantees: the small ones lose nothing, the large ones share what is left, and the new one is not 1:1 for an interval.
+/// Scenario: a key with 10,000/s beside one with 20/s and one with 1/s; after 200 s a new one with 5,000/s.
+/// Guarantees: the small ones lose nothing but in the interval of the change a little, the large ones share what is
+/// left in equal parts, and the new one is not 1:1 for long.
 #[test]
 fn small_keys_are_kept_entirely() {
     let mut node = Node::new(100.0);
-    let mut kept = [[0u32; 2]; 4];
-    let mut second = |node: &mut Node, newcomer: bool| {
-        let from = node.now;
-        for n in 0..10_000u64 {
-            node.now = from + n * SECOND / 10_000;
-            let mut offer = |key: usize| {
-                let counts = &mut kept[key];
-                counts[0] += 1;
-                counts[1] += u32::from(node.offer(key as u64));
-            };
-            offer(0);
-            if n % 500 == 1 {
-                offer(1);
-            }
-            if n == 2 {
-                offer(2);
-            }
-            if newcomer && n % 2 == 0 {
-                offer(3);
+    // Offered and kept of the four keys, summed up to each second.
+    let (mut sums, mut history) = ([[0u32; 2]; 4], vec![[[0u32; 2]; 4]]);
+    for second in 0..300 {
+        for n in 0..10_000 {
+            node.now = BEGIN + second * SECOND + n * SECOND / 10_000;
+            let comes = [true, n % 500 == 1, n == 2, second >= 200 && n % 2 == 0];
+            for key in (0..4).filter(|&key| comes[key]) {
+                sums[key][0] += 1;
+                sums[key][1] += u32::from(node.offer(key as u64));
             }
         }
-        node.now = from + SECOND;
-        kept
-    };
-    let mut at = [[[0u32; 2]; 4]; 300];
-    for (n, counts) in at.iter_mut().enumerate() {
-        *counts = second(&mut node, n >= 200);
+        history.push(sums);
     }
-    let of = |key: usize, from: usize, to: usize| {
-        [0, 1].map(|part| at[to - 1][key][part] - at[from - 1][key][part])
-    };
-    assert_eq!([of(1, 50, 200), of(2, 50, 200)], [[3_000; 2], [150; 2]]);
-    let (first, later) = (of(3, 200, 210), [of(0, 230, 300), of(3, 230, 300)]);
-    assert!(of(1, 200, 210)[1] >= 190 && of(2, 200, 210)[1] >= 9 && first[1] <= 2_000, "{first:?}");
-    assert_eq!(of(1, 230, 300), [1_400; 2]);
-    // 100 less the 21 of the small ones, in halves.
-    assert!(later.iter().all(|counts| (2_500..=3_030).contains(&counts[1])), "{later:?}");
-    println!("steady {:?}", [0, 1, 2].map(|key| of(key, 50, 200)));
-    println!(
-        "newcomer first interval {:?}, later {:?}",
-        [0, 1, 2, 3].map(|key| of(key, 200, 210)),
-        [0, 1, 2, 3].map(|key| of(key, 230, 300))
-    );
-    println!("{:?}", node.kept);
+    let between =
+        |key: usize, from: usize, to: usize| [0, 1].map(|n| history[to][key][n] - history[from][key][n]);
+    assert_eq!([between(1, 50, 200), between(2, 50, 200)], [[3_000; 2], [150; 2]]);
+    let first = [0, 1, 2, 3].map(|key| between(key, 200, 210)[1]);
+    assert!(first[1] >= 190 && first[2] >= 9 && first[3] <= 1_600, "{first:?}");
+    assert_eq!([between(1, 230, 300), between(2, 230, 300)], [[1_400; 2], [70; 2]]);
+    for large in [0, 3] {
+        let kept = between(large, 230, 300)[1];
+        assert!((2_600..=2_930).contains(&kept), "{large}: {kept} of (100 - 21) / 2 * 70");
+    }
 }
 
+/// Scenario: goals of less than one record per interval up to very many, each far exceeded.
+/// Guarantees: never more than the cap, and never much less than the goal. (Where a goal is few records per interval,
+/// the cap has no room for lucky draws, and what it drops does not come back.)
 #[test]
 fn any_rate_is_held() {
-    for (per_second, offered, seconds) in
-        [(1.0 / 3600.0, 20, 36_000), (0.1, 100, 3_000), (1.0, 300, 1_000), (20_000.0, 100_000, 30)]
-    {
+    for (per_second, offered, seconds, least) in [
+        (1.0 / 3600.0, 20, 36_000, 0.5),
+        (0.1, 100, 3_000, 0.75),
+        (1.0, 300, 1_000, 0.95),
+        (20_000.0, 100_000, 30, 0.95),
+    ] {
         let mut node = Node::new(per_second);
         node.run(seconds, offered, 0, &mut zipf(300));
-        let kept: u32 = node.kept.iter().sum();
-        println!(
-            "{per_second}: {} of {} rolls {} {:?}",
-            kept,
-            per_second * seconds as f64,
-            node.rolls,
-            &node.kept[..node.kept.len().min(30)]
-        );
-        assert!(
-            f64::from(kept) <= per_second * INTERVAL as f64 / 1e9 + 1.2 * per_second * seconds as f64 + 1.0
-        );
+        let kept = f64::from(node.kept.iter().sum::<u32>());
+        let goal = per_second * seconds as f64;
+        assert!((least * goal..=1.2 * goal + 10.0 * per_second + 1.0).contains(&kept), "{kept} of {goal}");
     }
 }
 
-/// Scenario: keys that each live for one interval or three, then are replaced.
+/// Scenario: keys that each live for a second or an interval, then are replaced one after the other.
+/// Guarantees: the goal is met within a fifth; the cap, not the estimates, bounds a single interval.
 #[test]
 fn keys_that_come_and_go_do_not_lift_the_rate() {
-    for (life, keys, shift) in [
-        (INTERVAL, 20, 0),
-        (INTERVAL, 20, 5 * SECOND),
-        (3 * INTERVAL, 20, SECOND),
-        (SECOND, 20, 0),
-        (INTERVAL, 2000, SECOND),
-    ] {
+    for (life, keys, shift) in [(INTERVAL, 20, 5 * SECOND), (SECOND, 20, 0), (INTERVAL, 2000, SECOND)] {
         let mut node = Node::new(100.0);
         for second in 0..300 {
             let from = second * SECOND + shift;
-            node.run(1, 10_000, 0, &mut |rng| {
+            node.run(1, 5_000, 0, &mut |rng| {
                 let key = rng.u64(..keys);
                 // The keys are not all replaced at once.
                 (from + key * life / keys) / life * keys + key
             });
         }
-        println!(
-            "life {} keys {keys}: {:.1} rolls {} {:?}",
-            life / SECOND,
-            node.rate(4..30),
-            node.rolls,
-            node.kept
-        );
+        assert!((80.0..=110.0).contains(&node.rate(4..30)), "{life} {keys}: {:?}", node.kept);
+        assert!(node.kept[1..].iter().all(|&kept| kept <= 1_450), "{life} {keys}: {:?}", node.kept);
     }
 }
 
@@ -419,6 +390,7 @@ proptest! {
 fn a_clock_set_back_grants_nothing_and_recovers() {
     for back in [SECOND, 3_600 * SECOND, BEGIN] {
         let mut node = Node::new(100.0);
+        node.goal.roll(BEGIN, std::iter::empty());
         // All of the room is taken.
         while node.goal.admit_floor(node.now) {}
         let goal = &mut node.goal;
@@ -461,6 +433,29 @@ fn a_pause_forgets_nothing() {
     assert!(node.rate(70..73) <= 110.0 && node.rate(70..73) >= 90.0, "{:?}", node.kept);
 }
 
+/// Scenario: a tenth more than the goal, of 5,000 keys that come every 45 s on average.
+/// Guarantees: their estimates, each known by the intervals its key came in, do not add up to more than comes.
+#[test]
+fn rare_keys_just_above_the_goal_are_kept_to_it() {
+    let mut node = Node::new(100.0);
+    node.run(200, 110, 0, &mut |rng| rng.u64(..5_000));
+    assert!(node.kept[2..20].iter().all(|&kept| kept >= 800), "{:?}", node.kept);
+    assert!((93.0..=107.0).contains(&node.rate(2..20)), "{:?}", node.kept);
+}
+
+/// Scenario: the caller loses its table, and a rare key is the first to come again.
+/// Guarantees: it is kept, it does not stand for the lost ones; then the goal is met again, from either side.
+#[test]
+fn lost_estimates_are_made_anew() {
+    let mut node = Node::new(100.0);
+    node.run(95, 10_000, 0, &mut zipf(50));
+    node.table.clear();
+    node.now = BEGIN + 10 * INTERVAL;
+    assert!(node.offer(1_000));
+    node.run(200, 10_000, 0, &mut zipf(50));
+    assert!(node.kept[11..].iter().all(|&kept| (800..=1_200).contains(&kept)), "{:?}", node.kept);
+}
+
 /// The same keys over and over are one each; many are counted within a tenth, more than the bitmap can tell as many.
 #[test]
 fn distinct_keys_are_counted() {
@@ -474,10 +469,9 @@ fn distinct_keys_are_counted() {
         let mut distinct = Distinct::default();
         for round in 0..2 {
             for _ in 0..3 {
-                (0..keys).for_each(|key| distinct.insert(fastrand::Rng::with_seed(key).u64(..)));
+                (0..keys).for_each(|key| distinct.insert(hash(key)));
             }
             let count = distinct.take();
-            println!("distinct {keys}: {count:.1}");
             assert!((least..=most).contains(&count), "{keys}, {round}: {count}");
         }
     }
@@ -486,5 +480,4 @@ fn distinct_keys_are_counted() {
 #[test]
 fn an_estimate_is_small() {
     assert!(size_of::<Estimate>() <= 12 && size_of::<Goal>() <= 256);
-    println!("sizes {} {}", size_of::<Estimate>(), size_of::<Goal>());
 }
