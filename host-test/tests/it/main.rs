@@ -9,5 +9,6 @@ mod laws;
 mod module;
 mod pattern_cases;
 mod patterns;
+mod policies;
 mod replay;
 mod support;

@@ -1,5 +1,8 @@
 //! Laws of the pipeline; what single features do is in host-test/cases.
 
+mod lasting;
+mod traffic;
+
 use super::*;
 use crate::config::load;
 use crate::pods::Unavailable;

@@ -1,0 +1,86 @@
+//! Policies in the compiled filter, under what would break them.
+
+use crate::support;
+use host_test::guest::Returned;
+use host_test::ledger::samples;
+use host_test::reported::Reported;
+
+const TICK: &[u8] = b"nodesieve.tick";
+const START: u64 = 1_800_000_000;
+
+/// Scenario: ten million records in a thousand seconds, each with a key of its own, against four policies.
+/// Guarantees: memory does not grow once the tables are full; the goal of `target` is held within a fifth, and the others
+/// keep no more than their tables and one shared state allow; every record is accounted for.
+#[test]
+fn ten_million_keys_neither_fill_memory_nor_break_a_limit() {
+    const RECORDS: u64 = 10_000_000;
+    const SECONDS: u64 = 1000;
+    const MAX_KEYS: u64 = 4096;
+    let (mut guest, tree) = support::start(
+        "version: 1\nrules:\n\
+         - { name: goal, when: { container: goal }, target: { rate: 100/s, by: $.u } }\n\
+         - { name: limit, when: { container: limit }, limit: { rate: 1/m, by: $.u } }\n\
+         - { name: first, when: { container: first }, first: { n: 1, per: 60s, by: $.u } }\n\
+         - { name: dedup, when: { container: dedup }, dedup: { window: 60s, by: $.u } }\n",
+    );
+    let names = ["goal", "limit", "first", "dedup"];
+    let tags = names.map(|name| format!("kube.var.log.containers.p_n_{name}-0a.log"));
+    let mut kept = [0u64; 4];
+    let mut reported = Reported::default();
+    let mut memory = Vec::new();
+    for n in 0..RECORDS {
+        let per_second = RECORDS / SECONDS;
+        let (second, within) = (n / per_second, n % per_second);
+        let now = (START + second) * 1_000_000_000 + within * (1_000_000_000 / per_second);
+        guest.clock().advance_to(now);
+        if within == 0 {
+            if let Returned::Kept(summary) = guest.filter(TICK, (0, 0), b"{}") {
+                reported.add(&summary);
+            }
+            memory.push(guest.memory_bytes());
+        }
+        let which = (n % 4) as usize;
+        let text = format!("{{\"u\":{n}}}");
+        let time = ((now / 1_000_000_000) as u32, (now % 1_000_000_000) as u32);
+        match guest.filter(tags[which].as_bytes(), time, text.as_bytes()) {
+            Returned::Kept(text) => {
+                kept[which] += 1;
+                reported.add(&text);
+            }
+            Returned::Dropped => {}
+            Returned::Lost(loss) => panic!("{loss}"),
+        }
+    }
+    // A table of keys is full after two seconds; it is made anew, twice as large, when as many keys again have gone
+    // through it as leave no slot of it untouched. Nothing grows after that.
+    let (early, end) = (memory[400], memory[memory.len() - 1]);
+    println!("kept {kept:?} of {} each; memory {early} bytes after 400 s, {end} at the end", RECORDS / 4);
+    assert_eq!(early, end, "linear memory is flat");
+    assert!(end < 8 << 20, "{end} bytes");
+
+    let goal = 100 * SECONDS;
+    assert!((goal * 8 / 10..=goal * 12 / 10).contains(&kept[0]), "{} for a goal of {goal}", kept[0]);
+    // A key of its own for as many as there is room for, in every minute; one a minute for all others.
+    let allowed = (MAX_KEYS + 1) * (SECONDS / 60 + 1);
+    for (name, kept) in names.into_iter().zip(kept).skip(1) {
+        assert!(kept <= allowed * 12 / 10, "{name}: {kept} of {allowed}");
+        assert!(kept >= allowed * 8 / 10, "{name}: {kept} of {allowed}");
+    }
+
+    // One more summary, then the metrics: open is what came after it.
+    for wait in [61, 72] {
+        guest.clock().advance_to((START + SECONDS + wait) * 1_000_000_000);
+        if let Returned::Kept(summary) = guest.filter(TICK, (0, 0), b"{}") {
+            reported.add(&summary);
+        }
+    }
+    let metrics = tree.metrics().unwrap();
+    let metric = |name: &str| samples(&metrics).find(|(found, ..)| *found == name).unwrap().2;
+    assert_eq!(reported.records, kept.iter().sum::<u64>());
+    assert_eq!(
+        reported.records + reported.counted + reported.summarised + metric("nodesieve_records_open"),
+        RECORDS
+    );
+    assert_eq!(metric("nodesieve_records_counted_total"), reported.counted);
+    assert!(metric("nodesieve_keys_tracked") <= 4 * MAX_KEYS);
+}
