@@ -7,7 +7,6 @@ use crate::fluent_bit::{FluentBitError, Running, Setup};
 use crate::inputs::{self, InputError};
 use crate::money::Prices;
 use crate::replay::{Replay, ReplayError, write_pods};
-use crate::reported::Reported;
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::config::model::{Part, Policy, Rule};
 use serde::Serialize;
@@ -126,19 +125,13 @@ impl Comparison<'_> {
         running.wait_for(records.len() as u64, self.timeout)?;
         let arrived = running.stop()?;
 
-        let mut reported = Reported::default();
-        let mut records = Vec::new();
-        for record in arrived.records {
-            if !reported.add(record.to_string().as_bytes()) {
-                records.push(record);
-            }
-        }
+        let reported = &arrived.reported;
         let mut difference = Difference {
             exact: is_order_independent(self.rules),
             seen: arrived.metrics.seen(),
             kept: arrived.metrics.kept(),
             dropped: arrived.metrics.get("nodesieve_records_dropped_total").unwrap_or_default(),
-            delivered: records.len() as u64,
+            delivered: arrived.records.len() as u64,
             summaries: reported.summaries,
             reported: reported.counted.saturating_add(reported.summarised),
             open: arrived.metrics.get("nodesieve_records_open").unwrap_or_default(),
@@ -147,7 +140,7 @@ impl Comparison<'_> {
             ..Difference::default()
         };
         if difference.exact {
-            difference.compare(&predicted, &records);
+            difference.compare(&predicted, &arrived.records);
         }
         difference.conserve();
         Ok(difference)

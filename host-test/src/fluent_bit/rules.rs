@@ -6,12 +6,16 @@
 //! (`{version: 1}`) cannot be run this way.
 
 use super::config::rooted;
-use super::{METRICS, PODS};
+use super::{METRICS, PODS, STATE};
 use std::path::Path;
 
 /// What is written where the file says nothing: the deployed paths, and metrics often enough to wait for.
-const SAID: [(&str, &str, &str); 3] =
-    [("pods", "dir", PODS), ("metrics", "file", METRICS), ("metrics", "every", "1s")];
+const SAID: [(&str, &str, &str); 4] = [
+    ("pods", "dir", PODS),
+    ("metrics", "file", METRICS),
+    ("metrics", "every", "1s"),
+    ("state", "dir", STATE),
+];
 
 /// `rules` for a node whose root is `root`.
 pub(super) fn placed(rules: &str, root: &Path) -> String {
@@ -94,7 +98,7 @@ mod tests {
         let placed = placed("version: 1\nmetrics: { file: /run/nodesieve/m.prom }\n", Path::new("/t"));
         assert_eq!(
             placed,
-            "version: 1\nmetrics: { every: 1s, file: /t/run/nodesieve/m.prom }\npods: { dir: /t/run/nodesieve/pods }\n"
+            "version: 1\nmetrics: { every: 1s, file: /t/run/nodesieve/m.prom }\npods: { dir: /t/run/nodesieve/pods }\nstate: { dir: /t/var/lib/nodesieve }\n"
         );
     }
 }

@@ -7,6 +7,7 @@ use super::config::{Place, rewrite};
 use super::node::Node;
 use super::{FluentBitError, LOGS, METRICS, MODULE, Metrics, PODS, Setup};
 use crate::firehose::{Firehose, Options, Received};
+use crate::reported::Reported;
 use serde_json::Value;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -38,9 +39,11 @@ pub struct Running {
 /// What a run came to.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// The delivered log lines in the order of their arrival; summaries are among them. A line that the runtime had
-    /// to split comes in two when Fluent Bit's timer, every 4 s, falls between the reads of its pieces.
+    /// The delivered log lines in the order of their arrival. A line that the runtime had to split comes in two when
+    /// Fluent Bit's timer, every 4 s, falls between the reads of its pieces.
     pub records: Vec<Value>,
+    /// What these and the delivered summaries say.
+    pub reported: Reported,
     /// The filter's metrics as last written.
     pub metrics: Metrics,
     /// What Fluent Bit and the filter said.
@@ -198,7 +201,15 @@ impl Running {
         for record in self.firehose.take_records() {
             lines(&record, &mut records)?;
         }
-        Ok(Outcome { records, metrics: self.metrics(), log: self.log(), received: self.firehose.received() })
+        let mut reported = Reported::default();
+        records.retain(|record| !reported.add(record.to_string().as_bytes()));
+        Ok(Outcome {
+            records,
+            reported,
+            metrics: self.metrics(),
+            log: self.log(),
+            received: self.firehose.received(),
+        })
     }
 }
 

@@ -202,3 +202,67 @@ fn an_outage_of_firehose_loses_nothing() {
     let lines: Vec<&Value> = outcome.records.iter().collect();
     assert!(lines.len() as u64 >= seen, "{} of {seen}", lines.len());
 }
+
+/// Scenario: the sample logs under policies that drop by count, by time and by chance, with a summary every two seconds.
+/// Guarantees: summaries arrive at Firehose through the tick, and what is delivered accounts for every line on disk.
+#[test]
+fn delivered_counts_and_summaries_account_for_every_line() {
+    let Some((program, _guard)) = program() else { return };
+    // The container with lines of many parts stays out: see `compare`.
+    let logs = tempfile::tempdir().unwrap();
+    let mut lines = 0;
+    for entry in fs::read_dir(support::conf().join("samples/containers")).unwrap() {
+        let path = entry.unwrap().path();
+        let content = fs::read_to_string(&path).unwrap();
+        if !content.contains(" P ") {
+            lines += content.lines().count() as u64;
+            fs::write(logs.path().join(path.file_name().unwrap()), content).unwrap();
+        }
+    }
+    let rules = "version: 1\ndefaults: { summary: 2s }\n\
+        guards: [{ name: errors, when: { severity: '>=error' }, ceiling: { rate: 5/s, by: pod } }]\n\
+        rules:\n\
+        - { name: probes, when: { message: '\"kube-probe\"' }, drop: {}, reason: test }\n\
+        - { name: shop, when: { namespace: shop-* }, first: { n: 10, per: 10s, then: 1/10, by: [pod, template] } }\n\
+        - { name: pay, when: { namespace: payments }, limit: { rate: 20/s, burst: 50, by: container } }\n\
+        - { name: dns, when: { container: coredns }, dedup: { window: 5s } }\n\
+        - { name: tenants, when: { namespace: tenant-* }, target: { rate: 20/s, by: template, interval: 2s } }\n\
+        - { name: paid, when: { namespace: ingress }, budget: { spend: 50kB/day, by: pod } }\n\
+        - { name: rest, sample: { rate: 1/3 } }\n";
+    let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
+    let mut running = start(&program, &module, &conf, rules, logs.path(), None);
+    let summed_up = |summaries: u64| {
+        move |metrics: &fluent_bit::Metrics| {
+            let metric = |name| metrics.get(name).unwrap_or_default();
+            metric("nodesieve_summaries_total") >= summaries && metric("nodesieve_records_open") == 0
+        }
+    };
+    running.wait_for(lines, LONG).unwrap();
+    running.wait_until("sum up", summed_up(1), LONG).unwrap();
+    for entry in fs::read_dir(running.at(LOGS)).unwrap() {
+        let path = entry.unwrap().path();
+        let again = fs::read(&path).unwrap();
+        fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(&again).unwrap();
+    }
+    let lines = 2 * lines;
+    running.wait_for(lines, LONG).unwrap();
+    running.wait_until("sum up again", summed_up(2), LONG).unwrap();
+    let outcome = running.stop().unwrap();
+    let metric = |name: &str| outcome.metrics.get(name).unwrap();
+    assert_eq!(metric("nodesieve_records_seen_total"), lines);
+    assert_eq!(outcome.records.len() as u64, outcome.metrics.kept());
+    let reported = &outcome.reported;
+    assert!(reported.summaries >= 2 && reported.counted > 100 && reported.summarised > 1000, "{reported:?}");
+    assert_eq!(
+        reported.records + reported.counted + reported.summarised + metric("nodesieve_records_open"),
+        lines,
+        "{reported:?}"
+    );
+    assert_eq!(metric("nodesieve_records_summarised_total"), reported.summarised);
+    for rule in ["probes", "shop", "pay", "dns", "tenants", "paid", "rest"] {
+        assert!(
+            metric(&format!("nodesieve_rule_dropped_total{{rule=\"{rule}\",stage=\"rule\"}}")) > 0,
+            "{rule}"
+        );
+    }
+}

@@ -170,3 +170,98 @@ fn pod_files_are_read_with_a_limit() {
     fs::create_dir(scratch.0.join("pods/n_d.json")).unwrap();
     assert_eq!(pods.read("n_d.json", &mut Vec::new()), Err(Unavailable::Unreadable));
 }
+
+/// Takes ticks until one answers with a record.
+fn summary(host: &mut Host, from: u64) -> String {
+    let mut out = Vec::new();
+    for second in from..from + 200 {
+        let input = Input { tag: TICK_TAG, time: EventTime::default(), text: b"{\"node\":\"node-1\"}" };
+        if host.filter(input, Now(second * 1_000_000_000), &mut out) == Answer::Keep {
+            return String::from_utf8(out).unwrap();
+        }
+    }
+    String::new()
+}
+
+/// Scenario: the filter is killed and starts again, twice; the last time its saved state is spoilt.
+/// Guarantees: what was open is summed up by the next filter; a spoilt state is counted and stops nothing.
+#[test]
+fn what_is_open_survives_the_end_of_the_filter() {
+    let scratch = Scratch::new("state");
+    scratch.put("nodesieve.yaml", &scratch.rules(DROP_NOISE));
+    let start = || Host::start(std::slice::from_ref(&scratch.0), 1);
+    let mut first = start();
+    for _ in 0..3 {
+        assert_eq!(feed(&mut first, "t", NOISE, 100), Answer::Drop);
+    }
+    feed(&mut first, "nodesieve.tick", "{}", 101);
+    assert_eq!(feed(&mut first, "t", NOISE, 101), Answer::Drop, "after the last tick: this one is lost");
+    drop(first);
+    let mut second = start();
+    assert_eq!(second.engine.counters().get(Metric::Restored), 3);
+    let said = summary(&mut second, 102);
+    assert!(said.contains("\"node\":\"node-1\"") && said.contains("\"dropped\":3,"), "{said}");
+    drop(second);
+    let mut third = start();
+    assert_eq!(summary(&mut third, 300), said, "word for word: nobody knows whether it arrived");
+    scratch.put("state.ndjson", "{\"nodesieve_state\":1}\n{\"acc");
+    let fourth = start();
+    assert_eq!(fourth.engine.counters().get(Metric::StateFailed), 1);
+    assert_eq!(fourth.engine.counters().get(Metric::Restored), 0);
+}
+
+/// Scenario: a file with a mistake is rolled out, and then the filter starts anew.
+/// Guarantees: the rules that were good last are in force, and the numbers say which they are.
+#[test]
+fn at_the_start_a_bad_file_gives_way_to_the_last_good_one() {
+    let scratch = Scratch::new("last-good");
+    scratch.put("nodesieve.yaml", &scratch.rules(DROP_NOISE));
+    drop(Host::start(std::slice::from_ref(&scratch.0), 1));
+    let failing =
+        format!("{DROP_NOISE}tests: [{{ record: {{ log: hello }}, expect: {{ action: drop }} }}]\n");
+    for bad in ["rules: [{ nmae: x }]\n".to_owned(), failing] {
+        scratch.put("nodesieve.yaml", &scratch.rules(&bad));
+        let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
+        assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Drop);
+        let metric = |metric| host.engine.counters().get(metric);
+        assert_eq!(
+            (metric(Metric::LastGood), metric(Metric::ConfigValid), metric(Metric::Reloads)),
+            (1, 0, 0)
+        );
+    }
+    scratch.put("nodesieve.yaml", &scratch.rules("rules: []\n"));
+    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
+    assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Keep);
+    assert_eq!(host.engine.counters().get(Metric::LastGood), 0);
+}
+
+/// Scenario: the clock is past the end of every rule, those of the file's tests included.
+#[test]
+fn a_file_does_not_break_by_the_calendar() {
+    let scratch = Scratch::new("calendar");
+    let rules = "rules: [{ name: noise, when: { message: noise }, drop: {}, until: 2027-01-01T00:00:00Z }]\n\
+        tests: [{ record: { log: noise }, expect: { rule: noise, action: drop } }]\n";
+    scratch.put("nodesieve.yaml", &scratch.rules(rules));
+    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
+    let late = 4_000_000_000;
+    assert_eq!(feed(&mut host, "t", NOISE, late), Answer::Keep, "the rule is inert");
+    feed(&mut host, "nodesieve.tick", "{}", late + 20);
+    assert_eq!(scratch.metric("nodesieve_rules_expired"), "1");
+    assert_eq!(scratch.metric("nodesieve_config_valid"), "1");
+}
+
+#[test]
+fn a_state_that_cannot_be_written_is_counted_and_costs_no_record() {
+    let scratch = Scratch::new("no-state");
+    scratch.put(
+        "nodesieve.yaml",
+        &scratch.rules(DROP_NOISE).replace("state: { dir: ", "state: { dir: /nonexistent"),
+    );
+    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
+    assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Drop);
+    for second in 101..104 {
+        feed(&mut host, "nodesieve.tick", "{}", second);
+    }
+    // Once for the good rules, then with each tick.
+    assert_eq!(host.engine.counters().get(Metric::StateFailed), 4);
+}
