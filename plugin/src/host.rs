@@ -45,6 +45,8 @@ pub(crate) struct Host {
     metrics_written: Option<Now>,
     /// Whether what outlived the last filter has been taken up: with the first rules in force.
     is_restored: bool,
+    /// Rules whose time was over at the last tick.
+    expired: usize,
     /// Whether a failure to write the state has been said.
     has_complained: bool,
 }
@@ -65,6 +67,7 @@ impl Host {
             chores_done: None,
             metrics_written: None,
             is_restored: false,
+            expired: 0,
             has_complained: false,
         };
         match &host.rule_file {
@@ -93,6 +96,7 @@ impl Host {
             self.engine.counters_mut().add(Metric::Ticks, 1);
             self.engine.counters_mut().set(Metric::TickSeen, 1);
             self.reload_when_changed(now);
+            self.say_expired(now);
             let answer = self.engine.tick(input.text, now, out);
             self.save();
             self.write_metrics_when_due(now);
@@ -174,6 +178,15 @@ impl Host {
                 self.put_in_force(rules);
             }
             None => say("nodesieve: find the last rules that were good: there are none; all is kept\n"),
+        }
+    }
+
+    /// Says when a rule's time is over: from then on what it dropped comes through.
+    fn say_expired(&mut self, now: Now) {
+        let count = self.engine.expired(now).count();
+        if std::mem::replace(&mut self.expired, count) < count {
+            let names: Vec<&str> = self.engine.expired(now).collect();
+            say(&format!("nodesieve: their time is over, they decide nothing: {}\n", names.join(", ")));
         }
     }
 

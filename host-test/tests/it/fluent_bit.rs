@@ -228,9 +228,23 @@ fn delivered_counts_and_summaries_account_for_every_line() {
         - { name: dns, when: { container: coredns }, dedup: { window: 5s } }\n\
         - { name: tenants, when: { namespace: tenant-* }, target: { rate: 20/s, by: template, interval: 2s } }\n\
         - { name: paid, when: { namespace: ingress }, budget: { spend: 50kB/day, by: pod } }\n\
-        - { name: rest, sample: { rate: 1/3 } }\n";
+        - { name: rest, sample: { rate: 1/3 } }\n\
+        tests:\n\
+        - { record: { log: 'a $n', kubernetes: { namespace_name: shop-eu } }, repeat: { n: 110 }, expect: { rule: shop, kept: 20 } }\n\
+        - { record: { log: x, kubernetes: { namespace_name: tenant-a } }, repeat: { n: 10 }, expect: { rule: tenants } }\n\
+        - { record: { log: '{\"message\":\"a 7\"}', kubernetes: { container_name: coredns } }, repeat: { n: 2 }, expect: { kept: 1 } }\n";
     let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
-    let mut running = start(&program, &module, &conf, rules, logs.path(), None);
+    let setup = Setup {
+        fluent_bit: &program,
+        module: &module,
+        conf: &conf,
+        rules,
+        logs: logs.path(),
+        pods: None,
+        // Fluent Bit's default: the tests of the file run on it too.
+        overrides: &[("wasm_stack_size", "8192")],
+    };
+    let mut running = Running::start(setup).unwrap();
     let summed_up = |summaries: u64| {
         move |metrics: &fluent_bit::Metrics| {
             let metric = |name| metrics.get(name).unwrap_or_default();

@@ -84,3 +84,44 @@ fn ten_million_keys_neither_fill_memory_nor_break_a_limit() {
     assert_eq!(metric("nodesieve_records_counted_total"), reported.counted);
     assert!(metric("nodesieve_keys_tracked") <= 4 * MAX_KEYS);
 }
+
+/// Instructions that a policy costs for a line of some 200 bytes, beyond what a rule that keeps costs.
+#[test]
+fn a_policy_costs_few_instructions() {
+    let log = r#"{\"level\":\"info\",\"time\":\"2026-11-20T10:00:00Z\",\"message\":\"order 4711 of user 17 was paid in 35 ms\",\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"path\":\"/cart/17\",\"status\":200}"#;
+    let text = r#"10.0.0.7 - - [20/Nov/2026:10:00:00 +0000] "GET /cart/items/17?page=3 HTTP/1.1" 200 1234 "-" "curl/8.5.0" 0.003 upstream 10.0.1.9:8080"#;
+    let cost = |policy: &str, line: &str| {
+        let rules =
+            format!("version: 1\nenrich: {{ fields: [pod_id] }}\nrules: [{{ name: it, {policy} }}]\n");
+        let (mut guest, _tree) = support::start(&rules);
+        let record = format!("{{\"log\":{}}}", serde_json::to_string(line).unwrap());
+        let tag = b"kube.var.log.containers.checkout-6b9f8d5c7-tn4wx_payments_checkout-0a.log";
+        (0..50u32)
+            .map(|n| {
+                guest.clock().advance_to(START * 1_000_000_000 + u64::from(n));
+                guest.filter(tag, (START as u32, n), record.as_bytes());
+                guest.fuel_used()
+            })
+            .skip(10)
+            .max()
+            .unwrap()
+    };
+    let log: String = serde_json::from_str(&format!("\"{log}\"")).unwrap();
+    let base = [cost("keep: {}", &log), cost("keep: {}", text)];
+    // A dropped record is not written, which is why some of these are below zero. A template costs as much as the rest
+    // of a record, twice over: it looks at every byte.
+    for (policy, most) in [
+        ("sample: { rate: 1/1000000, by: pod }", 2000),
+        ("first: { n: 1, per: 1h }", 100),
+        ("limit: { rate: 1/h, by: container }", 700),
+        ("target: { rate: 1/h, by: container }", 800),
+        ("budget: { spend: 1B/day, by: namespace }", 200),
+        ("limit: { rate: 1/h, by: [container, template] }", 15_000),
+        ("dedup: { window: 1h }", 15_000),
+    ] {
+        for (line, base) in [(&*log, base[0]), (text, base[1])] {
+            let more = cost(policy, line) as i64 - base as i64;
+            assert!(more < most, "{policy}: {more}");
+        }
+    }
+}

@@ -30,6 +30,8 @@ pub struct TagState<D> {
     /// For each guard and rule, whether the tag's names meet its conditions on them.
     pub meets: Box<[bool]>,
     runs: [Option<Run<D>>; 2],
+    /// By row of the counters: records and bytes dropped that no key knows of.
+    dropped: Vec<(usize, u64, u64)>,
 }
 
 /// Which of a container's two streams.
@@ -83,8 +85,16 @@ impl<D: Clone> Streams<D> {
             let tag = std::str::from_utf8(tag).ok()?;
             let parsed = ContainerTag::parse(tag, prefix);
             let parts = parsed.map(|found| ranges(tag, &found));
-            self.tags
-                .put(key, TagState { name: tag.into(), parts, meets: meets(parsed), runs: [None, None] });
+            self.tags.put(
+                key,
+                TagState {
+                    name: tag.into(),
+                    parts,
+                    meets: meets(parsed),
+                    runs: [None, None],
+                    dropped: Vec::new(),
+                },
+            );
         }
         // Whichever way it was found, the tag is the most recently used one now.
         self.tags.iter_mut().next().map(|(_, state)| state)
@@ -104,6 +114,25 @@ impl<D: Clone> Streams<D> {
             state.meets = meets(parsed);
             for run in state.runs.iter_mut().flatten() {
                 run.decided = renamed(run.decided.clone());
+            }
+        }
+    }
+
+    /// Hands over what each tag has noted as dropped: label, row, records, bytes. What a forgotten tag had noted is not
+    /// among it.
+    pub fn take_dropped(&mut self, mut take: impl FnMut(&str, usize, u64, u64)) {
+        for (_, state) in self.tags.iter_mut() {
+            if state.dropped.is_empty() {
+                continue;
+            }
+            let name = Rc::clone(&state.name);
+            let label = match state.container(&name) {
+                Some(tag) => format!("{}/{}/{}", tag.namespace, tag.pod, tag.container),
+                None => name.to_string(),
+            };
+            let label = label.get(..label.floor_char_boundary(MAX_LABEL)).unwrap_or_default();
+            for (row, records, bytes) in state.dropped.drain(..) {
+                take(label, row, records, bytes);
             }
         }
     }
@@ -151,6 +180,18 @@ impl<D: Clone> TagState<D> {
             container: part(container)?,
             id: part(id)?,
         })
+    }
+
+    /// Notes a dropped record that is counted on no key.
+    #[inline]
+    pub fn note_dropped(&mut self, row: usize, bytes: u64) {
+        match self.dropped.iter_mut().find(|(known, ..)| *known == row) {
+            Some((_, records, sum)) => {
+                *records = records.wrapping_add(1);
+                *sum = sum.wrapping_add(bytes);
+            }
+            None => self.dropped.push((row, 1, bytes)),
+        }
     }
 
     /// What was decided for the line that this one continues, or `None` when it stands for itself.
@@ -240,6 +281,8 @@ const TRACEBACK: &[u8] = b"Traceback (most recent call last)";
 const CHAINED: [&[u8]; 2] =
     [b"During handling of the above exception", b"The above exception was the direct cause"];
 const GO: [&[u8]; 6] = [b"goroutine ", b"[signal ", b"created by ", b"exit status ", b"panic: ", b"main."];
+/// Longest label of a tag, in bytes.
+const MAX_LABEL: usize = 120;
 /// Tags remembered: a node runs at most a few hundred containers, and each restart is a new tag.
 const MAX_TAGS: usize = 1024;
 

@@ -170,14 +170,19 @@ impl Engine {
     #[inline(never)]
     pub fn render_metrics(&mut self, version: &str, now: Now) -> String {
         let open = self.open().records;
-        let is_over = |rule: &&Rule| decide::is_over(rule, now);
-        let expired = self.rules.guards.iter().chain(&self.rules.rules).filter(is_over).count();
+        let expired = self.expired(now).count();
         self.counters.set(Metric::Open, open);
         self.counters.set(Metric::KeysTracked, self.slots.0 as u64);
         self.counters.set(Metric::RulesExpired, expired as u64);
         self.counters.set(Metric::PodsCached, self.cache.len() as u64);
         self.counters.set(Metric::TagsTracked, self.streams.len() as u64);
         self.counters.render(version)
+    }
+
+    /// The names of the rules whose `until` is over.
+    pub fn expired(&self, now: Now) -> impl Iterator<Item = &str> {
+        let is_over = move |rule: &&Rule| decide::is_over(rule, now);
+        self.rules.guards.iter().chain(&self.rules.rules).filter(is_over).map(|rule| &*rule.name)
     }
 
     /// Counts a record that a face had to answer without showing it to the engine; `fault` says why.
@@ -312,6 +317,7 @@ impl Engine {
             account.note(input.time);
             if !decided.held {
                 account.add(bytes);
+                state.note_dropped(row, bytes);
             }
             if account.example.is_none() {
                 account.example = line.as_ref().map(|line| masked(line, MAX_EXAMPLE).into());

@@ -61,7 +61,12 @@ impl Engine {
     /// Writes what is open into a summary and closes the accounts; whether there was anything.
     #[inline(never)]
     fn summarise(&mut self, node: &[u8], (from, to): (Now, Now), out: &mut Vec<u8>) -> bool {
-        let Engine { rules, states, rows, accounts, counters, summaries, .. } = self;
+        let Engine { rules, states, rows, accounts, counters, summaries, streams, .. } = self;
+        streams.take_dropped(|label, row, records, bytes| {
+            if let Some(account) = accounts.get_mut(row) {
+                account.attribute(label, Open { records, bytes });
+            }
+        });
         for (state, row) in states.iter_mut().zip(rows.iter()) {
             if let Some(account) = accounts.get_mut(*row) {
                 state.report(account);

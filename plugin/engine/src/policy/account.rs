@@ -78,6 +78,15 @@ impl Account {
         }
     }
 
+    /// Says whose a part of what has no key is.
+    pub(crate) fn attribute(&mut self, label: &str, part: Open) {
+        // A part that was closed in the meantime is nobody's any more.
+        if part.records <= self.other.records && part.bytes <= self.other.bytes {
+            self.other.remove(part);
+            self.take_over(label, part);
+        }
+    }
+
     /// All that is open here.
     pub(crate) fn open(&self) -> Open {
         let mut sum = self.other;

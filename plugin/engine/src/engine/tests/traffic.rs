@@ -281,3 +281,23 @@ fn reloading_keeps_the_state_of_rules_that_decide_the_same() {
 pub(super) const SECOND: u64 = 1_000_000_000;
 /// 2027-01-15T08:00:00Z, far enough from midnight.
 pub(super) const START: u64 = 1_800_000_000 * SECOND;
+
+/// Scenario: more rules than there is room for if each has all the keys that it may have.
+#[test]
+fn all_rules_together_have_a_cap() {
+    let names: Vec<String> = (0..20)
+        .map(|n| format!("{{ name: r{n}, when: {{ container: c{n} }}, limit: {{ rate: 1/h, by: $.u }} }}"))
+        .collect();
+    let mut engine = engine(&format!("version: 1\nrules: [{}]\n", names.join(", ")));
+    for n in 0..90_000u64 {
+        let tag = format!("kube.var.log.containers.p_n_c{}-0a.log", n / 4500);
+        let text = format!("{{\"u\":{n}}}");
+        let time = EventTime { sec: (START / SECOND) as u32, nsec: 0 };
+        let input = Input { tag: tag.as_bytes(), time, text: text.as_bytes() };
+        engine.filter(input, Now(START), &mut NoPods, &mut Vec::new());
+    }
+    let metrics = engine.render_metrics("0", Now(START));
+    assert!(metrics.contains("\nnodesieve_keys_tracked 65536\n"), "full, and no more");
+    // 16 rules with all of their 4,096 keys and one shared state each, and four that only share.
+    assert_eq!(engine.counters().get(Metric::Kept), 16 * 4097 + 4);
+}
