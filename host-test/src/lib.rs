@@ -8,6 +8,7 @@ pub mod cases;
 pub mod cli;
 pub mod compare;
 pub mod delivery;
+pub mod diff;
 pub mod explain;
 pub mod firehose;
 pub mod fluent_bit;

@@ -86,7 +86,8 @@ pub struct Outcome {
 }
 
 impl Replay<'_> {
-    /// Runs it. `progress` is told how many records are done; `delivered` gets every kept record in order.
+    /// Runs it. `progress` is told how many records are done; `delivered` gets every kept record in order, and every
+    /// summary, as what became of a record with the tag [`TICK_TAG`].
     ///
     /// # Errors
     /// [`ReplayError`]; a record that the filter loses is no error but a fault in the ledger.
@@ -124,9 +125,10 @@ impl Replay<'_> {
 
         for (index, record) in self.records.iter().enumerate() {
             clock.advance(&mut guest, record.time, &mut summaries);
-            for summary in summaries.drain(..) {
+            for (tick, summary) in summaries.drain(..) {
                 reported.add(&summary);
                 delivery.add(&summary)?;
+                delivered(&tick, &summary);
             }
             ledger.seen = ledger.seen.saturating_add(1);
             ledger.bytes_in = ledger.bytes_in.saturating_add(record.text.len() as u64);
@@ -150,9 +152,10 @@ impl Replay<'_> {
             progress(index.saturating_add(1));
         }
         clock.finish(&mut guest, self.rules, &mut summaries);
-        for summary in summaries.drain(..) {
+        for (tick, summary) in summaries.drain(..) {
             reported.add(&summary);
             delivery.add(&summary)?;
+            delivered(&tick, &summary);
         }
         delivery.finish()?;
         ledger.ticks = clock.ticks;
@@ -214,7 +217,7 @@ struct VirtualClock {
 
 impl VirtualClock {
     /// Goes on to a record's time, with a tick at every second on the way. What ticks answer goes into `summaries`.
-    fn advance(&mut self, guest: &mut Guest, time: (u32, u32), summaries: &mut Vec<Vec<u8>>) {
+    fn advance(&mut self, guest: &mut Guest, time: (u32, u32), summaries: &mut Vec<(Record, Vec<u8>)>) {
         let to = u64::from(time.0).saturating_mul(SECOND).saturating_add(u64::from(time.1));
         if self.first.is_none() {
             self.first = Some(to);
@@ -236,8 +239,12 @@ impl VirtualClock {
     }
 
     /// Ticks until everything is summed up, and once more when the filter writes its metrics.
-    fn finish(&mut self, guest: &mut Guest, rules: &RuleFile, summaries: &mut Vec<Vec<u8>>) {
+    fn finish(&mut self, guest: &mut Guest, rules: &RuleFile, summaries: &mut Vec<(Record, Vec<u8>)>) {
         let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 4);
+        if self.ticks == 0 {
+            // Records of less than a second: summaries are counted from the first tick.
+            summaries.extend(self.tick(guest));
+        }
         for wait in rules.summary.into_iter().chain([rules.metrics.every]) {
             self.now = self.now.saturating_add(nanos(wait)).saturating_add(SECOND);
             // What has no room in one summary comes with the next tick.
@@ -251,12 +258,16 @@ impl VirtualClock {
         }
     }
 
-    fn tick(&mut self, guest: &mut Guest) -> Option<Vec<u8>> {
+    /// The tick and its answer, if it has one.
+    fn tick(&mut self, guest: &mut Guest) -> Option<(Record, Vec<u8>)> {
         guest.clock().advance_to(self.now);
         self.ticks = self.ticks.saturating_add(1);
         let seconds = u32::try_from(self.now / SECOND).unwrap_or(u32::MAX);
         match guest.filter(TICK_TAG, (seconds, 0), TICK) {
-            Returned::Kept(summary) => Some(summary),
+            Returned::Kept(summary) => {
+                let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+                Some((Record { tag: text(TICK_TAG), time: (seconds, 0), text: text(TICK) }, summary))
+            }
             Returned::Dropped | Returned::Lost(_) => None,
         }
     }

@@ -1,6 +1,6 @@
 //! What can be said on the command line.
 
-use crate::money::{CLOUDWATCH_PER_GB, FIREHOSE_PER_GB};
+use crate::money::{CLOUDWATCH_PER_GB, FIREHOSE_PER_GB, Prices};
 use crate::samples::DEFAULT_SEED;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -19,7 +19,9 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Logs through the filter and on to a Firehose endpoint, with a ledger that adds up
     Replay(Replay),
-    /// Validates rule files and shows every mistake with its place
+    /// Replays the same input through two rule files and shows what changes
+    Diff(Diff),
+    /// Validates rule files, runs their tests, and shows every mistake with its place
     Check(Check),
     /// For each record on stdin: every rule with the condition that failed, and the verdict
     Explain(Explain),
@@ -47,11 +49,41 @@ pub(super) enum Format {
     Json,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Replay {
     /// Rule file [default: conf/nodesieve.yaml]
     #[arg(long, value_name = "FILE")]
     pub(super) rules: Option<PathBuf>,
+    /// Delivers to this endpoint instead of the embedded one: the http URL of a stand-in with a delivery stream
+    /// called nodesieve; requests carry no valid signature
+    #[arg(long, value_name = "URL")]
+    pub(super) firehose: Option<String>,
+    /// Writes the delivered records in order, summaries with the tag nodesieve.tick
+    #[arg(long, value_name = "FILE.ndjson")]
+    pub(super) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) run: Run,
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Diff {
+    /// Rule file
+    #[arg(value_name = "OLD")]
+    pub(super) old: PathBuf,
+    /// Rule file
+    #[arg(value_name = "NEW")]
+    pub(super) new: PathBuf,
+    #[command(flatten)]
+    pub(super) run: Run,
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+/// What a replay is of, whatever the rules.
+#[derive(Debug, Args)]
+pub(super) struct Run {
     /// Kubelet pod list that fills the pod files [default: conf/samples/podlist.json for the sample logs, else none]
     #[arg(long, value_name = "PODLIST.json")]
     pub(super) pods: Option<PathBuf>,
@@ -61,13 +93,6 @@ pub(super) struct Replay {
     /// Records instead of logs, one {"tag","time":[s,ns],"record"} per line
     #[arg(long, value_name = "FILE.ndjson")]
     pub(super) records: Option<PathBuf>,
-    /// Delivers to this endpoint instead of the embedded one: the http URL of a stand-in with a delivery stream
-    /// called nodesieve; requests carry no valid signature
-    #[arg(long, value_name = "URL")]
-    pub(super) firehose: Option<String>,
-    /// Writes the delivered records in order
-    #[arg(long, value_name = "FILE.ndjson")]
-    pub(super) out: Option<PathBuf>,
     /// The compiled filter [default: NODESIEVE_WASM, else built now]
     #[arg(long, value_name = "FILE.wasm")]
     pub(super) wasm: Option<PathBuf>,
@@ -80,25 +105,30 @@ pub(super) struct Replay {
     /// Dollars per GB of CloudWatch Logs ingestion
     #[arg(long, value_name = "DOLLARS", default_value_t = CLOUDWATCH_PER_GB)]
     pub(super) price_cloudwatch: f64,
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) format: Format,
 }
 
-impl Default for Replay {
-    fn default() -> Replay {
-        Replay {
-            rules: None,
+impl Default for Run {
+    fn default() -> Run {
+        Run {
             pods: None,
             logs: Vec::new(),
             records: None,
-            firehose: None,
-            out: None,
             wasm: None,
             seed: SEED,
             price_firehose: FIREHOSE_PER_GB,
             price_cloudwatch: CLOUDWATCH_PER_GB,
-            format: Format::Text,
         }
+    }
+}
+
+impl Run {
+    pub(super) fn prices(&self) -> Prices {
+        let given = Prices {
+            firehose_per_gb: self.price_firehose,
+            cloudwatch_per_gb: self.price_cloudwatch,
+            ..Prices::default()
+        };
+        if given == Prices::default() { given } else { Prices { date: "given", ..given } }
     }
 }
 

@@ -1,11 +1,11 @@
 //! What each command does.
 
-use crate::cli::arguments::{Check, Explain, FluentBit, Format, Match, Replay, Samples};
+use crate::cli::arguments::{Check, Diff, Explain, FluentBit, Format, Match, Replay, Run, Samples};
 use crate::compare::{Comparison, Difference, ORDER_INDEPENDENT};
+use crate::diff::{self, Side};
 use crate::explain::{PodFiles, explain as explain_record, text as explain_text};
 use crate::inputs::{self, Record};
 use crate::matching::{answer, event_matches};
-use crate::money::Prices;
 use crate::replay::{self, write_pods};
 use crate::rule_files::{self, Finding};
 use crate::{artefact, fluent_bit, report, samples as sample_data};
@@ -25,23 +25,11 @@ pub(super) fn replay(arguments: &Replay) -> anyhow::Result<ExitCode> {
     let conf = artefact::workspace().join("conf");
     let rules_path = arguments.rules.clone().unwrap_or_else(|| conf.join("nodesieve.yaml"));
     let Some((source, loaded)) = load_rules(&rules_path)? else { return Ok(ExitCode::from(1)) };
-    let (records, pod_list) = input(arguments, &conf, &loaded.rules.input.tag_prefix)?;
-    let module = artefact::module(arguments.wasm.as_deref())?;
+    let (records, pod_list) = input(&arguments.run, &conf, &loaded.rules.input.tag_prefix)?;
+    let module = artefact::module(arguments.run.wasm.as_deref())?;
     let mut out = arguments.out.as_deref().map(create).transpose()?;
     let mut out_failed = None;
     let bar = progress_bar(records.len() as u64);
-    let is_default = Prices::default();
-    let prices = Prices {
-        firehose_per_gb: arguments.price_firehose,
-        cloudwatch_per_gb: arguments.price_cloudwatch,
-        date: if (arguments.price_firehose, arguments.price_cloudwatch)
-            == (is_default.firehose_per_gb, is_default.cloudwatch_per_gb)
-        {
-            is_default.date
-        } else {
-            "given"
-        },
-    };
     let replay = replay::Replay {
         module: &module,
         source: &source,
@@ -49,8 +37,8 @@ pub(super) fn replay(arguments: &Replay) -> anyhow::Result<ExitCode> {
         pod_list: pod_list.as_deref(),
         records: &records,
         endpoint: arguments.firehose.as_deref(),
-        seed: arguments.seed,
-        prices,
+        seed: arguments.run.seed,
+        prices: arguments.run.prices(),
     };
     let outcome = replay.run(
         |done| {
@@ -85,6 +73,39 @@ pub(super) fn replay(arguments: &Replay) -> anyhow::Result<ExitCode> {
     }
     let is_well = outcome.imbalances.is_empty() && outcome.ledger.faults == 0;
     Ok(ExitCode::from(u8::from(!is_well)))
+}
+
+/// Exit code 1 says that something changes; a rule file that cannot be used is a failure here.
+pub(super) fn diff(arguments: &Diff) -> anyhow::Result<ExitCode> {
+    let conf = artefact::workspace().join("conf");
+    let module = artefact::module(arguments.run.wasm.as_deref())?;
+    let side = |path: &Path| {
+        let Some((source, loaded)) = load_rules(path)? else { return Ok(None) };
+        let (records, pod_list) = input(&arguments.run, &conf, &loaded.rules.input.tag_prefix)?;
+        let side = Side::of(&replay::Replay {
+            module: &module,
+            source: &source,
+            rules: &loaded.rules,
+            pod_list: pod_list.as_deref(),
+            records: &records,
+            endpoint: None,
+            seed: arguments.run.seed,
+            prices: arguments.run.prices(),
+        })?;
+        if let Some(wrong) = side.imbalances.first() {
+            anyhow::bail!("replay with {}: does not add up: {wrong}", path.display());
+        }
+        anyhow::Ok(Some(side))
+    };
+    let (Some(old), Some(new)) = (side(&arguments.old)?, side(&arguments.new)?) else {
+        return Ok(ExitCode::from(2));
+    };
+    let changes = diff::Diff::between(&old, &new);
+    match arguments.format {
+        Format::Text => print(&changes.to_string())?,
+        Format::Json => print(&format!("{}\n", serde_json::to_string_pretty(&changes)?))?,
+    }
+    Ok(ExitCode::from(u8::from(changes.changed)))
 }
 
 pub(super) fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
@@ -260,11 +281,7 @@ fn load_rules(path: &Path) -> anyhow::Result<Option<(String, Loaded)>> {
 }
 
 /// The records to replay, and the pod list that goes with them.
-fn input(
-    arguments: &Replay,
-    conf: &Path,
-    tag_prefix: &str,
-) -> anyhow::Result<(Vec<Record>, Option<Vec<u8>>)> {
+fn input(arguments: &Run, conf: &Path, tag_prefix: &str) -> anyhow::Result<(Vec<Record>, Option<Vec<u8>>)> {
     let samples = conf.join("samples");
     let is_samples = arguments.logs.is_empty() && arguments.records.is_none();
     let pods = match (&arguments.pods, is_samples) {

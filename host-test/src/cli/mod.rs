@@ -14,6 +14,7 @@ use std::process::ExitCode;
 pub fn run() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command.unwrap_or_else(Command::main_job) {
         Command::Replay(replay) => commands::replay(&replay),
+        Command::Diff(diff) => commands::diff(&diff),
         Command::Check(check) => commands::check(&check),
         Command::Explain(explain) => commands::explain(&explain),
         Command::Match(arguments) => commands::matching(&arguments),

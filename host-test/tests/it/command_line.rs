@@ -4,7 +4,7 @@ use crate::support;
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
-fn run(arguments: &[&str], input: &str) -> Output {
+pub(crate) fn run(arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_host-test"))
         .args(arguments)
         .env("NODESIEVE_WASM", support::module())
@@ -18,7 +18,7 @@ fn run(arguments: &[&str], input: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn out(output: &Output) -> &str {
+pub(crate) fn out(output: &Output) -> &str {
     std::str::from_utf8(&output.stdout).unwrap()
 }
 
@@ -79,6 +79,36 @@ fn records_go_in_and_delivered_records_come_out() {
     assert!(output.status.success(), "{output:?}");
     let delivered = std::fs::read_to_string(path("out.ndjson")).unwrap();
     assert_eq!(delivered, "{\"tag\":\"t\",\"time\":[1800000000,5],\"record\":{\"log\":\"\\u00fc\"}}\n");
+}
+
+/// Guarantees: the same sum that a query over the delivered records makes is the number of records that went in.
+#[test]
+fn what_is_delivered_accounts_for_what_was_dropped() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let rules = "version: 1\nrules:\n\
+        - { name: few, when: { message: few }, first: { n: 1, per: 10s, then: 1/4 } }\n\
+        - { name: all, when: { message: noise }, drop: {}, reason: test }\n";
+    std::fs::write(path("rules.yaml"), rules).unwrap();
+    let record =
+        |log: &str| format!("{{\"tag\":\"t\",\"time\":[1800000000,5],\"record\":{{\"log\":\"{log}\"}}}}\n");
+    std::fs::write(path("in.ndjson"), [record("few").repeat(7), record("noise").repeat(3)].concat()).unwrap();
+    let (rules, records, delivered) = (path("rules.yaml"), path("in.ndjson"), path("out.ndjson"));
+    let output = run(&["replay", "--rules", &rules, "--records", &records, "--out", &delivered], "");
+    assert!(output.status.success(), "{output:?}");
+    let (mut counts, mut summaries) = (Vec::new(), Vec::new());
+    for line in std::fs::read_to_string(delivered).unwrap().lines() {
+        let found: serde_json::Value = serde_json::from_str(line).unwrap();
+        let told = &found["record"]["nodesieve"];
+        if told["summary"] == true {
+            assert_eq!(found["tag"], "nodesieve.tick");
+            summaries.push(told["dropped"].as_u64().unwrap());
+        } else {
+            counts.push(told["count"].as_u64().unwrap_or(1));
+        }
+    }
+    // The first, the fourth of those behind it with three before it, and two more that nobody came after.
+    assert_eq!((counts, summaries), (vec![1, 4], vec![2 + 3]));
 }
 
 #[test]

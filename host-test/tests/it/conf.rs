@@ -1,19 +1,116 @@
 //! Everything in conf/ is loaded here and agrees with the code.
 
 use crate::support;
+use host_test::explain::PodFiles;
+use host_test::inputs;
+use host_test::replay::{TICK_TAG, write_pods};
+use host_test::reported::Reported;
 use host_test::samples::{self, DEFAULT_SEED};
-use nodesieve_engine::config;
+use nodesieve_engine::config::{self, Loaded};
 use nodesieve_engine::diag::{Code, Paint, render_all};
-use nodesieve_engine::metrics;
+use nodesieve_engine::engine::{Answer, Engine, Input};
+use nodesieve_engine::metrics::{self, Metric, Stage};
+use nodesieve_engine::time::{EventTime, Now};
+use nodesieve_engine::trial;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+/// The rule file to start from and those with an idea each, by their names.
+fn rule_files() -> Vec<(String, Loaded)> {
+    let rules = fs::read_dir(support::conf().join("rules")).unwrap();
+    let mut paths = vec![support::conf().join("nodesieve.yaml")];
+    paths.extend(rules.map(|entry| entry.unwrap().path()));
+    let load = |path: &Path| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let source = fs::read_to_string(path).unwrap();
+        let loaded = trial::load_explained(&source)
+            .unwrap_or_else(|all| panic!("{}", render_all(&all, &source, &name, Paint::Plain)));
+        (name, loaded)
+    };
+    paths.iter().map(|path| load(path)).collect()
+}
+
+/// Guarantees: a rule that met everything would fail some test, as each file also says what its rules do not decide.
 #[test]
-fn the_shipped_rule_file_loads_without_a_warning() {
-    let source = fs::read_to_string(support::conf().join("nodesieve.yaml")).unwrap();
-    let loaded = config::load(&source)
-        .unwrap_or_else(|all| panic!("{}", render_all(&all, &source, "nodesieve.yaml", Paint::Plain)));
-    assert_eq!(loaded.warnings, []);
+fn the_rule_files_load_without_a_warning_and_pass_tests_of_their_own() {
+    let files = rule_files();
+    assert!(files.len() > 10, "{}", files.len());
+    for (name, loaded) in files {
+        assert_eq!(loaded.warnings, [], "{name}");
+        let deciders: BTreeSet<String> =
+            loaded.trials.iter().map(|trial| format!("{:?}", trial.expect.subject)).collect();
+        assert!(deciders.len() > 1, "{name}: all tests expect {deciders:?}");
+    }
+}
+
+/// Scenario: the sample logs with their pods through each rule file, with a tick a second.
+/// Guarantees: every guard and rule, shadows included, meets a record; what is delivered accounts for all that was seen.
+#[test]
+fn every_guard_and_rule_meets_a_sample_and_everything_is_accounted_for() {
+    let samples = support::conf().join("samples");
+    let directory = tempfile::tempdir().unwrap();
+    write_pods(&fs::read(samples.join("podlist.json")).unwrap(), directory.path()).unwrap();
+    let records = inputs::logs(&[samples.join("containers")], "kube.var.log.containers.").unwrap();
+    for (name, loaded) in rule_files() {
+        let mut engine = Engine::new(loaded.rules, 1);
+        let mut pods = PodFiles(Some(directory.path().to_owned()));
+        let (mut reported, mut out, mut ticked) = (Reported::default(), Vec::new(), 0);
+        let tick = |engine: &mut Engine, second: u32, reported: &mut Reported| {
+            let mut summary = Vec::new();
+            let now = EventTime { sec: second, nsec: 0 };
+            if engine.tick(b"{}", Now(now.as_nanos()), &mut summary) == Answer::Keep {
+                assert!(reported.add(&summary), "{name}: no summary");
+            }
+        };
+        for record in &records {
+            let (sec, nsec) = record.time;
+            if sec > ticked {
+                tick(&mut engine, sec, &mut reported);
+                ticked = sec;
+            }
+            let time = EventTime { sec, nsec };
+            let input = Input { tag: record.tag.as_bytes(), time, text: record.text.as_bytes() };
+            match engine.filter(input, Now(time.as_nanos()), &mut pods, &mut out).0 {
+                Answer::Keep => assert!(!reported.add(&out), "{name}: a summary of somebody else's"),
+                Answer::Echo => assert!(!reported.add(record.text.as_bytes()), "{name}"),
+                Answer::Drop => {}
+            }
+        }
+        tick(&mut engine, ticked + 61, &mut reported);
+        engine.render_metrics("test", Now(u64::from(ticked + 61) * 1_000_000_000));
+
+        let counters = engine.counters();
+        let get = |metric| counters.get(metric);
+        assert_eq!(get(Metric::Seen), records.len() as u64, "{name}");
+        assert_eq!(get(Metric::Seen), get(Metric::Kept) + get(Metric::Dropped), "{name}");
+        assert_eq!(
+            (reported.records, reported.counted, reported.summarised),
+            (get(Metric::Kept), get(Metric::Counted), get(Metric::Summarised)),
+            "{name}"
+        );
+        assert_eq!(
+            reported.records + reported.counted + reported.summarised + get(Metric::Open),
+            get(Metric::Seen),
+            "{name}"
+        );
+        let rules = engine.rules();
+        for rule in rules.guards.iter().chain(&rules.rules) {
+            let matched = match rule.shadow {
+                true => counters.shadows().iter().find(|row| row.name == rule.name).map(|row| row.matched),
+                false => counters
+                    .rules()
+                    .iter()
+                    .find(|row| row.name == rule.name && row.stage != Stage::Outcome)
+                    .map(|row| row.matched),
+            };
+            assert!(matched > Some(0), "{name}: {} meets no sample record", rule.name);
+        }
+        if rules.exclude_annotations {
+            let excluded = counters.rules().iter().find(|row| &*row.name == "exclude").unwrap();
+            assert!(excluded.dropped > 0 && excluded.kept == 0, "{name}: no sample pod excludes itself");
+        }
+    }
 }
 
 #[test]
@@ -110,14 +207,16 @@ fn the_fluent_bit_configuration_and_the_rule_file_agree_on_paths_and_tags() {
         found.unwrap().1.iter().find(|(other, _)| other == key).unwrap().1.clone()
     };
     let paths = value("filter", "wasm", "accessible_paths");
-    for path in [&rules.pods.dir, &rules.metrics.file] {
+    for path in
+        [Some(&rules.pods.dir), Some(&rules.metrics.file), rules.state_dir.as_ref()].into_iter().flatten()
+    {
         assert!(
             paths.split(',').any(|visible| Path::new(path).starts_with(visible.trim())),
             "{path} is not in {paths}"
         );
     }
     assert!(paths.split(',').any(|visible| visible.trim() == host_test::tree::CONFIG_DIRECTORY));
-    assert_eq!(value("input", "dummy", "tag").as_bytes(), host_test::replay::TICK_TAG);
+    assert_eq!(value("input", "dummy", "tag").as_bytes(), TICK_TAG);
     assert_eq!(value("filter", "wasm", "function_name"), "filter");
     assert_eq!(value("output", "kinesis_firehose", "retry_limit"), "no_limits");
 }
@@ -130,11 +229,12 @@ fn the_readme_repeats_the_tables_of_the_code() {
         let row = format!("| `{name}` | {unit} | {meaning} |");
         assert!(readme.contains(&row), "the README lacks the row\n{row}");
     }
-    for (name, unit, meaning) in metrics::RULE_TABLE {
+    for (name, unit, meaning) in metrics::RULE_TABLE.into_iter().chain(metrics::SHADOW_TABLE) {
         assert!(readme.contains(&format!("| `{name}` | {unit} | {meaning} |")), "{name}");
     }
     for (_, code, meaning) in Code::ALL {
         assert!(readme.contains(&format!("| {code} | {meaning} |")), "{code}");
     }
-    assert_eq!(readme.matches("| `nodesieve_").count(), metrics::TABLE.len() + metrics::RULE_TABLE.len());
+    let rows = metrics::TABLE.len() + metrics::RULE_TABLE.len() + metrics::SHADOW_TABLE.len();
+    assert_eq!(readme.matches("| `nodesieve_").count(), rows);
 }

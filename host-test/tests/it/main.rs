@@ -4,6 +4,7 @@
 mod cases;
 mod command_line;
 mod conf;
+mod diff;
 mod fluent_bit;
 mod laws;
 mod module;

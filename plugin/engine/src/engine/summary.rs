@@ -85,12 +85,12 @@ impl Engine {
             if open.records == 0 {
                 continue;
             }
-            let mut whole =
+            let mut short =
                 format!("{{\"rule\":\"{}\",\"stage\":\"{}\"", count.name, count.stage.name()).into_bytes();
+            let mut whole = short.clone();
             if let Some(reason) = reason(row) {
                 member(&mut whole, "reason", reason.as_bytes());
             }
-            let mut short = whole.clone();
             describe(account, open, TOP, &mut whole);
             let room = rules.max_entries_bytes();
             let mut entry = whole;

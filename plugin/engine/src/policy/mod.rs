@@ -203,7 +203,14 @@ impl RuleState {
             _ => return None,
         };
         let Counted { keep, count, held } = counted;
-        Some(Acted { keep, count, held, key: key.hash })
+        let acted = Acted { keep, count, held, key: key.hash };
+        // Kept for the next record, unless a field of a megabyte has been here.
+        for text in [text, floor_key] {
+            if text.capacity() > MAX_KEY_KEPT {
+                *text = Vec::new();
+            }
+        }
+        Some(acted)
     }
 
     /// A line that goes with one that was decided for this key.
@@ -333,6 +340,8 @@ pub(crate) fn nanos(duration: std::time::Duration) -> u64 {
     duration.as_secs().saturating_mul(second).saturating_add(u64::from(duration.subsec_nanos()))
 }
 
+/// Largest room for a key's text that is kept from record to record, in bytes.
+const MAX_KEY_KEPT: usize = 4096;
 /// What a guard still keeps above its ceiling: one record of each pod and template ...
 const ABOVE: [Part; 2] = [Part::Pod, Part::Template];
 /// ... in ten seconds.
