@@ -12,6 +12,7 @@ use nodesieve_engine::metrics::Metric;
 use nodesieve_engine::pods::PodSource;
 use nodesieve_engine::time::Now;
 use nodesieve_engine::trial;
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -23,6 +24,8 @@ pub(crate) const TICK_TAG: &[u8] = b"nodesieve.tick";
 const RULE_FILE: &str = "nodesieve.yaml";
 /// How often chores are done without a tick input.
 const CHORES_EVERY: Duration = Duration::from_secs(1);
+/// How long after its last tick the tick input counts as gone.
+const TICK_IS_GONE: Duration = Duration::from_secs(30);
 /// Largest rule file, in bytes: a ConfigMap holds 1 MiB at most.
 const MAX_RULE_BYTES: u64 = 1 << 20;
 /// Largest saved state: what budgets with all keys that there can be take.
@@ -45,6 +48,8 @@ pub(crate) struct Host {
     metrics_written: Option<Now>,
     /// Whether what outlived the last filter has been taken up: with the first rules in force.
     is_restored: bool,
+    /// A saved state in a place that the rules do not name any more.
+    left_behind: Option<PathBuf>,
     /// Rules whose time was over at the last tick.
     expired: usize,
     /// Whether a failure to write the state has been said.
@@ -67,24 +72,20 @@ impl Host {
             chores_done: None,
             metrics_written: None,
             is_restored: false,
+            left_behind: None,
             expired: 0,
             has_complained: false,
         };
-        match &host.rule_file {
-            Some(_) => {
-                host.reload();
-                if host.engine.counters().get(Metric::Reloads) == 0 {
-                    host.fall_back();
-                }
-            }
-            None => {
-                let places: Vec<_> =
-                    directories.iter().map(|directory| directory.display().to_string()).collect();
-                let places = places.join(", ");
-                say(&format!(
-                    "nodesieve: find {RULE_FILE}: in none of the accessible paths ({places}); all is kept\n"
-                ));
-            }
+        if host.rule_file.is_some() {
+            host.reload();
+        } else {
+            let places: Vec<_> =
+                directories.iter().map(|directory| directory.display().to_string()).collect();
+            say(&format!(
+                "nodesieve: find {RULE_FILE}: in none of the accessible paths ({})\n",
+                places.join(", ")
+            ));
+            host.fall_back();
         }
         host
     }
@@ -98,14 +99,16 @@ impl Host {
             self.reload_when_changed(now);
             self.say_expired(now);
             let answer = self.engine.tick(input.text, now, out);
-            self.save();
+            self.save(now);
             self.write_metrics_when_due(now);
             return answer;
         }
         let has_tick = self.engine.counters().get(Metric::TickSeen) == 1;
-        if !has_tick && is_due(self.chores_done, now, CHORES_EVERY) {
+        let wait = if has_tick { TICK_IS_GONE } else { CHORES_EVERY };
+        if is_due(self.chores_done, now, wait) {
+            self.engine.counters_mut().set(Metric::TickSeen, 0);
             self.reload_when_changed(now);
-            self.save();
+            self.save(now);
             self.write_metrics_when_due(now);
         }
         filter(&mut self.engine, input, now, &mut self.pods, out).0
@@ -148,7 +151,6 @@ impl Host {
     fn reload(&mut self) {
         let Some(path) = self.rule_file.clone() else { return };
         self.stamp = stamp(&path);
-        let is_first = self.engine.counters().get(Metric::Reloads) == 0;
         match load(&path) {
             Ok((rules, source)) => {
                 self.engine.counters_mut().add(Metric::Reloads, 1);
@@ -160,24 +162,33 @@ impl Host {
             Err(message) => {
                 self.engine.counters_mut().add(Metric::ReloadsRefused, 1);
                 self.engine.counters_mut().set(Metric::ConfigValid, 0);
-                let kept = if is_first { "" } else { "; the rules before it stay in force" };
+                let kept = if self.is_restored { "; the rules before it stay in force" } else { "" };
                 say(&format!("{message}{kept}\n"));
+                if !self.is_restored {
+                    self.fall_back();
+                }
             }
         }
     }
 
-    /// The rule file is bad and there are no rules before it: those that were taken last, in an earlier life.
+    /// The rule file is bad or missing and there are no rules before it: those that were taken last, in an earlier life.
     fn fall_back(&mut self) {
-        // Where they are is said in the file that cannot be read: where it is by default, and all that the filter can see.
+        // Where they are is said in the file that cannot be used: where it is by default, or in what the filter can see.
         let default = RuleFile::default().state_dir.map(PathBuf::from);
         let places = default.iter().chain(&self.directories).map(|directory| directory.join(LAST_GOOD_FILE));
-        match places.into_iter().find_map(|path| load(&path).ok().map(|(rules, _)| (rules, path))) {
-            Some((rules, path)) => {
+        let written = |path: &PathBuf| fs::metadata(path).and_then(|found| found.modified()).ok();
+        let newest = places.filter_map(|path| Some((written(&path)?, path))).max();
+        let Some((_, path)) = newest else {
+            say("nodesieve: find the last rules that were good: there are none; all is kept\n");
+            return;
+        };
+        match load(&path) {
+            Ok((rules, _)) => {
                 say(&format!("nodesieve: take {}: the last rules that were good\n", path.display()));
                 self.engine.counters_mut().set(Metric::LastGood, 1);
                 self.put_in_force(rules);
             }
-            None => say("nodesieve: find the last rules that were good: there are none; all is kept\n"),
+            Err(message) => say(&format!("{message}; all is kept\n")),
         }
     }
 
@@ -195,9 +206,14 @@ impl Host {
             say(&format!("nodesieve: reach {path}: it lies under none of the accessible paths\n"));
         }
         self.pods = PodDirectory(PathBuf::from(&rules.pods.dir));
+        let before = self.state_path(STATE_FILE);
         self.engine.replace_rules(rules);
         if !std::mem::replace(&mut self.is_restored, true) {
             self.restore();
+        } else if before != self.state_path(STATE_FILE) {
+            // What is left there would be reported once more if the rules went back to that place.
+            self.left_behind = before;
+            self.engine.state_not_saved();
         }
     }
 
@@ -219,15 +235,28 @@ impl Host {
     }
 
     /// Writes what must outlive the filter when it has changed.
-    fn save(&mut self) {
-        let Some(path) = self.state_path(STATE_FILE) else { return };
-        let Some(state) = self.engine.state_to_save() else { return };
+    fn save(&mut self, now: Now) {
+        let Some(path) = self.state_path(STATE_FILE) else {
+            self.leave_nothing_behind();
+            return;
+        };
+        let Some(state) = self.engine.state_to_save(now) else { return };
         match write_whole(&path, state.as_bytes()) {
-            Ok(()) => self.has_complained = false,
+            Ok(()) => {
+                self.has_complained = false;
+                self.leave_nothing_behind();
+            }
             Err(error) => {
                 self.engine.state_not_saved();
                 self.state_failed(&path, &error);
             }
+        }
+    }
+
+    fn leave_nothing_behind(&mut self) {
+        if let Some(path) = self.left_behind.take() {
+            // One that is not there, or cannot be removed, is no worse than before.
+            let _ = fs::remove_file(path);
         }
     }
 

@@ -141,7 +141,18 @@ fn filled(text: &str, n: u32, ids: &mut fastrand::Rng) -> String {
         return text.to_owned();
     }
     let id = format!("{:016x}{:016x}", ids.u64(..), ids.u64(..));
-    text.replace(RANDOM_ID, &id).replace(NUMBER, &n.to_string())
+    let text = text.replace(RANDOM_ID, &id);
+    let number = n.to_string();
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some((before, behind)) = rest.split_once(NUMBER) {
+        // `$name` is a name.
+        let is_whole = !behind.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '_');
+        filled.push_str(before);
+        filled.push_str(if is_whole { &number } else { NUMBER });
+        rest = behind;
+    }
+    filled + rest
 }
 
 fn is_subject(rules: &RuleFile, why: Why, wanted: &Subject) -> bool {
@@ -284,6 +295,12 @@ mod tests {
         check(
             "{ record: { log: hello, kubernetes: { namespace_name: few } }, repeat: { n: 20 }, expect: { kept: 0.9, z: 1 } }",
             &["17 to 19 of 20 should be kept, 6 are"],
+        );
+        check(
+            "{ record: { log: '$name $n', kubernetes: { namespace_name: shop } }, repeat: { n: 3 }, expect: { guard: fresh } }",
+            &[
+                "guard `fresh` should decide this, rule `tenth` does (repetition 0); `container_age` of `fresh` does not hold: the container had run for 86400 s",
+            ],
         );
         check(
             "{ record: { log: hello, kubernetes: { namespace_name: few } }, repeat: { n: 20 }, expect: { action: keep } }",

@@ -265,3 +265,54 @@ fn a_state_that_cannot_be_written_is_counted_and_costs_no_record() {
     // Once for the good rules, then with each tick.
     assert_eq!(host.engine.counters().get(Metric::StateFailed), 4);
 }
+
+/// Scenario: the rule file comes later than the filter, and is a bad one.
+#[test]
+fn the_last_good_rules_serve_while_there_is_no_better_file() {
+    let scratch = Scratch::new("late-and-bad");
+    scratch.put("nodesieve.yaml", &scratch.rules(DROP_NOISE));
+    drop(Host::start(std::slice::from_ref(&scratch.0), 1));
+    fs::remove_file(scratch.0.join("nodesieve.yaml")).unwrap();
+    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
+    assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Drop);
+    scratch.put("nodesieve.yaml", "version: 2\n");
+    feed(&mut host, "nodesieve.tick", "{}", 101);
+    assert_eq!(feed(&mut host, "t", NOISE, 101), Answer::Drop);
+    assert_eq!(host.engine.counters().get(Metric::LastGood), 1);
+}
+
+/// Scenario: `state.dir` moves to another place and back.
+/// Guarantees: what was open is reported once, not once for each place.
+#[test]
+fn a_state_that_moves_leaves_nothing_behind() {
+    let scratch = Scratch::new("moves");
+    fs::create_dir_all(scratch.0.join("other")).unwrap();
+    let here = scratch.rules(DROP_NOISE);
+    let there = here.replace("state: { dir: ", "state: { dir: /").replace(
+        &format!("state: {{ dir: /{}", scratch.0.display()),
+        &format!("state: {{ dir: {}/other", scratch.0.display()),
+    );
+    scratch.put("nodesieve.yaml", &here);
+    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
+    feed(&mut host, "t", NOISE, 100);
+    feed(&mut host, "nodesieve.tick", "{}", 101);
+    assert!(scratch.0.join("state.ndjson").exists());
+    scratch.put("nodesieve.yaml", &there);
+    feed(&mut host, "nodesieve.tick", "{}", 102);
+    assert!(!scratch.0.join("state.ndjson").exists() && scratch.0.join("other/state.ndjson").exists());
+    scratch.put("nodesieve.yaml", &here.replace("state: { dir: ", "state: { dir: off } #"));
+    feed(&mut host, "nodesieve.tick", "{}", 103);
+    assert!(!scratch.0.join("other/state.ndjson").exists());
+}
+
+#[test]
+fn when_the_tick_stops_records_carry_the_chores_again() {
+    let scratch = Scratch::new("tick-stops");
+    scratch.put("nodesieve.yaml", &scratch.rules(""));
+    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
+    feed(&mut host, "nodesieve.tick", "{}", 100);
+    scratch.put("nodesieve.yaml", &scratch.rules(DROP_NOISE));
+    assert_eq!(feed(&mut host, "t", NOISE, 129), Answer::Keep, "the tick may still come");
+    assert_eq!(feed(&mut host, "t", NOISE, 130), Answer::Drop);
+    assert_eq!(host.engine.counters().get(Metric::TickSeen), 0);
+}

@@ -25,7 +25,13 @@ pub(super) fn key(node: &Node, mistakes: &mut Mistakes) -> Option<Key> {
             found
         })
         .collect();
-    parts.into_iter().collect::<Option<Vec<Part>>>().map(Key)
+    let parts = parts.into_iter().collect::<Option<Vec<Part>>>()?;
+    let is_twice = |(at, part): (usize, &Part)| parts.iter().take(at).any(|other| other == part);
+    if parts.iter().enumerate().any(is_twice) {
+        mistakes.note(Code::Value, &node.span, "a part stands twice in this key");
+        return None;
+    }
+    Some(Key(parts))
 }
 
 fn part(text: &str) -> Option<Part> {

@@ -245,6 +245,9 @@ fn defaults(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option
     }
     if let Some(node) = section.get("summary") {
         file.summary = if is_off(node) { None } else { mistakes.duration(node, "summary") };
+        if file.summary.is_some_and(|every| every.as_secs() == 0) {
+            mistakes.note(Code::Duration, &node.span, "summaries come with ticks: at most one a second");
+        }
     }
     if let Some(node) = section.get("no_match") {
         match mistakes.text(node, "no_match")? {

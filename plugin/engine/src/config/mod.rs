@@ -18,6 +18,7 @@ pub use model::RuleFile;
 pub use trials::{Expect, Kept, NUMBER, RANDOM_ID, Subject, Trial};
 
 pub(crate) use lower::MAX_KEYS;
+pub(crate) use rules::is_name;
 
 use crate::diag::{Diagnostic, in_order};
 use std::rc::Rc;

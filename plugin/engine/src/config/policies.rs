@@ -61,7 +61,7 @@ pub(super) fn policy(node: &Node, section: &Section<'_>, mistakes: &mut Mistakes
 fn sample(node: &Node, mistakes: &mut Mistakes) -> Option<Sample> {
     let section = Section::open(node, "sample", &["rate", "by", "else_by"], mistakes)?;
     let rate = required(&section, "sample", "rate", "1/10", mistakes);
-    let rate = rate.and_then(|node| probability(node, "to keep none, write `drop: {}`", mistakes));
+    let rate = rate.and_then(|node| probability(node, "rate", "to keep none, write `drop: {}`", mistakes));
     let mut by = Vec::new();
     for name in ["by", "else_by"] {
         by.extend(section.get(name).and_then(|node| key(node, mistakes)));
@@ -86,13 +86,13 @@ fn first(node: &Node, mistakes: &mut Mistakes) -> Option<First> {
         None => None,
         Some(node) => {
             let text = mistakes.text(node, "then")?;
-            let found = parse_one_in(text);
+            let found = parse_one_in(text).filter(|one_in| one_in.get() > 1);
             if found.is_none() {
                 let help = "write 1/100; leave it out to keep none of the rest";
                 mistakes.note_with_help(
                     Code::Rate,
                     &node.span,
-                    format!("`{text}` is not one in a whole number"),
+                    format!("`{text}` is not one in a whole number of two or more"),
                     help,
                 );
             }
@@ -127,6 +127,15 @@ pub(super) fn limit(node: &Node, what: &str, mistakes: &mut Mistakes) -> Option<
             found?
         }
     };
+    let seconds = burst.get() as f64 / rate.per_second();
+    if seconds > LONGEST_BURST {
+        let message = format!(
+            "this burst is what the rate gives in {} days, at most a year's worth can be",
+            (seconds / 86_400.0) as u64
+        );
+        mistakes.note(Code::Amount, &section.span, message);
+        return None;
+    }
     Some(Limit { rate, burst, by: by? })
 }
 
@@ -175,7 +184,8 @@ fn budget(node: &Node, mistakes: &mut Mistakes) -> Option<Budget> {
     });
     let by = by(&section, mistakes);
     let over = section.get("over").map(|node| target(node, "over", mistakes));
-    let soft = section.get("soft").map(|node| (node, probability(node, "leave `soft` out", mistakes)));
+    let soft =
+        section.get("soft").map(|node| (node, probability(node, "soft", "leave `soft` out", mistakes)));
     if let (Some((node, _)), None) = (&soft, &over) {
         let help = "add `over: {rate: 5/s}`";
         mistakes.note_with_help(Code::MissingKey, &node.span, "`soft` needs an `over` to turn into", help);
@@ -257,17 +267,17 @@ fn window(node: &Node, what: &str, mistakes: &mut Mistakes) -> Option<Duration> 
 #[inline(never)]
 fn rate(node: &Node, mistakes: &mut Mistakes) -> Option<Rate> {
     let text = mistakes.text(node, "rate")?;
-    let found = parse_rate(text);
+    let found = parse_rate(text).filter(|rate| rate.unit == Unit::Bytes || rate.per_second() <= FASTEST);
     if found.is_none() {
-        let help = "write 20/s, 300/m, 1000/h, or with bytes 5MB/s";
+        let help = "write 20/s, 300/m, 1000/h, or with bytes 5MB/s; at most a million records a second";
         mistakes.note_with_help(Code::Amount, &node.span, format!("`{text}` is not a rate"), help);
     }
     found
 }
 
 #[inline(never)]
-fn probability(node: &Node, for_zero: &str, mistakes: &mut Mistakes) -> Option<Probability> {
-    let text = mistakes.text(node, "rate")?;
+fn probability(node: &Node, what: &str, for_zero: &str, mistakes: &mut Mistakes) -> Option<Probability> {
+    let text = mistakes.text(node, what)?;
     let found = Probability::parse(text);
     if found.is_none() {
         let help = if text == "0" { for_zero } else { "write 0.1 or 1/10; at most 1" };
@@ -281,8 +291,12 @@ fn probability(node: &Node, for_zero: &str, mistakes: &mut Mistakes) -> Option<P
     found
 }
 
+/// Seconds of a rate that a burst can be: a year's.
+const LONGEST_BURST: f64 = 31_536_000.0;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
 const DEFAULT_SOFT: f64 = 0.8;
+/// Records in a second: no node has so many.
+const FASTEST: f64 = 1e6;
 const DAY: Duration = Duration::from_secs(86_400);
 const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_secs(7 * 86_400);

@@ -99,8 +99,7 @@ fn name<'n>(section: &Section<'n>, what: &str, mistakes: &mut Mistakes) -> Optio
         return None;
     };
     let name = mistakes.text(node, "name")?;
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(allowed) {
+    if !is_name(name) {
         let message =
             format!("`{name}` is not a name: 1 to {MAX_NAME} lower case letters, digits and dashes");
         mistakes.note(Code::Name, &node.span, message);
@@ -111,6 +110,12 @@ fn name<'n>(section: &Section<'n>, what: &str, mistakes: &mut Mistakes) -> Optio
         return None;
     }
     Some(name)
+}
+
+/// Whether a text can be the name of a rule.
+pub(crate) fn is_name(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.len() <= MAX_NAME && text.bytes().all(allowed)
 }
 
 #[inline(never)]

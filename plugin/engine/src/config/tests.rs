@@ -132,6 +132,10 @@ fn settings_that_cannot_be_meant_are_refused() {
         ("first: { n: 1, per: 0s }", "NS301"),
         ("first: { n: 1, per: 8d }", "NS301"),
         ("first: { n: 1, per: 1s, then: 0.01 }", "NS302"),
+        ("first: { n: 1, per: 1s, then: 1/1 }", "NS302"),
+        ("limit: { rate: 1/d, burst: 1000 }", "NS307"),
+        ("limit: { rate: 2000000/s }", "NS307"),
+        ("limit: { rate: 1/s, by: [pod, pod] }", "NS300"),
         ("limit: { rate: 20 }", "NS307"),
         ("limit: { rate: 20/s, burst: 10MB }", "NS307"),
         ("limit: { rate: 5MB/s, burst: 10 }", "NS307"),
@@ -154,6 +158,7 @@ fn settings_that_cannot_be_meant_are_refused() {
     }
     codes("version: 1\nstate: { dir: x }\n", &["NS306"]);
     codes("version: 1\ndefaults: { max_keys: 100000 }\n", &["NS300"]);
+    codes("version: 1\ndefaults: { summary: 10ms }\n", &["NS301"]);
     let many: String = (0..33)
         .map(|n| format!("{{ name: r{n}, when: {{ pod: x{n} }}, keep: {{}}, mode: shadow }},"))
         .collect();
@@ -195,6 +200,10 @@ fn tests_are_read_with_all_their_mistakes() {
         ("record: { log: x, kubernetes: { label: {} } }, expect: { rule: noise }", "NS201"),
         ("record: { log: x, kubernetes: { labels: x } }, expect: { rule: noise }", "NS200"),
         ("record: { log: x }, metadata: gone, expect: { rule: noise }", "NS300"),
+        ("record: { log: x }, repeat: { n: 25 }, expect: { kept: 0.5 }", "NS300"),
+        ("record: { log: x }, repeat: { n: 1000 }, expect: { kept: 0.0 }", "NS300"),
+        ("record: { log: x }, repeat: { n: 10 }, expect: { kept: 5, z: 3 }", "NS300"),
+        ("record: { log: x, kubernetes: { pod_name: My_Pod } }, expect: { rule: none }", "NS300"),
     ] {
         codes(&test(body), &[code]);
     }

@@ -8,6 +8,7 @@ use crate::config::section::{Mistakes, Section};
 use crate::config::yaml::{Kind, Node, Quoting};
 use crate::diag::{Code, did_you_mean};
 use crate::json::{Level, Outline, push_string};
+use crate::tag::ContainerTag;
 use crate::time::parse_rfc3339;
 use std::ops::Range;
 use std::time::Duration;
@@ -84,6 +85,17 @@ pub(super) fn trials(node: Option<&Node>, file: &RuleFile, mistakes: &mut Mistak
         return Vec::new();
     };
     let trials: Vec<Trial> = list.iter().filter_map(|node| trial(node, file, mistakes)).collect();
+    let rules = file.guards.len().saturating_add(file.rules.len());
+    if trials.len().saturating_mul(rules) > MAX_RULES_ASKED {
+        let span = node.span.start..node.span.start.saturating_add(1);
+        let message = format!("{} tests of {rules} rules are too many for a node", trials.len());
+        mistakes.note_with_help(
+            Code::Value,
+            &span,
+            message,
+            "put some into a file of their own for `host-test check`",
+        );
+    }
     let records = trials.iter().fold(0u32, |sum, trial| sum.saturating_add(trial.times));
     if records > MAX_RECORDS {
         let span = node.span.start..node.span.start.saturating_add(1);
@@ -170,7 +182,7 @@ fn trial(node: &Node, file: &RuleFile, mistakes: &mut Mistakes) -> Option<Trial>
         times,
         every,
         at,
-        expect: expect(expected, file, mistakes)?,
+        expect: expect(expected, file, times, mistakes)?,
     })
 }
 
@@ -197,6 +209,16 @@ fn pod(prefix: &str, node: Option<&Node>, mistakes: &mut Mistakes) -> Option<Des
             .map(|(key, default)| text(key, default));
     let (namespace, pod, container, id) = (namespace?, pod?, container?, id?);
     let tag = format!("{prefix}{pod}_{namespace}_{container}-{id}.log");
+    let is_named =
+        |tag: ContainerTag<'_>| tag.pod == pod && tag.namespace == namespace && tag.container == container;
+    if !ContainerTag::parse(&tag, prefix).is_some_and(is_named) {
+        let span = node.map_or(0..0, |node| node.span.clone());
+        let message = format!("`{namespace}`, `{pod}`, `{container}` are no names of a container on a node");
+        let help =
+            "names are lower case letters, digits and dashes, those of pods dots too; an id is hexadecimal";
+        mistakes.note_with_help(Code::Value, &span, message, help);
+        return None;
+    }
     let mut front = b"{\"version\":1".to_vec();
     member(&mut front, "namespace", &namespace);
     member(&mut front, "pod", &pod);
@@ -258,7 +280,7 @@ fn pairs(node: &Node, what: &str, into: &mut Vec<u8>, mistakes: &mut Mistakes) -
 }
 
 #[inline(never)]
-fn expect(node: &Node, file: &RuleFile, mistakes: &mut Mistakes) -> Option<Expect> {
+fn expect(node: &Node, file: &RuleFile, times: u32, mistakes: &mut Mistakes) -> Option<Expect> {
     let section = Section::open(node, "expect", &["rule", "guard", "action", "kept", "z"], mistakes)?;
     let mut expect = Expect::default();
     if let Some(node) = section.get("guard") {
@@ -290,22 +312,27 @@ fn expect(node: &Node, file: &RuleFile, mistakes: &mut Mistakes) -> Option<Expec
         });
     }
     let z = match section.get("z") {
-        Some(node) => number(node, "z", mistakes)?,
-        None => DEFAULT_Z,
+        Some(node) => Some((number(node, "z", mistakes)?, node)),
+        None => None,
     };
     if let Some(node) = section.get("kept") {
         let text = mistakes.text(node, "kept")?;
         expect.kept = Some(match text.parse::<u32>() {
             Ok(count) => Kept::Exactly(count),
-            Err(_) => {
-                let share = number(node, "kept", mistakes)?;
-                if share > 1.0 {
-                    mistakes.note(Code::Value, &node.span, "kept is a whole number or a share of at most 1");
-                    return None;
-                }
-                Kept::Share { share, z }
-            }
+            Err(_) => share(
+                node,
+                number(node, "kept", mistakes)?,
+                z.map_or(DEFAULT_Z, |(z, _)| z),
+                times,
+                mistakes,
+            )?,
         });
+    }
+    if let Some((_, node)) = z
+        && !matches!(expect.kept, Some(Kept::Share { .. }))
+    {
+        mistakes.note(Code::Value, &node.span, "`z` is for a share that is kept, such as `kept: 0.1`");
+        return None;
     }
     if expect == Expect::default() {
         let help = "add `rule`, `guard`, `action` or `kept`";
@@ -313,6 +340,24 @@ fn expect(node: &Node, file: &RuleFile, mistakes: &mut Mistakes) -> Option<Expec
         return None;
     }
     Some(expect)
+}
+
+/// A share that this many records can tell from all and from none.
+fn share(node: &Node, share: f64, z: f64, times: u32, mistakes: &mut Mistakes) -> Option<Kept> {
+    if share <= 0.0 || share >= 1.0 {
+        let help =
+            "for all or none write `action: keep` or `action: drop`, for a number of records the number";
+        mistakes.note_with_help(Code::Value, &node.span, "a share lies between 0 and 1", help);
+        return None;
+    }
+    let needed = (z * z * (share / (1.0 - share)).max((1.0 - share) / share)) as u32;
+    if times <= needed {
+        let message = format!("{times} records cannot tell this share from all or none");
+        let help = format!("repeat it more than {needed} times, or write a smaller `z`");
+        mistakes.note_with_help(Code::Value, &node.span, message, help);
+        return None;
+    }
+    Some(Kept::Share { share, z })
 }
 
 #[inline(never)]
@@ -419,3 +464,5 @@ const METADATA: [&str; 13] = [
 const DEFAULT_Z: f64 = 5.0;
 /// Records of all tests of a file: some 20 us each on a node, whose records wait meanwhile.
 const MAX_RECORDS: u32 = 20_000;
+/// Tests times rules: each test starts all of them anew.
+const MAX_RULES_ASKED: usize = 50_000;

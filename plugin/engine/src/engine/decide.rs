@@ -106,7 +106,7 @@ impl Deciding<'_> {
                 continue;
             }
             let met = met(&rule.when, facts, metadata);
-            let is_plain_drop = matches!(rule.policy, Policy::Drop) && !rule.shadow;
+            let is_plain_drop = met == Met::Yes && matches!(rule.policy, Policy::Drop) && !rule.shadow;
             match met {
                 Met::No(_) => continue,
                 Met::Unknown(_) if rule.shadow => continue,
@@ -123,7 +123,12 @@ impl Deciding<'_> {
             let decided = self.act(at, rule, why, facts, metadata);
             if rule.shadow {
                 shadows.0 |= bit;
-                shadows.1 |= if decided.verdict.action == Action::Drop { bit } else { 0 };
+                if decided.verdict.action == Action::Drop {
+                    shadows.1 |= bit;
+                } else if let Some(state) = self.states.get_mut(at) {
+                    // What would be handed on is not known yet, with its metadata; what came is close.
+                    state.charge(decided.key, self.bytes);
+                }
             } else {
                 return Decided { shadows, ..decided };
             }

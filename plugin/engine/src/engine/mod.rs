@@ -116,8 +116,11 @@ pub struct Engine {
     /// What a record holds that was sampled before.
     sampling: Prepared,
     summaries: Summaries,
-    /// Whether there is something to save.
+    /// Whether counts have changed since the state was saved.
     is_changed: bool,
+    /// Whether budgets have.
+    is_charged: bool,
+    saved: Option<Now>,
 }
 
 impl Engine {
@@ -144,6 +147,8 @@ impl Engine {
             sampling: Prepared::new(b"\"sampling."),
             summaries: Summaries::default(),
             is_changed: false,
+            is_charged: false,
+            saved: None,
             rules,
         };
         engine.summaries.instance = engine.random.u64(..);
@@ -291,7 +296,10 @@ impl Engine {
             let kubernetes = rendered.map(|value| Append { key: &rules.enrich.key, value });
             let of_record = annotation_of(rules, &decided);
             let of_rule = at.and_then(|at| annotations.get(at)?.as_deref());
-            let annotation = of_record.as_deref().or(of_rule).map(|value| Append { key: ANNOTATION, value });
+            // What stands there already is not of our making and would be counted as ours.
+            let foreign = record.has_own(ANNOTATION).then_some(b"{}".as_slice());
+            let annotation =
+                of_record.as_deref().or(of_rule).or(foreign).map(|value| Append { key: ANNOTATION, value });
             let written = match (kubernetes, annotation) {
                 (Some(first), Some(second)) => record.write(&[first, second], rules.input.max_record, out),
                 (Some(one), None) | (None, Some(one)) => record.write(&[one], rules.input.max_record, out),
@@ -309,7 +317,7 @@ impl Engine {
                 1,
             );
             let state = at.and_then(|at| self.states.get_mut(at));
-            self.is_changed |= state.is_some_and(|state| state.charge(decided.key, out.len() as u64));
+            self.is_charged |= state.is_some_and(|state| state.charge(decided.key, out.len() as u64));
         } else if let Some(row) = row(rules, &self.rows, verdict.why)
             && let Some(account) = self.accounts.get_mut(row)
         {

@@ -1,10 +1,11 @@
 //! Putting other rules in force without forgetting what the ones before have counted.
 //!
 //! A rule that decides as one before it keeps that one's state; what a changed or removed rule has open goes to its account
-//! and into the next summary, under its name. What a budget has spent belongs to its rule's name, whatever else changes.
+//! and into the next summary, under its name. What a budget has spent belongs to its rule's name and keys,
+//! whatever else changes.
 
 use crate::config::RuleFile;
-use crate::config::model::Rule;
+use crate::config::model::{Policy, Rule};
 use crate::engine::{Engine, OUTCOMES, Why, annotation, decide, names};
 use crate::metrics::Stage;
 use crate::pods::Cache;
@@ -59,25 +60,25 @@ impl Engine {
         let shadows = rules.rules.iter().filter(|rule| rule.shadow);
         self.shadows = shadows.map(|rule| counters.shadow(&rule.name)).collect();
 
-        let mut spent = Vec::new();
-        for (rule, _, state) in &former {
-            for (hash, label, day, bytes) in state.spent() {
-                spent.push((rule.name.clone(), hash, label.to_owned(), day, bytes));
-            }
-        }
         self.states = Vec::new();
         for (rule, _) in all {
-            let same = former.iter().position(|(other, ..)| rule.decides_as(other));
-            let mut state = match same {
-                Some(at) => former.swap_remove(at).2,
-                None => RuleState::new(rule, rules.max_keys),
-            };
-            state.set_most(rules.max_keys);
-            if same.is_none() {
-                for (_, hash, label, day, bytes) in spent.iter().filter(|(name, ..)| *name == rule.name) {
-                    state.put_spent(*hash, label, *day, *bytes, &mut Slots::default());
+            let state = match former.iter().position(|(other, ..)| rule.decides_as(other)) {
+                Some(at) => {
+                    let mut state = former.swap_remove(at).2;
+                    state.set_most(rules.max_keys);
+                    state
                 }
-            }
+                None => {
+                    let mut state = RuleState::new(rule, rules.max_keys);
+                    if let Some((_, _, old)) = former.iter().find(|(other, ..)| has_same_budgets(rule, other))
+                    {
+                        for (hash, label, day, bytes) in old.spent() {
+                            state.put_spent(hash, label, day, bytes, &mut Slots::default());
+                        }
+                    }
+                    state
+                }
+            };
             self.states.push(state);
         }
         for (_, row, mut state) in former {
@@ -94,6 +95,14 @@ impl Engine {
             }
         }
         *slots = Slots(self.states.iter().map(RuleState::slots).sum());
+    }
+}
+
+/// Whether two rules are one budget for the same keys, whatever it is and whoever it is for.
+fn has_same_budgets(one: &Rule, other: &Rule) -> bool {
+    match (&one.policy, &other.policy) {
+        (Policy::Budget(budget), Policy::Budget(before)) => one.name == other.name && budget.by == before.by,
+        _ => false,
     }
 }
 

@@ -4,12 +4,14 @@
 //! what was open on them comes back as the rule's `other`. The file is written with every tick on which something
 //! changed, so a kill repeats or loses the counts of one tick.
 
+use crate::config::is_name;
 use crate::engine::Engine;
-use crate::json::{self, Level, Value, push_string};
+use crate::json::{self, Level, Outline, Value, push_string};
 use crate::metrics::{Metric, Stage};
 use crate::policy::Open;
-use crate::time::EventTime;
+use crate::time::{EventTime, Now};
 use std::fmt;
+use std::time::Duration;
 
 /// Why a saved state was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,16 +40,20 @@ impl std::error::Error for SavedError {}
 enum Saved {
     Summary(Vec<u8>),
     Account { name: String, stage: Stage, open: Open, span: Option<(EventTime, EventTime)> },
-    Spent { name: String, key: u64, label: String, day: u32, bytes: u64 },
+    Spent { name: String, key: Option<u64>, label: String, day: u32, bytes: u64 },
 }
 
 impl Engine {
-    /// The state as text when it has changed since the last time.
+    /// The state as text when it has changed since the last time; when only budgets have, every ten seconds.
     #[inline(never)]
-    pub fn state_to_save(&mut self) -> Option<String> {
-        if !std::mem::take(&mut self.is_changed) {
+    pub fn state_to_save(&mut self, now: Now) -> Option<String> {
+        let is_due = self.saved.is_none_or(|last| now.since(last).is_none_or(|past| past >= BUDGETS_EVERY));
+        if !self.is_changed && !(self.is_charged && is_due) {
             return None;
         }
+        self.is_changed = false;
+        self.is_charged = false;
+        self.saved = Some(now);
         let mut text = format!("{FIRST}\n").into_bytes();
         if let Some(summary) = &self.summaries.unconfirmed {
             text.extend_from_slice(b"{\"summary\":");
@@ -79,8 +85,15 @@ impl Engine {
         let all = self.rules.guards.iter().chain(&self.rules.rules);
         for (rule, state) in all.zip(&self.states) {
             for (key, label, day, bytes) in state.spent() {
-                let line = format!("{{\"spent\":\"{}\",\"key\":\"{key:016x}\",\"label\":", rule.name);
+                if text.len() > MOST {
+                    break;
+                }
+                let key = key.map_or_else(|| OTHER.to_owned(), |key| format!("{key:016x}"));
+                let line = format!("{{\"spent\":\"{}\",\"key\":\"{key}\",\"label\":", rule.name);
                 text.extend_from_slice(line.as_bytes());
+                // For people only; a flood of keys must not make the file one of megabytes.
+                let label = label.replace(char::is_control, "?");
+                let label = label.get(..label.floor_char_boundary(MAX_LABEL)).unwrap_or_default();
                 push_string(&mut text, label.as_bytes());
                 text.extend_from_slice(format!(",\"day\":{day},\"bytes\":{bytes}}}\n").as_bytes());
             }
@@ -137,6 +150,7 @@ fn read(text: &str) -> Result<Vec<Saved>, SavedError> {
         return Err(SavedError::Version);
     }
     let mut saved = Vec::new();
+    let total = text.lines().count();
     for (index, line) in lines.enumerate() {
         let number = index.saturating_add(2);
         if let Some(count) = whole(line, "lines") {
@@ -144,7 +158,7 @@ fn read(text: &str) -> Result<Vec<Saved>, SavedError> {
             return if is_whole { Ok(saved) } else { Err(SavedError::CutOff) };
         }
         // Half a line is the end of what was written, whatever stands in it.
-        let is_last = text.lines().count() == number;
+        let is_last = total == number;
         saved.push(entry(line).ok_or(if is_last { SavedError::CutOff } else { SavedError::Line(number) })?);
     }
     Err(SavedError::CutOff)
@@ -159,9 +173,11 @@ fn entry(line: &str) -> Option<Saved> {
         _ => None,
     };
     if let Some(summary) = string("summary") {
+        // It goes to the host as it is.
+        Outline::of(summary.as_bytes(), Level::Plain)?;
         return Some(Saved::Summary(summary.into_bytes()));
     }
-    if let Some(name) = string("account") {
+    if let Some(name) = string("account").filter(|name| is_name(name)) {
         let stage = string("stage")?;
         let stage =
             [Stage::Guard, Stage::Rule, Stage::Outcome].into_iter().find(|known| known.name() == stage)?;
@@ -176,7 +192,10 @@ fn entry(line: &str) -> Option<Saved> {
     }
     Some(Saved::Spent {
         name: string("spent")?,
-        key: u64::from_str_radix(&string("key")?, 16).ok()?,
+        key: match &*string("key")? {
+            OTHER => None,
+            key => Some(u64::from_str_radix(key, 16).ok()?),
+        },
         label: string("label")?,
         day: u32::try_from(whole(line, "day")?).ok()?,
         bytes: whole(line, "bytes")?,
@@ -194,5 +213,13 @@ fn value<'l>(line: &'l str, key: &str) -> Option<Value<'l>> {
     json::lookup(line.as_bytes(), Level::Plain, &[Box::from(key)])
 }
 
+/// How often what budgets have spent is written: a kill forgets that much of it.
+const BUDGETS_EVERY: Duration = Duration::from_secs(10);
+/// The key of all that share a state.
+const OTHER: &str = "other";
+/// Longest label of a key in the file, in bytes.
+const MAX_LABEL: usize = 40;
+/// How long the file gets before no more budgets are written, in bytes; all that there can be take less.
+const MOST: usize = 15 << 20;
 const FIRST: &str = "{\"nodesieve_state\":1}";
 const SECOND: u64 = 1_000_000_000;

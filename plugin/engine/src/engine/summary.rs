@@ -4,11 +4,13 @@
 //! delivers at least once, and a restart sends the last one again when nobody knows whether it arrived) can be told from
 //! a second summary. What does not fit into one record waits for the next tick.
 
+use crate::config::MAX_KEYS;
 use crate::engine::{Answer, Engine};
 use crate::json::{self, Level, Value, push_string};
 use crate::metrics::Metric;
 use crate::policy::{Account, Open};
 use crate::time::{EventTime, Now};
+use std::time::Duration;
 
 /// What is known about the summaries so far.
 #[derive(Debug, Default)]
@@ -22,8 +24,10 @@ pub(super) struct Summaries {
     pub(super) unconfirmed: Option<Vec<u8>>,
     /// Whether that one comes from before the start and is to be sent again.
     pub(super) is_unsent: bool,
-    /// Whether some rules had no room in the last one.
-    is_partial: bool,
+    /// The row with which the next one starts when some had no room in the last one.
+    next: Option<usize>,
+    /// When idle keys were last looked for.
+    swept: Option<Now>,
 }
 
 impl Engine {
@@ -32,6 +36,7 @@ impl Engine {
     #[inline(never)]
     pub fn tick(&mut self, text: &[u8], now: Now, out: &mut Vec<u8>) -> Answer {
         out.clear();
+        self.make_room(now);
         let summaries = &mut self.summaries;
         if let (true, Some(unsent)) = (std::mem::take(&mut summaries.is_unsent), &summaries.unconfirmed) {
             out.extend_from_slice(unsent);
@@ -41,7 +46,7 @@ impl Engine {
         let Some(every) = self.rules.summary else { return Answer::Drop };
         let from = *summaries.last.get_or_insert(now);
         let is_due = now.since(from).is_none_or(|past| past >= every);
-        if !is_due && !summaries.is_partial {
+        if !is_due && summaries.next.is_none() {
             return Answer::Drop;
         }
         summaries.last = Some(now);
@@ -56,6 +61,22 @@ impl Engine {
         self.counters.add(Metric::Summaries, 1);
         self.summaries.unconfirmed = Some(out.clone());
         Answer::Keep
+    }
+
+    /// When nearly all slots are taken, forgets the keys that are idle: each rule looks only at its own when it needs one.
+    fn make_room(&mut self, now: Now) {
+        let summaries = &mut self.summaries;
+        let is_full = self.slots.0 > MAX_KEYS.saturating_sub(MAX_KEYS / 8);
+        if !is_full || summaries.swept.is_some_and(|last| now.since(last).is_some_and(|past| past < SWEEP)) {
+            return;
+        }
+        summaries.swept = Some(now);
+        let all = self.rules.guards.iter().chain(&self.rules.rules);
+        for ((rule, state), row) in all.zip(&mut self.states).zip(&self.rows) {
+            if let Some(account) = self.accounts.get_mut(*row) {
+                state.forget_idle(rule, now.0, &mut self.slots, account);
+            }
+        }
     }
 
     /// Writes what is open into a summary and closes the accounts; whether there was anything.
@@ -73,33 +94,39 @@ impl Engine {
             }
         }
         let all = rules.guards.iter().chain(&rules.rules);
-        let reason = |row: usize| {
+        let reason = |row: usize, name: &str| {
             let mut pairs = all.clone().zip(rows.iter());
-            pairs.find(|(_, other)| **other == row).and_then(|(rule, _)| rule.reason.as_deref())
+            let rule = pairs.find(|(rule, other)| **other == row && *rule.name == *name)?.0;
+            let reason = rule.reason.as_deref()?;
+            reason.get(..reason.floor_char_boundary(MAX_REASON))
         };
         let mut sum = Open::default();
         let mut entries = Vec::new();
-        summaries.is_partial = false;
-        for (row, (account, count)) in accounts.iter_mut().zip(counters.rules()).enumerate() {
+        let room = rules.max_entries_bytes();
+        // From where the last one ended, so that the rules at the end of the list have their turn.
+        let start = summaries.next.take().unwrap_or_default();
+        for at in 0..accounts.len() {
+            let row = start.saturating_add(at) % accounts.len().max(1);
+            let (Some(account), Some(count)) = (accounts.get_mut(row), counters.rules().get(row)) else {
+                continue;
+            };
             let open = account.open();
             if open.records == 0 {
                 continue;
             }
             let mut short =
                 format!("{{\"rule\":\"{}\",\"stage\":\"{}\"", count.name, count.stage.name()).into_bytes();
-            let mut whole = short.clone();
-            if let Some(reason) = reason(row) {
-                member(&mut whole, "reason", reason.as_bytes());
+            let mut entry = short.clone();
+            if let Some(reason) = reason(row, &count.name) {
+                member(&mut entry, "reason", reason.as_bytes());
             }
-            describe(account, open, TOP, &mut whole);
-            let room = rules.max_entries_bytes();
-            let mut entry = whole;
-            if entries.len().saturating_add(entry.len()) > room && entries.is_empty() {
+            describe(account, open, TOP, &mut entry);
+            if entry.len() > room {
                 describe(account, open, 0, &mut short);
                 entry = short;
             }
             if entries.len().saturating_add(entry.len()) > room && !entries.is_empty() {
-                summaries.is_partial = true;
+                summaries.next = Some(row);
                 break;
             }
             if !entries.is_empty() {
@@ -179,7 +206,11 @@ impl crate::config::RuleFile {
     }
 }
 
+/// How often idle keys are looked for while slots are short.
+const SWEEP: Duration = Duration::from_secs(10);
 /// Keys of a rule that are named; all others are one number.
 const TOP: usize = 20;
+/// Longest part of a reason that is repeated, in bytes.
+const MAX_REASON: usize = 256;
 /// Bytes around the rules: the numbers and a name of 253 characters.
 const HEAD: usize = 600;

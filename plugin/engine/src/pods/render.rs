@@ -246,7 +246,6 @@ mod tests {
                 hash: Some("r/i@sha256:9".into()),
                 started: Some(1),
             }],
-            ..PodFile::default()
         }
     }
 

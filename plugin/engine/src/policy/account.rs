@@ -14,13 +14,13 @@ pub(crate) struct Open {
 
 impl Open {
     pub(crate) fn add(&mut self, more: Open) {
-        self.records = self.records.wrapping_add(more.records);
-        self.bytes = self.bytes.wrapping_add(more.bytes);
+        self.records = self.records.saturating_add(more.records);
+        self.bytes = self.bytes.saturating_add(more.bytes);
     }
 
     pub(crate) fn remove(&mut self, less: Open) {
-        self.records = self.records.wrapping_sub(less.records);
-        self.bytes = self.bytes.wrapping_sub(less.bytes);
+        self.records = self.records.saturating_sub(less.records);
+        self.bytes = self.bytes.saturating_sub(less.bytes);
     }
 
     pub(crate) fn take(&mut self) -> Open {
@@ -35,6 +35,8 @@ pub(crate) struct Account {
     other: Open,
     /// Few enough to look through.
     keys: Vec<(Box<str>, Open)>,
+    /// The fewest records of a key among them when they were last compared.
+    least: u64,
     /// When the first and the last of them happened.
     pub(crate) span: Option<(EventTime, EventTime)>,
     /// One of them, masked.
@@ -60,11 +62,12 @@ impl Account {
         if open.records == 0 {
             return;
         }
-        if label.is_empty() {
+        let is_full = self.keys.len() >= MAX_KEYS;
+        if label.is_empty() || is_full && open.records <= self.least {
             self.other.add(open);
         } else if let Some((_, sum)) = self.keys.iter_mut().find(|(known, _)| **known == *label) {
             sum.add(open);
-        } else if self.keys.len() < MAX_KEYS {
+        } else if !is_full {
             self.keys.push((label.into(), open));
         } else {
             // The keys of a flood: the largest of them stay.
@@ -75,6 +78,8 @@ impl Account {
                 }
                 _ => self.other.add(open),
             }
+            // Most keys of a flood need not even be looked for.
+            self.least = self.keys.iter().map(|(_, open)| open.records).min().unwrap_or_default();
         }
     }
 

@@ -27,11 +27,12 @@ impl Purse {
         Purse { day, spent, over: None }
     }
 
-    /// Whether a record is kept. `key` writes the key of `over`.
+    /// Whether a record is kept. `key` is the hash of the key of `over`. `common` is the goal of all keys that have no slots
+    /// left for one of their own, with at most `most` keys.
     pub(crate) fn admits(
         &mut self,
         budget: &model::Budget,
-        most: usize,
+        (most, common): (usize, &mut Option<Box<Target>>),
         moment: &Moment,
         shared: &mut Shared<'_>,
         key: impl FnOnce() -> u64,
@@ -40,16 +41,28 @@ impl Purse {
         if today > self.day {
             self.spent = 0;
             if let Some(over) = self.over.take() {
-                shared.slots.0 = shared.slots.0.saturating_sub(over.slots());
+                shared.slots.0 = shared.slots.0.saturating_sub(over.slots().saturating_add(GOAL));
             }
         }
-        self.day = today;
+        // A day ahead is a clock that was set back over midnight, and will be there again; more is a clock that was wrong.
+        if today > self.day || self.day > today.saturating_add(1) {
+            self.day = today;
+        }
         if self.spent >= budget.spend.get() {
             return false;
         }
         match (&budget.over, budget.soft) {
             (Some(settings), Some(soft)) if self.spent >= soft => {
-                let over = self.over.get_or_insert_with(|| Box::new(Target::new(settings, most)));
+                let has_room = shared.slots.0.saturating_add(GOAL) <= crate::config::MAX_KEYS;
+                let new = || Box::new(Target::new(settings, most));
+                let over = match &mut self.over {
+                    Some(over) => over,
+                    None if has_room => {
+                        shared.slots.0 = shared.slots.0.saturating_add(GOAL);
+                        self.over.insert(new())
+                    }
+                    None => common.get_or_insert_with(new),
+                };
                 let key = KeyText { hash: key(), text: b"" };
                 over.decide(settings, key, moment, (0, false), shared, |_, kept, _| kept).keep
             }
@@ -66,7 +79,7 @@ impl Forgettable for Purse {
     }
 
     fn slots(&self) -> usize {
-        self.over.as_ref().map_or(0, |over| over.slots())
+        self.over.as_ref().map_or(0, |over| over.slots().saturating_add(GOAL))
     }
 }
 
@@ -75,5 +88,7 @@ pub(crate) fn day(now: u64) -> u32 {
     u32::try_from(now / DAY).unwrap_or(u32::MAX)
 }
 
+/// What a goal takes of the slots: as much memory as so many keys.
+const GOAL: usize = 24;
 /// Nanoseconds of a day.
 const DAY: u64 = 86_400_000_000_000;

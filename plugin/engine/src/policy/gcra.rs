@@ -81,9 +81,11 @@ impl Bucket {
 impl Forgettable for Buckets {
     type Settings = Pace;
 
-    fn is_idle(&self, _: &Pace, now: u64, late: Option<u64>) -> bool {
+    fn is_idle(&self, pace: &Pace, now: u64, late: Option<u64>) -> bool {
         let [in_time, of_late] = self;
-        in_time.0 <= now && late.is_none_or(|late| of_late.0 <= late)
+        // What lies farther ahead than any debt can is from before the clock was set back.
+        let is_full = |bucket: &Bucket, now: u64| bucket.0 <= now || bucket.0 > now.saturating_add(pace.most);
+        is_full(in_time, now) && late.is_none_or(|late| is_full(of_late, late))
     }
 }
 

@@ -17,8 +17,6 @@ pub(crate) struct Keyed<S> {
     other: Entry<S>,
     most: usize,
     open: Open,
-    /// The latest event time of a late record, in nanoseconds.
-    latest_late: u64,
 }
 
 #[derive(Debug, Default)]
@@ -26,8 +24,34 @@ struct Entry<S> {
     state: S,
     open: Open,
     label: Box<str>,
-    /// When the key was last asked for, in seconds.
-    used: u32,
+    late: LateClock,
+}
+
+/// A key's clock for late records. It never goes back, although their times do (several files of one key are read by
+/// turns), and goes on with the time of arrival, so that no backlog waits for ever behind one that was read before it.
+#[derive(Debug, Default)]
+struct LateClock {
+    /// In event time; 0 when there was no late record.
+    event: u64,
+    /// When that was, by the clock.
+    at: u64,
+}
+
+impl LateClock {
+    /// What it shows at a time of arrival; `None` when there was no late record.
+    fn at(&self, now: u64) -> Option<u64> {
+        (self.event > 0).then(|| self.event.saturating_add(now.saturating_sub(self.at)))
+    }
+
+    /// The time by which a record is measured.
+    fn measure(&mut self, moment: &Moment) -> u64 {
+        if !moment.is_late {
+            return moment.now;
+        }
+        self.event = self.at(moment.now).unwrap_or_default().max(moment.event);
+        self.at = moment.now;
+        self.event
+    }
 }
 
 /// A state that can be forgotten when nothing is in it.
@@ -35,8 +59,8 @@ pub(crate) trait Forgettable: Default {
     /// What all states of a rule have in common.
     type Settings;
 
-    /// Whether a new state would decide the same from now on. `late` is the latest event time of late records, or
-    /// `None` when none has come for a while.
+    /// Whether a new state would decide the same from now on. `late` is what the key's clock for late records shows, if it
+    /// has had any.
     fn is_idle(&self, settings: &Self::Settings, now: u64, late: Option<u64>) -> bool;
 
     /// Slots that the state takes besides its own.
@@ -75,6 +99,12 @@ pub(crate) struct Counted {
     pub(crate) held: bool,
 }
 
+impl<S: Forgettable> Entry<S> {
+    fn is_idle(&self, settings: &S::Settings, now: u64) -> bool {
+        self.state.is_idle(settings, now, self.late.at(now))
+    }
+}
+
 impl<'k> KeyText<'k> {
     pub(crate) fn new(text: &'k [u8]) -> KeyText<'k> {
         KeyText { hash: xxh3(text), text }
@@ -100,25 +130,25 @@ impl<S: Forgettable> Keyed<S> {
             other: Entry::default(),
             most,
             open: Open::default(),
-            latest_late: 0,
         }
     }
 
-    /// Decides a record of the key that was admitted last, else by the shared state, and keeps the key's count.
+    /// Decides a record of the key that was admitted last, else by the shared state, and keeps the key's count. `decide`
+    /// gets the state and the time by which the record is measured.
     #[inline]
     pub(crate) fn decide(
         &mut self,
         seat: Seat,
-        bytes: u64,
-        holds: bool,
-        decide: impl FnOnce(&mut S) -> bool,
+        moment: &Moment,
+        (bytes, holds): (u64, bool),
+        decide: impl FnOnce(&mut S, u64) -> bool,
     ) -> Counted {
         let found = match seat {
             Seat::Own => self.keys.iter_mut().next().map(|(_, entry)| entry),
             Seat::Shared => None,
         };
         let entry = found.unwrap_or(&mut self.other);
-        let keep = decide(&mut entry.state);
+        let keep = decide(&mut entry.state, entry.late.measure(moment));
         let mut count = 1;
         if keep {
             count = entry.open.records.saturating_add(1);
@@ -131,11 +161,20 @@ impl<S: Forgettable> Keyed<S> {
         Counted { keep, count, held: !keep && holds }
     }
 
-    /// The state of a key that was decided before, else the shared one.
-    pub(crate) fn known(&mut self, hash: u64) -> (&mut S, Seat) {
+    /// The state of a key that was decided before, else the shared one, and the time by which a record is measured.
+    pub(crate) fn known(&mut self, hash: u64, moment: &Moment) -> (&mut S, Seat, u64) {
+        let (entry, seat) = match self.keys.peek_mut(&hash) {
+            Some(entry) => (entry, Seat::Own),
+            None => (&mut self.other, Seat::Shared),
+        };
+        (&mut entry.state, seat, entry.late.measure(moment))
+    }
+
+    /// As [`Keyed::known`], when no time is to be measured.
+    pub(crate) fn state(&mut self, hash: u64) -> &mut S {
         match self.keys.peek_mut(&hash) {
-            Some(entry) => (&mut entry.state, Seat::Own),
-            None => (&mut self.other.state, Seat::Shared),
+            Some(entry) => &mut entry.state,
+            None => &mut self.other.state,
         }
     }
 
@@ -149,20 +188,13 @@ impl<S: Forgettable> Keyed<S> {
         slots: &mut Slots,
         account: &mut Account,
     ) -> Seat {
-        if moment.is_late {
-            self.latest_late = self.latest_late.max(moment.event);
-        }
-        let used = u32::try_from(moment.now / SECOND).unwrap_or(u32::MAX);
         // Records of one key come in runs: the last one is compared before anything is looked up.
         let is_last = self.keys.peek_mru().is_some_and(|(last, _)| *last == key.hash);
         if !is_last
             && self.keys.get(&key.hash).is_none()
-            && !self.make(key, settings, moment, used, slots, account)
+            && !self.make(key, settings, moment.now, slots, account)
         {
             return Seat::Shared;
-        }
-        if let Some((_, entry)) = self.keys.iter_mut().next() {
-            entry.used = used;
         }
         Seat::Own
     }
@@ -172,17 +204,12 @@ impl<S: Forgettable> Keyed<S> {
         &mut self,
         key: KeyText<'_>,
         settings: &S::Settings,
-        moment: &Moment,
-        used: u32,
+        now: u64,
         slots: &mut Slots,
         account: &mut Account,
     ) -> bool {
         if self.keys.len() >= self.most || slots.0 >= crate::config::MAX_KEYS {
-            let late = self.latest_late;
-            let is_idle = self.keys.peek_lru().is_some_and(|(_, entry)| {
-                let unused = used.saturating_sub(entry.used);
-                entry.state.is_idle(settings, moment.now, (unused < LATE_IS_OVER).then_some(late))
-            });
+            let is_idle = self.keys.peek_lru().is_some_and(|(_, entry)| entry.is_idle(settings, now));
             if !is_idle {
                 return false;
             }
@@ -217,7 +244,7 @@ impl<S: Forgettable> Keyed<S> {
         let idle: Vec<u64> = self
             .keys
             .iter()
-            .filter(|(_, entry)| entry.state.is_idle(settings, now, None))
+            .filter(|(_, entry)| entry.is_idle(settings, now))
             .map(|(hash, _)| *hash)
             .collect();
         for hash in idle {
@@ -245,7 +272,8 @@ impl<S: Forgettable> Keyed<S> {
 
     /// Slots taken.
     pub(crate) fn slots(&self) -> usize {
-        self.keys.iter().fold(self.keys.len(), |sum, (_, entry)| sum.saturating_add(entry.state.slots()))
+        let own = self.keys.len().saturating_add(self.other.state.slots());
+        self.keys.iter().fold(own, |sum, (_, entry)| sum.saturating_add(entry.state.slots()))
     }
 
     /// Most keys that have a slot.
@@ -257,13 +285,18 @@ impl<S: Forgettable> Keyed<S> {
         self.most = most;
     }
 
-    /// Each key's hash, label and state.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (u64, &str, &S)> {
-        self.keys.iter().map(|(hash, entry)| (*hash, &*entry.label, &entry.state))
+    /// The hash, label and state of each key that has a slot, and the shared state, which has neither.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (Option<u64>, &str, &S)> {
+        let own = self.keys.iter().map(|(hash, entry)| (Some(*hash), &*entry.label, &entry.state));
+        own.chain([(None, "", &self.other.state)])
     }
 
-    /// Puts a state in the place of a key, if there is room.
-    pub(crate) fn put(&mut self, hash: u64, label: &str, state: S, slots: &mut Slots) {
+    /// Puts a state in the place of a key, if there is room, or of the shared one.
+    pub(crate) fn put(&mut self, hash: Option<u64>, label: &str, state: S, slots: &mut Slots) {
+        let Some(hash) = hash else {
+            self.other.state = state;
+            return;
+        };
         if self.keys.len() < self.most && slots.0 < crate::config::MAX_KEYS {
             let entry = Entry { state, label: label.into(), ..Entry::default() };
             if self.keys.put(hash, entry).is_none() {
@@ -275,9 +308,6 @@ impl<S: Forgettable> Keyed<S> {
 
 /// Longest label of a key, in bytes.
 const MAX_LABEL: usize = 120;
-/// How long after its last record a key's late state does not count any more, in seconds.
-const LATE_IS_OVER: u32 = 60;
-const SECOND: u64 = 1_000_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -304,7 +334,7 @@ mod tests {
     fn ask(keyed: &mut Keyed<Busy>, account: &mut Account, key: &str, now: u64, keep: bool) -> Counted {
         let mut slots = Slots(keyed.slots());
         let seat = keyed.admit(KeyText::new(key.as_bytes()), &(), &at(now), &mut slots, account);
-        keyed.decide(seat, 10, true, |state| {
+        keyed.decide(seat, &at(now), (10, true), |state, _| {
             state.0 = now + 100;
             keep
         })
@@ -331,7 +361,7 @@ mod tests {
         assert_eq!(keyed.other.state.0, 199, "c shares");
         ask(&mut keyed, &mut account, "d", 100, true);
         let labels: Vec<&str> = keyed.entries().map(|(_, label, _)| label).collect();
-        assert_eq!(labels, ["d", "b"], "a was idle");
+        assert_eq!(labels, ["d", "b", ""], "a was idle");
         assert_eq!(account.open(), Open { records: 1, bytes: 10 }, "what was open on it is not lost");
     }
 

@@ -76,7 +76,8 @@ enum Kind {
     Limit(Pace, Keyed<Buckets>),
     Dedup(Keyed<Windows>),
     Target(Box<Target>),
-    Budget(Keyed<Purse>),
+    /// What each key has spent, and the goal of those for which there is no room for one.
+    Budget(Keyed<Purse>, Option<Box<Target>>),
     /// A guard's: what fits under it, and the windows of what does not.
     Ceiling(Pace, Keyed<Buckets>, Keyed<Windows>),
 }
@@ -91,7 +92,7 @@ impl RuleState {
             (None, Policy::Limit(limit)) => Kind::Limit(Pace::new(limit), Keyed::new(most)),
             (None, Policy::Dedup(_)) => Kind::Dedup(Keyed::new(most)),
             (None, Policy::Target(target)) => Kind::Target(Box::new(Target::new(target, most))),
-            (None, Policy::Budget(_)) => Kind::Budget(Keyed::new(most)),
+            (None, Policy::Budget(_)) => Kind::Budget(Keyed::new(most), None),
         };
         let floor = rule.floor.as_ref().map(|_| Keyed::new(most));
         RuleState { kind, floor, key: Vec::new(), floor_key: Vec::new(), most }
@@ -109,7 +110,7 @@ impl RuleState {
             return None;
         }
         let lane = usize::from(asked.moment.is_late);
-        let (moment, now, bytes, holds) = (&asked.moment, asked.moment.measured(), asked.bytes, asked.holds);
+        let (moment, bytes, holds) = (&asked.moment, asked.bytes, asked.holds);
         let RuleState { kind, floor, key: text, floor_key, most } = self;
         let by = match (&rule.ceiling, &rule.policy) {
             (Some(ceiling), _) => &ceiling.by,
@@ -141,33 +142,34 @@ impl RuleState {
             (Kind::First(state), Policy::First(first)) => {
                 let per = nanos(first.per);
                 let seat = state.admit(key, &per, moment, shared.slots, shared.account);
-                let decide = |windows: &mut Windows| {
+                let decide = |windows: &mut Windows, now| {
                     let kept = windows.get_mut(lane).is_none_or(|window| window.admits(first, now, per));
                     settle(shared, kept, &mut always)
                 };
-                (state.decide(seat, bytes, holds, decide), key)
+                (state.decide(seat, moment, (bytes, holds), decide), key)
             }
             (Kind::Limit(pace, state), Policy::Limit(_)) => {
                 let seat = state.admit(key, pace, moment, shared.slots, shared.account);
-                let decide = |buckets: &mut Buckets| {
+                let decide = |buckets: &mut Buckets, now| {
                     let kept = buckets.get_mut(lane).is_none_or(|bucket| bucket.take(pace, bytes, now));
                     settle(shared, kept, &mut always)
                 };
-                (state.decide(seat, bytes, holds, decide), key)
+                (state.decide(seat, moment, (bytes, holds), decide), key)
             }
             (Kind::Dedup(state), Policy::Dedup(dedup)) => {
                 let per = nanos(dedup.window);
                 let seat = state.admit(key, &per, moment, shared.slots, shared.account);
-                let decide =
-                    |windows: &mut Windows| windows.get_mut(lane).is_none_or(|window| window.enter(now, per));
-                (state.decide(seat, bytes, holds, decide), key)
+                let decide = |windows: &mut Windows, now| {
+                    windows.get_mut(lane).is_none_or(|window| window.enter(now, per))
+                };
+                (state.decide(seat, moment, (bytes, holds), decide), key)
             }
             (Kind::Target(state), Policy::Target(target)) => {
                 (state.decide(target, key, moment, (bytes, holds), shared, settle), key)
             }
-            (Kind::Budget(state), Policy::Budget(budget)) => {
+            (Kind::Budget(state, common), Policy::Budget(budget)) => {
                 let seat = state.admit(key, &(), moment, shared.slots, shared.account);
-                let decide = |purse: &mut Purse| {
+                let decide = |purse: &mut Purse, _| {
                     let over = || {
                         let mut text = Vec::new();
                         if let Some(over) = &budget.over {
@@ -175,17 +177,17 @@ impl RuleState {
                         }
                         KeyText::new(&text).hash
                     };
-                    let kept = purse.admits(budget, *most, moment, shared, over);
+                    let kept = purse.admits(budget, (*most, common), moment, shared, over);
                     settle(shared, kept, &mut always)
                 };
-                (state.decide(seat, bytes, holds, decide), key)
+                (state.decide(seat, moment, (bytes, holds), decide), key)
             }
             (Kind::Ceiling(pace, below, above), _) => {
                 let seat = below.admit(key, pace, moment, shared.slots, shared.account);
-                let fits = |buckets: &mut Buckets| {
+                let fits = |buckets: &mut Buckets, now| {
                     buckets.get_mut(lane).is_none_or(|bucket| bucket.take(pace, bytes, now))
                 };
-                let counted = below.decide(seat, bytes, false, fits);
+                let counted = below.decide(seat, moment, (bytes, false), fits);
                 if counted.keep {
                     (counted, key)
                 } else {
@@ -194,10 +196,10 @@ impl RuleState {
                     keys.write(&Key(ABOVE.to_vec()), text);
                     let seat =
                         above.admit(KeyText::new(text), &ABOVE_PER, moment, shared.slots, shared.account);
-                    let decide = |windows: &mut Windows| {
+                    let decide = |windows: &mut Windows, now| {
                         windows.get_mut(lane).is_none_or(|window| window.enter(now, ABOVE_PER))
                     };
-                    (above.decide(seat, bytes, holds, decide), KeyText { hash, text: b"" })
+                    (above.decide(seat, moment, (bytes, holds), decide), KeyText { hash, text: b"" })
                 }
             }
             _ => return None,
@@ -218,8 +220,9 @@ impl RuleState {
         match &mut self.kind {
             Kind::Limit(pace, state) | Kind::Ceiling(pace, state, _) if kept => {
                 let lane = usize::from(moment.is_late);
-                if let Some(bucket) = state.known(key).0.get_mut(lane) {
-                    bucket.owe(pace, bytes, moment.measured());
+                let (buckets, _, now) = state.known(key, moment);
+                if let Some(bucket) = buckets.get_mut(lane) {
+                    bucket.owe(pace, bytes, now);
                 }
             }
             Kind::Target(target) => target.follow(key, kept, moment),
@@ -229,8 +232,8 @@ impl RuleState {
 
     /// Bytes that were handed on of a record of this key; whether anybody wants to know.
     pub(crate) fn charge(&mut self, key: u64, bytes: u64) -> bool {
-        let Kind::Budget(state) = &mut self.kind else { return false };
-        let purse = state.known(key).0;
+        let Kind::Budget(state, _) = &mut self.kind else { return false };
+        let purse = state.state(key);
         purse.spent = purse.spent.saturating_add(bytes);
         true
     }
@@ -245,7 +248,29 @@ impl RuleState {
                 sum.add(keys.open());
                 sum
             }),
-            Kind::Budget(state) => state.open(),
+            Kind::Budget(state, _) => state.open(),
+        }
+    }
+
+    /// Forgets the keys that are idle: other rules have none left.
+    pub(crate) fn forget_idle(&mut self, rule: &Rule, now: u64, slots: &mut Slots, account: &mut Account) {
+        if let (Some(state), Some(floor)) = (&mut self.floor, &rule.floor) {
+            state.forget_idle(&nanos(floor.per), now, slots, account);
+        }
+        match (&mut self.kind, &rule.policy) {
+            (Kind::First(state), Policy::First(first)) => {
+                state.forget_idle(&nanos(first.per), now, slots, account);
+            }
+            (Kind::Dedup(state), Policy::Dedup(dedup)) => {
+                state.forget_idle(&nanos(dedup.window), now, slots, account);
+            }
+            (Kind::Limit(pace, state), _) => state.forget_idle(pace, now, slots, account),
+            (Kind::Ceiling(pace, below, above), _) => {
+                below.forget_idle(pace, now, slots, account);
+                above.forget_idle(&ABOVE_PER, now, slots, account);
+            }
+            (Kind::Budget(state, _), _) => state.forget_idle(&(), now, slots, account),
+            _ => {}
         }
     }
 
@@ -256,7 +281,7 @@ impl RuleState {
             Kind::First(state) | Kind::Dedup(state) | Kind::Ceiling(_, _, state) => state.report(account),
             Kind::Limit(_, state) => state.report(account),
             Kind::Target(target) => target.keys().for_each(|keys| keys.report(account)),
-            Kind::Budget(state) => state.report(account),
+            Kind::Budget(state, _) => state.report(account),
         }
     }
 
@@ -269,7 +294,9 @@ impl RuleState {
             Kind::Limit(_, state) => state.slots(),
             Kind::Ceiling(_, below, above) => below.slots().saturating_add(above.slots()),
             Kind::Target(target) => target.slots(),
-            Kind::Budget(state) => state.slots(),
+            Kind::Budget(state, common) => {
+                state.slots().saturating_add(common.as_ref().map_or(0, |target| target.slots()))
+            }
         })
     }
 
@@ -288,13 +315,13 @@ impl RuleState {
                 above.set_most(most);
             }
             Kind::Target(target) => target.keys().for_each(|keys| keys.set_most(most)),
-            Kind::Budget(state) => state.set_most(most),
+            Kind::Budget(state, _) => state.set_most(most),
         }
     }
 
-    /// What each key of a budget has spent: hash, label, day, bytes.
-    pub(crate) fn spent(&self) -> Vec<(u64, &str, u32, u64)> {
-        let Kind::Budget(state) = &self.kind else { return Vec::new() };
+    /// What each key of a budget has spent: hash (`None` for all that share a state), label, day, bytes.
+    pub(crate) fn spent(&self) -> Vec<(Option<u64>, &str, u32, u64)> {
+        let Kind::Budget(state, _) = &self.kind else { return Vec::new() };
         state
             .entries()
             .filter(|(.., purse)| purse.spent > 0)
@@ -303,8 +330,15 @@ impl RuleState {
     }
 
     /// Puts back what a key of a budget had spent on a day.
-    pub(crate) fn put_spent(&mut self, hash: u64, label: &str, day: u32, spent: u64, slots: &mut Slots) {
-        if let Kind::Budget(state) = &mut self.kind {
+    pub(crate) fn put_spent(
+        &mut self,
+        hash: Option<u64>,
+        label: &str,
+        day: u32,
+        spent: u64,
+        slots: &mut Slots,
+    ) {
+        if let Kind::Budget(state, _) = &mut self.kind {
             state.put(hash, label, Purse::of(day, spent), slots);
         }
     }
@@ -321,17 +355,16 @@ fn settle(
     room: &mut dyn FnMut() -> bool,
 ) -> bool {
     let per = nanos(floor.per);
-    let now = moment.measured();
     let seat = state.admit(key, &per, moment, shared.slots, shared.account);
-    let decide = |windows: &mut Windows| {
+    let decide = |windows: &mut Windows, now| {
         let Some(window) = windows.get_mut(usize::from(moment.is_late)) else { return kept };
-        let keep = kept || window.is_over(now, per) && room();
+        let keep = kept || window.has_ended(now, per) && room();
         if keep {
             window.restart(now);
         }
         keep
     };
-    state.decide(seat, 0, false, decide).keep
+    state.decide(seat, moment, (0, false), decide).keep
 }
 
 /// Without the 128 bits that `as_nanos` has.

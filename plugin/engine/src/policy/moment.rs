@@ -1,7 +1,7 @@
 //! When a record comes and when it happened.
 //!
 //! Limits follow the time of arrival, because that is what the bill and the disk see. Only what comes long after it
-//! happened (the backlog after an outage, which arrives all at once) is measured by its own time, with a state of its own:
+//! happened (the backlog after an outage, which arrives all at once) is measured by its own time, with a state and a clock of its own:
 //! it would be one burst otherwise, and nearly all of it dropped.
 
 use crate::time::{EventTime, Now};
@@ -21,11 +21,6 @@ impl Moment {
     pub(crate) fn new(now: Now, event: EventTime) -> Moment {
         let (now, event) = (now.0, event.as_nanos());
         Moment { now, event, is_late: now.saturating_sub(event) > LATE }
-    }
-
-    /// The time by which the record is measured.
-    pub(crate) fn measured(&self) -> u64 {
-        if self.is_late { self.event } else { self.now }
     }
 }
 

@@ -53,7 +53,7 @@ impl Target {
             aim.keys.forget_idle(&(), now, shared.slots, shared.account);
         }
         let seat = aim.keys.admit(key, &(), moment, shared.slots, shared.account);
-        aim.keys.decide(seat, bytes, holds, |estimate| {
+        aim.keys.decide(seat, moment, (bytes, holds), |estimate, _| {
             let estimate = (seat == Seat::Own).then_some(estimate);
             let kept = goal.offer(key.hash, estimate, now, shared.random.f64());
             floor(shared, kept, &mut || goal.admit_floor(now))
@@ -66,7 +66,7 @@ impl Target {
             Some(late) if moment.is_late => late,
             _ => &mut self.in_time,
         };
-        let (estimate, seat) = aim.keys.known(hash);
+        let (estimate, seat, _) = aim.keys.known(hash, moment);
         aim.goal.follow(hash, (seat == Seat::Own).then_some(estimate), aim.clock, kept);
     }
 

@@ -45,6 +45,15 @@ impl Window {
         *self = Window { start: now.max(1), seen: 1 };
     }
 
+    /// As [`Window::is_over`], for whoever does not enter: a clock that goes back keeps the window open for its length from
+    /// then on.
+    pub(crate) fn has_ended(&mut self, now: u64, per: u64) -> bool {
+        if self.start > now {
+            self.start = now.max(1);
+        }
+        self.is_over(now, per)
+    }
+
     /// Whether no window is open.
     pub(crate) fn is_over(&self, now: u64, per: u64) -> bool {
         self.start == 0 || now >= self.start.saturating_add(per)
@@ -57,7 +66,10 @@ impl Forgettable for Windows {
 
     fn is_idle(&self, per: &u64, now: u64, late: Option<u64>) -> bool {
         let [in_time, of_late] = self;
-        in_time.is_over(now, *per) && late.is_none_or(|late| of_late.is_over(late, *per))
+        // One that starts after now is from before the clock was set back.
+        let is_idle =
+            |window: &Window, now: u64| window.is_over(now, *per) || window.start > now.saturating_add(*per);
+        is_idle(in_time, now) && late.is_none_or(|late| is_idle(of_late, late))
     }
 }
 

@@ -45,8 +45,8 @@ fn open_counts_and_budgets_survive_a_restart() {
         feed(&mut first, text);
     }
     while feed(&mut first, &"paid ".repeat(20)).0 == Answer::Keep {}
-    let saved = first.state_to_save().unwrap();
-    assert_eq!(first.state_to_save(), None, "nothing has changed since");
+    let saved = first.state_to_save(Now(START)).unwrap();
+    assert_eq!(first.state_to_save(Now(START)), None, "nothing has changed since");
 
     let mut second = restarted(&saved);
     assert_eq!(second.counters().get(Metric::Restored), 2 + 3 + 1);
@@ -68,7 +68,7 @@ fn a_kill_repeats_or_loses_at_most_what_happened_since_the_last_tick() {
             feed(&mut first, "gone");
             feed(&mut first, "few");
         }
-        let saved = first.state_to_save().unwrap();
+        let saved = first.state_to_save(Now(START)).unwrap();
         let dropped_before = first.counters().get(Metric::Dropped);
         for n in 0..since_tick {
             let (answer, count) = feed(&mut first, if n % 2 == 0 { "gone" } else { "few" });
@@ -105,7 +105,7 @@ fn a_count_that_went_out_after_the_tick_is_repeated_once() {
     for _ in 0..4 {
         at(&mut first, 0);
     }
-    let saved = first.state_to_save().unwrap();
+    let saved = first.state_to_save(Now(START)).unwrap();
     assert_eq!(at(&mut first, 10), Some(4), "three were dropped");
     let mut second = engine(source);
     second.restore(&saved).unwrap();
@@ -123,13 +123,13 @@ fn a_summary_of_which_nobody_knows_whether_it_arrived_is_sent_again_as_it_was() 
     first.tick(b"{}", Now(START), &mut out);
     assert_eq!(first.tick(b"{}", Now(START + 60 * SECOND), &mut out), Answer::Keep);
     let summary = String::from_utf8(out.clone()).unwrap();
-    let saved = first.state_to_save().unwrap();
+    let saved = first.state_to_save(Now(START)).unwrap();
     let mut second = restarted(&saved);
     let sent = summaries(&mut second, START + 61 * SECOND);
     assert_eq!(sent, [summary], "once, and nothing besides");
     // A tick later it is known to be with the host.
     assert_eq!(first.tick(b"{}", Now(START + 61 * SECOND), &mut out), Answer::Drop);
-    let saved = first.state_to_save().unwrap();
+    let saved = first.state_to_save(Now(START)).unwrap();
     assert_eq!(summaries(&mut restarted(&saved), START + 61 * SECOND), [""; 0]);
 }
 
@@ -139,7 +139,7 @@ fn a_saved_state_that_is_not_whole_is_refused_as_a_whole() {
     for text in ["gone", "few", "few", "paid"] {
         feed(&mut first, text);
     }
-    let saved = first.state_to_save().unwrap();
+    let saved = first.state_to_save(Now(START)).unwrap();
     assert!(engine(RULES).restore(&saved).is_ok());
     for end in 0..saved.len() {
         let mut cut = engine(RULES);

@@ -142,7 +142,7 @@ fn escape_length(content: &[u8], backslash: usize) -> usize {
     if high && low() { 12 } else { 6 }
 }
 
-fn code_unit(content: &[u8], backslash: usize) -> Option<u16> {
+pub(super) fn code_unit(content: &[u8], backslash: usize) -> Option<u16> {
     let text = content.get(backslash..backslash.wrapping_add(6))?;
     let digits = std::str::from_utf8(text.strip_prefix(b"\\u")?).ok()?;
     if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {

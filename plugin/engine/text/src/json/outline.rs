@@ -146,7 +146,7 @@ fn typed(text: &[u8], level: Level) -> Value<'_> {
 
 /// The walk, for a text as it stands or inside a string. Every step takes what is left of the text and hands on what is
 /// left behind it: slices, because an interpreter pays for every sum of a start and an offset.
-struct Walk<const QUOTED: bool>;
+pub(super) struct Walk<const QUOTED: bool>;
 
 /// A string that was passed: the bytes of its content, whether it has escapes, and what is left.
 type Passed<'a> = (usize, bool, &'a [u8]);
@@ -185,7 +185,7 @@ impl<const QUOTED: bool> Walk<QUOTED> {
 
     /// What is left behind blanks.
     #[inline(always)]
-    fn blank(rest: &[u8]) -> &[u8] {
+    pub(super) fn blank(rest: &[u8]) -> &[u8] {
         match rest {
             [b'\\', b'"', ..] => rest,
             [first, ..] if *first > b' ' && *first != b'\\' => rest,
@@ -265,7 +265,7 @@ impl<const QUOTED: bool> Walk<QUOTED> {
 
     /// What is left behind a value.
     #[inline(always)]
-    fn value(rest: &[u8]) -> Option<&[u8]> {
+    pub(super) fn value(rest: &[u8]) -> Option<&[u8]> {
         match rest.first()? {
             b'{' | b'[' => Self::container(rest),
             b'"' | b'\\' => Self::string(rest).map(|(_, _, behind)| behind),

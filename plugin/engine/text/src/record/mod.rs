@@ -194,6 +194,12 @@ impl<'a> RecordView<'a> {
         written
     }
 
+    /// Whether the record has this key, which is one of [`Names`]' appended ones.
+    #[inline]
+    pub fn has_own(&self, key: &str) -> bool {
+        self.doubled.iter().any(|own| is_key(own, key))
+    }
+
     fn has_any(&self, append: &[Append<'_>]) -> bool {
         self.doubled.iter().any(|own| append.iter().any(|other| is_key(own, other.key)))
     }

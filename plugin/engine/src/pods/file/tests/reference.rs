@@ -1,0 +1,87 @@
+//! How a JSON library reads a pod file.
+
+use crate::pods::{Container, Pairs, PodFile, Workload};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use std::fmt;
+use std::marker::PhantomData;
+
+/// The library's reader, as derived from the types, which is what pod files were read with at first.
+#[derive(serde::Deserialize)]
+struct Reference {
+    version: u64,
+    namespace: String,
+    pod: String,
+    uid: Option<String>,
+    node: Option<String>,
+    ip: Option<String>,
+    labels: Option<Pairs>,
+    annotations: Option<Pairs>,
+    workload: Option<Object<ReferenceWorkload>>,
+    #[serde(default)]
+    containers: Vec<Object<ReferenceContainer>>,
+}
+
+#[derive(serde::Deserialize)]
+struct ReferenceWorkload {
+    kind: String,
+    name: String,
+}
+
+#[derive(serde::Deserialize)]
+struct ReferenceContainer {
+    name: String,
+    id: String,
+    image: Option<String>,
+    hash: Option<String>,
+    started: Option<i64>,
+}
+
+/// An object, where a derived type would take an array of its fields' values too.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Object<T>, D::Error> {
+        struct Members<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(Members(PhantomData))
+    }
+}
+
+/// What the library reads, without what is refused on purpose: an array in place of an object and, anywhere, bytes that
+/// are not UTF-8. (The third, a nesting deeper than the walk's, has a test of its own.)
+pub(super) fn by_reference(content: &[u8]) -> Option<PodFile> {
+    std::str::from_utf8(content).ok()?;
+    let Object(read): Object<Reference> = serde_json::from_slice(content).ok()?;
+    (read.version == 1).then(|| PodFile {
+        namespace: read.namespace,
+        pod: read.pod,
+        uid: read.uid,
+        node: read.node,
+        ip: read.ip,
+        labels: read.labels,
+        annotations: read.annotations,
+        workload: read.workload.map(|Object(ReferenceWorkload { kind, name })| Workload { kind, name }),
+        containers: read
+            .containers
+            .into_iter()
+            .map(|Object(ReferenceContainer { name, id, image, hash, started })| Container {
+                name,
+                id,
+                image,
+                hash,
+                started,
+            })
+            .collect(),
+    })
+}
