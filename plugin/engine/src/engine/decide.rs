@@ -94,43 +94,35 @@ impl Deciding<'_> {
         metadata: &mut Metadata<'_>,
     ) -> Decided {
         let rules = self.rules;
-        let guards = rules.guards.iter().enumerate().map(|(at, rule)| (Why::Guard(at), rule));
-        let all = guards.chain(rules.rules.iter().enumerate().map(|(at, rule)| (Why::Rule(at), rule)));
-        let (mut shadows, mut shadow) = ((0, 0), 1u32);
-        for (at, ((why, rule), tag_is_met)) in all.zip(meets).enumerate() {
-            let bit = shadow;
-            if rule.shadow {
-                shadow = shadow.wrapping_shl(1);
+        let guards = rules.guards.len();
+        let (guards_meet, rules_meet) = meets.split_at(guards.min(meets.len()));
+        for (at, (rule, tag_is_met)) in rules.guards.iter().zip(guards_meet).enumerate() {
+            if *tag_is_met && let Some(decided) = self.ask(at, rule, Why::Guard(at), facts, metadata) {
+                return decided;
             }
-            if !*tag_is_met || is_over(rule, facts.now) {
+        }
+        let (mut shadows, mut bit) = ((0, 0), 1u32);
+        for (at, (rule, tag_is_met)) in rules.rules.iter().zip(rules_meet).enumerate() {
+            let own = bit;
+            if rule.shadow {
+                bit = bit.wrapping_shl(1);
+            }
+            if !*tag_is_met {
                 continue;
             }
-            let met = met(&rule.when, facts, metadata);
-            let is_plain_drop = met == Met::Yes && matches!(rule.policy, Policy::Drop) && !rule.shadow;
-            match met {
-                Met::No(_) => continue,
-                Met::Unknown(_) if rule.shadow => continue,
-                // An annotation that excludes comes before all rules, but a drop that needs no metadata may decide before
-                // it: it comes to the same and saves the look-up.
-                _ if !is_plain_drop && is_excluded(rules, facts, metadata) => {
-                    return Decided { shadows, ..Decided::plain(Action::Drop, Why::Exclude) };
+            let place = guards.wrapping_add(at);
+            match self.ask(place, rule, Why::Rule(at), facts, metadata) {
+                None => {}
+                Some(decided) if rule.shadow && decided.verdict.why == Why::Rule(at) => {
+                    shadows.0 |= own;
+                    if decided.verdict.action == Action::Drop {
+                        shadows.1 |= own;
+                    } else if let Some(state) = self.states.get_mut(place) {
+                        // What would be handed on is not known yet, with its metadata; what came is close.
+                        state.charge(decided.key, self.bytes);
+                    }
                 }
-                Met::Unknown(_) => {
-                    return Decided { shadows, ..Decided::plain(Action::Keep, Why::Unknown) };
-                }
-                Met::Yes => {}
-            }
-            let decided = self.act(at, rule, why, facts, metadata);
-            if rule.shadow {
-                shadows.0 |= bit;
-                if decided.verdict.action == Action::Drop {
-                    shadows.1 |= bit;
-                } else if let Some(state) = self.states.get_mut(at) {
-                    // What would be handed on is not known yet, with its metadata; what came is close.
-                    state.charge(decided.key, self.bytes);
-                }
-            } else {
-                return Decided { shadows, ..decided };
+                Some(decided) => return Decided { shadows, ..decided },
             }
         }
         let none = if rules.no_match == Action::Keep && is_excluded(rules, facts, metadata) {
@@ -141,8 +133,35 @@ impl Deciding<'_> {
         Decided { shadows, ..none }
     }
 
-    /// What a rule that applies decides.
+    /// What one guard or rule decides, or would; nothing when it does not apply.
     #[inline]
+    fn ask(
+        &mut self,
+        at: usize,
+        rule: &Rule,
+        why: Why,
+        facts: &Facts<'_>,
+        metadata: &mut Metadata<'_>,
+    ) -> Option<Decided> {
+        if is_over(rule, facts.now) {
+            return None;
+        }
+        let met = met(&rule.when, facts, metadata);
+        let is_plain_drop = met == Met::Yes && matches!(rule.policy, Policy::Drop) && !rule.shadow;
+        match met {
+            Met::No(_) => None,
+            Met::Unknown(_) if rule.shadow => None,
+            // An annotation that excludes comes before all rules, but a drop that needs no metadata may decide before it:
+            // it comes to the same and saves the look-up.
+            _ if !is_plain_drop && is_excluded(self.rules, facts, metadata) => {
+                Some(Decided::plain(Action::Drop, Why::Exclude))
+            }
+            Met::Unknown(_) => Some(Decided::plain(Action::Keep, Why::Unknown)),
+            Met::Yes => Some(self.act(at, rule, why, facts, metadata)),
+        }
+    }
+
+    /// What a rule that applies decides.
     fn act(
         &mut self,
         at: usize,

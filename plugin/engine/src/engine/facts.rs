@@ -140,7 +140,6 @@ impl<'r> Facts<'r> {
     }
 
     /// Writes a part of a key; whether the record has it.
-    #[inline]
     fn write_part(&self, part: &Part, metadata: &mut Metadata<'_>, into: &mut Vec<u8>) -> bool {
         let text = match part {
             Part::Namespace | Part::Pod | Part::Container => {
@@ -248,7 +247,6 @@ pub(super) struct Keys<'k, 'r, 'e> {
 }
 
 impl KeySource for Keys<'_, '_, '_> {
-    #[inline]
     fn write(&mut self, key: &Key, into: &mut Vec<u8>) {
         for part in &key.0 {
             let is_there = self.facts.write_part(part, self.metadata, into);
