@@ -48,7 +48,8 @@ impl Engine {
     #[inline(never)]
     pub fn state_to_save(&mut self, now: Now) -> Option<String> {
         let is_due = self.saved.is_none_or(|last| now.since(last).is_none_or(|past| past >= BUDGETS_EVERY));
-        if !self.is_changed && !(self.is_charged && is_due) {
+        let has_news = self.is_changed || self.is_charged && is_due;
+        if !has_news {
             return None;
         }
         self.is_changed = false;

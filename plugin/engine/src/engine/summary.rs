@@ -105,8 +105,7 @@ impl Engine {
         let room = rules.max_entries_bytes();
         // From where the last one ended, so that the rules at the end of the list have their turn.
         let start = summaries.next.take().unwrap_or_default();
-        for at in 0..accounts.len() {
-            let row = start.saturating_add(at) % accounts.len().max(1);
+        for row in (start..accounts.len()).chain(0..start.min(accounts.len())) {
             let (Some(account), Some(count)) = (accounts.get_mut(row), counters.rules().get(row)) else {
                 continue;
             };

@@ -1,7 +1,6 @@
 use super::*;
 use proptest::prelude::*;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::BTreeMap;
 
 const SECOND: u64 = 1_000_000_000;
 const INTERVAL: u64 = 10 * SECOND;
@@ -11,7 +10,7 @@ const BEGIN: u64 = 1_780_000_000 * SECOND;
 /// The caller of a goal: a table of limited size, a clock, draws.
 struct Node {
     goal: Goal,
-    table: HashMap<u64, Estimate, BuildHasherDefault<Hashed>>,
+    table: BTreeMap<u64, Estimate>,
     places: usize,
     now: u64,
     rng: fastrand::Rng,
@@ -28,7 +27,7 @@ impl Node {
     fn new(per_second: f64) -> Node {
         Node {
             goal: Goal::new(per_second, INTERVAL),
-            table: HashMap::default(),
+            table: BTreeMap::default(),
             places: 4096,
             now: BEGIN,
             rng: fastrand::Rng::with_seed(7),
@@ -91,22 +90,6 @@ impl Node {
     fn rate(&self, intervals: std::ops::Range<usize>) -> f64 {
         let kept = &self.kept[intervals];
         f64::from(kept.iter().sum::<u32>()) / kept.len() as f64 / 10.0
-    }
-}
-
-/// The keys of the table are hashes.
-#[derive(Default)]
-struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {}
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
     }
 }
 
@@ -339,7 +322,7 @@ proptest! {
         let per_second = rate.exp().min(1e6);
         let mut goal = Goal::new(per_second, seconds * SECOND);
         let mut rng = fastrand::Rng::with_seed(seed);
-        let mut table: HashMap<u64, Estimate> = HashMap::new();
+        let mut table: BTreeMap<u64, Estimate> = BTreeMap::new();
         let (mut now, mut forward) = (BEGIN, 0u64);
         let mut kept = Vec::new();
         for step in steps {
