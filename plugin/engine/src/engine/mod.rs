@@ -4,6 +4,7 @@
 //! touched when a condition that needs metadata is reached or the record is kept: what an early rule drops costs no
 //! look-up.
 
+mod annotation;
 mod decide;
 mod explain;
 mod facts;
@@ -15,13 +16,12 @@ pub use explain::{Explained, Step, StepResult};
 pub use saved::SavedError;
 
 use crate::config::RuleFile;
-use crate::config::model::{Action, Policy, Rule};
+use crate::config::model::{Action, Rule};
 use crate::json::{self, Malformed};
 use crate::metrics::{Counters, Metric};
 use crate::pods::{Cache, Found, PodSource};
 use crate::policy::{Account, Moment, Open, RuleState, Slots};
 use crate::record::{Append, Names, RecordView, Shape, TRUNCATED};
-use crate::sample::Threshold;
 use crate::search::Prepared;
 use crate::stream::{Side, Streams};
 use crate::swar;
@@ -294,12 +294,15 @@ impl Engine {
             let rendered =
                 meta.as_ref().map(|meta| meta.rendered.as_slice()).filter(|object| *object != b"{}");
             let kubernetes = rendered.map(|value| Append { key: &rules.enrich.key, value });
-            let of_record = annotation_of(rules, &decided);
+            let of_record = annotation::of_record(rules, &decided);
             let of_rule = at.and_then(|at| annotations.get(at)?.as_deref());
             // What stands there already is not of our making and would be counted as ours.
-            let foreign = record.has_own(ANNOTATION).then_some(b"{}".as_slice());
-            let annotation =
-                of_record.as_deref().or(of_rule).or(foreign).map(|value| Append { key: ANNOTATION, value });
+            let foreign = record.has_own(annotation::KEY).then_some(b"{}".as_slice());
+            let annotation = of_record
+                .as_deref()
+                .or(of_rule)
+                .or(foreign)
+                .map(|value| Append { key: annotation::KEY, value });
             let written = match (kubernetes, annotation) {
                 (Some(first), Some(second)) => record.write(&[first, second], rules.input.max_record, out),
                 (Some(one), None) | (None, Some(one)) => record.write(&[one], rules.input.max_record, out),
@@ -412,37 +415,8 @@ fn row(rules: &RuleFile, rows: &[usize], why: Why) -> Option<usize> {
 }
 
 fn names(rules: &RuleFile) -> Names {
-    let appended = [&*rules.enrich.key, ANNOTATION, TRUNCATED].map(Box::from).to_vec();
+    let appended = [&*rules.enrich.key, annotation::KEY, TRUNCATED].map(Box::from).to_vec();
     Names::new(rules.input.message.clone(), appended)
-}
-
-/// What every record that a rule samples carries.
-fn annotation(annotate: bool, name: &str, policy: &Policy) -> Option<Vec<u8>> {
-    match policy {
-        Policy::Sample(sample) if annotate => Some(sampled(name, sample.rate.value(), sample.threshold)),
-        _ => None,
-    }
-}
-
-/// What this record alone carries: the records it stands for, or the threshold of an earlier stage.
-#[inline]
-fn annotation_of(rules: &RuleFile, decided: &Decided) -> Option<Vec<u8>> {
-    if decided.count <= 1 && decided.threshold.is_none() || !rules.annotate {
-        return None;
-    }
-    let name = match decided.verdict.why {
-        Why::Guard(at) => &rules.guards.get(at)?.name,
-        Why::Rule(at) => &rules.rules.get(at)?.name,
-        _ => return None,
-    };
-    Some(match decided.threshold {
-        Some(threshold) => sampled(name, threshold.probability(), threshold),
-        None => format!("{{\"rule\":\"{name}\",\"count\":{}}}", decided.count).into_bytes(),
-    })
-}
-
-fn sampled(name: &str, rate: f64, threshold: Threshold) -> Vec<u8> {
-    format!("{{\"rule\":\"{name}\",\"rate\":{rate},\"th\":\"{}\"}}", threshold.text()).into_bytes()
 }
 
 /// The structure of a record that is UTF-8, checked many bytes at a time: the host escapes everything beyond ASCII unless
@@ -458,8 +432,6 @@ fn read<'a>(text: &'a [u8], names: &Names, shape: &mut Shape) -> Result<RecordVi
     })
 }
 
-/// The key under which a kept record says which sampling it went through.
-const ANNOTATION: &str = "nodesieve";
 /// The rows of what no guard and no rule decides, in the order of [`Why`].
 const OUTCOMES: [&str; 4] = ["none", "unknown", "fault", "exclude"];
 /// Largest example of what a rule drops, in bytes.

@@ -52,8 +52,10 @@ impl Engine {
         let guards = rules.guards.iter().map(|rule| (rule, Stage::Guard));
         let all = guards.chain(rules.rules.iter().map(|rule| (rule, Stage::Rule)));
         let outcomes = OUTCOMES.into_iter().map(|name| (name, Stage::Outcome));
-        self.annotations =
-            all.clone().map(|(rule, _)| annotation(rules.annotate, &rule.name, &rule.policy)).collect();
+        self.annotations = all
+            .clone()
+            .map(|(rule, _)| annotation::of_rule(rules.annotate, &rule.name, &rule.policy))
+            .collect();
         let names = all.clone().map(|(rule, stage)| (&*rule.name, stage));
         self.rows = names.chain(outcomes).map(|(name, stage)| counters.row(name, stage)).collect();
         accounts.resize_with(counters.rules().len(), Account::default);
