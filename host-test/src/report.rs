@@ -51,10 +51,6 @@ fn rules(ledger: &Ledger) -> Table {
         ("bytes dropped", Align::Right),
     ]);
     for rule in &ledger.rules {
-        // A rule in shadow mode decides nothing; what it would do stands in a table of its own.
-        if rule.matched == 0 && ledger.shadows.iter().any(|shadow| shadow.name == rule.name) {
-            continue;
-        }
         let numbers = [rule.matched, rule.kept, rule.dropped].map(grouped);
         table.row(
             [rule.name.clone(), rule.stage.clone()]

@@ -184,6 +184,10 @@ impl Counters {
         for (index, (name, unit, meaning)) in RULE_TABLE.into_iter().enumerate() {
             let _ = writeln!(out, "# HELP {name} {unit} {meaning}\n# TYPE {name} counter");
             for row in &self.rules {
+                // A rule in shadow mode decides nothing; it has numbers of its own.
+                if row.matched == 0 && self.shadows.iter().any(|shadow| shadow.name == row.name) {
+                    continue;
+                }
                 let value = match index {
                     0 => row.matched,
                     1 => row.kept,

@@ -60,7 +60,7 @@ fn attempt(
     let mut engine = Engine::new(Rc::clone(rules), SEED);
     let mut ids = fastrand::Rng::with_seed(SEED);
     let mut out = Vec::new();
-    let mut kept = 0u32;
+    let (mut kept, mut shadow_dropped) = (0u32, 0u64);
     for n in 0..trial.times {
         let now = first.saturating_add(every.saturating_mul(u64::from(n)));
         let text = filled(&trial.text, n, &mut ids);
@@ -69,14 +69,34 @@ fn attempt(
             nsec: u32::try_from(now % SECOND).unwrap_or_default(),
         };
         let input = Input { tag: trial.tag.as_bytes(), time, text: text.as_bytes() };
-        let (answer, verdict) = filter(&mut engine, input, Now(now), &mut pods, &mut out);
-        kept = kept.saturating_add(u32::from(answer != Answer::Drop));
+        let (_, verdict) = filter(&mut engine, input, Now(now), &mut pods, &mut out);
+        // Of a rule in shadow mode, what it would have done.
+        let shadow = match &trial.expect.subject {
+            Some(Subject::Shadow(name)) => engine.counters().shadows().iter().find(|row| row.name == *name),
+            _ => None,
+        };
+        let (is_shadows, action) = match shadow {
+            Some(row) => {
+                let would_drop = row.dropped > shadow_dropped;
+                shadow_dropped = row.dropped;
+                let is_asked = row.matched == u64::from(n).saturating_add(1);
+                (is_asked, if would_drop { Action::Drop } else { Action::Keep })
+            }
+            None => (false, verdict.action),
+        };
+        kept = kept.saturating_add(u32::from(action == Action::Keep));
         let which = if trial.times > 1 { format!(" (repetition {n})") } else { String::new() };
         if let Some(wanted) = &trial.expect.subject
-            && !is_subject(rules, verdict.why, wanted)
+            && !(is_shadows || is_subject(rules, verdict.why, wanted))
         {
-            let message =
-                format!("{} should decide this, {} does{which}", name(wanted), decider(rules, verdict.why));
+            let message = match wanted {
+                Subject::Shadow(_) => format!("{} should meet this, it does not{which}", name(wanted)),
+                _ => format!(
+                    "{} should decide this, {} does{which}",
+                    name(wanted),
+                    decider(rules, verdict.why)
+                ),
+            };
             let mistake = fails(message);
             let help = explain.and_then(|why_not| why_not(&mut engine, input, Now(now), &mut pods, wanted));
             return Err(match help {
@@ -84,14 +104,17 @@ fn attempt(
                 None => mistake,
             });
         }
-        if let Some(action) = trial.expect.action
-            && action != verdict.action
+        if let Some(wanted) = trial.expect.action
+            && wanted != action
         {
-            let (wanted, found) = match action {
+            let (wanted, found) = match wanted {
                 Action::Keep => ("kept", "drops"),
                 Action::Drop => ("dropped", "keeps"),
             };
-            let decider = decider(rules, verdict.why);
+            let decider = match &trial.expect.subject {
+                Some(shadow @ Subject::Shadow(_)) => name(shadow),
+                _ => decider(rules, verdict.why),
+            };
             return Err(fails(format!("this should be {wanted}, {decider} {found} it{which}")));
         }
     }
@@ -176,6 +199,7 @@ fn name(subject: &Subject) -> String {
             "exclude" => "an annotation".into(),
             name => format!("rule `{name}`"),
         },
+        Subject::Shadow(name) => format!("rule `{name}` in shadow mode"),
     }
 }
 
@@ -200,7 +224,7 @@ fn why_not(
     pods: &mut OnePod,
     wanted: &Subject,
 ) -> Option<String> {
-    let (Subject::Guard(name) | Subject::Rule(name)) = wanted;
+    let (Subject::Guard(name) | Subject::Rule(name) | Subject::Shadow(name)) = wanted;
     let explained = engine.explain(input, now, pods).ok()?;
     let step = explained.steps.into_iter().find(|step| step.name == *name)?;
     let detail = step.detail.map(|detail| format!(": {detail}")).unwrap_or_default();
@@ -305,6 +329,28 @@ mod tests {
         check(
             "{ record: { log: hello, kubernetes: { namespace_name: few } }, repeat: { n: 20 }, expect: { action: keep } }",
             &["this should be kept, rule `few` drops it (repetition 2)"],
+        );
+    }
+
+    #[test]
+    fn a_rule_in_shadow_mode_is_tested_by_what_it_would_do() {
+        let rules = "version: 1\nrules:\n\
+            - { name: would, when: { message: noise }, first: { n: 2, per: 10s }, mode: shadow }\n\
+            - { name: does, when: { message: noise }, drop: {}, reason: test }\ntests:\n";
+        let check =
+            |test: &str, expected: &[&str]| assert_eq!(failures(&format!("{rules}- {test}\n")), expected);
+        check("{ record: { log: noise }, repeat: { n: 9 }, expect: { shadow: would, kept: 2 } }", &[]);
+        check("{ record: { log: noise }, expect: { shadow: would, action: keep } }", &[]);
+        check("{ record: { log: noise }, expect: { rule: does, action: drop } }", &[]);
+        check(
+            "{ record: { log: noise }, expect: { shadow: would, action: drop } }",
+            &["this should be dropped, rule `would` in shadow mode keeps it"],
+        );
+        check(
+            "{ record: { log: hello }, expect: { shadow: would } }",
+            &[
+                "rule `would` in shadow mode should meet this, it does not; `message` of `would` does not hold: \"noise\" does not occur",
+            ],
         );
     }
 

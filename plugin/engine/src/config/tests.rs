@@ -189,6 +189,7 @@ fn tests_are_read_with_all_their_mistakes() {
         ("record: { log: x }, expect: {}", "NS202"),
         ("record: { log: x }, expect: { rule: nois }", "NS300"),
         ("record: { log: x }, expect: { guard: noise }", "NS300"),
+        ("record: { log: x }, expect: { shadow: noise }", "NS300"),
         ("record: { log: x }, expect: { action: dorp }", "NS300"),
         ("record: { log: x }, expect: { kept: 1.5 }", "NS300"),
         ("record: { log: x }, expect: { kept: many }", "NS300"),

@@ -55,6 +55,8 @@ pub enum Subject {
     Guard(Box<str>),
     /// The rule of this name, or one of the outcomes `none`, `unknown`, `exclude`.
     Rule(Box<str>),
+    /// The rule of this name, if it were not in shadow mode.
+    Shadow(Box<str>),
 }
 
 /// How many are kept.
@@ -189,21 +191,24 @@ fn trial(node: &Node, file: &RuleFile, mistakes: &mut Mistakes) -> Option<Trial>
 
 #[inline(never)]
 fn expect(node: &Node, file: &RuleFile, times: u32, mistakes: &mut Mistakes) -> Option<Expect> {
-    let section = Section::open(node, "expect", &["rule", "guard", "action", "kept", "z"], mistakes)?;
+    let section =
+        Section::open(node, "expect", &["rule", "guard", "shadow", "action", "kept", "z"], mistakes)?;
     let mut expect = Expect::default();
     if let Some(node) = section.get("guard") {
         let names = file.guards.iter().map(|guard| &*guard.name);
         expect.subject = Some(Subject::Guard(known(node, "guard", names, mistakes)?));
     }
+    if let Some(node) = section.get("shadow") {
+        let shadows = file.rules.iter().filter(|rule| rule.shadow);
+        let names = shadows.map(|rule| &*rule.name);
+        expect.subject = Some(Subject::Shadow(known(node, "rule in shadow mode", names, mistakes)?));
+    }
+    let subjects = ["guard", "shadow", "rule"].map(|key| section.get(key));
+    if let [_, second, ..] = subjects.into_iter().flatten().collect::<Vec<_>>().as_slice() {
+        mistakes.note(Code::Value, &second.span, "a test is about one guard or rule");
+        return None;
+    }
     if let Some(node) = section.get("rule") {
-        if expect.subject.is_some() {
-            mistakes.note(
-                Code::Value,
-                &node.span,
-                "a record is decided by a guard or by a rule, not by both",
-            );
-            return None;
-        }
         let enforced = file.rules.iter().filter(|rule| !rule.shadow);
         let names = enforced.map(|rule| &*rule.name).chain(["none", "unknown", "exclude"]);
         expect.subject = Some(Subject::Rule(known(node, "rule", names, mistakes)?));
