@@ -273,6 +273,7 @@ fn delivered_counts_and_summaries_account_for_every_line() {
         "{reported:?}"
     );
     assert_eq!(metric("nodesieve_records_summarised_total"), reported.summarised);
+    assert_eq!(metric("nodesieve_state_failed_total"), 0);
     for rule in ["probes", "shop", "pay", "dns", "tenants", "paid", "rest"] {
         assert!(
             metric(&format!("nodesieve_rule_dropped_total{{rule=\"{rule}\",stage=\"rule\"}}")) > 0,

@@ -1,7 +1,7 @@
 //! Policies in the compiled filter, under what would break them.
 
 use crate::support;
-use host_test::guest::Returned;
+use host_test::guest::{Guest, GuestSettings, Returned};
 use host_test::ledger::samples;
 use host_test::reported::Reported;
 
@@ -124,4 +124,45 @@ fn a_policy_costs_few_instructions() {
             assert!(more < most, "{policy}: {more}");
         }
     }
+}
+
+/// Scenario: the compiled filter is killed behind a tick and started again on the same directories, with a bad rule file the
+/// last time.
+/// Guarantees: what was open comes back through WASI's files, and so do the last good rules.
+#[test]
+fn the_compiled_filter_takes_up_what_the_one_before_has_left() {
+    let rules = "version: 1\nrules: [{ name: noise, when: { message: noise }, drop: {}, reason: test }]\n";
+    let (mut first, tree) = support::start(rules);
+    let again = || {
+        let settings = GuestSettings { preopens: tree.preopens().to_vec(), seed: 8 };
+        Guest::start(&support::module(), &settings).unwrap()
+    };
+    let tag = b"kube.var.log.containers.p_n_c-0a.log";
+    let at = |guest: &mut Guest, second: u64, tag: &[u8], text: &str| {
+        guest.clock().advance_to((START + second) * 1_000_000_000);
+        guest.filter(tag, ((START + second) as u32, 0), text.as_bytes())
+    };
+    for _ in 0..5 {
+        assert_eq!(at(&mut first, 0, tag, r#"{"log":"noise"}"#), Returned::Dropped);
+    }
+    assert_eq!(at(&mut first, 1, TICK, "{}"), Returned::Dropped);
+    drop(first);
+
+    let mut second = again();
+    assert_eq!(at(&mut second, 2, TICK, "{}"), Returned::Dropped);
+    let Returned::Kept(summary) = at(&mut second, 63, TICK, r#"{"node":"n"}"#) else { panic!("no summary") };
+    let mut reported = Reported::default();
+    assert!(reported.add(&summary));
+    assert_eq!(reported.summarised, 5);
+    drop(second);
+
+    tree.put_rules("version: 2\n").unwrap();
+    let mut third = again();
+    assert_eq!(at(&mut third, 64, TICK, "{}"), Returned::Kept(summary), "nobody knows whether it arrived");
+    assert_eq!(at(&mut third, 65, tag, r#"{"log":"noise"}"#), Returned::Dropped, "by the last good rules");
+    at(&mut third, 80, TICK, "{}");
+    let metrics = tree.metrics().unwrap();
+    let metric = |name: &str| samples(&metrics).find(|(found, ..)| *found == name).unwrap().2;
+    assert_eq!((metric("nodesieve_last_good_rules"), metric("nodesieve_config_valid")), (1, 0));
+    assert_eq!(metric("nodesieve_state_failed_total"), 0);
 }
