@@ -92,6 +92,30 @@ fn start<'a>(
     Running::start(Setup { fluent_bit: program, module, conf, rules, logs, pods, overrides: &[] }).unwrap()
 }
 
+/// The sample logs and how many lines they have, but for the container with lines of many parts: see `compare`.
+fn logs_of_whole_lines() -> (tempfile::TempDir, u64) {
+    let logs = tempfile::tempdir().unwrap();
+    let mut lines = 0;
+    for entry in fs::read_dir(support::conf().join("samples/containers")).unwrap() {
+        let path = entry.unwrap().path();
+        let content = fs::read_to_string(&path).unwrap();
+        if !content.contains(" P ") {
+            lines += content.lines().count() as u64;
+            fs::write(logs.path().join(path.file_name().unwrap()), content).unwrap();
+        }
+    }
+    (logs, lines)
+}
+
+/// Appends to every log what it holds.
+fn write_all_again(running: &Running) {
+    for entry in fs::read_dir(running.at(LOGS)).unwrap() {
+        let path = entry.unwrap().path();
+        let again = fs::read(&path).unwrap();
+        fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(&again).unwrap();
+    }
+}
+
 /// Writes a line as containerd does: parts of 16 KiB, the last one marked `F`.
 fn write_line(file: &Path, line: &str) {
     let mut content = String::new();
@@ -142,17 +166,7 @@ fn state_lives_over_chunks_and_changes_on_disk_cost_no_record() {
     let pods = tempfile::tempdir().unwrap();
     let pod_list = fs::read(support::conf().join("samples/podlist.json")).unwrap();
     write_pods(&pod_list, pods.path()).unwrap();
-    // The container with lines of many parts stays out: see `compare`.
-    let logs = tempfile::tempdir().unwrap();
-    let mut lines = 0;
-    for entry in fs::read_dir(support::conf().join("samples/containers")).unwrap() {
-        let path = entry.unwrap().path();
-        let content = fs::read_to_string(&path).unwrap();
-        if !content.contains(" P ") {
-            lines += content.lines().count() as u64;
-            fs::write(logs.path().join(path.file_name().unwrap()), content).unwrap();
-        }
-    }
+    let (logs, lines) = logs_of_whole_lines();
     let rules =
         "version: 1\nrules: [{ name: shop, when: { namespace: 'shop-*' }, drop: {}, reason: test }]\n";
     let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
@@ -166,11 +180,7 @@ fn state_lives_over_chunks_and_changes_on_disk_cost_no_record() {
         .wait_until("take the new rules", |metrics| metrics.get("nodesieve_reloads_total") == Some(2), LONG)
         .unwrap();
     fs::remove_dir_all(running.at(PODS)).unwrap();
-    for entry in fs::read_dir(running.at(LOGS)).unwrap() {
-        let path = entry.unwrap().path();
-        let again = fs::read(&path).unwrap();
-        fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(&again).unwrap();
-    }
+    write_all_again(&running);
     let second = running.wait_for(2 * lines, LONG).unwrap();
     let outcome = running.stop().unwrap();
     assert_eq!((second.seen(), second.get("nodesieve_pass_through")), (2 * lines, Some(0)));
@@ -208,17 +218,7 @@ fn an_outage_of_firehose_loses_nothing() {
 #[test]
 fn delivered_counts_and_summaries_account_for_every_line() {
     let Some((program, _guard)) = program() else { return };
-    // The container with lines of many parts stays out: see `compare`.
-    let logs = tempfile::tempdir().unwrap();
-    let mut lines = 0;
-    for entry in fs::read_dir(support::conf().join("samples/containers")).unwrap() {
-        let path = entry.unwrap().path();
-        let content = fs::read_to_string(&path).unwrap();
-        if !content.contains(" P ") {
-            lines += content.lines().count() as u64;
-            fs::write(logs.path().join(path.file_name().unwrap()), content).unwrap();
-        }
-    }
+    let (logs, lines) = logs_of_whole_lines();
     let rules = "version: 1\ndefaults: { summary: 2s }\n\
         guards: [{ name: errors, when: { severity: '>=error' }, ceiling: { rate: 5/s, by: pod } }]\n\
         rules:\n\
@@ -253,11 +253,7 @@ fn delivered_counts_and_summaries_account_for_every_line() {
     };
     running.wait_for(lines, LONG).unwrap();
     running.wait_until("sum up", summed_up(1), LONG).unwrap();
-    for entry in fs::read_dir(running.at(LOGS)).unwrap() {
-        let path = entry.unwrap().path();
-        let again = fs::read(&path).unwrap();
-        fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(&again).unwrap();
-    }
+    write_all_again(&running);
     let lines = 2 * lines;
     running.wait_for(lines, LONG).unwrap();
     running.wait_until("sum up again", summed_up(2), LONG).unwrap();

@@ -69,7 +69,6 @@ impl When {
     }
 }
 
-#[inline(never)]
 fn stream(node: &Node, mistakes: &mut Mistakes) -> Option<Box<str>> {
     match mistakes.text(node, "stream")? {
         text @ ("stdout" | "stderr") => Some(text.into()),
@@ -84,7 +83,6 @@ fn stream(node: &Node, mistakes: &mut Mistakes) -> Option<Box<str>> {
     }
 }
 
-#[inline(never)]
 fn severity(node: &Node, mistakes: &mut Mistakes) -> Option<SeverityTest> {
     let text = mistakes.text(node, "severity")?;
     if text == "unknown" {
@@ -105,7 +103,6 @@ fn severity(node: &Node, mistakes: &mut Mistakes) -> Option<SeverityTest> {
     }
 }
 
-#[inline(never)]
 fn age(node: &Node, mistakes: &mut Mistakes) -> Option<AgeTest> {
     let text = mistakes.text(node, "container_age")?;
     let (comparison, word) = comparison(text);
@@ -123,7 +120,6 @@ fn age(node: &Node, mistakes: &mut Mistakes) -> Option<AgeTest> {
     age.map(|age| AgeTest { comparison, age })
 }
 
-#[inline(never)]
 fn pattern(source: &str, node: &Node, key: &str, drops: bool, mistakes: &mut Mistakes) -> Option<Pattern> {
     let text = mistakes.text(node, key)?;
     match Pattern::parse(text) {
@@ -192,7 +188,6 @@ fn eaten_by_yaml(source: &str, node: &Node, pattern: &Pattern) -> Option<Pattern
     }
 }
 
-#[inline(never)]
 fn selector(source: &str, node: &Node, key: &str, mistakes: &mut Mistakes) -> Option<Selector> {
     let text = mistakes.text(node, key)?;
     match Selector::parse(text) {
@@ -235,7 +230,6 @@ fn inside(source: &str, node: &Node, value: &str, span: &Range<usize>) -> Range<
     }
 }
 
-#[inline(never)]
 fn comparison(text: &str) -> (Comparison, &str) {
     for (sign, comparison) in [
         ("<=", Comparison::AtMost),

@@ -17,7 +17,6 @@ pub(super) const POLICIES: [&str; 8] =
     ["drop", "keep", "sample", "first", "limit", "dedup", "target", "budget"];
 
 /// The policy in a rule's section. `node` is the rule as written.
-#[inline(never)]
 pub(super) fn policy(node: &Node, section: &Section<'_>, mistakes: &mut Mistakes) -> Option<Policy> {
     let written: Vec<(&str, &Node)> = match &node.kind {
         Kind::Map(map) => map
@@ -57,7 +56,6 @@ pub(super) fn policy(node: &Node, section: &Section<'_>, mistakes: &mut Mistakes
     }
 }
 
-#[inline(never)]
 fn sample(node: &Node, mistakes: &mut Mistakes) -> Option<Sample> {
     let section = Section::open(node, "sample", &["rate", "by", "else_by"], mistakes)?;
     let rate = required(&section, "sample", "rate", "1/10", mistakes);
@@ -75,7 +73,6 @@ fn sample(node: &Node, mistakes: &mut Mistakes) -> Option<Sample> {
     Some(Sample { rate, threshold: Threshold::new(rate), by })
 }
 
-#[inline(never)]
 fn first(node: &Node, mistakes: &mut Mistakes) -> Option<First> {
     let section = Section::open(node, "first", &["n", "per", "then", "by"], mistakes)?;
     let n = required(&section, "first", "n", "20", mistakes)
@@ -104,7 +101,6 @@ fn first(node: &Node, mistakes: &mut Mistakes) -> Option<First> {
 }
 
 /// Also a guard's ceiling, which is a limit; `what` is its name.
-#[inline(never)]
 pub(super) fn limit(node: &Node, what: &str, mistakes: &mut Mistakes) -> Option<Limit> {
     let section = Section::open(node, what, &["rate", "burst", "by"], mistakes)?;
     let rate = required(&section, what, "rate", "20/s", mistakes).and_then(|node| rate(node, mistakes));
@@ -139,7 +135,6 @@ pub(super) fn limit(node: &Node, what: &str, mistakes: &mut Mistakes) -> Option<
     Some(Limit { rate, burst, by: by? })
 }
 
-#[inline(never)]
 fn dedup(node: &Node, mistakes: &mut Mistakes) -> Option<Dedup> {
     let section = Section::open(node, "dedup", &["window", "by"], mistakes)?;
     let window = required(&section, "dedup", "window", "30s", mistakes)
@@ -151,7 +146,6 @@ fn dedup(node: &Node, mistakes: &mut Mistakes) -> Option<Dedup> {
     Some(Dedup { window: window?, by: by? })
 }
 
-#[inline(never)]
 fn target(node: &Node, what: &str, mistakes: &mut Mistakes) -> Option<Target> {
     let section = Section::open(node, what, &["rate", "by", "interval"], mistakes)?;
     let node = required(&section, what, "rate", "100/s", mistakes);
@@ -169,7 +163,6 @@ fn target(node: &Node, what: &str, mistakes: &mut Mistakes) -> Option<Target> {
     Some(Target { rate, by: by?, interval: interval? })
 }
 
-#[inline(never)]
 fn budget(node: &Node, mistakes: &mut Mistakes) -> Option<Budget> {
     let section = Section::open(node, "budget", &["spend", "by", "soft", "over"], mistakes)?;
     let spend = required(&section, "budget", "spend", "2GiB/day", mistakes).and_then(|node| {
@@ -205,7 +198,6 @@ fn budget(node: &Node, mistakes: &mut Mistakes) -> Option<Budget> {
 }
 
 /// The floor of a rule with this policy.
-#[inline(never)]
 pub(super) fn floor(node: &Node, policy: Option<&Policy>, mistakes: &mut Mistakes) -> Option<Floor> {
     let section = Section::open(node, "floor", &["per", "by"], mistakes)?;
     let per =
@@ -229,7 +221,6 @@ pub(super) fn floor(node: &Node, policy: Option<&Policy>, mistakes: &mut Mistake
     Some(Floor { per: per?, by: by? })
 }
 
-#[inline(never)]
 fn by(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<Key> {
     match section.get("by") {
         Some(node) => key(node, mistakes),
@@ -237,7 +228,6 @@ fn by(section: &Section<'_>, mistakes: &mut Mistakes) -> Option<Key> {
     }
 }
 
-#[inline(never)]
 fn required<'n>(
     section: &Section<'n>,
     what: &str,
@@ -254,7 +244,6 @@ fn required<'n>(
 }
 
 /// A duration that something can happen in.
-#[inline(never)]
 fn window(node: &Node, what: &str, mistakes: &mut Mistakes) -> Option<Duration> {
     let found = mistakes.duration(node, what)?;
     if !(SHORTEST..=LONGEST).contains(&found) {
@@ -264,7 +253,6 @@ fn window(node: &Node, what: &str, mistakes: &mut Mistakes) -> Option<Duration> 
     Some(found)
 }
 
-#[inline(never)]
 fn rate(node: &Node, mistakes: &mut Mistakes) -> Option<Rate> {
     let text = mistakes.text(node, "rate")?;
     let found = parse_rate(text).filter(|rate| rate.unit == Unit::Bytes || rate.per_second() <= FASTEST);
@@ -275,7 +263,6 @@ fn rate(node: &Node, mistakes: &mut Mistakes) -> Option<Rate> {
     found
 }
 
-#[inline(never)]
 fn probability(node: &Node, what: &str, for_zero: &str, mistakes: &mut Mistakes) -> Option<Probability> {
     let text = mistakes.text(node, what)?;
     let found = Probability::parse(text);

@@ -22,7 +22,6 @@ pub(super) fn rules(source: &str, node: Option<&Node>, what: &str, mistakes: &mu
     }
 }
 
-#[inline(never)]
 fn rule(source: &str, node: &Node, what: &str, mistakes: &mut Mistakes) -> Option<Rule> {
     let is_guard = what == "guard";
     let known: &[&str] = if is_guard { &GUARD_KEYS } else { &RULE_KEYS };
@@ -61,7 +60,6 @@ fn rule(source: &str, node: &Node, what: &str, mistakes: &mut Mistakes) -> Optio
     })
 }
 
-#[inline(never)]
 fn is_shadow(node: &Node, mistakes: &mut Mistakes) -> bool {
     match mistakes.text(node, "mode") {
         None | Some("enforce") => false,
@@ -86,7 +84,6 @@ pub(super) fn shadows_are_few(lists: &[Option<&Node>], file: &RuleFile, mistakes
     }
 }
 
-#[inline(never)]
 fn name<'n>(section: &Section<'n>, what: &str, mistakes: &mut Mistakes) -> Option<&'n str> {
     let Some(node) = section.get("name") else {
         let span = section.span.start..section.span.start.saturating_add(1);
@@ -118,7 +115,6 @@ pub(crate) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_NAME && text.bytes().all(allowed)
 }
 
-#[inline(never)]
 fn until(node: &Node, mistakes: &mut Mistakes) -> Option<i64> {
     let text = mistakes.text(node, "until")?;
     let found = parse_rfc3339(text);

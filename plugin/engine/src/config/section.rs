@@ -11,12 +11,10 @@ use std::time::Duration;
 pub(super) struct Mistakes(pub(super) Vec<Diagnostic>);
 
 impl Mistakes {
-    #[inline(never)]
     pub(super) fn note(&mut self, code: Code, span: &Range<usize>, message: impl Into<String>) {
         self.0.push(Diagnostic::new(code, span.clone(), message));
     }
 
-    #[inline(never)]
     pub(super) fn note_with_help(
         &mut self,
         code: Code,
@@ -27,7 +25,6 @@ impl Mistakes {
         self.0.push(Diagnostic::new(code, span.clone(), message).with_help(help));
     }
 
-    #[inline(never)]
     pub(super) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         match &node.kind {
             Kind::Scalar { text, .. } => Some(text),
@@ -44,7 +41,6 @@ impl Mistakes {
         }
     }
 
-    #[inline(never)]
     pub(super) fn boolean(&mut self, node: &Node, what: &str) -> Option<bool> {
         match self.text(node, what)? {
             "true" => Some(true),
@@ -56,7 +52,6 @@ impl Mistakes {
         }
     }
 
-    #[inline(never)]
     pub(super) fn duration(&mut self, node: &Node, what: &str) -> Option<Duration> {
         let text = self.text(node, what)?;
         let found = parse_duration(text);
@@ -67,7 +62,6 @@ impl Mistakes {
         found
     }
 
-    #[inline(never)]
     pub(super) fn count(&mut self, node: &Node, what: &str, range: RangeInclusive<usize>) -> Option<usize> {
         let text = self.text(node, what)?;
         let found = text.replace('_', "").parse::<usize>().ok().filter(|count| range.contains(count));
@@ -83,7 +77,6 @@ impl Mistakes {
     }
 
     /// One text or a list of texts; never an empty list.
-    #[inline(never)]
     pub(super) fn texts<'n>(&mut self, node: &'n Node, what: &str) -> Option<Vec<(&'n str, Range<usize>)>> {
         let items: Vec<&Node> = match &node.kind {
             Kind::List(list) => list.iter().collect(),
@@ -96,7 +89,6 @@ impl Mistakes {
         items.into_iter().map(|item| Some((self.text(item, what)?, item.span.clone()))).collect()
     }
 
-    #[inline(never)]
     pub(super) fn globs(&mut self, node: &Node, what: &str, allowed: fn(char) -> bool) -> Option<Globs> {
         let texts = self.texts(node, what)?;
         for (text, span) in &texts {
@@ -119,7 +111,6 @@ impl Mistakes {
     }
 
     /// An absolute path without `..`.
-    #[inline(never)]
     pub(super) fn path(&mut self, node: &Node, what: &str) -> Option<String> {
         let text = self.text(node, what)?;
         let climbs = text.split('/').any(|part| part == "..");
@@ -145,7 +136,6 @@ pub(super) struct Section<'n> {
 
 impl<'n> Section<'n> {
     /// Opens a mapping. `known` are its keys.
-    #[inline(never)]
     pub(super) fn open(
         node: &'n Node,
         what: &str,
@@ -187,7 +177,6 @@ impl<'n> Section<'n> {
     }
 
     /// The value of a key.
-    #[inline(never)]
     pub(super) fn get(&self, key: &str) -> Option<&'n Node> {
         self.entries.iter().find(|(name, ..)| *name == key).map(|(_, _, value)| *value)
     }

@@ -212,6 +212,10 @@ fn tests_are_read_with_all_their_mistakes() {
     let more =
         format!("{twice}  - {{ record: {{ log: x }}, repeat: {{ n: 15000 }}, expect: {{ kept: 1 }} }}\n");
     codes(&more, &["NS300"]);
+    let rules: String =
+        (0..300).map(|n| format!("{{ name: r{n}, when: {{ pod: x{n} }}, keep: {{}} }},")).collect();
+    let tests = "{ record: { log: x }, expect: { action: keep } },".repeat(167);
+    codes(&format!("version: 1\nrules: [{rules}]\ntests: [{tests}]\n"), &["NS300"]);
 }
 
 #[test]

@@ -109,7 +109,6 @@ pub(super) fn trials(node: Option<&Node>, file: &RuleFile, mistakes: &mut Mistak
     trials
 }
 
-#[inline(never)]
 fn trial(node: &Node, file: &RuleFile, mistakes: &mut Mistakes) -> Option<Trial> {
     let known = ["record", "repeat", "at", "age", "metadata", "expect"];
     let section = Section::open(node, "a test", &known, mistakes)?;
@@ -189,7 +188,6 @@ fn trial(node: &Node, file: &RuleFile, mistakes: &mut Mistakes) -> Option<Trial>
     })
 }
 
-#[inline(never)]
 fn expect(node: &Node, file: &RuleFile, times: u32, mistakes: &mut Mistakes) -> Option<Expect> {
     let section =
         Section::open(node, "expect", &["rule", "guard", "shadow", "action", "kept", "z"], mistakes)?;
@@ -273,7 +271,6 @@ fn share(node: &Node, share: f64, z: f64, times: u32, mistakes: &mut Mistakes) -
     Some(Kept::Share { share, z })
 }
 
-#[inline(never)]
 fn known<'n>(
     node: &Node,
     what: &str,
@@ -294,7 +291,6 @@ fn known<'n>(
     None
 }
 
-#[inline(never)]
 fn number(node: &Node, what: &str, mistakes: &mut Mistakes) -> Option<f64> {
     let text = mistakes.text(node, what)?;
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');

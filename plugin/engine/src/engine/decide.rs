@@ -147,13 +147,10 @@ impl Deciding<'_> {
             return None;
         }
         let met = met(&rule.when, facts, metadata);
-        let is_plain_drop = met == Met::Yes && matches!(rule.policy, Policy::Drop) && !rule.shadow;
         match met {
             Met::No(_) => None,
             Met::Unknown(_) if rule.shadow => None,
-            // An annotation that excludes comes before all rules, but a drop that needs no metadata may decide before it:
-            // it comes to the same and saves the look-up.
-            _ if !is_plain_drop && is_excluded(self.rules, facts, metadata) => {
+            _ if !precedes_exclusion(rule, met) && is_excluded(self.rules, facts, metadata) => {
                 Some(Decided::plain(Action::Drop, Why::Exclude))
             }
             Met::Unknown(_) => Some(Decided::plain(Action::Keep, Why::Unknown)),
@@ -214,6 +211,13 @@ impl Deciding<'_> {
             None => Decided::plain(Action::Keep, why),
         }
     }
+}
+
+/// Whether a rule decides although an annotation that excludes comes before all rules: a drop that needs no metadata comes to
+/// the same and saves the look-up.
+#[inline]
+pub(super) fn precedes_exclusion(rule: &Rule, met: Met) -> bool {
+    met == Met::Yes && matches!(rule.policy, Policy::Drop) && !rule.shadow && !rule.when.asks_for_metadata()
 }
 
 /// Whether an annotation of the pod keeps the record out.

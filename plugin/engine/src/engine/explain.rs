@@ -76,23 +76,29 @@ impl Engine {
         let all =
             guards.chain(rules.rules.iter().enumerate().map(|(at, rule)| (Why::Rule(at), Stage::Rule, rule)));
         for (why, stage, rule) in all {
+            let mut asked = None;
             let result = if decide::is_over(rule, now) {
                 StepResult::Over
             } else if let Some(key) = decide::names_met(&rule.when, container.as_ref()) {
                 StepResult::Failed(key)
             } else {
-                match decide::met(&rule.when, &facts, &mut metadata) {
+                let met = decide::met(&rule.when, &facts, &mut metadata);
+                asked = Some(met).filter(|met| match met {
+                    Met::Yes => true,
+                    Met::No(_) => false,
+                    Met::Unknown(_) => !rule.shadow,
+                });
+                match met {
                     Met::Yes if rule.shadow => StepResult::Shadow,
                     Met::Yes => StepResult::Matched,
                     Met::No(key) => StepResult::Failed(key),
                     Met::Unknown(key) => StepResult::Unknown(key),
                 }
             };
-            let asks = matches!(result, StepResult::Matched | StepResult::Shadow)
-                || matches!(result, StepResult::Unknown(_)) && !rule.shadow;
-            let is_plain_drop =
-                matches!(rule.policy, Policy::Drop) && !rule.shadow && result == StepResult::Matched;
-            if asks && !is_plain_drop && decide::is_excluded(rules, &facts, &mut metadata) {
+            if let Some(met) = asked
+                && !decide::precedes_exclusion(rule, met)
+                && decide::is_excluded(rules, &facts, &mut metadata)
+            {
                 found = Some((Some(Action::Drop), Why::Exclude));
                 break;
             }

@@ -3,6 +3,9 @@
 //! A record that cannot be read is echoed and counted; only a rule (or `no_match: drop`) drops. The pod cache is
 //! touched when a condition that needs metadata is reached or the record is kept: what an early rule drops costs no
 //! look-up.
+//!
+//! What runs for every record is marked `#[inline]` and compiled with the face; what runs seldom and is called from there is
+//! marked `#[inline(never)]`, so that it stays in this crate, which is compiled for size.
 
 mod annotation;
 mod decide;

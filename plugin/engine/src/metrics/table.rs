@@ -126,7 +126,7 @@ pub const TABLE: [Row; COUNT] = [
         "nodesieve_records_late_total",
         Kind::Counter,
         "records",
-        "that came more than 60 s after they happened and were limited by their own time",
+        "that came more than 60 s after they happened: limits measure them by their own time",
     ),
     (
         Metric::Continued,

@@ -13,7 +13,6 @@ pub(super) struct Described {
     pub(super) file: (Vec<u8>, Vec<u8>),
 }
 
-#[inline(never)]
 pub(super) fn pod(prefix: &str, node: Option<&Node>, mistakes: &mut Mistakes) -> Option<Described> {
     let section = match node {
         Some(node) => Some(Section::open(node, "kubernetes", &METADATA, mistakes)?),
@@ -80,7 +79,6 @@ fn member(into: &mut Vec<u8>, name: &str, value: &str) {
     push_string(into, value.as_bytes());
 }
 
-#[inline(never)]
 fn pairs(node: &Node, what: &str, into: &mut Vec<u8>, mistakes: &mut Mistakes) -> Option<()> {
     let Kind::Map(map) = &node.kind else {
         mistakes.note(Code::WrongKind, &node.span, format!("{what} must be a mapping"));
@@ -105,7 +103,6 @@ pub(super) fn is_text(node: &Node, wanted: &str) -> bool {
 }
 
 /// A node as JSON. Rule files are at most 16 levels deep.
-#[inline(never)]
 fn json(node: &Node, out: &mut Vec<u8>) {
     match &node.kind {
         Kind::Scalar { text, quoting: Quoting::Plain } if is_json_scalar(text) => {
@@ -129,7 +126,6 @@ fn json(node: &Node, out: &mut Vec<u8>) {
     }
 }
 
-#[inline(never)]
 /// Members as a JSON object.
 pub(super) fn object<'n>(members: impl Iterator<Item = &'n (Node, Node)>, out: &mut Vec<u8>) {
     out.push(b'{');

@@ -43,6 +43,20 @@ fn late_files_that_are_read_by_turns_share_one_clock() {
     }
 }
 
+/// Scenario: a file is read to its end, and half an hour later an older one of the same key.
+#[test]
+fn a_late_file_behind_a_newer_one_has_the_rate_of_the_time_in_between() {
+    let mut engine = with("limit: { rate: 1/s, burst: 5 }");
+    let mut kept = |now: u64, late: u64| {
+        (0..100)
+            .filter(|_| put(&mut engine, TAG, r#"{"log":"x"}"#, now - late * SECOND, now).is_some())
+            .count()
+    };
+    assert_eq!(kept(START, 3600), 5);
+    assert_eq!(kept(START, 7200), 0);
+    assert_eq!(kept(START + 1800 * SECOND, 3600 + 3600), 5);
+}
+
 #[test]
 fn a_floor_opens_again_after_the_clock_was_set_back() {
     let mut engine = with("first: { n: 1, per: 7d }, floor: { per: 10s, by: pod }");

@@ -189,6 +189,17 @@ fn a_clock_that_goes_back_makes_no_summary_wait() {
     assert_eq!(engine.tick(b"{}", Now(START - 3600 * SECOND), &mut out), Answer::Keep);
 }
 
+#[test]
+fn what_a_budget_spends_is_saved_every_ten_seconds() {
+    let mut first = engine(RULES);
+    let mut spend = |after: u64| {
+        assert_eq!(feed(&mut first, "paid").0, Answer::Keep);
+        first.state_to_save(Now(START + after * SECOND))
+    };
+    assert!(spend(0).is_some() && spend(1).is_none() && spend(9).is_none());
+    assert!(spend(10).unwrap().contains("{\"spent\":\"paid\","));
+}
+
 proptest! {
     #[test]
     fn no_text_stops_a_restore(text in "\\PC{0,200}") {
