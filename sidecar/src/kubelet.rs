@@ -1,21 +1,12 @@
 //! What kubelet answers to `GET /pods`, as far as a pod file needs it.
 //!
 //! Most of an answer is environment, volumes and managed fields; these are skipped as they stream by and never become
-//! a value. The rule: `null`, `""` and an absent field are the same thing, as in the Go program that wrote them, and
-//! a pod stays text until its turn comes, so that one of an unexpected shape does not take the others with it.
+//! a value. The rule: `null`, `""` and an absent field are the same thing, as in the Go program that wrote them.
 
 use nodesieve_engine::pods::Pairs;
 use nodesieve_engine::time::parse_rfc3339;
 use serde::de::Deserializer;
 use serde::{Deserialize, de};
-use serde_json::value::RawValue;
-
-/// The answer. `items` is `None` when kubelet sent none or `null`, which is not the same as an empty list.
-#[derive(Debug, Deserialize)]
-pub(crate) struct PodList<'a> {
-    #[serde(default, borrow)]
-    pub items: Option<Vec<&'a RawValue>>,
-}
 
 /// One item of the list.
 #[derive(Debug, Default, Deserialize)]

@@ -1,15 +1,45 @@
-//! The sidecar's two halves without the network between them: what kubelet says becomes pod files, and pod files
-//! become files.
+//! The sidecar: what the node's kubelet says about its pods becomes one small file per pod, and nothing that kubelet does
+//! can hurt the node's logs.
 //!
-//! **The promise:** an answer that is not a list of pods changes nothing on disk ([`project`] is an error), and a pod
-//! or a file that cannot be dealt with costs that pod only. Format and names of the files belong to the engine
+//! **The promise:** an answer that is not a list of pods, or cannot be true, changes nothing on disk, and a pod or a file
+//! that cannot be dealt with costs that pod only. There are two requests a minute, and a few for a pod that starts, however
+//! many records there are; the API server gets none. Format and names of the files belong to the engine
 //! ([`nodesieve_engine::pods`]), so that writer and reader cannot drift apart.
+//!
+//! One poll's way: [`Settings`] -> `schedule` (when) -> `client` (ask) -> `listing` (read as it comes) -> [`project`] (what
+//! of it) -> `trust` (can it be true) -> `publish` and [`PodDirectory`] (files) -> `board` (numbers and words). `run` is the
+//! loop around them, `watch` tells it what is new, `serve` answers for it.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+mod board;
+mod client;
+mod exposition;
 mod kubelet;
+mod listing;
 mod projection;
+mod publish;
+mod run;
+mod schedule;
+#[cfg(test)]
+mod scratch;
+mod serve;
+mod settings;
 mod store;
+mod tls;
+mod trust;
+mod watch;
 
-pub use projection::{PodFiles, ProjectError, project};
+pub use board::{FAILED, Metric, TABLE, Words};
+pub use client::PollError;
+pub use listing::ListError;
+pub use projection::{PodFiles, project};
+pub use run::{Log, Sidecar};
+pub use serve::StartError;
+pub use settings::{
+    Keys, Kubelet, Limits, Order, SETTINGS, Setting, Settings, SettingsError, Source, TlsTrust, Watched,
+    settings,
+};
 pub use store::{PodDirectory, Removed, StoreError, Written};
+pub use tls::TlsError;
+pub use trust::Doubt;

@@ -4,9 +4,12 @@
 //! the file of its pod. An answer without a list is an error and not an empty list, because the one means "kubelet
 //! cannot say" and the other "no pods". The result does not depend on the order of the list, which kubelet shuffles.
 
-use crate::kubelet::{ContainerStatus, Metadata, Pod, PodList, Run, Status};
-use nodesieve_engine::pods::{Container, PodFile, Workload, file_name};
+use crate::kubelet::{ContainerStatus, Metadata, Pod, Run, Status};
+use crate::listing::{self, ListError};
+use crate::settings::{Keys, Limits};
+use nodesieve_engine::pods::{Container, Pairs, PodFile, Workload, file_name};
 use std::collections::BTreeMap;
+use std::io::Read;
 
 /// The pods of one answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,40 +20,37 @@ pub struct PodFiles {
     pub skipped: u64,
     /// Pods that lost their annotations, or these and their labels, because their file would have been too large.
     pub shortened: u64,
+    /// Labels and annotations that were left out because they are longer than [`Limits::max_value`].
+    pub omitted: u64,
+    /// Size of the answer, in bytes.
+    pub bytes: u64,
+    /// `metadata.uid` of every pod, also of those that share a name.
+    pub uids: Vec<String>,
 }
 
-/// Why an answer was not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum ProjectError {
-    /// Not JSON, cut short, or `items` is not a list; the reason names line and column.
-    #[error("read pod list: {0}")]
-    Json(serde_json::Error),
-    /// `items` is missing or `null`, as from a kubelet that is just starting, or the answer is a list itself.
-    #[error("read pod list: the answer has no items")]
-    NoItems,
-}
-
-/// Reads kubelet's answer to `GET /pods`, a Kubernetes PodList in JSON.
+/// Reads kubelet's answer to `GET /pods`, a Kubernetes PodList in JSON, as it comes.
 ///
 /// # Errors
-/// [`ProjectError`] when the answer is not a list of pods; nothing on disk may be changed then. A single pod that
+/// [`ListError`] when the answer is not a list of pods; nothing on disk may be changed then. A single pod that
 /// cannot be read is no error: it is counted in [`PodFiles::skipped`].
-pub fn project(pod_list: &[u8]) -> Result<PodFiles, ProjectError> {
-    // Serde would take an array for the object's fields in their order, and `[[]]` for an empty list of pods.
-    if pod_list.trim_ascii_start().starts_with(b"[") {
-        return Err(ProjectError::NoItems);
-    }
-    let list: PodList<'_> = serde_json::from_slice(pod_list).map_err(ProjectError::Json)?;
+pub fn project(pod_list: impl Read, limits: &Limits) -> Result<PodFiles, ListError> {
     let mut answer = PodFiles::default();
     let mut pods: BTreeMap<(String, String), Vec<Pod>> = BTreeMap::new();
-    for item in list.items.ok_or(ProjectError::NoItems)? {
-        match serde_json::from_str(item.get()).ok().and_then(named) {
-            Some((name, pod)) => pods.entry(name).or_default().push(pod),
+    answer.bytes = listing::read(pod_list, limits.max_list, |item| {
+        match serde_json::from_str(item).ok().and_then(named) {
+            Some((name, mut pod)) => {
+                answer.uids.extend(pod.metadata.uid.clone());
+                // The large ones at once; labels only when the owner's name was found by them.
+                answer.omit(&mut pod.metadata.annotations, &limits.annotations, limits.max_value);
+                pods.entry(name).or_default().push(pod);
+            }
             None => answer.skipped = answer.skipped.saturating_add(1),
         }
-    }
+    })?;
     for ((namespace, name), same_name) in pods {
-        match fitted(file_of(namespace, name, same_name)) {
+        let mut file = file_of(namespace, name, same_name);
+        answer.omit(&mut file.labels, &limits.labels, limits.max_value);
+        match fitted(file) {
             Some((file, was_shortened)) => {
                 answer.files.push(file);
                 answer.shortened = answer.shortened.saturating_add(u64::from(was_shortened));
@@ -59,6 +59,19 @@ pub fn project(pod_list: &[u8]) -> Result<PodFiles, ProjectError> {
         }
     }
     Ok(answer)
+}
+
+impl PodFiles {
+    /// Leaves out the pairs that are not wanted, and counts those that are and have too long a value.
+    fn omit(&mut self, pairs: &mut Option<Pairs>, keys: &Keys, max_value: u64) {
+        let Some(Pairs(pairs)) = pairs else { return };
+        pairs.retain(|(key, value)| {
+            let wanted = keys.allow.matches(key) && !keys.deny.matches(key);
+            let fits = value.len() as u64 <= max_value;
+            self.omitted = self.omitted.saturating_add(u64::from(wanted && !fits));
+            wanted && fits
+        });
+    }
 }
 
 /// The pod under its namespace and name, if these are names that a file can have.

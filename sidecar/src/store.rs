@@ -124,20 +124,30 @@ impl PodDirectory {
     /// [`StoreError::List`] when the directory cannot be read. A file that cannot be removed is in
     /// [`Removed::failed`] and does not stop the others.
     pub fn retain(&mut self, keep: &BTreeSet<String>) -> Result<Removed, StoreError> {
-        let list = |reason| StoreError::List { path: self.path.clone(), reason };
         let mut answer = Removed::default();
-        for entry in fs::read_dir(&self.path).map_err(list)? {
-            let entry = entry.map_err(list)?;
-            let name = entry.file_name();
-            if !name.to_str().is_some_and(|name| is_pod_file(name) && !keep.contains(name)) {
-                continue;
-            }
-            match fs::remove_file(entry.path()) {
+        for name in self.names()?.difference(keep) {
+            let path = self.path.join(name);
+            match fs::remove_file(&path) {
                 Ok(()) => answer.removed = answer.removed.saturating_add(1),
-                Err(reason) => answer.failed.push(StoreError::Remove { path: entry.path(), reason }),
+                Err(reason) => answer.failed.push(StoreError::Remove { path, reason }),
             }
         }
         Ok(answer)
+    }
+
+    /// The names of all pod files in the directory.
+    ///
+    /// # Errors
+    /// [`StoreError::List`] when the directory cannot be read.
+    pub fn names(&self) -> Result<BTreeSet<String>, StoreError> {
+        let list = |reason| StoreError::List { path: self.path.clone(), reason };
+        let mut names = BTreeSet::new();
+        for entry in fs::read_dir(&self.path).map_err(list)? {
+            // What is not UTF-8 is no name of ours.
+            let name = entry.map_err(list)?.file_name().into_string().ok();
+            names.extend(name.filter(|name| is_pod_file(name)));
+        }
+        Ok(names)
     }
 
     /// Whether the pod's file had to be written.

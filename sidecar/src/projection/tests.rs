@@ -1,4 +1,5 @@
 use super::*;
+use nodesieve_engine::glob::Globs;
 use nodesieve_engine::pods::Pairs;
 use nodesieve_engine::time::parse_rfc3339;
 use proptest::prelude::*;
@@ -31,6 +32,10 @@ const LIST: &str = r#"{"kind":"PodList","apiVersion":"v1","metadata":{},"items":
  "labels":null,"annotations":{"kubernetes.io/config.source":"file"}},
  "spec":{"nodeName":"node-a"},"status":{"phase":"Pending"}}]}"#;
 
+fn project(list: &[u8]) -> Result<PodFiles, ListError> {
+    super::project(list, &Limits::default())
+}
+
 #[track_caller]
 fn files(items: &str) -> PodFiles {
     project(format!(r#"{{"items":[{items}]}}"#).as_bytes()).unwrap()
@@ -55,7 +60,7 @@ fn ids(file: &PodFile) -> Vec<(&str, &str, Option<i64>)> {
 
 #[test]
 fn a_pod_keeps_what_records_and_rules_need() {
-    let PodFiles { files, skipped, shortened } = project(LIST.as_bytes()).unwrap();
+    let PodFiles { files, skipped, shortened, .. } = project(LIST.as_bytes()).unwrap();
     assert_eq!((files.len(), skipped, shortened), (2, 0, 0));
     let [static_pod, catalog] = files.as_slice() else { panic!("{files:?}") };
     assert_eq!((catalog.namespace.as_str(), catalog.pod.as_str()), ("shop", "catalog-7d9c5b8f6d-x2k4q"));
@@ -239,21 +244,22 @@ fn a_broken_pod_is_counted_and_the_others_are_kept() {
 #[test]
 fn an_answer_without_a_list_is_an_error_and_an_empty_list_is_not() {
     for none in ["{}", r#"{"items":null}"#, r#"{"kind":"Status","code":403}"#, "[]", " [[]]", "[null]"] {
-        assert!(matches!(project(none.as_bytes()), Err(ProjectError::NoItems)), "{none}");
+        assert!(matches!(project(none.as_bytes()), Err(ListError::NoItems)), "{none}");
     }
     assert_eq!(project(b"{}").unwrap_err().to_string(), "read pod list: the answer has no items");
-    for wrong in ["", "null", "Unauthorized", r#"{"items":{}}"#, r#"{"items":"x"}"#, r#"{"items":[]}x"#] {
-        assert!(matches!(project(wrong.as_bytes()), Err(ProjectError::Json(_))), "{wrong}");
+    for wrong in ["null", "Unauthorized", r#"{"items":{}}"#, r#"{"items":"x"}"#, r#"{"items":[]}x"#] {
+        assert!(matches!(project(wrong.as_bytes()), Err(ListError::Json(_))), "{wrong}");
     }
     let cut = project(br#"{"items":[{"metadata":{"na"#).unwrap_err().to_string();
-    assert_eq!(cut, "read pod list: EOF while parsing a string at line 1 column 26");
-    assert_eq!(project(br#"{"items":[]}"#).unwrap(), PodFiles::default());
+    assert_eq!(cut, "read pod list: cut after 26 bytes");
+    assert_eq!(project(br#"{"items":[]}"#).unwrap(), PodFiles { bytes: 12, ..PodFiles::default() });
 }
 
 #[test]
 fn a_list_that_is_cut_anywhere_is_an_error() {
     for end in 0..LIST.len() {
-        assert!(project(LIST.as_bytes().get(..end).unwrap()).is_err(), "{end}");
+        let cut = project(LIST.as_bytes().get(..end).unwrap());
+        assert!(matches!(cut, Err(ListError::Cut { bytes }) if bytes == end as u64), "{end}");
     }
 }
 
@@ -272,9 +278,43 @@ fn a_pod_that_is_too_large_loses_annotations_then_labels_then_its_file() {
     let one = r#""a":"b""#;
     assert_eq!(shape(&many(1024), &many(1024), "u"), (Some((true, true)), 0, 0));
     assert_eq!(shape(one, &many(1025), "u"), (Some((true, false)), 1, 0));
-    assert_eq!(shape(one, &format!("\"a\":\"{long}\""), "u"), (Some((true, false)), 1, 0));
+    let large: Vec<String> = (0..60).map(|n| format!("\"k{n}\":\"{}\"", "x".repeat(10_000))).collect();
+    assert_eq!(shape(one, &large.join(","), "u"), (Some((true, false)), 1, 0));
     assert_eq!(shape(&many(1025), one, "u"), (Some((false, false)), 1, 0));
     assert_eq!(shape(one, one, &long), (None, 0, 1));
+}
+
+/// The file of a Deployment's pod with these limits, and how many values were too long.
+fn selected(limits: &Limits) -> (PodFile, u64) {
+    let item = r#"{"metadata":{"namespace":"n","name":"p","labels":{"app":"web","pod-template-hash":"5f","team":"a"},
+        "annotations":{"kubectl.kubernetes.io/last-applied-configuration":"{}","note":"0123456789","url":"x"},
+        "ownerReferences":[{"kind":"ReplicaSet","name":"web-5f"}]}}"#;
+    let list = super::project(format!(r#"{{"items":[{item}]}}"#).as_bytes(), limits).unwrap();
+    (list.files.into_iter().next().unwrap(), list.omitted)
+}
+
+#[test]
+fn labels_and_annotations_are_handed_on_as_the_settings_say() {
+    let keys = |allow: &str, deny: &str| Keys { allow: Globs::new([allow]), deny: Globs::new([deny]) };
+    let (file, omitted) = selected(&Limits::default());
+    assert_eq!(file.labels, pairs(&[("app", "web"), ("pod-template-hash", "5f"), ("team", "a")]));
+    assert_eq!((file.annotations, omitted), (pairs(&[("note", "0123456789"), ("url", "x")]), 0));
+
+    let limits = Limits { labels: keys("*", "pod-*"), annotations: keys("n*", ""), ..Limits::default() };
+    let (file, _) = selected(&limits);
+    assert_eq!(file.labels, pairs(&[("app", "web"), ("team", "a")]));
+    assert_eq!(file.annotations, pairs(&[("note", "0123456789")]));
+    assert_eq!(file.workload.unwrap().kind, "Deployment", "what is not handed on still tells the owner");
+}
+
+#[test]
+fn a_value_that_is_too_long_is_left_out_as_a_whole_and_counted() {
+    for (max_value, expected, omitted) in
+        [(10, pairs(&[("note", "0123456789"), ("url", "x")]), 0), (9, pairs(&[("url", "x")]), 1)]
+    {
+        let (file, count) = selected(&Limits { max_value, ..Limits::default() });
+        assert_eq!((file.annotations, count), (expected, omitted));
+    }
 }
 
 #[test]
@@ -289,7 +329,7 @@ fn deep_nesting_in_what_is_skipped_is_harmless() {
 fn the_sample_list_is_taken_as_a_whole() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../conf/samples/podlist.json");
     let Ok(list) = std::fs::read(path) else { return };
-    let PodFiles { files, skipped, shortened } = project(&list).unwrap();
+    let PodFiles { files, skipped, shortened, .. } = project(&list).unwrap();
     assert_eq!((skipped, shortened), (0, 0));
     let file = |pod: &str| files.iter().find(|file| file.pod.starts_with(pod)).unwrap();
     let workload = |pod: &str| {

@@ -1,43 +1,29 @@
 use super::*;
+use crate::scratch::Scratch;
 use std::os::unix::fs::{MetadataExt, symlink};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A directory that goes when the test is over.
-struct Scratch(PathBuf);
+/// The directory `pods` in a scratch directory.
+struct Pods(Scratch);
 
-impl Scratch {
-    fn new() -> Scratch {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("nodesieve-store-{}-{number}", std::process::id()));
-        fs::create_dir(&path).unwrap();
-        Scratch(path)
+impl Pods {
+    fn new() -> Pods {
+        Pods(Scratch::new())
     }
 
     fn pods(&self) -> PodDirectory {
-        PodDirectory::new(self.0.join("pods"))
+        PodDirectory::new(self.0.at("pods"))
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.0.join("pods").join(name)
+        self.0.at("pods").join(name)
     }
 
     fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.0.join("pods")).unwrap();
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
+        self.0.names("pods")
     }
 
     fn mode(&self, name: &str) -> u32 {
         fs::symlink_metadata(self.path(name)).unwrap().permissions().mode() & 0o7777
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).unwrap();
     }
 }
 
@@ -56,7 +42,7 @@ fn counts(directory: &mut PodDirectory, pods: &[PodFile]) -> (u64, u64, usize) {
 
 #[test]
 fn writes_one_readable_file_per_pod_and_nothing_else() {
-    let scratch = Scratch::new();
+    let scratch = Pods::new();
     assert_eq!(counts(&mut scratch.pods(), &[pod("web-1", "a"), pod("web-10", "b")]), (2, 0, 0));
     assert_eq!(scratch.names(), ["shop_web-1.json", "shop_web-10.json"]);
     assert_eq!((scratch.mode("shop_web-1.json"), scratch.mode("")), (0o644, 0o755));
@@ -66,7 +52,7 @@ fn writes_one_readable_file_per_pod_and_nothing_else() {
 
 #[test]
 fn touches_only_what_changed() {
-    let scratch = Scratch::new();
+    let scratch = Pods::new();
     let inode = |name: &str| fs::metadata(scratch.path(name)).unwrap().ino();
     counts(&mut scratch.pods(), &[pod("web-1", "a"), pod("web-2", "b")]);
     let before = (inode("shop_web-1.json"), inode("shop_web-2.json"));
@@ -78,7 +64,7 @@ fn touches_only_what_changed() {
 
 #[test]
 fn heals_a_file_that_others_cannot_read() {
-    let scratch = Scratch::new();
+    let scratch = Pods::new();
     counts(&mut scratch.pods(), &[pod("web-1", "a")]);
     fs::set_permissions(scratch.path("shop_web-1.json"), Permissions::from_mode(0o600)).unwrap();
     assert_eq!(counts(&mut scratch.pods(), &[pod("web-1", "a")]), (1, 0, 0));
@@ -87,11 +73,11 @@ fn heals_a_file_that_others_cannot_read() {
 
 #[test]
 fn replaces_a_link_and_does_not_follow_it() {
-    let scratch = Scratch::new();
-    let outside = scratch.0.join("outside");
+    let scratch = Pods::new();
+    let outside = scratch.0.at("outside");
     // The same content, so that a writer that follows links would take the file for current.
     fs::write(&outside, pod("web-1", "a").encode().unwrap()).unwrap();
-    fs::create_dir(scratch.0.join("pods")).unwrap();
+    fs::create_dir(scratch.0.at("pods")).unwrap();
     symlink(&outside, scratch.path("shop_web-1.json")).unwrap();
     symlink(&outside, scratch.path(TEMPORARY)).unwrap();
     assert_eq!(counts(&mut scratch.pods(), &[pod("web-1", "a"), pod("web-2", "b")]), (2, 0, 0));
@@ -102,7 +88,7 @@ fn replaces_a_link_and_does_not_follow_it() {
 
 #[test]
 fn clears_what_a_crash_left_over() {
-    let scratch = Scratch::new();
+    let scratch = Pods::new();
     counts(&mut scratch.pods(), &[pod("web-1", "a")]);
     fs::write(scratch.path(TEMPORARY), "half a fi").unwrap();
     assert_eq!(counts(&mut scratch.pods(), &[pod("web-1", "a")]), (0, 1, 0));
@@ -111,8 +97,8 @@ fn clears_what_a_crash_left_over() {
 
 #[test]
 fn one_pod_that_fails_does_not_stop_the_others() {
-    let scratch = Scratch::new();
-    fs::create_dir(scratch.0.join("pods")).unwrap();
+    let scratch = Pods::new();
+    fs::create_dir(scratch.0.at("pods")).unwrap();
     fs::create_dir(scratch.path("shop_blocked.json")).unwrap();
     let mut large = pod("large", "a");
     large.uid = Some("u".repeat(nodesieve_engine::pods::MAX_FILE_BYTES));
@@ -133,11 +119,11 @@ fn one_pod_that_fails_does_not_stop_the_others() {
 
 #[test]
 fn a_directory_that_cannot_be_is_an_error_with_its_path() {
-    let scratch = Scratch::new();
-    let no_parent = scratch.0.join("missing").join("pods");
+    let scratch = Pods::new();
+    let no_parent = scratch.0.at("missing").join("pods");
     let error = PodDirectory::new(&no_parent).write(&[]).unwrap_err().to_string();
     assert!(error.starts_with(&format!("create pod directory {}: ", no_parent.display())), "{error}");
-    let file = scratch.0.join("file");
+    let file = scratch.0.at("file");
     fs::write(&file, "").unwrap();
     assert!(matches!(PodDirectory::new(&file).write(&[]), Err(StoreError::Create { .. })));
     assert!(matches!(PodDirectory::new(&file).retain(&BTreeSet::new()), Err(StoreError::List { .. })));
@@ -145,8 +131,8 @@ fn a_directory_that_cannot_be_is_an_error_with_its_path() {
 
 #[test]
 fn an_existing_directory_keeps_its_mode() {
-    let scratch = Scratch::new();
-    fs::create_dir(scratch.0.join("pods")).unwrap();
+    let scratch = Pods::new();
+    fs::create_dir(scratch.0.at("pods")).unwrap();
     fs::set_permissions(scratch.path(""), Permissions::from_mode(0o750)).unwrap();
     assert_eq!(counts(&mut scratch.pods(), &[]), (0, 0, 0));
     assert_eq!(scratch.mode(""), 0o750);
@@ -154,7 +140,7 @@ fn an_existing_directory_keeps_its_mode() {
 
 #[test]
 fn removes_the_files_of_pods_that_are_not_kept() {
-    let scratch = Scratch::new();
+    let scratch = Pods::new();
     let mut pods = scratch.pods();
     counts(&mut pods, &[pod("web-1", "a"), pod("web-10", "b"), pod("gone", "c")]);
     fs::write(scratch.path("notes.txt"), "").unwrap();

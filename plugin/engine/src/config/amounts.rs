@@ -38,7 +38,7 @@ pub(super) fn parse_rate(text: &str) -> Option<Rate> {
 ///
 /// # Errors
 /// `None` without a unit (`500`), for an unknown one (`5Mb`), and for more than 10^15 bytes.
-pub(super) fn parse_bytes(text: &str) -> Option<u64> {
+pub fn parse_bytes(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
     let (number, unit) = text.split_at_checked(digits)?;

@@ -14,6 +14,7 @@ mod section;
 mod trials;
 pub mod yaml;
 
+pub use amounts::parse_bytes;
 pub use model::RuleFile;
 pub use trials::{Expect, Kept, NUMBER, RANDOM_ID, Subject, Trial};
 

@@ -1,0 +1,287 @@
+//! The main loop: wait until a list is due, ask, judge, publish, and say what changed.
+//!
+//! The rule it keeps: whatever the kubelet, the volume or the network does, the loop goes on turning, and the files that
+//! are there stay as they are until there is a list that can be believed.
+
+use crate::board::{Board, Words};
+use crate::client::{Client, PollError};
+use crate::projection::{PodFiles, project};
+use crate::publish::{Published, Publisher};
+use crate::schedule::{Awaited, Reason, Schedule};
+use crate::serve::{Server, Shared, StartError};
+use crate::settings::{Limits, Settings, Source};
+use crate::trust::Trust;
+use crate::watch::Watch;
+use std::collections::HashSet;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::time::sleep_until;
+
+/// Where words go.
+pub type Log = Box<dyn Fn(&Words) + Send>;
+
+/// A sidecar, ready to run.
+pub struct Sidecar {
+    poller: Poller,
+    publisher: Publisher,
+    interval: Duration,
+    watch: Watch,
+    server: Option<Server>,
+    shared: Arc<Shared>,
+    log: Log,
+}
+
+impl Sidecar {
+    /// Gets ready: binds the port for health and metrics, so that whatever can fail at the start fails here.
+    ///
+    /// # Errors
+    /// [`StartError::Bind`] when the port is taken.
+    pub async fn start(settings: Settings, log: Log) -> Result<Sidecar, StartError> {
+        let Settings {
+            source,
+            interval,
+            limits,
+            pods_dir,
+            grace,
+            watched,
+            listen,
+            ready_after,
+            filter_metrics,
+        } = settings;
+        let longest_turn = match &source {
+            Source::Kubelet(kubelet) => interval.saturating_mul(2).saturating_add(kubelet.total_timeout),
+            Source::File(_) => interval.saturating_mul(2),
+        };
+        let board = Board::new(ready_after, Instant::now());
+        let shared = Arc::new(Shared::new(board, filter_metrics, longest_turn.saturating_add(SLACK)));
+        let server = match listen {
+            Some(address) => Some(Server::bind(address, Arc::clone(&shared)).await?),
+            None => None,
+        };
+        Ok(Sidecar {
+            poller: Poller { origin: Origin::new(source), trust: Trust::default(), limits: Arc::new(limits) },
+            publisher: Publisher::new(pods_dir, grace),
+            interval,
+            watch: Watch::new(&watched),
+            server,
+            shared,
+            log,
+        })
+    }
+
+    /// Where health and metrics are served.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.server.as_ref().map(Server::address)
+    }
+
+    /// Polls once and publishes. Returns whether all of that went well.
+    pub async fn once(mut self) -> bool {
+        let started = Instant::now();
+        let result = self.poller.poll().await;
+        let published = self.outcome(&result, started);
+        result.is_ok() && published.is_some_and(|published| published.failed.is_empty())
+    }
+
+    /// Polls until `stop` is there; then answers what is being asked for health and metrics, and ends within a second.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) {
+        let mut stop = pin!(stop);
+        let (end_of_server, server_ends) = tokio::sync::oneshot::channel::<()>();
+        let server = self.server.take().map(|server| tokio::spawn(server.run(server_ends)));
+        let mut schedule = Schedule::new(self.interval, Instant::now(), seed());
+        let mut known = Known::default();
+        'turning: loop {
+            let now = Instant::now();
+            self.shared.board().turned(now);
+            self.say(self.shared.take_words());
+            // Before the first poll, so that what appears during it is not missed.
+            let (is_new, reason) = self.watch.renew();
+            let has_polled = self.shared.board().has_list();
+            if is_new && has_polled {
+                schedule.something_appeared(now);
+            }
+            let words = self.shared.board().watched(reason, now);
+            self.say(words);
+            tokio::select! {
+                () = &mut stop => break 'turning,
+                what = self.watch.next() => {
+                    known.note(what, &mut schedule);
+                    continue;
+                }
+                () = sleep_until(schedule.due().into()) => {}
+            }
+            let started = Instant::now();
+            let reason = schedule.started(started);
+            self.shared.board().polled(reason == Reason::Early);
+            let result = {
+                let mut polling = pin!(self.poller.poll());
+                loop {
+                    tokio::select! {
+                        () = &mut stop => break 'turning,
+                        what = self.watch.next() => known.note(what, &mut schedule),
+                        result = &mut polling => break result,
+                    }
+                }
+            };
+            self.outcome(&result, started);
+            let now = Instant::now();
+            let given_up = match &result {
+                Ok(list) => {
+                    known = Known::of(list);
+                    schedule.succeeded(now, |what| known.has(what))
+                }
+                Err(_) => schedule.failed(now),
+            };
+            self.shared.board().awaiting(schedule.awaited(), given_up);
+        }
+        drop(end_of_server);
+        if let Some(server) = server {
+            let _ = server.await;
+        }
+    }
+
+    /// Publishes the list or notes the failure, and says what is new.
+    fn outcome(&mut self, result: &Result<PodFiles, PollError>, started: Instant) -> Option<Published> {
+        let now = Instant::now();
+        match result {
+            Ok(list) => {
+                let lasted = now.saturating_duration_since(started);
+                let published = self.publisher.publish(&list.files, now);
+                let words = self.shared.board().took(list, &published, lasted, now);
+                self.say(words);
+                Some(published)
+            }
+            Err(error) => {
+                let words = self.shared.board().failed(&self.poller.origin.name(), error, now);
+                self.say(words);
+                None
+            }
+        }
+    }
+
+    fn say(&self, words: impl IntoIterator<Item = Words>) {
+        for words in words {
+            (self.log)(&words);
+        }
+    }
+}
+
+/// Asks and judges.
+struct Poller {
+    origin: Origin,
+    trust: Trust,
+    limits: Arc<Limits>,
+}
+
+impl Poller {
+    async fn poll(&mut self) -> Result<PodFiles, PollError> {
+        let list = match &mut self.origin {
+            Origin::Kubelet(client) => client.pods(Arc::clone(&self.limits)).await?,
+            Origin::File(path) => {
+                let file =
+                    File::open(&*path).map_err(|reason| PollError::File { path: path.clone(), reason })?;
+                project(file, &self.limits)?
+            }
+        };
+        self.trust.judge(list.files.len(), Instant::now())?;
+        Ok(list)
+    }
+}
+
+/// Who is asked.
+enum Origin {
+    Kubelet(Box<Client>),
+    File(PathBuf),
+}
+
+impl Origin {
+    fn new(source: Source) -> Origin {
+        match source {
+            Source::Kubelet(kubelet) => Origin::Kubelet(Box::new(Client::new(kubelet))),
+            Source::File(path) => Origin::File(path),
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Origin::Kubelet(client) => client.url(),
+            Origin::File(path) => path.display().to_string(),
+        }
+    }
+}
+
+/// What the last list has.
+#[derive(Default)]
+struct Known {
+    containers: HashSet<String>,
+    pods: HashSet<String>,
+}
+
+impl Known {
+    fn of(list: &PodFiles) -> Known {
+        let containers = list.files.iter().flat_map(|file| &file.containers);
+        Known {
+            containers: containers.map(|container| container.id.clone()).collect(),
+            pods: list.uids.iter().cloned().collect(),
+        }
+    }
+
+    fn has(&self, what: &Awaited) -> bool {
+        match what {
+            Awaited::Pod(uid) => self.pods.contains(uid),
+            Awaited::Container(id) => {
+                // kubelet cuts long file names, and the id is at their end.
+                self.containers.contains(id)
+                    || self.containers.iter().any(|known| known.starts_with(id.as_str()))
+            }
+        }
+    }
+
+    /// Something has appeared.
+    fn note(&self, what: Option<Awaited>, schedule: &mut Schedule) {
+        match what {
+            Some(what) if self.has(&what) => {}
+            Some(what) => schedule.appeared(what, Instant::now()),
+            None => schedule.something_appeared(Instant::now()),
+        }
+    }
+}
+
+/// Something that differs from node to node.
+fn seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.as_secs().wrapping_mul(1_000_000_007) ^ u64::from(now.subsec_nanos()) ^ u64::from(std::process::id())
+}
+
+/// What a busy node may take longer than planned before the sidecar counts as stuck.
+const SLACK: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nodesieve_engine::pods::{Container, PodFile};
+
+    #[test]
+    fn what_the_last_list_has_is_not_asked_for_again() {
+        let container = Container { name: "c".into(), id: "0abc".into(), ..Container::default() };
+        let file = PodFile { containers: vec![container], ..PodFile::new("n", "p") };
+        let known = Known::of(&PodFiles { files: vec![file], uids: vec!["u".into()], ..PodFiles::default() });
+        let start = Instant::now();
+        let mut schedule = Schedule::new(Duration::from_secs(30), start, 1);
+        schedule.started(start);
+        schedule.succeeded(start, |_| true);
+        let regular = schedule.due();
+        for what in
+            [Awaited::Container("0abc".into()), Awaited::Container("0a".into()), Awaited::Pod("u".into())]
+        {
+            known.note(Some(what), &mut schedule);
+        }
+        assert_eq!((schedule.due(), schedule.awaited()), (regular, 0));
+        known.note(Some(Awaited::Container("0abd".into())), &mut schedule);
+        assert!(schedule.due() < regular);
+        assert_eq!(schedule.awaited(), 1);
+    }
+}

@@ -1,0 +1,233 @@
+//! Health and metrics over HTTP, for kubelet's probes and for Prometheus.
+//!
+//! The rule it keeps: it answers from what is known, at once; nobody who asks, or asks slowly, or asks a hundred times,
+//! has any influence on the polling.
+
+use crate::board::{Board, Words};
+use crate::exposition;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// Why the sidecar did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is taken, or none of this machine's.
+    #[error("listen on {address}: {reason}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        reason: std::io::Error,
+    },
+}
+
+/// What the main loop and those who ask have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    board: Mutex<Board>,
+    filter_metrics: PathBuf,
+    /// The main loop is stuck when it has not turned for that long.
+    longest_turn: Duration,
+    /// What is to be said and was found out by an answer.
+    words: Mutex<Vec<Words>>,
+}
+
+impl Shared {
+    pub(crate) fn new(board: Board, filter_metrics: PathBuf, longest_turn: Duration) -> Shared {
+        Shared { board: Mutex::new(board), filter_metrics, longest_turn, words: Mutex::default() }
+    }
+
+    pub(crate) fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was found out since this was last called.
+    pub(crate) fn take_words(&self) -> Vec<Words> {
+        std::mem::take(&mut *self.words.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Our numbers and the filter's.
+    fn metrics(&self) -> String {
+        let now = Instant::now();
+        let (filter, found) = match exposition::read(&self.filter_metrics) {
+            Ok(Some((text, age))) => (text, Ok(Some(age))),
+            Ok(None) => (String::new(), Ok(None)),
+            Err(error) => (String::new(), Err(error.to_string())),
+        };
+        let mut board = self.board();
+        let words = board.filter_metrics(found, now);
+        let mut text = board.render(now);
+        drop(board);
+        self.words.lock().unwrap_or_else(PoisonError::into_inner).extend(words);
+        text.push_str(&filter);
+        text
+    }
+
+    fn answer(&self, method: &Method, path: &str) -> (StatusCode, String) {
+        if method != Method::GET && method != Method::HEAD {
+            return (StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
+        }
+        let now = Instant::now();
+        match path {
+            "/healthz" => {
+                let silent = now.saturating_duration_since(self.board().last_turn());
+                if silent <= self.longest_turn {
+                    (StatusCode::OK, "ok\n".to_owned())
+                } else {
+                    (StatusCode::SERVICE_UNAVAILABLE, format!("stuck for {} s\n", silent.as_secs()))
+                }
+            }
+            "/readyz" => {
+                let board = self.board();
+                match (board.is_ready(now), board.has_list()) {
+                    (true, true) => (StatusCode::OK, "ready\n".to_owned()),
+                    (true, false) => (StatusCode::OK, "ready, without a list so far\n".to_owned()),
+                    (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "no list so far\n".to_owned()),
+                }
+            }
+            "/metrics" => (StatusCode::OK, self.metrics()),
+            _ => (StatusCode::NOT_FOUND, "/healthz, /readyz and /metrics\n".to_owned()),
+        }
+    }
+}
+
+/// The server.
+#[derive(Debug)]
+pub(crate) struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+impl Server {
+    /// Listens on `address`; in place of all IPv6 addresses on all IPv4 addresses where there is no IPv6.
+    pub(crate) async fn bind(address: SocketAddr, shared: Arc<Shared>) -> Result<Server, StartError> {
+        let mut bound = TcpListener::bind(address).await;
+        let is_taken = |error: &std::io::Error| {
+            matches!(error.kind(), std::io::ErrorKind::AddrInUse | std::io::ErrorKind::PermissionDenied)
+        };
+        if address.is_ipv6()
+            && address.ip().is_unspecified()
+            && bound.as_ref().is_err_and(|error| !is_taken(error))
+        {
+            bound = TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await;
+        }
+        let failed = |reason| StartError::Bind { address, reason };
+        let listener = bound.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Server { listener, address, shared })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until `end` is there or its sender is gone; what is being answered then gets half a second.
+    pub(crate) async fn run(self, mut end: oneshot::Receiver<()>) {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                _ = &mut end => break,
+                Some(_) = connections.join_next() => {}
+                // Beyond the limit they wait in the system's queue.
+                accepted = self.listener.accept(), if connections.len() < MOST_CONNECTIONS => match accepted {
+                    Ok((socket, _)) => {
+                        connections.spawn(serve(socket, Arc::clone(&self.shared)));
+                    }
+                    // The peer has gone, or there are no more file descriptors: let the open ones end.
+                    Err(_) => tokio::time::sleep(PAUSE).await,
+                },
+            }
+        }
+        drop(self.listener);
+        let _ = timeout(DRAIN, async { while connections.join_next().await.is_some() {} }).await;
+    }
+}
+
+/// Answers one request, with a limit to how long it may take.
+async fn serve(socket: TcpStream, shared: Arc<Shared>) {
+    let service = service_fn(|request: Request<Incoming>| {
+        let (status, text) = shared.answer(request.method(), request.uri().path());
+        let mut response = Response::new(Full::new(Bytes::from(text)));
+        *response.status_mut() = status;
+        let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
+        std::future::ready(Ok::<_, Infallible>(response))
+    });
+    let mut http = http1::Builder::new();
+    http.keep_alive(false).max_buf_size(MAX_BUFFER).timer(TokioTimer::new()).header_read_timeout(LONGEST);
+    // An error means that the peer broke off; there is nobody to tell.
+    let _ = timeout(LONGEST, http.serve_connection(TokioIo::new(socket), service)).await;
+}
+
+/// Connections at a time: probes, a few scrapers, and those that hang.
+const MOST_CONNECTIONS: usize = 64;
+/// How long a connection may take.
+const LONGEST: Duration = Duration::from_secs(10);
+/// How long connections have when the sidecar is to stop.
+const DRAIN: Duration = Duration::from_millis(500);
+/// After a failure to accept.
+const PAUSE: Duration = Duration::from_millis(100);
+/// For requests, in bytes; hyper's least is 8192.
+const MAX_BUFFER: usize = 16 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shared(longest_turn: Duration) -> Shared {
+        let now = Instant::now();
+        Shared::new(Board::new(Duration::from_secs(3600), now), "/nonexistent".into(), longest_turn)
+    }
+
+    #[track_caller]
+    fn check(shared: &Shared, path: &str, status: u16, text: &str) {
+        let (got, said) = shared.answer(&Method::GET, path);
+        assert_eq!((got.as_u16(), said.as_str()), (status, text));
+    }
+
+    #[test]
+    fn each_path_has_its_answer() {
+        let shared = shared(Duration::from_secs(3600));
+        check(&shared, "/healthz", 200, "ok\n");
+        check(&shared, "/readyz", 503, "no list so far\n");
+        check(&shared, "/", 404, "/healthz, /readyz and /metrics\n");
+        let (status, text) = shared.answer(&Method::GET, "/metrics");
+        assert!(status == 200 && text.contains("\nnodesieve_sidecar_ready 0\n"), "{text}");
+        assert_eq!(shared.answer(&Method::POST, "/healthz").0, 405);
+    }
+
+    #[test]
+    fn a_main_loop_that_is_stuck_is_not_healthy() {
+        let shared = shared(Duration::ZERO);
+        while shared.board().last_turn() >= Instant::now() {}
+        check(&shared, "/healthz", 503, "stuck for 0 s\n");
+    }
+
+    #[test]
+    fn metrics_of_the_filter_that_cannot_be_served_are_told_once() {
+        let shared = Shared { filter_metrics: "/proc".into(), ..shared(Duration::ZERO) };
+        shared.answer(&Method::GET, "/metrics");
+        shared.answer(&Method::GET, "/metrics");
+        let words = shared.take_words();
+        assert!(
+            matches!(words.as_slice(), [Words::Warning(text)] if text.starts_with("read filter's metrics /proc: ")),
+            "{words:?}"
+        );
+        assert_eq!(shared.take_words(), []);
+    }
+}

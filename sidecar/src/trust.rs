@@ -1,0 +1,103 @@
+//! Whether a list of pods can be true.
+//!
+//! A kubelet that has just been restarted answers with no pods, or with the static ones only, until it has heard from
+//! the API server again. The rule kept here: we run on the node ourselves, so no pods is never true; and many pods do
+//! not end in one moment, so a list that has suddenly lost most of them is believed only when it stays that way.
+
+use std::time::{Duration, Instant};
+
+/// Why a list is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Doubt {
+    /// There are no pods in it, and at least we are on the node.
+    #[error("believe pod list: it is empty")]
+    Empty,
+    /// It has lost more than half of the pods.
+    #[error("believe pod list: {pods} pods where there were {before}")]
+    Shrunk {
+        /// Pods in the list.
+        pods: usize,
+        /// Pods in the last list that was believed.
+        before: usize,
+    },
+}
+
+/// What lists were like so far.
+#[derive(Debug, Default)]
+pub struct Trust {
+    /// Pods in the last list that was believed.
+    before: usize,
+    /// Since when lists are much smaller than that.
+    shrunk: Option<Instant>,
+}
+
+impl Trust {
+    /// Judges a list of so many pods.
+    ///
+    /// # Errors
+    /// [`Doubt::Empty`] for none; [`Doubt::Shrunk`] for less than half of the last one that was believed, when that had
+    /// at least [`MANY`], until it has been so for [`SHRUNK_FOR`].
+    pub fn judge(&mut self, pods: usize, now: Instant) -> Result<(), Doubt> {
+        if pods == 0 {
+            return Err(Doubt::Empty);
+        }
+        if self.before >= MANY && pods < self.before.div_ceil(2) {
+            let since = *self.shrunk.get_or_insert(now);
+            if now.saturating_duration_since(since) < SHRUNK_FOR {
+                return Err(Doubt::Shrunk { pods, before: self.before });
+            }
+        }
+        *self = Trust { before: pods, shrunk: None };
+        Ok(())
+    }
+}
+
+/// As few pods as come and go at any time.
+pub const MANY: usize = 4;
+/// How long a restarted kubelet may take to know its pods again: it asks the API server within seconds, unless that is
+/// down as well.
+pub const SHRUNK_FOR: Duration = Duration::from_secs(120);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64, start: Instant) -> Instant {
+        start + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn an_empty_list_is_never_believed() {
+        let (mut trust, start) = (Trust::default(), Instant::now());
+        assert_eq!(trust.judge(0, start), Err(Doubt::Empty));
+        assert_eq!(trust.judge(1, start), Ok(()));
+        assert_eq!(trust.judge(0, at(9999, start)), Err(Doubt::Empty));
+    }
+
+    #[test]
+    fn a_sudden_loss_is_believed_when_it_lasts() {
+        let (mut trust, start) = (Trust::default(), Instant::now());
+        assert_eq!(trust.judge(30, start), Ok(()));
+        let doubt = Err(Doubt::Shrunk { pods: 14, before: 30 });
+        assert_eq!(trust.judge(14, at(30, start)), doubt);
+        assert_eq!(trust.judge(14, at(149, start)), doubt);
+        assert_eq!(trust.judge(14, at(150, start)), Ok(()));
+        assert_eq!(trust.judge(7, at(151, start)), Ok(()), "half of what is known now");
+    }
+
+    #[test]
+    fn a_loss_that_is_over_is_forgotten() {
+        let (mut trust, start) = (Trust::default(), Instant::now());
+        assert_eq!(trust.judge(30, start), Ok(()));
+        assert!(trust.judge(2, at(30, start)).is_err());
+        assert_eq!(trust.judge(29, at(60, start)), Ok(()));
+        assert!(trust.judge(2, at(155, start)).is_err(), "the time counts from the loss on");
+    }
+
+    #[test]
+    fn few_pods_may_go_at_once() {
+        let (mut trust, start) = (Trust::default(), Instant::now());
+        assert_eq!(trust.judge(3, start), Ok(()));
+        assert_eq!(trust.judge(1, start), Ok(()));
+    }
+}
