@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         if is_once {
             let settings = nodesieve_sidecar::Settings { listen: None, ..*settings };
             return match Sidecar::start(settings, log()).await {
-                Ok(sidecar) => ExitCode::from(u8::from(!sidecar.once().await)),
+                Ok(mut sidecar) => ExitCode::from(u8::from(!sidecar.once().await)),
                 Err(error) => failed(&error),
             };
         }

@@ -78,9 +78,15 @@ impl Sidecar {
         self.server.as_ref().map(Server::address)
     }
 
+    /// What is served under `/metrics`.
+    pub fn metrics(&self) -> String {
+        self.shared.metrics()
+    }
+
     /// Polls once and publishes. Returns whether all of that went well.
-    pub async fn once(mut self) -> bool {
+    pub async fn once(&mut self) -> bool {
         let started = Instant::now();
+        self.shared.board().polled(false);
         let result = self.poller.poll().await;
         let published = self.outcome(&result, started);
         result.is_ok() && published.is_some_and(|published| published.failed.is_empty())

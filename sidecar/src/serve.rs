@@ -61,7 +61,7 @@ impl Shared {
     }
 
     /// Our numbers and the filter's.
-    fn metrics(&self) -> String {
+    pub(crate) fn metrics(&self) -> String {
         let now = Instant::now();
         let (filter, found) = match exposition::read(&self.filter_metrics) {
             Ok(Some((text, age))) => (text, Ok(Some(age))),

@@ -20,7 +20,6 @@ mod outcome;
 mod protocol;
 mod server;
 mod state;
-mod tls;
 
 pub use aggregate::AggregatedBill;
 pub use batch::{Batch, Batcher, Refused};
@@ -28,5 +27,5 @@ pub use billing::{BILLING_STEP, billed_bytes};
 pub use client::Client;
 pub use outcome::{DeliverError, PutOutcome};
 pub use protocol::{MAX_BODY_BYTES, MAX_CALL_BYTES, MAX_RECORD_BYTES, MAX_RECORDS_PER_CALL};
-pub use server::{Firehose, FirehoseError, Options};
+pub use server::{Firehose, Options};
 pub use state::{Fault, Received};

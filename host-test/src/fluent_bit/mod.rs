@@ -16,7 +16,7 @@ mod run;
 
 pub use run::{Outcome, Running};
 
-use crate::firehose::FirehoseError;
+use crate::stand_in::StandInError;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -86,7 +86,7 @@ pub enum FluentBitError {
     },
     /// There is nothing to deliver to.
     #[error("start fluent-bit: {0}")]
-    Firehose(#[from] FirehoseError),
+    StandIn(#[from] StandInError),
     /// The program could not be started.
     #[error("start {path}: {reason}")]
     Start {

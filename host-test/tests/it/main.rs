@@ -12,4 +12,5 @@ mod pattern_cases;
 mod patterns;
 mod policies;
 mod replay;
+mod sidecar;
 mod support;

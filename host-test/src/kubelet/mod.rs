@@ -1,0 +1,106 @@
+//! An embedded stand-in for a node's kubelet, as far as a pod list goes: TLS, a bearer token, `GET /pods`, and every way
+//! in which a real one misbehaves.
+//!
+//! It exists so that the sidecar, and Fluent Bit's built-in filter beside it, can be driven into trouble on purpose. The
+//! rule it keeps: how it misbehaves can be changed at any time, and whatever it does, it counts.
+//!
+//! - [`Kubelet`]: the server; [`Mode`] makes it misbehave, [`Asked`] counts.
+//! - [`Pod`]: a pod for its list.
+
+mod answer;
+mod http;
+mod mode;
+mod pod;
+
+pub use mode::Mode;
+pub use pod::{Pod, list};
+
+use crate::stand_in::{StandIn, StandInError};
+use http::Shared;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How to start a [`Kubelet`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// TCP port on 127.0.0.1; 0 takes any free one.
+    pub port: u16,
+    /// The bearer token that it wants to see; any if `None`.
+    pub token: Option<String>,
+    /// Whether `PUT /stand-in/mode` and `PUT /stand-in/pods` change what it does and answers.
+    pub is_controlled: bool,
+}
+
+/// What was asked since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// TCP connections accepted.
+    pub connections: u64,
+    /// TLS handshakes that failed, for instance because the other side does not trust the certificate.
+    pub failed_handshakes: u64,
+    /// Requests for `/pods`.
+    pub pods: u64,
+    /// Requests for anything else: ours are none.
+    pub others: u64,
+    /// Requests with a wrong token or without one.
+    pub strangers: u64,
+    /// Lists that were answered whole.
+    pub lists: u64,
+}
+
+/// A running stand-in. Dropping it closes all connections, also those that hang, and ends its thread.
+pub struct Kubelet {
+    stand_in: StandIn,
+    shared: Arc<Shared>,
+}
+
+impl Kubelet {
+    /// Starts a stand-in on 127.0.0.1 that answers with `pod_list`; it accepts connections when this returns.
+    ///
+    /// # Errors
+    /// [`StandInError`] when the address, the certificate or the thread cannot be had.
+    pub fn start(options: Options, pod_list: impl Into<Vec<u8>>) -> Result<Kubelet, StandInError> {
+        let shared = Arc::new(Shared::new(options.token, options.is_controlled, pod_list.into()));
+        let server = Arc::clone(&shared);
+        let stand_in = StandIn::start("kubelet", options.port, true, move |socket, acceptor| {
+            http::connection(Arc::clone(&server), socket, acceptor)
+        })?;
+        Ok(Kubelet { stand_in, shared })
+    }
+
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.stand_in.address()
+    }
+
+    /// The base URL without a slash at the end.
+    pub fn url(&self) -> String {
+        self.stand_in.url()
+    }
+
+    /// The certificate of who has signed the server's (for `localhost` and 127.0.0.1), as PEM.
+    pub fn ca_pem(&self) -> &str {
+        self.stand_in.ca_pem().unwrap_or_default()
+    }
+
+    /// Behaves like this from the next request on. What hangs goes on hanging.
+    pub fn set_mode(&self, mode: Mode) {
+        self.shared.set_mode(mode);
+    }
+
+    /// Answers with another list from the next request on.
+    pub fn set_pods(&self, pod_list: impl Into<Vec<u8>>) {
+        self.shared.set_pods(pod_list.into());
+    }
+
+    /// A snapshot of the counts.
+    pub fn asked(&self) -> Asked {
+        self.shared.asked()
+    }
+
+    /// Blocks until `condition` holds for the counts, `timeout` at most; tells whether it holds.
+    pub fn wait_until(&self, condition: impl Fn(&Asked) -> bool, timeout: Duration) -> bool {
+        self.shared.wait_until(condition, timeout)
+    }
+}

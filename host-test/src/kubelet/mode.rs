@@ -1,0 +1,110 @@
+//! The ways of a kubelet.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// How a kubelet answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// With its pods.
+    #[default]
+    Ok,
+    /// With no pods, as right after a restart.
+    Empty,
+    /// With `{"items":null}`.
+    Null,
+    /// With `{}`.
+    NoItems,
+    /// With an array.
+    Array,
+    /// With half of its list, and then it closes the connection.
+    BrokenOff,
+    /// With half of its list as if it were the whole.
+    Cut,
+    /// With the first of its pods only.
+    Tiny,
+    /// With a byte of its list every 20 ms.
+    Slow,
+    /// Half of its list, and then nothing.
+    Stall,
+    /// It takes the request and never answers.
+    Hang,
+    /// 401.
+    Unauthorized,
+    /// 403, in kubelet's words.
+    Forbidden,
+    /// 500.
+    Error,
+    /// A page for people.
+    Html,
+    /// A list without end.
+    Endless,
+    /// No TLS: a kubelet without its serving certificate ends the handshake.
+    NoCertificate,
+    /// It closes each connection.
+    Close,
+}
+
+impl Mode {
+    /// Every mode with its name.
+    pub const ALL: [(Mode, &'static str); 18] = [
+        (Mode::Ok, "ok"),
+        (Mode::Empty, "empty"),
+        (Mode::Null, "null"),
+        (Mode::NoItems, "no-items"),
+        (Mode::Array, "array"),
+        (Mode::BrokenOff, "broken-off"),
+        (Mode::Cut, "cut"),
+        (Mode::Tiny, "tiny"),
+        (Mode::Slow, "slow"),
+        (Mode::Stall, "stall"),
+        (Mode::Hang, "hang"),
+        (Mode::Unauthorized, "unauthorized"),
+        (Mode::Forbidden, "forbidden"),
+        (Mode::Error, "error"),
+        (Mode::Html, "html"),
+        (Mode::Endless, "endless"),
+        (Mode::NoCertificate, "no-certificate"),
+        (Mode::Close, "close"),
+    ];
+
+    /// The mode's name on the command line.
+    pub fn name(self) -> &'static str {
+        Mode::ALL.iter().find(|(mode, _)| *mode == self).map_or("ok", |(_, name)| name)
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that is no mode's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("read kubelet mode {0:?}: not one of {names}", names = Mode::ALL.map(|(_, name)| name).join(", "))]
+pub struct ModeError(String);
+
+impl FromStr for Mode {
+    type Err = ModeError;
+
+    fn from_str(text: &str) -> Result<Mode, ModeError> {
+        let found = Mode::ALL.iter().find(|(_, name)| *name == text.trim());
+        found.map(|(mode, _)| *mode).ok_or_else(|| ModeError(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mode_has_a_name_of_its_own_that_reads_back() {
+        for (index, (mode, name)) in Mode::ALL.into_iter().enumerate() {
+            assert_eq!(mode as usize, index);
+            assert_eq!((name.parse(), mode.to_string().as_str()), (Ok(mode), name));
+        }
+        let error = "sleepy".parse::<Mode>().unwrap_err().to_string();
+        assert!(error.starts_with("read kubelet mode \"sleepy\": not one of ok, empty, "), "{error}");
+    }
+}

@@ -1,0 +1,84 @@
+//! Pods for a list, in the shape that kubelet gives them.
+
+use serde_json::{Map, Value, json};
+
+/// A pod, as far as it matters here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pod {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// `metadata.uid`.
+    pub uid: String,
+    /// When it was made, RFC 3339.
+    pub created: String,
+    /// Labels.
+    pub labels: Vec<(String, String)>,
+    /// Annotations.
+    pub annotations: Vec<(String, String)>,
+    /// Name and id of each container, with the id of the run before; an empty id is a container that waits.
+    pub containers: Vec<(String, String, Option<String>)>,
+    /// How many bytes of environment and volumes it has, of which nothing is needed.
+    pub ballast: usize,
+}
+
+impl Pod {
+    /// A pod with one label, `app`, and without containers.
+    pub fn new(namespace: &str, name: &str) -> Pod {
+        Pod {
+            namespace: namespace.into(),
+            name: name.into(),
+            uid: format!("uid-of-{name}"),
+            created: "2026-11-20T10:00:00Z".into(),
+            labels: vec![("app".into(), name.into())],
+            ..Pod::default()
+        }
+    }
+
+    /// The same with a container that runs.
+    pub fn with(mut self, container: &str, id: &str) -> Pod {
+        self.containers.push((container.into(), id.into(), None));
+        self
+    }
+
+    /// As an item of a list.
+    pub fn item(&self) -> Value {
+        let map = |pairs: &[(String, String)]| -> Map<String, Value> {
+            pairs.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect()
+        };
+        let status = |(name, id, before): &(String, String, Option<String>)| {
+            let state = match id.as_str() {
+                "" => json!({ "waiting": { "reason": "ContainerCreating" } }),
+                _ => json!({ "running": { "startedAt": self.created } }),
+            };
+            let last = before.as_ref().map(|id| {
+                json!({ "terminated": { "startedAt": self.created, "containerID": format!("containerd://{id}") } })
+            });
+            let mut status = json!({
+                "name": name, "state": state, "lastState": last.unwrap_or(json!({})), "image": "r/app:1",
+                "imageID": "r/app@sha256:9", "restartCount": u8::from(before.is_some()),
+            });
+            if let (false, Some(status)) = (id.is_empty(), status.as_object_mut()) {
+                status.insert("containerID".into(), json!(format!("containerd://{id}")));
+            }
+            status
+        };
+        let statuses: Vec<Value> = self.containers.iter().map(status).collect();
+        let env = json!([{ "name": "BALLAST", "value": "x".repeat(self.ballast) }]);
+        json!({
+            "metadata": {
+                "name": self.name, "namespace": self.namespace, "uid": self.uid, "creationTimestamp": self.created,
+                "labels": map(&self.labels), "annotations": map(&self.annotations),
+            },
+            "spec": { "nodeName": "node-1", "containers": [{ "name": "app", "env": env }] },
+            "status": { "phase": "Running", "podIP": "10.42.0.7", "containerStatuses": statuses },
+        })
+    }
+}
+
+/// A list of such items.
+pub fn list(items: impl IntoIterator<Item = Value>) -> Vec<u8> {
+    let items: Vec<Value> = items.into_iter().collect();
+    json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items }).to_string().into_bytes()
+}
