@@ -6,12 +6,12 @@
 use crate::artefact::ArtefactError;
 use crate::delivery::{Bill, Delivery};
 use crate::firehose::{Client, DeliverError, Firehose, Options};
-use crate::stand_in::StandInError;
 use crate::guest::{Guest, GuestError, GuestSettings, Loss, Returned};
 use crate::inputs::{InputError, Record};
 use crate::ledger::Ledger;
 use crate::money::{Bytes, Money, Prices};
 use crate::reported::Reported;
+use crate::stand_in::StandInError;
 use crate::tree::{NodeTree, TreeError};
 use nodesieve_engine::config::RuleFile;
 use nodesieve_sidecar::{Limits, PodDirectory};
@@ -197,7 +197,8 @@ impl Replay<'_> {
 /// [`ReplayError::Pods`] when the list is none, or the directory cannot be written.
 pub fn write_pods(pod_list: &[u8], directory: &Path) -> Result<(), ReplayError> {
     let error = |reason: String| ReplayError::Pods { path: directory.display().to_string(), reason };
-    let projected = nodesieve_sidecar::project(pod_list, &Limits::default()).map_err(|reason| error(reason.to_string()))?;
+    let projected = nodesieve_sidecar::project(pod_list, &Limits::default())
+        .map_err(|reason| error(reason.to_string()))?;
     let written =
         PodDirectory::new(directory).write(&projected.files).map_err(|reason| error(reason.to_string()))?;
     match written.failed.first() {

@@ -258,8 +258,9 @@ async fn read_list(
     limits: Arc<Limits>,
 ) -> Result<PodFiles, PollError> {
     let (sender, receiver) = mpsc::channel(CHUNKS);
-    let reading =
-        tokio::task::spawn_blocking(move || project(Chunks { receiver, rest: Bytes::new() }, &limits));
+    let reading = tokio::task::spawn_blocking(move || {
+        project(Chunks { receiver, rest: Bytes::new(), is_over: false }, &limits)
+    });
     let mut body = response.into_body();
     while let Some(frame) = within(silence, "read answer", body.frame()).await? {
         let Ok(chunk) = frame.map_err(PollError::Broken)?.into_data() else { continue };
@@ -269,6 +270,7 @@ async fn read_list(
         }
     }
     let _ = sender.send(None).await;
+    drop(sender);
     match reading.await {
         Ok(list) => Ok(list?),
         Err(lost) => Err(ListError::Read(io::Error::other(lost)).into()),
@@ -279,14 +281,17 @@ async fn read_list(
 struct Chunks {
     receiver: mpsc::Receiver<Option<Bytes>>,
     rest: Bytes,
+    is_over: bool,
 }
 
 impl Read for Chunks {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.rest.is_empty() {
+            // A reader may ask again after the end.
             match self.receiver.blocking_recv() {
                 Some(Some(chunk)) => self.rest = chunk,
-                Some(None) => return Ok(0),
+                Some(None) => self.is_over = true,
+                None if self.is_over => return Ok(0),
                 None => return Err(io::ErrorKind::UnexpectedEof.into()),
             }
         }
@@ -355,11 +360,14 @@ mod tests {
             for chunk in [Some(Some("ab")), Some(Some("")), Some(Some("cde")), last].into_iter().flatten() {
                 sender.try_send(chunk.map(|text| Bytes::from_static(text.as_bytes()))).unwrap();
             }
-            Chunks { receiver, rest: Bytes::new() }
+            Chunks { receiver, rest: Bytes::new(), is_over: false }
         };
         let mut text = String::new();
         chunks(Some(None)).read_to_string(&mut text).unwrap();
         assert_eq!(text, "abcde");
+        let mut over = chunks(Some(None));
+        over.read_to_string(&mut text).unwrap();
+        assert_eq!(over.read(&mut [0]).unwrap(), 0, "asked again after the end");
         assert!(chunks(None).read_to_string(&mut text).is_err());
     }
 }

@@ -99,7 +99,8 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<
     }
     let sent = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let is_known = shared.token.as_ref().is_none_or(|token| sent == Some(&format!("Bearer {token}")));
-    let is_pods = request.method() == Method::GET && request.uri().path() == "/pods" && request.uri().query().is_none();
+    let is_pods =
+        request.method() == Method::GET && request.uri().path() == "/pods" && request.uri().query().is_none();
     shared.count(|asked| {
         let count = if is_pods { &mut asked.pods } else { &mut asked.others };
         *count += 1;
@@ -126,9 +127,7 @@ async fn misbehave(mode: Mode, pods: Bytes) -> (StatusCode, Answer) {
     let ok = |body| (StatusCode::OK, body);
     match mode {
         Mode::Ok | Mode::NoCertificate | Mode::Close => ok(Answer::whole(pods)),
-        Mode::Empty => {
-            ok(Answer::whole(r#"{"kind":"PodList","apiVersion":"v1","metadata":{},"items":[]}"#))
-        }
+        Mode::Empty => ok(Answer::whole(r#"{"kind":"PodList","apiVersion":"v1","metadata":{},"items":[]}"#)),
         Mode::Null => ok(Answer::whole(r#"{"kind":"PodList","apiVersion":"v1","metadata":{},"items":null}"#)),
         Mode::NoItems => ok(Answer::whole("{}")),
         Mode::Array => ok(Answer::whole("[]")),
@@ -179,7 +178,10 @@ async fn control(shared: &Shared, request: Request<Incoming>) -> Result<Response
             (StatusCode::OK, format!("{} bytes\n", body.len()))
         }
         "/stand-in/asked" => (StatusCode::OK, format!("{:?}\n", shared.asked())),
-        _ => (StatusCode::NOT_FOUND, "PUT /stand-in/mode, PUT /stand-in/pods, GET /stand-in/asked\n".to_owned()),
+        _ => (
+            StatusCode::NOT_FOUND,
+            "PUT /stand-in/mode, PUT /stand-in/pods, GET /stand-in/asked\n".to_owned(),
+        ),
     };
     Ok(respond(status, Answer::whole(said)))
 }

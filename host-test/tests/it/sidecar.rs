@@ -122,14 +122,16 @@ fn whatever_a_kubelet_answers_the_files_stay_as_they_are() {
         kubelet.set_mode(mode);
         let counted = sidecar.failed(kind);
         assert!(!sidecar.poll() && !sidecar.poll(), "{mode}");
-        assert_eq!(sidecar.failed(kind), counted + 2.0, "{mode}");
+        assert_eq!(sidecar.failed(kind), counted + 2.0, "{mode}: {:?}", sidecar.words());
         assert_eq!(files(&directory), before, "{mode}");
         let words = sidecar.words();
         let [Words::Warning(told)] = words.as_slice() else { panic!("{mode}: {words:?}") };
         assert!(told.contains("; the pod files stay as they are"), "{mode}: {told}");
         kubelet.set_mode(Mode::Ok);
         assert!(sidecar.poll(), "{mode}");
-        assert!(matches!(sidecar.words().as_slice(), [Words::Info(over)] if over.contains("works again after 2 failures")));
+        assert!(
+            matches!(sidecar.words().as_slice(), [Words::Info(over)] if over.contains("works again after 2 failures"))
+        );
         assert_eq!(files(&directory), before, "{mode}: nothing changed, so nothing is written");
     }
     assert_eq!(sidecar.metric("nodesieve_sidecar_polls_total"), 1.0 + 3.0 * 17.0);
@@ -188,7 +190,8 @@ fn only_a_kubelet_of_the_cluster_gets_the_token() {
 
     let named = |name: &str| TlsTrust::Authority { ca_file: ca_file.clone(), server_name: Some(name.into()) };
     fs::write(&ca_file, kubelet.ca_pem()).unwrap();
-    for (trust, is_good) in [(named("localhost"), true), (named("node-7"), false), (TlsTrust::Anybody, true)] {
+    for (trust, is_good) in [(named("localhost"), true), (named("node-7"), false), (TlsTrust::Anybody, true)]
+    {
         kubelet_of(&mut settings).trust = trust.clone();
         assert_eq!(Polled::new(settings.clone()).poll(), is_good, "{trust:?}");
     }
