@@ -1,6 +1,6 @@
-//! Finds the compiled filter, or compiles it: the harness tests the module that users deploy and nothing else.
+//! Finds what is deployed, or compiles it: the harness tests the module and the sidecar that nodes run and nothing else.
 //!
-//! In this order: `--wasm` or `NODESIEVE_WASM`; a build with the active toolchain, whose wasm target is added when it
+//! The module, in this order: `--wasm` or `NODESIEVE_WASM`; a build with the active toolchain, whose wasm target is added when it
 //! is missing; a build with Debian's `rustc-web` and its own standard library. A build.rs would do this in every
 //! check of an editor, so it is done here, when the module is needed, once per process.
 
@@ -55,6 +55,15 @@ pub fn module(named: Option<&Path>) -> Result<PathBuf, ArtefactError> {
     BUILT.get_or_init(build).clone()
 }
 
+/// The sidecar's program as a node runs it: built now, once per process.
+///
+/// # Errors
+/// [`ArtefactError`]; a failed build is remembered and not tried again in this process.
+pub fn sidecar() -> Result<PathBuf, ArtefactError> {
+    static BUILT: OnceLock<Result<PathBuf, ArtefactError>> = OnceLock::new();
+    BUILT.get_or_init(build_sidecar).clone()
+}
+
 /// The workspace that this harness was compiled in.
 pub fn workspace() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -98,6 +107,22 @@ fn build() -> Result<PathBuf, ArtefactError> {
     }
     run(&mut cargo)?;
     if module.is_file() { Ok(module) } else { Err(ArtefactError::Missing(module)) }
+}
+
+fn build_sidecar() -> Result<PathBuf, ArtefactError> {
+    let (root, mut cargo) = (workspace(), rustup_cargo());
+    let target_dir = root.join("target");
+    cargo
+        .args(["build", "--package", "nodesieve-sidecar", "--profile", "sidecar", "--manifest-path"])
+        .arg(root.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target_dir);
+    let program = target_dir.join("sidecar/nodesieve-sidecar");
+    if !program.exists() {
+        eprintln!("building the sidecar");
+    }
+    run(&mut cargo)?;
+    if program.is_file() { Ok(program) } else { Err(ArtefactError::Missing(program)) }
 }
 
 fn target_libdir() -> Option<PathBuf> {

@@ -13,4 +13,5 @@ mod patterns;
 mod policies;
 mod replay;
 mod sidecar;
+mod sidecar_program;
 mod support;
