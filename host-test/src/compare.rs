@@ -6,13 +6,13 @@
 use crate::fluent_bit::{FluentBitError, Running, Setup};
 use crate::inputs::{self, InputError};
 use crate::money::Prices;
-use crate::replay::{Replay, ReplayError, TICK_TAG, write_pods};
+use crate::replay::{Replay, ReplayError, TICK_TAG};
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::config::model::{Part, Policy, Rule};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -29,8 +29,6 @@ pub enum CompareError {
     Replay(#[from] ReplayError),
     #[error(transparent)]
     Input(#[from] InputError),
-    #[error("make a directory for the pod files: {0}")]
-    Directory(std::io::Error),
 }
 
 /// What to compare.
@@ -95,9 +93,6 @@ impl Comparison<'_> {
     /// # Errors
     /// [`CompareError`] when one of the two did not come to its end.
     pub fn run(&self) -> Result<Difference, CompareError> {
-        let directory = tempfile::tempdir().map_err(CompareError::Directory)?;
-        let pods: PathBuf = directory.path().join("pods");
-        write_pods(self.pod_list, &pods)?;
         let records = inputs::logs(&[self.logs.to_owned()], &self.rules.input.tag_prefix)?;
         let replay = Replay {
             module: self.module,
@@ -126,7 +121,7 @@ impl Comparison<'_> {
             conf: self.conf,
             rules: self.source,
             logs: self.logs,
-            pods: Some(&pods),
+            pod_list: Some(self.pod_list),
             overrides: self.overrides,
         })?;
         running.wait_for(records.len() as u64, self.timeout)?;

@@ -16,6 +16,7 @@ mod run;
 
 pub use run::{Outcome, Running};
 
+use crate::sidecar::SidecarError;
 use crate::stand_in::StandInError;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -50,8 +51,9 @@ pub struct Setup<'a> {
     pub rules: &'a str,
     /// A directory whose files become the node's container logs.
     pub logs: &'a Path,
-    /// A directory whose files become the pod files; without one there is no metadata.
-    pub pods: Option<&'a Path>,
+    /// What the node's kubelet answers, to which the sidecar's own main loop runs; without it there is no sidecar and no
+    /// metadata.
+    pub pod_list: Option<&'a [u8]>,
     /// Keys of the configuration that get another value, wherever they stand, such as
     /// `("wasm_stack_size", "8192")`. A key that is nowhere is an error.
     pub overrides: &'a [(&'a str, &'a str)],
@@ -87,6 +89,9 @@ pub enum FluentBitError {
     /// There is nothing to deliver to.
     #[error("start fluent-bit: {0}")]
     StandIn(#[from] StandInError),
+    /// The sidecar did not start, or has no metadata.
+    #[error(transparent)]
+    Sidecar(#[from] SidecarError),
     /// The program could not be started.
     #[error("start {path}: {reason}")]
     Start {

@@ -5,9 +5,11 @@
 
 use super::config::{Place, rewrite};
 use super::node::Node;
-use super::{FluentBitError, LOGS, METRICS, MODULE, Metrics, PODS, Setup};
+use super::{FluentBitError, LOGS, METRICS, MODULE, Metrics, Setup};
 use crate::firehose::{Firehose, Options, Received};
+use crate::kubelet::{Kubelet, Options as KubeletOptions};
 use crate::reported::Reported;
+use crate::sidecar::{self, RunningSidecar, TOKEN};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -29,11 +31,33 @@ const LOG_LINES: usize = 20;
 const ASTRAY: [&str; 6] =
     ["AWS_PROFILE", "AWS_SESSION_TOKEN", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"];
 
-/// A running Fluent Bit with its node and its Firehose. Dropping it kills it and removes the node.
+/// A running Fluent Bit with its node, its Firehose, and where its metadata comes from. Dropping it kills it and removes
+/// the node.
 pub struct Running {
     child: Child,
     firehose: Firehose,
+    metadata: Option<Metadata>,
     node: Node,
+}
+
+/// A kubelet and the sidecar that asks it.
+pub struct Metadata {
+    /// The sidecar, whose main loop turns. Before the kubelet, so that it ends first.
+    pub sidecar: RunningSidecar,
+    /// The kubelet, to make it misbehave or to change its pods.
+    pub kubelet: Kubelet,
+}
+
+impl Metadata {
+    /// Starts both for the node at `root`; the pod files are there when this returns, as they are when kubelet starts
+    /// Fluent Bit after its sidecar is ready.
+    fn start(pod_list: &[u8], root: &Path) -> Result<Metadata, FluentBitError> {
+        let options = KubeletOptions { token: Some(TOKEN.into()), ..KubeletOptions::default() };
+        let kubelet = Kubelet::start(options, pod_list)?;
+        let sidecar = RunningSidecar::start(sidecar::settings(&kubelet, root)?)?;
+        sidecar.wait_until("nodesieve_sidecar_files_written_total", |files| files > 0.0, START)?;
+        Ok(Metadata { sidecar, kubelet })
+    }
 }
 
 /// What a run came to.
@@ -62,9 +86,7 @@ impl Running {
         let mut node = Node::new()?;
         node.copy(setup.module, &node.at(MODULE).join("nodesieve.wasm"))?;
         node.copy_files(setup.logs, LOGS)?;
-        if let Some(pods) = setup.pods {
-            node.copy_files(pods, PODS)?;
-        }
+        let metadata = setup.pod_list.map(|pod_list| Metadata::start(pod_list, node.root())).transpose()?;
         node.put_rules(setup.rules)?;
         let ca_file = node.put("/ca.pem", firehose.ca_pem().unwrap_or_default())?;
         let conf = fs::read_to_string(setup.conf)
@@ -82,7 +104,7 @@ impl Running {
                 node.put(&format!("/{name}"), &rewrite(&conf, setup.conf, &place, setup.overrides)?)?;
             let mut child = spawn(setup.fluent_bit, &conf, &node)?;
             match wait_for_port(&mut child, place.http_port, &node) {
-                Ok(()) => return Ok(Running { child, firehose, node }),
+                Ok(()) => return Ok(Running { child, firehose, metadata, node }),
                 Err(error) => {
                     end(&mut child);
                     let taken = log(&node).contains("could not bind address");
@@ -107,6 +129,11 @@ impl Running {
     /// The Firehose, to make it misbehave or to look at its totals.
     pub fn firehose(&self) -> &Firehose {
         &self.firehose
+    }
+
+    /// Where metadata comes from; `None` without a pod list.
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_ref()
     }
 
     /// Swaps the rule file as kubelet does. The filter sees it on its next tick.

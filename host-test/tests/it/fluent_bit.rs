@@ -5,7 +5,6 @@
 use crate::support;
 use host_test::compare::{Comparison, Difference, ORDER_INDEPENDENT};
 use host_test::fluent_bit::{self, LOGS, PODS, Running, Setup};
-use host_test::replay::write_pods;
 use nodesieve_engine::config;
 use serde_json::Value;
 use std::fs;
@@ -87,9 +86,10 @@ fn start<'a>(
     conf: &'a Path,
     rules: &'a str,
     logs: &'a Path,
-    pods: Option<&'a Path>,
+    pod_list: Option<&'a [u8]>,
 ) -> Running {
-    Running::start(Setup { fluent_bit: program, module, conf, rules, logs, pods, overrides: &[] }).unwrap()
+    Running::start(Setup { fluent_bit: program, module, conf, rules, logs, pod_list, overrides: &[] })
+        .unwrap()
 }
 
 /// The sample logs and how many lines they have, but for the container with lines of many parts: see `compare`.
@@ -163,14 +163,12 @@ fn large_records_arrive_and_those_over_the_limit_are_cut_and_marked() {
 #[test]
 fn state_lives_over_chunks_and_changes_on_disk_cost_no_record() {
     let Some((program, _guard)) = program() else { return };
-    let pods = tempfile::tempdir().unwrap();
     let pod_list = fs::read(support::conf().join("samples/podlist.json")).unwrap();
-    write_pods(&pod_list, pods.path()).unwrap();
     let (logs, lines) = logs_of_whole_lines();
     let rules =
         "version: 1\nrules: [{ name: shop, when: { namespace: 'shop-*' }, drop: {}, reason: test }]\n";
     let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
-    let mut running = start(&program, &module, &conf, rules, logs.path(), Some(pods.path()));
+    let mut running = start(&program, &module, &conf, rules, logs.path(), Some(&pod_list));
     let first = running.wait_for(lines, LONG).unwrap();
     assert!(first.get("nodesieve_rule_dropped_total{rule=\"shop\",stage=\"rule\"}").unwrap() > 1000);
 
@@ -200,7 +198,7 @@ fn an_outage_of_firehose_loses_nothing() {
         conf: &conf,
         rules: "version: 1\n",
         logs: &logs,
-        pods: None,
+        pod_list: None,
         overrides: &[("scheduler.cap", "5")],
     };
     let mut running = Running::start(setup).unwrap();
@@ -240,7 +238,7 @@ fn delivered_counts_and_summaries_account_for_every_line() {
         conf: &conf,
         rules,
         logs: logs.path(),
-        pods: None,
+        pod_list: None,
         // Fluent Bit's default: the tests of the file run on it too.
         overrides: &[("wasm_stack_size", "8192")],
     };
