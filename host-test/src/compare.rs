@@ -3,7 +3,7 @@
 //! Rules whose verdicts do not hang on order, time or chance must deliver the same records, compared as multisets for
 //! each container. All others must conserve: every record seen is kept or dropped, and what is kept is delivered.
 
-use crate::fluent_bit::{FluentBitError, Running, Setup};
+use crate::fluent_bit::{Filter, FluentBitError, Running, Setup};
 use crate::inputs::{self, InputError};
 use crate::money::Prices;
 use crate::replay::{Replay, ReplayError, TICK_TAG};
@@ -122,6 +122,7 @@ impl Comparison<'_> {
             rules: self.source,
             logs: self.logs,
             pod_list: Some(self.pod_list),
+            filter: Filter::Nodesieve,
             overrides: self.overrides,
         })?;
         running.wait_for(records.len() as u64, self.timeout)?;

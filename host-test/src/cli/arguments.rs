@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+use crate::kubelet::Mode;
 use crate::money::{CLOUDWATCH_PER_GB, FIREHOSE_PER_GB, Prices};
 use crate::samples::DEFAULT_SEED;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -29,6 +30,8 @@ pub(super) enum Command {
     Match(Match),
     /// Runs a real Fluent Bit (FLUENT_BIT or PATH) on the sample logs and compares what arrives with the replay
     FluentBit(FluentBit),
+    /// Serves a stand-in for a node's kubelet on 127.0.0.1 that can be made to misbehave while it runs
+    Kubelet(Kubelet),
     /// Writes the sample logs and pod list that conf/samples holds
     Samples(Samples),
 }
@@ -177,8 +180,38 @@ pub(super) struct FluentBit {
     /// Seconds that Fluent Bit may take
     #[arg(long, default_value_t = 120)]
     pub(super) timeout: u64,
+    /// Instead of the comparison: lets the kubelet misbehave like this (see `kubelet`) while lines are written, with
+    /// nodesieve and with Fluent Bit's own kubernetes filter
+    #[arg(long, value_name = "MODE")]
+    pub(super) kubelet: Option<Mode>,
+    /// With --kubelet: for how many seconds
+    #[arg(long, default_value_t = 300, requires = "kubelet")]
+    pub(super) seconds: u64,
+    /// With --kubelet: how many lines are written meanwhile
+    #[arg(long, default_value_t = 100_000, requires = "kubelet")]
+    pub(super) lines: u64,
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Kubelet {
+    /// What it answers to GET /pods [default: conf/samples/podlist.json]
+    #[arg(long, value_name = "PODLIST.json")]
+    pub(super) pods: Option<PathBuf>,
+    /// TCP port on 127.0.0.1; 0 takes any free one
+    #[arg(long, default_value_t = 10250)]
+    pub(super) port: u16,
+    /// The bearer token that it wants to see [default: any]
+    #[arg(long, value_name = "TOKEN")]
+    pub(super) token: Option<String>,
+    /// How it behaves at first; `PUT /stand-in/mode` changes it, `PUT /stand-in/pods` the list, and
+    /// `GET /stand-in/asked` counts
+    #[arg(long, default_value_t)]
+    pub(super) mode: Mode,
+    /// Where the certificate of who has signed its own is written
+    #[arg(long, value_name = "FILE.pem")]
+    pub(super) ca: PathBuf,
 }
 
 #[derive(Debug, Args)]

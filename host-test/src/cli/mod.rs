@@ -2,6 +2,7 @@
 
 mod arguments;
 mod commands;
+mod kubelet;
 
 use arguments::{Arguments, Command};
 use clap::Parser as _;
@@ -18,7 +19,11 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Check(check) => commands::check(&check),
         Command::Explain(explain) => commands::explain(&explain),
         Command::Match(arguments) => commands::matching(&arguments),
-        Command::FluentBit(fluent_bit) => commands::fluent_bit(&fluent_bit),
+        Command::FluentBit(arguments) => match arguments.kubelet {
+            Some(mode) => kubelet::outage(&arguments, mode),
+            None => commands::fluent_bit(&arguments),
+        },
+        Command::Kubelet(arguments) => kubelet::serve(&arguments),
         Command::Samples(samples) => commands::samples(&samples),
     }
 }

@@ -104,6 +104,32 @@ pub(super) fn rewrite(
     }
 }
 
+/// The YAML configuration with Fluent Bit's own `kubernetes` filter in the place of nodesieve's, set up as its
+/// documentation recommends for large clusters: it asks the kubelet, every 60 s, with an answer of any size.
+///
+/// # Errors
+/// [`FluentBitError::Config`] when there is no section `filters` before `outputs`.
+pub(super) fn with_built_in(
+    yaml: &str,
+    path: &Path,
+    kubelet_port: u16,
+    root: &Path,
+) -> Result<String, FluentBitError> {
+    let parts = yaml.split_once("\n  filters:\n").zip(yaml.split_once("\n  outputs:\n"));
+    let Some(((before, _), (_, after))) = parts else {
+        let reason = "no filters before outputs".to_owned();
+        return Err(FluentBitError::Config { path: path.to_owned(), reason });
+    };
+    let secrets = root.join("var/run/secrets");
+    let secrets = secrets.display();
+    Ok(format!(
+        "{before}\n  filters:\n    - name: kubernetes\n      match: kube.*\n      kube_url: https://127.0.0.1:{kubelet_port}\n      \
+         kube_ca_file: {secrets}/ca.crt\n      kube_token_file: {secrets}/token\n      use_kubelet: true\n      \
+         kubelet_host: 127.0.0.1\n      kubelet_port: {kubelet_port}\n      kube_tag_prefix: kube.var.log.containers.\n      \
+         kube_meta_cache_ttl: 60\n      buffer_size: 0\n  outputs:\n{after}"
+    ))
+}
+
 fn edits<'a>(place: &Place<'_>) -> Vec<Edit<'a>> {
     let edit = |key, was, value, then| Edit { key, was, value, then, done: false };
     let file_name = ("tag_regex", "(?<file>[^/]+)$".to_owned());

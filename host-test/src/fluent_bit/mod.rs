@@ -11,10 +11,12 @@
 
 mod config;
 mod node;
+mod outage;
 mod rules;
 mod run;
 
-pub use run::{Outcome, Running};
+pub use outage::{Outage, Weathered};
+pub use run::{Metadata, Outcome, Running};
 
 use crate::sidecar::SidecarError;
 use crate::stand_in::StandInError;
@@ -54,9 +56,21 @@ pub struct Setup<'a> {
     /// What the node's kubelet answers, to which the sidecar's own main loop runs; without it there is no sidecar and no
     /// metadata.
     pub pod_list: Option<&'a [u8]>,
+    /// Which filter gives the records their metadata.
+    pub filter: Filter,
     /// Keys of the configuration that get another value, wherever they stand, such as
     /// `("wasm_stack_size", "8192")`. A key that is nowhere is an error.
     pub overrides: &'a [(&'a str, &'a str)],
+}
+
+/// What gives the records their metadata.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Filter {
+    /// nodesieve, with its sidecar.
+    #[default]
+    Nodesieve,
+    /// Fluent Bit's own `kubernetes` filter, which asks the kubelet itself. Needs the YAML configuration.
+    Kubernetes,
 }
 
 /// Why a run failed.

@@ -3,13 +3,14 @@
 //! It exists because a process and a server of their own have many ways to go on for ever. The rule it keeps: every
 //! wait has a time limit, every failure shows the end of Fluent Bit's log, and nothing outlives its [`Running`].
 
-use super::config::{Place, rewrite};
+use super::config::{Place, rewrite, with_built_in};
 use super::node::Node;
-use super::{FluentBitError, LOGS, METRICS, MODULE, Metrics, Setup};
+use super::{Filter, FluentBitError, LOGS, METRICS, MODULE, Metrics, Setup};
 use crate::firehose::{Firehose, Options, Received};
 use crate::kubelet::{Kubelet, Options as KubeletOptions};
 use crate::reported::Reported;
 use crate::sidecar::{self, RunningSidecar, TOKEN};
+use nodesieve_sidecar::Settings;
 use serde_json::Value;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -23,6 +24,8 @@ const START: Duration = Duration::from_secs(30);
 const STARTS: usize = 3;
 /// For how long Fluent Bit may take to end: its `grace` of 30 s, and some more on a busy machine.
 const STOP: Duration = Duration::from_secs(45);
+/// How often the sidecar asks for the list.
+const INTERVAL: Duration = Duration::from_secs(5);
 /// How often is looked.
 const POLL: Duration = Duration::from_millis(20);
 /// How much of the log an error shows, in lines. What Fluent Bit only informs about is left out.
@@ -42,8 +45,9 @@ pub struct Running {
 
 /// A kubelet and the sidecar that asks it.
 pub struct Metadata {
-    /// The sidecar, whose main loop turns. Before the kubelet, so that it ends first.
-    pub sidecar: RunningSidecar,
+    /// The sidecar, whose main loop turns; `None` where Fluent Bit's own filter asks the kubelet. Before the kubelet, so
+    /// that it ends first.
+    pub sidecar: Option<RunningSidecar>,
     /// The kubelet, to make it misbehave or to change its pods.
     pub kubelet: Kubelet,
 }
@@ -51,11 +55,18 @@ pub struct Metadata {
 impl Metadata {
     /// Starts both for the node at `root`; the pod files are there when this returns, as they are when kubelet starts
     /// Fluent Bit after its sidecar is ready.
-    fn start(pod_list: &[u8], root: &Path) -> Result<Metadata, FluentBitError> {
+    fn start(pod_list: &[u8], root: &Path, filter: Filter) -> Result<Metadata, FluentBitError> {
         let options = KubeletOptions { token: Some(TOKEN.into()), ..KubeletOptions::default() };
         let kubelet = Kubelet::start(options, pod_list)?;
-        let sidecar = RunningSidecar::start(sidecar::settings(&kubelet, root)?)?;
-        sidecar.wait_until("nodesieve_sidecar_files_written_total", |files| files > 0.0, START)?;
+        // Token and authority are for both. Runs are short, so it asks more often than on a node.
+        let settings = Settings { interval: INTERVAL, ..sidecar::settings(&kubelet, root)? };
+        let sidecar = match filter {
+            Filter::Nodesieve => Some(RunningSidecar::start(settings)?),
+            Filter::Kubernetes => None,
+        };
+        if let Some(sidecar) = &sidecar {
+            sidecar.wait_until("nodesieve_sidecar_pods", |pods| pods > 0.0, START)?;
+        }
         Ok(Metadata { sidecar, kubelet })
     }
 }
@@ -86,7 +97,10 @@ impl Running {
         let mut node = Node::new()?;
         node.copy(setup.module, &node.at(MODULE).join("nodesieve.wasm"))?;
         node.copy_files(setup.logs, LOGS)?;
-        let metadata = setup.pod_list.map(|pod_list| Metadata::start(pod_list, node.root())).transpose()?;
+        let metadata = setup
+            .pod_list
+            .map(|pod_list| Metadata::start(pod_list, node.root(), setup.filter))
+            .transpose()?;
         node.put_rules(setup.rules)?;
         let ca_file = node.put("/ca.pem", firehose.ca_pem().unwrap_or_default())?;
         let conf = fs::read_to_string(setup.conf)
@@ -100,8 +114,11 @@ impl Running {
                 http_port: free_port()?,
             };
             let name = setup.conf.file_name().unwrap_or_default().to_string_lossy();
-            let conf =
-                node.put(&format!("/{name}"), &rewrite(&conf, setup.conf, &place, setup.overrides)?)?;
+            let mut text = rewrite(&conf, setup.conf, &place, setup.overrides)?;
+            if let (Filter::Kubernetes, Some(metadata)) = (setup.filter, &metadata) {
+                text = with_built_in(&text, setup.conf, metadata.kubelet.address().port(), node.root())?;
+            }
+            let conf = node.put(&format!("/{name}"), &text)?;
             let mut child = spawn(setup.fluent_bit, &conf, &node)?;
             match wait_for_port(&mut child, place.http_port, &node) {
                 Ok(()) => return Ok(Running { child, firehose, metadata, node }),
@@ -147,6 +164,11 @@ impl Running {
     /// The filter's metrics as last written; empty before the first time.
     pub fn metrics(&self) -> Metrics {
         Metrics::new(fs::read_to_string(self.at(METRICS)).unwrap_or_default())
+    }
+
+    /// The number of Fluent Bit's process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// What Fluent Bit has said so far.
@@ -247,7 +269,7 @@ impl Drop for Running {
 }
 
 /// The log lines in a Firehose record: the output joins them with line feeds, with an empty one at the end.
-fn lines(record: &[u8], into: &mut Vec<Value>) -> Result<(), FluentBitError> {
+pub(super) fn lines(record: &[u8], into: &mut Vec<Value>) -> Result<(), FluentBitError> {
     for line in record.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
         into.push(serde_json::from_slice(line).map_err(|reason| FluentBitError::Delivered {
             line: String::from_utf8_lossy(line).chars().take(200).collect(),

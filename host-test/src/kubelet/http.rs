@@ -14,6 +14,7 @@ use serde_json::Value;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
 /// What the server's thread and its owner have in common.
@@ -22,6 +23,8 @@ pub(super) struct Shared {
     is_controlled: bool,
     inner: Mutex<Inner>,
     changed: Condvar,
+    /// Ends what hangs.
+    released: Notify,
 }
 
 struct Inner {
@@ -33,7 +36,13 @@ struct Inner {
 impl Shared {
     pub(super) fn new(token: Option<String>, is_controlled: bool, pods: Vec<u8>) -> Shared {
         let inner = Inner { mode: Mode::Ok, pods: pods.into(), asked: Asked::default() };
-        Shared { token, is_controlled, inner: Mutex::new(inner), changed: Condvar::new() }
+        Shared {
+            token,
+            is_controlled,
+            inner: Mutex::new(inner),
+            changed: Condvar::new(),
+            released: Notify::new(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -42,6 +51,7 @@ impl Shared {
 
     pub(super) fn set_mode(&self, mode: Mode) {
         self.lock().mode = mode;
+        self.released.notify_waiters();
     }
 
     pub(super) fn set_pods(&self, pods: Vec<u8>) {
@@ -116,17 +126,23 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<
         let inner = shared.lock();
         (inner.mode, inner.pods.clone())
     };
-    let (status, body) = misbehave(mode, pods).await;
+    let (status, body) = if mode == Mode::Hang {
+        // A kubelet that hangs is restarted one day, and with it end its connections.
+        shared.released.notified().await;
+        (StatusCode::SERVICE_UNAVAILABLE, Answer::whole("restarting\n"))
+    } else {
+        misbehave(mode, pods)
+    };
     if mode == Mode::Ok {
         shared.count(|asked| asked.lists += 1);
     }
     Ok(respond(status, body))
 }
 
-async fn misbehave(mode: Mode, pods: Bytes) -> (StatusCode, Answer) {
+fn misbehave(mode: Mode, pods: Bytes) -> (StatusCode, Answer) {
     let ok = |body| (StatusCode::OK, body);
     match mode {
-        Mode::Ok | Mode::NoCertificate | Mode::Close => ok(Answer::whole(pods)),
+        Mode::Ok | Mode::Hang | Mode::NoCertificate | Mode::Close => ok(Answer::whole(pods)),
         Mode::Empty => ok(Answer::whole(r#"{"kind":"PodList","apiVersion":"v1","metadata":{},"items":[]}"#)),
         Mode::Null => ok(Answer::whole(r#"{"kind":"PodList","apiVersion":"v1","metadata":{},"items":null}"#)),
         Mode::NoItems => ok(Answer::whole("{}")),
@@ -139,7 +155,6 @@ async fn misbehave(mode: Mode, pods: Bytes) -> (StatusCode, Answer) {
         Mode::Tiny => ok(Answer::whole(first_pod(&pods))),
         Mode::Slow => ok(Answer::slow(pods)),
         Mode::Stall => ok(Answer::Stall(Some(Answer::half(&pods)))),
-        Mode::Hang => std::future::pending().await,
         Mode::Unauthorized => (StatusCode::UNAUTHORIZED, Answer::whole("Unauthorized")),
         Mode::Forbidden => (
             StatusCode::FORBIDDEN,

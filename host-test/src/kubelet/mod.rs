@@ -84,7 +84,7 @@ impl Kubelet {
         self.stand_in.ca_pem().unwrap_or_default()
     }
 
-    /// Behaves like this from the next request on. What hangs goes on hanging.
+    /// Behaves like this from the next request on. What hangs is answered 503.
     pub fn set_mode(&self, mode: Mode) {
         self.shared.set_mode(mode);
     }

@@ -27,7 +27,7 @@ pub enum Mode {
     Slow,
     /// Half of its list, and then nothing.
     Stall,
-    /// It takes the request and never answers.
+    /// It takes the request and does not answer, until the mode changes.
     Hang,
     /// 401.
     Unauthorized,

@@ -4,7 +4,7 @@
 
 use crate::support;
 use host_test::compare::{Comparison, Difference, ORDER_INDEPENDENT};
-use host_test::fluent_bit::{self, LOGS, PODS, Running, Setup};
+use host_test::fluent_bit::{self, Filter, LOGS, PODS, Running, Setup};
 use nodesieve_engine::config;
 use serde_json::Value;
 use std::fs;
@@ -18,7 +18,7 @@ const SEEN: u64 = 20_074;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-fn program() -> Option<(PathBuf, MutexGuard<'static, ()>)> {
+pub(crate) fn program() -> Option<(PathBuf, MutexGuard<'static, ()>)> {
     match fluent_bit::find() {
         Some(program) => Some((program, ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner))),
         None => {
@@ -88,8 +88,17 @@ fn start<'a>(
     logs: &'a Path,
     pod_list: Option<&'a [u8]>,
 ) -> Running {
-    Running::start(Setup { fluent_bit: program, module, conf, rules, logs, pod_list, overrides: &[] })
-        .unwrap()
+    Running::start(Setup {
+        fluent_bit: program,
+        module,
+        conf,
+        rules,
+        logs,
+        pod_list,
+        filter: Filter::Nodesieve,
+        overrides: &[],
+    })
+    .unwrap()
 }
 
 /// The sample logs and how many lines they have, but for the container with lines of many parts: see `compare`.
@@ -199,6 +208,7 @@ fn an_outage_of_firehose_loses_nothing() {
         rules: "version: 1\n",
         logs: &logs,
         pod_list: None,
+        filter: Filter::Nodesieve,
         overrides: &[("scheduler.cap", "5")],
     };
     let mut running = Running::start(setup).unwrap();
@@ -239,6 +249,7 @@ fn delivered_counts_and_summaries_account_for_every_line() {
         rules,
         logs: logs.path(),
         pod_list: None,
+        filter: Filter::Nodesieve,
         // Fluent Bit's default: the tests of the file run on it too.
         overrides: &[("wasm_stack_size", "8192")],
     };

@@ -6,6 +6,7 @@ mod command_line;
 mod conf;
 mod diff;
 mod fluent_bit;
+mod kubelet_and_fluent_bit;
 mod laws;
 mod module;
 mod pattern_cases;

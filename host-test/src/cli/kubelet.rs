@@ -1,0 +1,96 @@
+//! The commands about kubelets: a stand-in to play with, and a real Fluent Bit beside one in trouble.
+
+use super::arguments::{FluentBit, Format, Kubelet as Arguments};
+use super::commands::{print, read};
+use crate::artefact;
+use crate::fluent_bit::{self, Filter, Outage, Weathered};
+use crate::kubelet::{Kubelet, Mode, Options};
+use crate::table::{Align, Table, grouped};
+use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::process::ExitCode;
+use std::time::Duration;
+
+pub(super) fn serve(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let samples = artefact::workspace().join("conf/samples/podlist.json");
+    let pod_list = read(arguments.pods.as_deref().unwrap_or(&samples))?;
+    let options = Options { port: arguments.port, token: arguments.token.clone(), is_controlled: true };
+    let kubelet = Kubelet::start(options, pod_list)?;
+    kubelet.set_mode(arguments.mode);
+    let ca = &arguments.ca;
+    std::fs::write(ca, kubelet.ca_pem()).with_context(|| format!("write {}", ca.display()))?;
+    let url = kubelet.url();
+    print(&format!("{url}/pods\n"))?;
+    anstream::eprintln!(
+        "a kubelet that is {}; to change that: curl --cacert {} -T - {url}/stand-in/mode <<< hang\nmodes: {}",
+        arguments.mode,
+        ca.display(),
+        Mode::ALL.map(|(_, name)| name).join(", ")
+    );
+    loop {
+        std::thread::park();
+    }
+}
+
+pub(super) fn outage(arguments: &FluentBit, mode: Mode) -> anyhow::Result<ExitCode> {
+    let program = fluent_bit::find().context("find fluent-bit: neither FLUENT_BIT nor PATH has it")?;
+    let conf = artefact::workspace().join("conf");
+    let module = artefact::module(arguments.wasm.as_deref())?;
+    let rules = match &arguments.rules {
+        Some(path) => String::from_utf8(read(path)?).with_context(|| format!("read {}", path.display()))?,
+        None => "version: 1\n".to_owned(),
+    };
+    let runs = [(Filter::Nodesieve, Mode::Ok), (Filter::Nodesieve, mode), (Filter::Kubernetes, mode)];
+    let mut all = Vec::new();
+    for (filter, mode) in runs {
+        anstream::eprintln!("{filter:?}, a kubelet that is {mode}, for {} s", arguments.seconds);
+        let bar = ProgressBar::with_draw_target(Some(arguments.seconds), ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} s") {
+            bar.set_style(style);
+        }
+        let outage = Outage {
+            fluent_bit: &program,
+            module: &module,
+            conf: &arguments.conf.clone().unwrap_or_else(|| conf.join("fluent-bit.yaml")),
+            rules: &rules,
+            filter,
+            mode,
+            lines: arguments.lines,
+            lasting: Duration::from_secs(arguments.seconds),
+        };
+        all.push(outage.run(|gone| bar.set_position(gone.as_secs()))?);
+        bar.finish_and_clear();
+    }
+    match arguments.format {
+        Format::Text => print(&table(&all).to_string())?,
+        Format::Json => print(&format!("{}\n", serde_json::to_string_pretty(&all)?))?,
+    }
+    let ours = all.iter().filter(|run| run.filter == "nodesieve");
+    let is_well = ours.into_iter().all(|run| run.lost == 0 && run.enriched == run.written);
+    Ok(ExitCode::from(u8::from(!is_well)))
+}
+
+fn table(all: &[Weathered]) -> Table {
+    let headings = [
+        "written",
+        "in time",
+        "in the end",
+        "with labels",
+        "lost",
+        "repeated",
+        "CPU ms",
+        "requests",
+        "list s old",
+    ];
+    let columns = [("filter", Align::Left), ("kubelet", Align::Left)].into_iter();
+    let columns: Vec<_> = columns.chain(headings.map(|name| (name, Align::Right))).collect();
+    let mut table = Table::new(&columns);
+    for run in all {
+        let mut row = vec![run.filter.to_owned(), run.kubelet.to_owned()];
+        let Weathered { written, in_time, delivered, enriched, lost, repeated, cpu_ms, requests, .. } = *run;
+        row.extend([written, in_time, delivered, enriched, lost, repeated, cpu_ms, requests].map(grouped));
+        row.push(run.poll_age.map_or("-".to_owned(), |age| format!("{age:.0}")));
+        table.row(row);
+    }
+    table
+}

@@ -1,0 +1,236 @@
+//! A node whose kubelet is in trouble for minutes while its containers go on writing.
+//!
+//! It exists to show what an outage of the kubelet does to the logs: with nodesieve nothing, with a filter that asks the
+//! kubelet itself a good deal. The rule it keeps: lines are written evenly over the whole outage and counted by their
+//! numbers where they arrive, so lost, repeated and late ones are told apart.
+
+use super::run::lines;
+use super::{Filter, FluentBitError, LOGS, Running, Setup};
+use crate::kubelet::{Mode, Pod, list};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// An outage to live through.
+#[derive(Clone, Copy, Debug)]
+pub struct Outage<'a> {
+    /// The program.
+    pub fluent_bit: &'a Path,
+    /// The compiled filter.
+    pub module: &'a Path,
+    /// `conf/fluent-bit.yaml`.
+    pub conf: &'a Path,
+    /// The rule file.
+    pub rules: &'a str,
+    /// Who gives the records their metadata.
+    pub filter: Filter,
+    /// What the kubelet does meanwhile.
+    pub mode: Mode,
+    /// How many lines are written.
+    pub lines: u64,
+    /// Over how long.
+    pub lasting: Duration,
+}
+
+/// What it came to. Serialised as the `--format json` of `fluent-bit --kubelet`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Weathered {
+    /// `nodesieve` or `kubernetes`.
+    pub filter: &'static str,
+    /// What the kubelet did.
+    pub kubelet: &'static str,
+    /// Lines written.
+    pub written: u64,
+    /// Of these, delivered before the outage was over.
+    pub in_time: u64,
+    /// Of these, delivered in the end.
+    pub delivered: u64,
+    /// Of these, with the pod's labels.
+    pub enriched: u64,
+    /// Delivered more than once.
+    pub repeated: u64,
+    /// Written and never delivered.
+    pub lost: u64,
+    /// CPU that Fluent Bit used for them, in milliseconds.
+    pub cpu_ms: u64,
+    /// Age of the last list that the sidecar took, at the end of the outage, in seconds; without a sidecar there is none.
+    pub poll_age: Option<f64>,
+    /// Requests that reached the kubelet, whatever became of them.
+    pub requests: u64,
+}
+
+impl Outage<'_> {
+    /// Runs it. `progress` hears of seconds gone.
+    ///
+    /// # Errors
+    /// [`FluentBitError`] when it cannot be run. That lines are lost is no error.
+    pub fn run(&self, mut progress: impl FnMut(Duration)) -> Result<Weathered, FluentBitError> {
+        let pods: Vec<Pod> = (0..PODS)
+            .map(|n| Pod::new("shop", &format!("web-{n}")).with("app", &format!("{n:064x}")))
+            .collect();
+        let pod_list = list(pods.iter().map(Pod::item));
+        let empty = tempfile::tempdir()
+            .map_err(|reason| FluentBitError::Make { path: "an empty directory".into(), reason })?;
+        let running = Running::start(Setup {
+            fluent_bit: self.fluent_bit,
+            module: self.module,
+            conf: self.conf,
+            rules: self.rules,
+            logs: empty.path(),
+            pod_list: Some(&pod_list),
+            filter: self.filter,
+            // A new file is found soon; that is not what is looked at here.
+            overrides: &[("refresh_interval", "1")],
+        })?;
+        let mut arrived = Arrived::default();
+        // Before the outage each container has said something, so that whoever remembers metadata has it.
+        write(&running, 0..u64::from(PODS))?;
+        let deadline = Instant::now() + LONG;
+        while arrived.numbers.len() < usize::from(PODS) {
+            arrived.take(&running)?;
+            if Instant::now() >= deadline {
+                return Err(FluentBitError::TimedOut {
+                    what: "deliver the first lines".into(),
+                    timeout: LONG,
+                    progress: format!("{} arrived", arrived.numbers.len()),
+                    log: running.log(),
+                });
+            }
+            std::thread::sleep(STEP);
+        }
+        let Some(metadata) = running.metadata() else {
+            return Err(FluentBitError::Config { path: self.conf.to_owned(), reason: "no pod list".into() });
+        };
+        metadata.kubelet.set_mode(self.mode);
+        let (asked, cpu, started) =
+            (metadata.kubelet.asked().pods, cpu_ms(running.process()), Instant::now());
+        let mut written = 0;
+        while written < self.lines {
+            let gone = started.elapsed().min(self.lasting);
+            let share = gone.as_secs_f64() / self.lasting.as_secs_f64();
+            let due = ((self.lines as f64 * share) as u64).min(self.lines);
+            let first = u64::from(PODS);
+            write(&running, first + written..first + due)?;
+            written = due;
+            arrived.take(&running)?;
+            progress(gone);
+            std::thread::sleep(STEP);
+        }
+        // What is on its way has a moment to arrive: Fluent Bit flushes once a second.
+        let settled = Instant::now() + SETTLE;
+        while Instant::now() < settled && arrived.numbers.len() < usize::from(PODS) + self.lines as usize {
+            arrived.take(&running)?;
+            std::thread::sleep(STEP);
+        }
+        let in_time = arrived.numbers.len() as u64 - u64::from(PODS);
+        let cpu_ms = cpu_ms(running.process()).saturating_sub(cpu);
+        let poll_age = match &metadata.sidecar {
+            Some(sidecar) => sidecar.metric("nodesieve_sidecar_poll_age_seconds")?,
+            None => None,
+        };
+        let requests = metadata.kubelet.asked().pods - asked;
+        metadata.kubelet.set_mode(Mode::Ok);
+        let deadline = Instant::now() + LONG;
+        while Instant::now() < deadline && arrived.numbers.len() < usize::from(PODS) + self.lines as usize {
+            arrived.take(&running)?;
+            std::thread::sleep(STEP);
+        }
+        for record in running.stop()?.records {
+            arrived.add(&record);
+        }
+        let delivered = arrived.numbers.len() as u64 - u64::from(PODS);
+        Ok(Weathered {
+            filter: match self.filter {
+                Filter::Nodesieve => "nodesieve",
+                Filter::Kubernetes => "kubernetes",
+            },
+            kubelet: self.mode.name(),
+            written: self.lines,
+            in_time,
+            delivered,
+            enriched: arrived.numbers.range(u64::from(PODS)..).filter(|(_, seen)| seen.enriched).count()
+                as u64,
+            repeated: arrived.numbers.values().map(|seen| seen.times - 1).sum(),
+            lost: self.lines.saturating_sub(delivered),
+            cpu_ms,
+            poll_age,
+            requests,
+        })
+    }
+}
+
+/// Lines by their number.
+#[derive(Default)]
+struct Arrived {
+    numbers: BTreeMap<u64, Seen>,
+}
+
+struct Seen {
+    times: u64,
+    /// Whether the first to arrive had the pod's labels.
+    enriched: bool,
+}
+
+impl Arrived {
+    fn take(&mut self, running: &Running) -> Result<(), FluentBitError> {
+        let mut records = Vec::new();
+        for record in running.firehose().take_records() {
+            lines(&record, &mut records)?;
+        }
+        for record in &records {
+            self.add(record);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, record: &Value) {
+        let Some(number) = record["log"].as_str().and_then(|line| line.strip_prefix("line ")?.parse().ok())
+        else {
+            // A tick or a summary.
+            return;
+        };
+        let kubernetes = &record["kubernetes"];
+        let enriched =
+            kubernetes["labels"]["app"].is_string() && kubernetes["labels"]["app"] == kubernetes["pod_name"];
+        self.numbers.entry(number).or_insert(Seen { times: 0, enriched }).times += 1;
+    }
+}
+
+/// Writes these lines, to one container after the other.
+fn write(running: &Running, numbers: std::ops::Range<u64>) -> Result<(), FluentBitError> {
+    let mut texts: BTreeMap<u64, String> = BTreeMap::new();
+    for number in numbers {
+        let text = texts.entry(number % u64::from(PODS)).or_default();
+        text.push_str(&format!("2026-11-20T10:00:00.000000001Z stdout F line {number}\n"));
+    }
+    for (pod, text) in texts {
+        let path = running.at(LOGS).join(format!("web-{pod}_shop_app-{pod:064x}.log"));
+        let file = OpenOptions::new().create(true).append(true).open(&path);
+        file.and_then(|mut file| file.write_all(text.as_bytes()))
+            .map_err(|reason| FluentBitError::Make { path, reason })?;
+    }
+    Ok(())
+}
+
+/// CPU time of a process so far, in milliseconds; 0 where the system does not say.
+fn cpu_ms(process: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // Behind the name in brackets: user and system time, in ticks of 10 ms.
+    let fields: Vec<&str> = stat.rsplit_once(") ").map_or(Vec::new(), |(_, rest)| rest.split(' ').collect());
+    let ticks =
+        |field: usize| fields.get(field).and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
+    (ticks(11) + ticks(12)) * 10
+}
+
+/// Pods with a container each.
+const PODS: u8 = 20;
+/// Between two looks.
+const STEP: Duration = Duration::from_millis(100);
+/// For what is on its way at the end.
+const SETTLE: Duration = Duration::from_secs(5);
+/// For what has to come.
+const LONG: Duration = Duration::from_secs(60);

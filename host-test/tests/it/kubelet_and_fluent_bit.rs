@@ -1,0 +1,171 @@
+//! The last layer for metadata: a real Fluent Bit, the sidecar's main loop, and a kubelet that has its moods.
+//!
+//! Skipped where there is no Fluent Bit.
+
+use crate::fluent_bit::program;
+use crate::support;
+use host_test::fluent_bit::{Filter, LOGS, Outage, Running, Setup};
+use host_test::kubelet::{Mode, Pod, list};
+use host_test::sidecar::RunningSidecar;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+const LONG: Duration = Duration::from_secs(120);
+
+/// Scenario: the kubelet hangs for 20 s, ten times as long as the filter's cache and the built-in filter's request last,
+/// while 100,000 lines are written; once with nodesieve and once with Fluent Bit's own filter. `host-test fluent-bit
+/// --kubelet hang` is the same for 5 minutes.
+/// Guarantees: with nodesieve every line arrives while the kubelet still hangs, once, with its pod's labels.
+#[test]
+fn a_kubelet_that_hangs_costs_no_line_and_no_label() {
+    let Some((program, _guard)) = program() else { return };
+    let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
+    let outage = Outage {
+        fluent_bit: &program,
+        module: &module,
+        conf: &conf,
+        rules: "version: 1\npods: { ttl: 2s }\n",
+        filter: Filter::Nodesieve,
+        mode: Mode::Hang,
+        lines: 100_000,
+        lasting: Duration::from_secs(20),
+    };
+    let ours = outage.run(|_| {}).unwrap();
+    assert_eq!((ours.written, ours.in_time, ours.delivered), (100_000, 100_000, 100_000), "{ours:?}");
+    assert_eq!((ours.enriched, ours.lost, ours.repeated), (100_000, 0, 0), "{ours:?}");
+    assert!(ours.poll_age.is_some_and(|age| age >= 15.0), "{ours:?}");
+    assert!((1..=5).contains(&ours.requests), "it was asked and did not answer: {ours:?}");
+}
+
+fn uid(number: usize) -> String {
+    format!("{number:08x}-013f-4aec-988b-32b504a2f8c0")
+}
+
+/// A node whose pods come while Fluent Bit runs.
+struct Newcomers {
+    running: Running,
+    pods: Vec<Pod>,
+    delivered: BTreeMap<String, Value>,
+}
+
+impl Newcomers {
+    fn new(program: &Path) -> Newcomers {
+        let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
+        let pods: Vec<Pod> = (0..30).map(|n| Pod::new("shop", &format!("old-{n}"))).collect();
+        let logs = tempfile::tempdir().unwrap();
+        let running = Running::start(Setup {
+            fluent_bit: program,
+            module: &module,
+            conf: &conf,
+            rules: "version: 1\n",
+            logs: logs.path(),
+            pod_list: Some(&list(pods.iter().map(Pod::item))),
+            filter: Filter::Nodesieve,
+            overrides: &[],
+        })
+        .unwrap();
+        Newcomers { running, pods, delivered: BTreeMap::new() }
+    }
+
+    /// The kubelet has a new pod, and has made the directory for its logs, as before it starts a first container.
+    fn pod(&mut self, number: usize) {
+        self.list(number);
+        self.announce();
+        self.directory(number);
+    }
+
+    fn list(&mut self, number: usize) {
+        let pod = Pod { uid: uid(number), ..Pod::new("shop", &format!("new-{number}")) };
+        self.pods.push(pod.with("app", &format!("{number:064x}")));
+    }
+
+    fn directory(&self, number: usize) {
+        let name = format!("shop_new-{number}_{}", uid(number));
+        fs::create_dir(self.running.at("/var/log/pods").join(name)).unwrap();
+    }
+
+    /// Its container has started and written a line.
+    fn log(&self, number: usize) {
+        let path = self.running.at(LOGS).join(format!("new-{number}_shop_app-{number:064x}.log"));
+        fs::write(path, "2026-11-20T10:00:00.000000001Z stdout F first\n").unwrap();
+    }
+
+    fn announce(&self) {
+        let kubelet = &self.running.metadata().unwrap().kubelet;
+        kubelet.set_pods(list(self.pods.iter().map(Pod::item)));
+    }
+
+    /// Waits until all pods so far have their files.
+    fn wait_for_files(&self) {
+        let files = self.pods.len() as f64;
+        self.sidecar().wait_until("nodesieve_sidecar_pods", |pods| pods == files, LONG).unwrap();
+    }
+
+    fn sidecar(&self) -> &RunningSidecar {
+        self.running.metadata().unwrap().sidecar.as_ref().unwrap()
+    }
+
+    /// How many of so many new pods have the labels on their first record.
+    fn with_labels(mut self, of: usize) -> usize {
+        self.running.wait_for(of as u64, LONG).unwrap();
+        for record in self.running.stop().unwrap().records {
+            let pod = record["kubernetes"]["pod_name"].as_str().unwrap().to_owned();
+            self.delivered.entry(pod).or_insert(record);
+        }
+        assert_eq!(self.delivered.len(), of);
+        self.delivered
+            .iter()
+            .filter(|(pod, record)| record["kubernetes"]["labels"]["app"] == pod.as_str())
+            .count()
+    }
+}
+
+/// Scenario: 100 pods start, ten at a time, in kubelet's order: the pod is in its list and has a directory for its logs;
+/// then its sandbox is made, which takes longer than a list; then its container starts and writes.
+/// Guarantees: each one's first record has its labels, and the kubelet was asked less than once for each new pod.
+#[test]
+fn the_first_record_of_a_new_pod_has_its_labels() {
+    let Some((program, _guard)) = program() else { return };
+    let mut node = Newcomers::new(&program);
+    for first in (0..100).step_by(10) {
+        for number in first..first + 10 {
+            node.pod(number);
+        }
+        node.wait_for_files();
+        for number in first..first + 10 {
+            node.log(number);
+        }
+    }
+    let asked = node.running.metadata().unwrap().kubelet.asked();
+    assert!(asked.pods <= 100 && asked.others == 0, "{asked:?}");
+    assert_eq!(node.with_labels(100), 100);
+}
+
+/// Scenario: 100 pods in bursts of five, each of which has already written its line when its directory appears, so that
+/// nothing but the sidecar's speed is between tail and a record without labels. Tail looks every 5 s; if its look falls
+/// into the few milliseconds between a log and its pod's file, the records of that burst go on without labels.
+/// Guarantees: that is rare: of 20 bursts at most one is hit.
+#[test]
+fn a_log_that_appears_with_its_pod_is_nearly_always_in_time() {
+    let Some((program, _guard)) = program() else { return };
+    let mut node = Newcomers::new(&program);
+    for first in (0..100).step_by(5) {
+        // The sidecar asks at most once a second.
+        node.sidecar().wait_until("nodesieve_sidecar_poll_age_seconds", |age| age >= 1.0, LONG).unwrap();
+        for number in first..first + 5 {
+            node.list(number);
+        }
+        node.announce();
+        for number in first..first + 5 {
+            node.log(number);
+            node.directory(number);
+        }
+        node.wait_for_files();
+    }
+    let found = node.with_labels(100);
+    eprintln!("{found} of 100 first records have their labels");
+    assert!(found >= 95, "{found}");
+}
