@@ -81,6 +81,8 @@ pub(crate) struct ContainerStatus {
     #[serde(rename = "imageID", deserialize_with = "present")]
     pub image_id: Option<String>,
     #[serde(deserialize_with = "or_default")]
+    pub restart_count: i64,
+    #[serde(deserialize_with = "or_default")]
     pub state: ContainerState,
     #[serde(deserialize_with = "or_default")]
     pub last_state: ContainerState,

@@ -111,27 +111,32 @@ fn add_containers(status: &Status, containers: &mut Vec<Container>) {
         [&status.init_container_statuses, &status.container_statuses, &status.ephemeral_container_statuses];
     for container in lists.into_iter().flatten() {
         let (running, over) = (&container.state.running, &container.state.terminated);
-        let started = running.started_at.or(over.started_at);
-        add_run(container, container.container_id.as_deref(), started, containers);
-        let Run { started_at, container_id } = &container.last_state.terminated;
-        add_run(container, container_id.as_deref(), *started_at, containers);
+        let now = Run {
+            container_id: container.container_id.clone(),
+            started_at: running.started_at.or(over.started_at),
+        };
+        add_run(container, &now, container.restart_count, containers);
+        let before = container.restart_count.saturating_sub(1).max(0);
+        add_run(container, &container.last_state.terminated, before, containers);
     }
 }
 
 /// Adds one run, unless its id is there already: a container that waits for its restart still has the id of the run
 /// that is over, and only `lastState` says when that one started.
-fn add_run(of: &ContainerStatus, id: Option<&str>, started: Option<i64>, containers: &mut Vec<Container>) {
-    let (Some(name), Some(id)) = (&of.name, id.map(without_scheme).filter(|id| !id.is_empty())) else {
+fn add_run(of: &ContainerStatus, run: &Run, restarts: i64, containers: &mut Vec<Container>) {
+    let id = run.container_id.as_deref().map(without_scheme);
+    let (Some(name), Some(id)) = (&of.name, id.filter(|id| !id.is_empty())) else {
         return;
     };
     match containers.iter_mut().find(|known| known.id == id) {
-        Some(known) => known.started = known.started.or(started),
+        Some(known) => known.started = known.started.or(run.started_at),
         None => containers.push(Container {
             name: name.clone(),
             id: id.to_string(),
             image: of.image.clone(),
             hash: of.image_id.as_deref().and_then(container_hash).map(str::to_string),
-            started,
+            started: run.started_at,
+            restarts: Some(restarts),
         }),
     }
 }

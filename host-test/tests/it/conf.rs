@@ -12,6 +12,7 @@ use nodesieve_engine::engine::{Answer, Engine, Input};
 use nodesieve_engine::metrics::{self, Metric, Stage};
 use nodesieve_engine::time::{EventTime, Now};
 use nodesieve_engine::trial;
+use nodesieve_sidecar::Setting;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -235,6 +236,20 @@ fn the_readme_repeats_the_tables_of_the_code() {
     for (_, code, meaning) in Code::ALL {
         assert!(readme.contains(&format!("| {code} | {meaning} |")), "{code}");
     }
-    let rows = metrics::TABLE.len() + metrics::RULE_TABLE.len() + metrics::SHADOW_TABLE.len();
+    let sidecar = nodesieve_sidecar::TABLE.map(|(_, name, unit, meaning)| (name, unit, meaning));
+    for (name, unit, meaning) in sidecar.into_iter().chain([nodesieve_sidecar::FAILED]) {
+        assert!(readme.contains(&format!("| `{name}` | {unit} | {meaning} |")), "{name}");
+    }
+    for kind in nodesieve_sidecar::PollError::KINDS {
+        assert!(readme.contains(&format!("`{kind}`")), "{kind}");
+    }
+    for Setting { flag, variable, value, default, meaning } in nodesieve_sidecar::SETTINGS {
+        let value = if value.is_empty() { String::new() } else { format!(" {value}") };
+        let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
+        let row = format!("| `--{flag}{value}` | `{variable}` | {default} | {meaning} |");
+        assert!(readme.contains(&row), "the README lacks the row\n{row}");
+    }
+    let of_the_filter = metrics::TABLE.len() + metrics::RULE_TABLE.len() + metrics::SHADOW_TABLE.len();
+    let rows = of_the_filter + nodesieve_sidecar::TABLE.len() + 1;
     assert_eq!(readme.matches("| `nodesieve_").count(), rows);
 }

@@ -24,7 +24,7 @@ const LIST: &str = r#"{"kind":"PodList","apiVersion":"v1","metadata":{},"items":
   "containerStatuses":[
    {"name":"catalog","state":{"running":{"startedAt":"2026-11-20T10:08:03Z"}},"lastState":{"terminated":{"exitCode":2,
     "startedAt":"2026-11-20T10:04:33Z","finishedAt":"2026-11-20T10:07:20Z","containerID":"containerd://bb"}},
-    "image":"r/catalog:3","imageID":"docker-pullable://r/catalog@sha256:c1","containerID":"containerd://cc"},
+    "restartCount":3,"image":"r/catalog:3","imageID":"docker-pullable://r/catalog@sha256:c1","containerID":"containerd://cc"},
    {"name":"proxy","state":{"waiting":{"reason":"ImagePullBackOff"}},"lastState":{},"image":"r/proxy:1","imageID":""}],
   "ephemeralContainerStatuses":[{"name":"debug","state":{"running":{"startedAt":"2026-11-20T11:00:00Z"}},
    "image":"busybox","imageID":"sha256:dd","containerID":"containerd://ee"}],"qosClass":"Burstable"}},
@@ -81,18 +81,19 @@ fn a_pod_keeps_what_records_and_rules_need() {
 #[test]
 fn every_run_of_every_container_is_listed() {
     let files = project(LIST.as_bytes()).unwrap().files;
-    let run = |name: &str, id: &str, image: &str, hash: &str, started: &str| Container {
+    let run = |name: &str, id: &str, image: &str, hash: &str, started: &str, restarts: i64| Container {
         name: name.into(),
         id: id.into(),
         image: Some(image.into()),
         hash: Some(hash.into()),
         started: parse_rfc3339(started),
+        restarts: Some(restarts),
     };
     let expected = [
-        run("init", "aa", "r/proxy:1", "r/proxy@sha256:42", "2026-11-20T10:00:01Z"),
-        run("catalog", "cc", "r/catalog:3", "r/catalog@sha256:c1", "2026-11-20T10:08:03Z"),
-        run("catalog", "bb", "r/catalog:3", "r/catalog@sha256:c1", "2026-11-20T10:04:33Z"),
-        run("debug", "ee", "busybox", "sha256:dd", "2026-11-20T11:00:00Z"),
+        run("init", "aa", "r/proxy:1", "r/proxy@sha256:42", "2026-11-20T10:00:01Z", 0),
+        run("catalog", "cc", "r/catalog:3", "r/catalog@sha256:c1", "2026-11-20T10:08:03Z", 3),
+        run("catalog", "bb", "r/catalog:3", "r/catalog@sha256:c1", "2026-11-20T10:04:33Z", 2),
+        run("debug", "ee", "busybox", "sha256:dd", "2026-11-20T11:00:00Z", 0),
     ];
     assert_eq!(files[1].containers, expected);
 }

@@ -56,6 +56,8 @@ pub struct Container {
     pub hash: Option<String>,
     /// When this run started, in seconds since 1970.
     pub started: Option<i64>,
+    /// How often the container had been restarted when this run started.
+    pub restarts: Option<i64>,
 }
 
 /// String pairs that keep their order and are a JSON object in the file.

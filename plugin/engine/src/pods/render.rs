@@ -1,7 +1,7 @@
 //! The `kubernetes` object: the built-in filter's keys, in its order, rendered once per cache fill.
 //!
 //! Source of keys and order: Fluent Bit 5.1.1, plugins/filter_kubernetes/kube_meta.c, `merge_meta`. Ours on top are
-//! `workload` and `workload_kind`, which stand at the end and only where they are asked for.
+//! `workload`, `workload_kind` and `restarts`, which stand at the end and only where they are asked for.
 
 use crate::glob::Globs;
 use crate::json::push_string;
@@ -62,11 +62,12 @@ pub enum Field {
     ContainerImage,
     Workload,
     WorkloadKind,
+    Restarts,
 }
 
 impl Field {
     /// All keys in the order in which they are written.
-    pub const NAMES: [(&'static str, Field); 13] = [
+    pub const NAMES: [(&'static str, Field); 14] = [
         ("pod_name", Field::PodName),
         ("namespace_name", Field::NamespaceName),
         ("pod_id", Field::PodId),
@@ -80,6 +81,7 @@ impl Field {
         ("container_image", Field::ContainerImage),
         ("workload", Field::Workload),
         ("workload_kind", Field::WorkloadKind),
+        ("restarts", Field::Restarts),
     ];
 }
 
@@ -157,6 +159,7 @@ fn render(
             Field::ContainerImage => object.text(name, container.and_then(|found| found.image.as_deref())),
             Field::Workload => object.text(name, workload.map(|found| found.name.as_str())),
             Field::WorkloadKind => object.text(name, workload.map(|found| found.kind.as_str())),
+            Field::Restarts => object.number(name, container.and_then(|found| found.restarts)),
         }
     }
     object.finish()
@@ -165,7 +168,7 @@ fn render(
 impl Fields {
     fn contain(&self, field: Field) -> bool {
         match self {
-            Fields::All => !matches!(field, Field::Workload | Field::WorkloadKind),
+            Fields::All => !matches!(field, Field::Workload | Field::WorkloadKind | Field::Restarts),
             Fields::Lean => matches!(
                 field,
                 Field::PodName
@@ -193,6 +196,13 @@ impl Object {
         if let Some(value) = value {
             self.key(name);
             push_string(&mut self.0, value.as_bytes());
+        }
+    }
+
+    fn number(&mut self, name: &str, value: Option<i64>) {
+        if let Some(value) = value {
+            self.key(name);
+            self.0.extend_from_slice(value.to_string().as_bytes());
         }
     }
 
@@ -245,6 +255,7 @@ mod tests {
                 image: Some("r/i:1".into()),
                 hash: Some("r/i@sha256:9".into()),
                 started: Some(1),
+                restarts: Some(3),
             }],
         }
     }
@@ -299,13 +310,13 @@ mod tests {
                 r#""workload":"web"}"#
             ),
         );
-        let list = Fields::Only(vec![Field::WorkloadKind, Field::Host]);
+        let list = Fields::Only(vec![Field::Restarts, Field::WorkloadKind, Field::Host]);
         check(
             list,
             Selection::None,
             Selection::None,
             true,
-            r#"{"host":"node-a","workload_kind":"StatefulSet"}"#,
+            r#"{"host":"node-a","workload_kind":"StatefulSet","restarts":3}"#,
         );
         check(Fields::Only(vec![Field::Labels]), Selection::None, Selection::None, true, "{}");
     }

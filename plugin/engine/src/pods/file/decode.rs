@@ -78,13 +78,14 @@ fn list(reader: &mut Reader<'_>, field: &str) -> Outcome<Vec<Container>> {
 
 fn container(reader: &mut Reader<'_>) -> Outcome<Container> {
     let (mut name, mut id) = (None, None);
-    let (mut image, mut hash, mut started) = (None, None, None);
+    let (mut image, mut hash, mut started, mut restarts) = (None, None, None, None);
     object(reader, "a container", &mut |reader, key| match &*key {
         "name" => once(&mut name, reader, &key, text),
         "id" => once(&mut id, reader, &key, text),
         "image" => once(&mut image, reader, &key, text_or_null),
         "hash" => once(&mut hash, reader, &key, text_or_null),
-        "started" => once(&mut started, reader, &key, seconds),
+        "started" => once(&mut started, reader, &key, integer_or_null),
+        "restarts" => once(&mut restarts, reader, &key, integer_or_null),
         _ => pass(reader),
     })?;
     Ok(Container {
@@ -93,6 +94,7 @@ fn container(reader: &mut Reader<'_>) -> Outcome<Container> {
         image: image.flatten(),
         hash: hash.flatten(),
         started: started.flatten(),
+        restarts: restarts.flatten(),
     })
 }
 
@@ -164,7 +166,7 @@ fn known_version(reader: &mut Reader<'_>, field: &str) -> Outcome<()> {
     }
 }
 
-fn seconds(reader: &mut Reader<'_>, field: &str) -> Outcome<Option<i64>> {
+fn integer_or_null(reader: &mut Reader<'_>, field: &str) -> Outcome<Option<i64>> {
     if is_null(reader)? { Ok(None) } else { integer(reader, field).map(Some) }
 }
 

@@ -54,6 +54,7 @@ impl Serialize for Container {
         known(&mut map, "image", self.image.as_ref())?;
         known(&mut map, "hash", self.hash.as_ref())?;
         known(&mut map, "started", self.started.as_ref())?;
+        known(&mut map, "restarts", self.restarts.as_ref())?;
         map.end()
     }
 }

@@ -19,6 +19,7 @@ fn a_file_reads_back_in_order() {
             name: "app".into(),
             id: "0a".into(),
             started: Some(7),
+            restarts: Some(2),
             ..Default::default()
         }],
         ..PodFile::default()
@@ -27,7 +28,7 @@ fn a_file_reads_back_in_order() {
     assert_eq!(
         String::from_utf8_lossy(&content),
         "{\"version\":1,\"namespace\":\"shop\",\"pod\":\"web-1\",\"labels\":{\"z\":\"1\",\"a\":\"\\\"x\\\"\\n\"},\
-         \"containers\":[{\"name\":\"app\",\"id\":\"0a\",\"started\":7}]}\n"
+         \"containers\":[{\"name\":\"app\",\"id\":\"0a\",\"started\":7,\"restarts\":2}]}\n"
     );
     assert_eq!(PodFile::decode(&content, "shop", "web-1"), Ok(file));
 }
@@ -182,8 +183,10 @@ fn any_pairs() -> impl Strategy<Value = Option<Pairs>> {
 
 fn any_container() -> impl Strategy<Value = Container> {
     let known = || prop::option::of(any_text());
-    (any_text(), any_text(), known(), known(), prop::option::of(any::<i64>()))
-        .prop_map(|(name, id, image, hash, started)| Container { name, id, image, hash, started })
+    let number = || prop::option::of(any::<i64>());
+    (any_text(), any_text(), known(), known(), number(), number()).prop_map(
+        |(name, id, image, hash, started, restarts)| Container { name, id, image, hash, started, restarts },
+    )
 }
 
 fn any_file() -> impl Strategy<Value = PodFile> {

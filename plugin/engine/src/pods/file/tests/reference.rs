@@ -35,6 +35,7 @@ struct ReferenceContainer {
     image: Option<String>,
     hash: Option<String>,
     started: Option<i64>,
+    restarts: Option<i64>,
 }
 
 /// An object, where a derived type would take an array of its fields' values too.
@@ -75,12 +76,13 @@ pub(super) fn by_reference(content: &[u8]) -> Option<PodFile> {
         containers: read
             .containers
             .into_iter()
-            .map(|Object(ReferenceContainer { name, id, image, hash, started })| Container {
+            .map(|Object(ReferenceContainer { name, id, image, hash, started, restarts })| Container {
                 name,
                 id,
                 image,
                 hash,
                 started,
+                restarts,
             })
             .collect(),
     })
