@@ -1,7 +1,7 @@
 //! The program as a user meets it: data on stdout, words on stderr, exit codes.
 
 use crate::support;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Output, Stdio};
 
 pub(crate) fn run(arguments: &[&str], input: &str) -> Output {
@@ -215,4 +215,57 @@ fn a_rule_file_with_mistakes_is_not_replayed() {
     std::fs::write(&file, "version: 7\n").unwrap();
     let output = run(&["replay", "--rules", file.to_str().unwrap()], "");
     assert_eq!((output.status.code(), out(&output)), (Some(1), ""));
+}
+
+/// A stand-in that runs until it is dropped.
+struct Serving(std::process::Child);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_kubelet_can_be_made_to_misbehave_while_it_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let ca = directory.path().join("ca.pem");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_host-test"))
+        .args(["kubelet", "--port", "0", "--token", "secret", "--ca", ca.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut url = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+    let _serving = Serving(child);
+    let base = url.trim().strip_suffix("/pods").unwrap();
+    let certificate = ureq::tls::Certificate::from_pem(&std::fs::read(&ca).unwrap()).unwrap();
+    let roots = ureq::tls::RootCerts::new_with_certs(&[certificate]);
+    let agent = ureq::Agent::config_builder()
+        .tls_config(ureq::tls::TlsConfig::builder().root_certs(roots).build())
+        .http_status_as_error(false)
+        .proxy(None)
+        .build()
+        .new_agent();
+    let pods = |token: &str| {
+        let request = agent.get(format!("{base}/pods")).header("Authorization", format!("Bearer {token}"));
+        let mut response = request.call().unwrap();
+        (response.status().as_u16(), response.body_mut().read_to_string().unwrap())
+    };
+    let put = |path: &str, body: &str| {
+        let mut response = agent.put(format!("{base}/stand-in/{path}")).send(body).unwrap();
+        (response.status().as_u16(), response.body_mut().read_to_string().unwrap())
+    };
+    assert!(pods("secret").1.contains("coredns"));
+    assert_eq!(pods("other").0, 401);
+    assert_eq!(put("mode", "null"), (200, "null\n".into()));
+    assert!(pods("secret").1.contains("\"items\":null"));
+    assert_eq!(put("mode", "sleepy").0, 400);
+    assert_eq!((put("mode", "ok").0, put("pods", "{\"items\":[]}").0), (200, 200));
+    assert_eq!(pods("secret"), (200, "{\"items\":[]}".into()));
+    let asked =
+        agent.get(format!("{base}/stand-in/asked")).call().unwrap().body_mut().read_to_string().unwrap();
+    assert!(asked.contains("pods: 4") && asked.contains("strangers: 1"), "{asked}");
 }

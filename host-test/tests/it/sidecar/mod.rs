@@ -1,0 +1,236 @@
+//! The sidecar against a kubelet in every mood, and what the compiled filter makes of its files.
+
+mod life;
+mod running;
+
+use host_test::kubelet::{Kubelet, Mode, Options, Pod, list};
+use host_test::sidecar::{TOKEN, settings};
+use nodesieve_sidecar::{Settings, Sidecar, Source, TlsTrust, Words};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+fn kubelet(pods: &[Pod]) -> Kubelet {
+    let options = Options { token: Some(TOKEN.into()), ..Options::default() };
+    Kubelet::start(options, list(pods.iter().map(Pod::item))).unwrap()
+}
+
+/// As many pods as a small node has.
+fn pods(count: usize) -> Vec<Pod> {
+    (0..count).map(|n| Pod::new("shop", &format!("web-{n}")).with("app", &format!("{n:064x}"))).collect()
+}
+
+/// A sidecar that polls when told to, and what it says.
+struct Polled {
+    sidecar: Sidecar,
+    words: Arc<Mutex<Vec<Words>>>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Polled {
+    fn new(settings: Settings) -> Polled {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let words: Arc<Mutex<Vec<Words>>> = Arc::default();
+        let heard = Arc::clone(&words);
+        let log = move |said: &Words| heard.lock().unwrap().push(said.clone());
+        let sidecar = runtime.block_on(Sidecar::start(settings, Box::new(log))).unwrap();
+        Polled { sidecar, words, runtime }
+    }
+
+    fn poll(&mut self) -> bool {
+        self.runtime.block_on(self.sidecar.once())
+    }
+
+    fn metric(&self, series: &str) -> f64 {
+        let text = self.sidecar.metrics();
+        let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().unwrap()
+    }
+
+    fn failed(&self, kind: &str) -> f64 {
+        self.metric(&format!("nodesieve_sidecar_polls_failed_total{{kind=\"{kind}\"}}"))
+    }
+
+    fn words(&self) -> Vec<Words> {
+        std::mem::take(&mut *self.words.lock().unwrap())
+    }
+}
+
+/// Every file of a directory with its content and when it was written.
+fn files(directory: &Path) -> BTreeMap<String, (Vec<u8>, std::time::SystemTime)> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    entries
+        .map(|entry| {
+            let written = entry.metadata().unwrap().modified().unwrap();
+            (entry.file_name().into_string().unwrap(), (fs::read(entry.path()).unwrap(), written))
+        })
+        .collect()
+}
+
+fn kubelet_of(settings: &mut Settings) -> &mut nodesieve_sidecar::Kubelet {
+    match &mut settings.source {
+        Source::Kubelet(kubelet) => kubelet,
+        Source::File(path) => panic!("{}", path.display()),
+    }
+}
+
+/// Scenario: a kubelet misbehaves in one way after the other, and behaves again after each.
+/// Guarantees: not a byte and not a time on disk changes, the failure is counted under its kind, one line says so, and one
+/// says that it is over.
+#[test]
+fn whatever_a_kubelet_answers_the_files_stay_as_they_are() {
+    let kubelet = kubelet(&pods(30));
+    let root = tempfile::tempdir().unwrap();
+    let mut settings = settings(&kubelet, root.path()).unwrap();
+    settings.limits.max_list = 4_000_000;
+    let silence = kubelet_of(&mut settings);
+    silence.read_timeout = Duration::from_millis(200);
+    silence.total_timeout = Duration::from_millis(900);
+    let directory = settings.pods_dir.clone();
+    let mut sidecar = Polled::new(settings);
+    assert!(sidecar.poll());
+    let before = files(&directory);
+    assert_eq!(before.len(), 30);
+    assert!(matches!(sidecar.words().as_slice(), [Words::Info(_)]));
+
+    let kinds = [
+        (Mode::Empty, "empty"),
+        (Mode::Null, "no_items"),
+        (Mode::NoItems, "no_items"),
+        (Mode::Array, "no_items"),
+        (Mode::BrokenOff, "cut"),
+        (Mode::Cut, "cut"),
+        (Mode::Tiny, "shrunk"),
+        (Mode::Slow, "timeout"),
+        (Mode::Stall, "timeout"),
+        (Mode::Hang, "timeout"),
+        (Mode::Unauthorized, "unauthorized"),
+        (Mode::Forbidden, "forbidden"),
+        (Mode::Error, "status"),
+        (Mode::Html, "json"),
+        (Mode::Endless, "too_large"),
+        (Mode::NoCertificate, "tls"),
+        (Mode::Close, "tls"),
+    ];
+    assert_eq!(kinds.len() + 1, Mode::ALL.len(), "every mode but ok");
+    for (mode, kind) in kinds {
+        kubelet.set_mode(mode);
+        let counted = sidecar.failed(kind);
+        assert!(!sidecar.poll() && !sidecar.poll(), "{mode}");
+        assert_eq!(sidecar.failed(kind), counted + 2.0, "{mode}: {:?}", sidecar.words());
+        assert_eq!(files(&directory), before, "{mode}");
+        let words = sidecar.words();
+        let [Words::Warning(told)] = words.as_slice() else { panic!("{mode}: {words:?}") };
+        assert!(told.contains("; the pod files stay as they are"), "{mode}: {told}");
+        kubelet.set_mode(Mode::Ok);
+        assert!(sidecar.poll(), "{mode}");
+        assert!(
+            matches!(sidecar.words().as_slice(), [Words::Info(over)] if over.contains("works again after 2 failures"))
+        );
+        assert_eq!(files(&directory), before, "{mode}: nothing changed, so nothing is written");
+    }
+    assert_eq!(sidecar.metric("nodesieve_sidecar_polls_total"), 1.0 + 3.0 * 17.0);
+    assert_eq!(kubelet.asked().others, 0, "nothing but /pods is ever asked");
+}
+
+#[test]
+fn a_refusal_says_what_is_missing() {
+    let kubelet = kubelet(&pods(3));
+    let root = tempfile::tempdir().unwrap();
+    let mut sidecar = Polled::new(settings(&kubelet, root.path()).unwrap());
+    kubelet.set_mode(Mode::Forbidden);
+    sidecar.poll();
+    let expected = format!(
+        "poll {}/pods: not permitted (403): Forbidden (user=system:serviceaccount:nodesieve:nodesieve, verb=get, \
+         resource=nodes, subresource(s)=[pods proxy]); the pod files stay as they are; hint: the service account needs a \
+         ClusterRole with get on nodes/pods; Kubernetes before 1.33 knows only nodes/proxy for that",
+        kubelet.url()
+    );
+    assert_eq!(sidecar.words(), [Words::Warning(expected)]);
+}
+
+#[test]
+fn the_token_is_read_for_each_request() {
+    let kubelet = kubelet(&pods(3));
+    let root = tempfile::tempdir().unwrap();
+    let mut settings = settings(&kubelet, root.path()).unwrap();
+    let token_file = kubelet_of(&mut settings).token_file.clone();
+    let mut sidecar = Polled::new(settings);
+    fs::write(&token_file, "an old one").unwrap();
+    assert!(!sidecar.poll());
+    assert_eq!((sidecar.failed("unauthorized"), kubelet.asked().strangers), (1.0, 1));
+    fs::write(&token_file, TOKEN).unwrap();
+    assert!(sidecar.poll());
+    fs::remove_file(&token_file).unwrap();
+    assert!(!sidecar.poll());
+    assert_eq!((sidecar.failed("token"), kubelet.asked().pods), (1.0, 2), "without a token nothing is asked");
+}
+
+#[test]
+fn only_a_kubelet_of_the_cluster_gets_the_token() {
+    let (kubelet, other) = (kubelet(&pods(3)), kubelet(&[]));
+    let root = tempfile::tempdir().unwrap();
+    let mut settings = settings(&kubelet, root.path()).unwrap();
+    let TlsTrust::Authority { ca_file, .. } = kubelet_of(&mut settings).trust.clone() else { panic!() };
+    let mut sidecar = Polled::new(settings.clone());
+    fs::write(&ca_file, other.ca_pem()).unwrap();
+    assert!(!sidecar.poll());
+    assert_eq!((sidecar.failed("tls"), kubelet.asked().pods), (1.0, 0));
+    // The authority has changed: the file is read again.
+    fs::write(&ca_file, format!("{}{}", other.ca_pem(), kubelet.ca_pem())).unwrap();
+    assert!(sidecar.poll());
+    fs::remove_file(&ca_file).unwrap();
+    assert!(!sidecar.poll());
+    assert_eq!(sidecar.failed("ca"), 1.0);
+
+    let named = |name: &str| TlsTrust::Authority { ca_file: ca_file.clone(), server_name: Some(name.into()) };
+    fs::write(&ca_file, kubelet.ca_pem()).unwrap();
+    for (trust, is_good) in [(named("localhost"), true), (named("node-7"), false), (TlsTrust::Anybody, true)]
+    {
+        kubelet_of(&mut settings).trust = trust.clone();
+        assert_eq!(Polled::new(settings.clone()).poll(), is_good, "{trust:?}");
+    }
+}
+
+#[test]
+fn a_file_in_place_of_a_kubelet_is_read_each_time() {
+    let kubelet = kubelet(&[]);
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("pods.json");
+    let settings =
+        Settings { source: Source::File(path.clone()), ..settings(&kubelet, root.path()).unwrap() };
+    let directory = settings.pods_dir.clone();
+    let mut sidecar = Polled::new(settings);
+    assert!(!sidecar.poll());
+    assert_eq!(sidecar.failed("file"), 1.0);
+    fs::write(&path, list(pods(2).iter().map(Pod::item))).unwrap();
+    assert!(sidecar.poll());
+    assert_eq!(files(&directory).len(), 2);
+    assert_eq!(kubelet.asked().connections, 0);
+}
+
+/// Scenario: the volume is full for one pod (a directory is where its file should be), then the whole directory is a file.
+/// Guarantees: it is said once, counted, the other pods are written, and the next list heals it.
+#[test]
+fn a_volume_that_cannot_be_written_costs_only_what_it_must() {
+    let kubelet = kubelet(&pods(3));
+    let root = tempfile::tempdir().unwrap();
+    let settings = settings(&kubelet, root.path()).unwrap();
+    let directory = settings.pods_dir.clone();
+    fs::create_dir_all(directory.join("shop_web-1.json/x")).unwrap();
+    let mut sidecar = Polled::new(settings);
+    assert!(!sidecar.poll() && !sidecar.poll());
+    assert_eq!(sidecar.metric("nodesieve_sidecar_files_failed_total"), 2.0);
+    assert!(directory.join("shop_web-0.json").is_file() && directory.join("shop_web-2.json").is_file());
+    let warnings = |words: &[Words]| words.iter().filter(|word| matches!(word, Words::Warning(_))).count();
+    assert_eq!(warnings(&sidecar.words()), 1);
+    fs::remove_dir_all(&directory).unwrap();
+    fs::write(&directory, "").unwrap();
+    assert!(!sidecar.poll());
+    fs::remove_file(&directory).unwrap();
+    assert!(sidecar.poll());
+    assert!(sidecar.words().contains(&Words::Info("pod files: can be written again after 0 s".into())));
+    assert_eq!(files(&directory).len(), 3);
+}
