@@ -207,9 +207,10 @@ fn replace(temporary: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+    // Looked for first: a read-only volume refuses to remove even what is not there.
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        _ => fs::remove_file(path),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod life;
 mod running;
+mod volume;
 
 use host_test::kubelet::{Kubelet, Mode, Options, Pod, list};
 use host_test::sidecar::{TOKEN, settings};

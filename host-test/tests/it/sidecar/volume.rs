@@ -1,0 +1,82 @@
+//! A volume that is full, then read-only: real ones, where this machine lets a test mount them.
+
+use super::{Polled, files, kubelet, pods};
+use host_test::kubelet::list;
+use host_test::sidecar::settings;
+use nodesieve_sidecar::Words;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A mounted tmpfs, unmounted when dropped.
+struct Volume(PathBuf);
+
+impl Volume {
+    fn mount(path: &Path) -> Option<Volume> {
+        mount(&["-t", "tmpfs", "-o", "size=64k,mode=755", "none"], path).then(|| Volume(path.to_owned()))
+    }
+
+    fn remount(&self, options: &str) {
+        assert!(mount(&["-o", &format!("remount,{options}"), "none"], &self.0));
+    }
+}
+
+impl Drop for Volume {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+fn mount(arguments: &[&str], path: &Path) -> bool {
+    Command::new("mount").args(arguments).arg(path).output().is_ok_and(|output| output.status.success())
+}
+
+/// Scenario: 64 kB for 30 files of 4 kB and more, which then change; more room; no more writing; writing again.
+/// Guarantees: what there is room for is written, whole; what was there stays; trouble and its end are told once each.
+#[test]
+fn a_full_or_read_only_volume_is_told_and_survived() {
+    let mut pods = pods(30);
+    for pod in &mut pods {
+        pod.annotations = vec![("note".into(), "x".repeat(4000))];
+    }
+    let kubelet = kubelet(&pods);
+    let root = tempfile::tempdir().unwrap();
+    let settings = settings(&kubelet, root.path()).unwrap();
+    let Some(volume) = Volume::mount(&root.path().join("run/nodesieve")) else {
+        eprintln!("skipped: no mounts here");
+        return;
+    };
+    let directory = settings.pods_dir.clone();
+    let mut sidecar = Polled::new(settings);
+    assert!(!sidecar.poll() && !sidecar.poll());
+    let words = sidecar.words();
+    let [Words::Info(_), Words::Warning(full)] = words.as_slice() else { panic!("{words:?}") };
+    assert!(
+        full.contains("No space left on device") && full.contains(" more; the last files stay"),
+        "{full}"
+    );
+    let written = files(&directory);
+    assert!((5..20).contains(&written.len()), "{}", written.len());
+    assert!(written.keys().all(|name| name.ends_with(".json")), "nothing half written: {:?}", written.keys());
+    assert!(written.values().all(|(content, _)| content.ends_with(b"}\n")));
+
+    volume.remount("size=1m");
+    assert!(sidecar.poll());
+    assert_eq!(files(&directory).len(), 30);
+    assert!(matches!(sidecar.words().as_slice(), [Words::Info(_)]));
+
+    volume.remount("ro");
+    let before = files(&directory);
+    assert!(sidecar.poll(), "nothing changed, so nothing has to be written");
+    pods[0].labels.push(("new".into(), "label".into()));
+    kubelet.set_pods(list(pods.iter().map(host_test::kubelet::Pod::item)));
+    assert!(!sidecar.poll() && !sidecar.poll());
+    assert_eq!(files(&directory), before);
+    let words = sidecar.words();
+    assert!(
+        matches!(words.as_slice(), [Words::Warning(text)] if text.contains("Read-only file system")),
+        "{words:?}"
+    );
+    volume.remount("rw");
+    assert!(sidecar.poll());
+    assert_ne!(files(&directory), before);
+}
