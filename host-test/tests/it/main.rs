@@ -8,6 +8,7 @@ mod diff;
 mod fluent_bit;
 mod kubelet_and_fluent_bit;
 mod laws;
+mod manifests;
 mod module;
 mod pattern_cases;
 mod patterns;

@@ -1,0 +1,284 @@
+//! What is applied to a cluster: rendered by kustomize, strictly valid, and in agreement with the code and itself.
+//!
+//! Skipped where there is no kubectl; the schemas of Kubernetes need Python's kubernetes-validate besides.
+
+use crate::support;
+use nodesieve_engine::config::yaml::{self, Kind, Node, Quoting};
+use nodesieve_engine::time::parse_duration;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// A rendered kustomization: its text and its resources.
+struct Rendered {
+    text: String,
+    resources: Vec<Value>,
+}
+
+impl Rendered {
+    /// Renders a directory; `None` where there is no kubectl.
+    fn of(directory: &Path) -> Option<Rendered> {
+        let Ok(output) = Command::new("kubectl").arg("kustomize").arg(directory).output() else {
+            eprintln!("skipped: no kubectl");
+            return None;
+        };
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let resources = text
+            .split("\n---\n")
+            .map(|document| json(&yaml::read(document).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))))
+            .collect();
+        Some(Rendered { text, resources })
+    }
+
+    fn kinds(&self, kind: &str) -> Vec<&Value> {
+        self.resources.iter().filter(|resource| resource["kind"] == kind).collect()
+    }
+
+    #[track_caller]
+    fn the(&self, kind: &str) -> &Value {
+        let [only] = self.kinds(kind)[..] else { panic!("one {kind}") };
+        only
+    }
+
+    fn config_map(&self, prefix: &str) -> &Value {
+        let is_it =
+            |map: &&Value| map["metadata"]["name"].as_str().is_some_and(|name| name.starts_with(prefix));
+        self.kinds("ConfigMap").into_iter().find(is_it).unwrap()
+    }
+}
+
+fn json(node: &Node) -> Value {
+    match &node.kind {
+        Kind::Scalar { text, quoting: Quoting::Plain } => match text.as_str() {
+            "true" => Value::Bool(true),
+            "false" => Value::Bool(false),
+            "null" | "~" | "" => Value::Null,
+            number => number.parse::<i64>().map(Value::from).unwrap_or_else(|_| Value::from(number)),
+        },
+        Kind::Scalar { text, .. } => Value::from(text.as_str()),
+        Kind::List(list) => list.iter().map(json).collect(),
+        Kind::Map(map) => {
+            let pair = |(key, value): &(Node, Node)| (json(key).as_str().unwrap().to_owned(), json(value));
+            Value::Object(map.iter().map(pair).collect::<Map<String, Value>>())
+        }
+    }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The one of a list with this name.
+#[track_caller]
+fn named<'v>(values: &'v Value, name: &str) -> &'v Value {
+    list(values).iter().find(|value| value["name"] == name).unwrap_or_else(|| panic!("{name} in {values:#}"))
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+/// What may be done with what.
+fn permissions(rendered: &Rendered) -> BTreeSet<String> {
+    let roles = rendered.kinds("ClusterRole").into_iter().chain(rendered.kinds("Role"));
+    roles
+        .flat_map(|role| list(&role["rules"]))
+        .flat_map(|rule| {
+            assert!(rule.get("nonResourceURLs").is_none());
+            list(&rule["resources"]).iter().flat_map(|resource| {
+                list(&rule["verbs"]).iter().map(move |verb| format!("{} {}", text(verb), text(resource)))
+            })
+        })
+        .collect()
+}
+
+/// A setting's default, as a node gets it when the manifest says nothing.
+fn default_of(flag: &str) -> &'static str {
+    nodesieve_sidecar::SETTINGS.iter().find(|setting| setting.flag == flag).unwrap().default
+}
+
+/// The value of a key in the shipped pipeline, of which there is only one.
+fn pipeline(key: &str) -> String {
+    let text = fs::read_to_string(support::conf().join("fluent-bit.yaml")).unwrap();
+    let values: Vec<&str> =
+        text.lines().filter_map(|line| line.trim().strip_prefix(key)?.strip_prefix(": ")).collect();
+    let [value] = values[..] else { panic!("{key}: {values:?}") };
+    value.to_owned()
+}
+
+#[test]
+fn nothing_may_be_done_but_asking_kubelets_for_their_pods() {
+    let Some(rendered) = Rendered::of(&support::conf()) else { return };
+    assert_eq!(permissions(&rendered), ["get nodes/pods".to_owned()].into());
+    let binding = rendered.the("ClusterRoleBinding");
+    assert_eq!(binding["roleRef"]["name"], rendered.the("ClusterRole")["metadata"]["name"]);
+    let account = rendered.the("ServiceAccount");
+    let [subject] = list(&binding["subjects"]) else { panic!("one subject") };
+    for key in ["name", "namespace"] {
+        assert_eq!(subject[key], account["metadata"][key]);
+    }
+    let pod = &rendered.the("DaemonSet")["spec"]["template"]["spec"];
+    assert_eq!(pod["serviceAccountName"], account["metadata"]["name"]);
+    assert_eq!(
+        (&pod["automountServiceAccountToken"], &account["automountServiceAccountToken"]),
+        (&false.into(), &false.into())
+    );
+    // Fluent Bit has no token.
+    let mounts = |container: &Value| {
+        list(&container["volumeMounts"])
+            .iter()
+            .map(|mount| text(&mount["name"]).to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert!(mounts(named(&pod["initContainers"], "sidecar")).contains(&"kubelet-access".into()));
+    assert!(!mounts(named(&pod["containers"], "fluent-bit")).contains(&"kubelet-access".into()));
+}
+
+#[test]
+fn old_clusters_get_the_dangerous_permission_only_when_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let up = "../".repeat(directory.path().canonicalize().unwrap().components().count() - 1);
+    let conf = format!(
+        "{up}{}",
+        support::conf().canonicalize().unwrap().display().to_string().trim_start_matches('/')
+    );
+    let kustomization = format!("resources: [ {conf} ]\ncomponents: [ {conf}/k8s/before-1.33 ]\n");
+    fs::write(directory.path().join("kustomization.yaml"), kustomization).unwrap();
+    let Some(rendered) = Rendered::of(directory.path()) else { return };
+    assert_eq!(permissions(&rendered), ["get nodes/proxy".to_owned()].into());
+}
+
+#[test]
+fn every_path_is_on_the_volume_that_it_has_to_be_on() {
+    let Some(rendered) = Rendered::of(&support::conf()) else { return };
+    let pod = &rendered.the("DaemonSet")["spec"]["template"]["spec"];
+    let (sidecar, agent) =
+        (named(&pod["initContainers"], "sidecar"), named(&pod["containers"], "fluent-bit"));
+    let mut used = BTreeSet::new();
+    for container in [sidecar, agent] {
+        for mount in list(&container["volumeMounts"]) {
+            assert!(mount.get("subPath").is_none(), "a subPath never changes again: {mount}");
+            named(&pod["volumes"], text(&mount["name"]));
+            used.insert(text(&mount["name"]));
+        }
+    }
+    assert_eq!(used.len(), list(&pod["volumes"]).len(), "a volume that nobody mounts");
+
+    // The mount that a path is on: the longest that it starts with.
+    let mount = |container: &Value, path: &str| -> (String, bool) {
+        let on = list(&container["volumeMounts"])
+            .iter()
+            .filter(|mount| Path::new(path).starts_with(text(&mount["mountPath"])));
+        let mount = on
+            .max_by_key(|mount| text(&mount["mountPath"]).len())
+            .unwrap_or_else(|| panic!("{path} is on no volume"));
+        (text(&mount["name"]).to_owned(), mount["readOnly"] == true)
+    };
+    let on = |name: &str, read_only: bool| (name.to_owned(), read_only);
+    assert_eq!(mount(sidecar, default_of("pods-dir")), on("run", false));
+    assert_eq!(mount(sidecar, default_of("filter-metrics")), on("run", false));
+    assert_eq!(mount(sidecar, default_of("token-file")), on("kubelet-access", true));
+    assert_eq!(mount(sidecar, default_of("kubelet-ca")), on("kubelet-access", true));
+    assert_eq!(mount(sidecar, default_of("logs-dir")), on("container-logs", true));
+    assert_eq!(mount(sidecar, default_of("pod-logs-dir")), on("pod-logs", true));
+    assert_eq!(mount(agent, &pipeline("db")), on("state", false));
+    assert_eq!(mount(agent, &pipeline("storage.path")), on("state", false));
+    assert_eq!(mount(agent, &pipeline("path")), on("logs", true));
+    for (path, volume) in
+        pipeline("accessible_paths").split(',').zip([on("rules", true), on("run", false), on("state", false)])
+    {
+        assert_eq!(mount(agent, path), volume);
+    }
+    assert_eq!(named(&pod["volumes"], "run")["emptyDir"]["medium"], "Memory");
+    assert!(named(&pod["volumes"], "state")["hostPath"]["path"].is_string());
+}
+
+#[test]
+fn times_ports_names_and_versions_agree() {
+    let Some(rendered) = Rendered::of(&support::conf()) else { return };
+    let pod = &rendered.the("DaemonSet")["spec"]["template"]["spec"];
+    let (sidecar, agent) =
+        (named(&pod["initContainers"], "sidecar"), named(&pod["containers"], "fluent-bit"));
+    let grace: i64 = pipeline("grace").parse().unwrap();
+    assert!(pod["terminationGracePeriodSeconds"].as_i64().unwrap() > grace);
+    assert_eq!(sidecar["restartPolicy"], "Always", "a native sidecar");
+    let probe = &sidecar["startupProbe"];
+    let wait = probe["periodSeconds"].as_i64().unwrap() * probe["failureThreshold"].as_i64().unwrap();
+    assert!(wait as u64 > parse_duration(default_of("ready-after")).unwrap().as_secs());
+    assert!(
+        default_of("listen").ends_with(&format!(":{}", named(&sidecar["ports"], "metrics")["containerPort"]))
+    );
+    assert_eq!(named(&agent["ports"], "http")["containerPort"].to_string(), pipeline("http_port"));
+    assert!(pod["dnsPolicy"] != "None" && pod["hostNetwork"].is_null());
+    for container in [sidecar, agent] {
+        let image = text(&container["image"]);
+        assert!(image.ends_with(concat!(":", env!("CARGO_PKG_VERSION"))), "{image}");
+        let context = &container["securityContext"];
+        assert_eq!(
+            (&context["allowPrivilegeEscalation"], &context["readOnlyRootFilesystem"]),
+            (&false.into(), &true.into())
+        );
+        assert_eq!(context["capabilities"]["drop"], serde_json::json!(["ALL"]));
+        let probes = ["startupProbe", "livenessProbe", "readinessProbe", "lifecycle"];
+        let is_exec = |probe: &&str| container[*probe].to_string().contains("\"exec\"");
+        assert!(!probes.iter().any(|probe| is_exec(&probe)), "there is no shell in the images");
+    }
+    assert_eq!(sidecar["securityContext"]["runAsNonRoot"], true);
+
+    // Every variable of the pipeline is set.
+    let destination = rendered.config_map("nodesieve-destination");
+    let env: BTreeSet<&str> = list(&agent["env"])
+        .iter()
+        .map(|env| text(&env["name"]))
+        .chain(destination["data"].as_object().unwrap().keys().map(String::as_str))
+        .collect();
+    let source = fs::read_to_string(support::conf().join("fluent-bit.yaml")).unwrap();
+    for variable in source.split("${").skip(1).map(|rest| rest.split_once('}').unwrap().0) {
+        assert!(env.contains(variable), "{variable}");
+    }
+    assert_eq!(named(&sidecar["env"], "HOST_IP")["valueFrom"]["fieldRef"]["fieldPath"], "status.hostIP");
+
+    // Another pipeline restarts Fluent Bit, other rules do not.
+    let pipeline = rendered.config_map("nodesieve-pipeline");
+    assert_ne!(pipeline["metadata"]["name"], "nodesieve-pipeline");
+    assert_eq!(text(&pipeline["data"]["fluent-bit.yaml"]).trim_end(), source.trim_end());
+    assert_eq!(rendered.config_map("nodesieve-rules")["metadata"]["name"], "nodesieve-rules");
+    assert_eq!(named(&pod["volumes"], "pipeline")["configMap"]["name"], pipeline["metadata"]["name"]);
+    assert!(list(&agent["args"])[0].as_str().unwrap().ends_with("/fluent-bit.yaml"));
+}
+
+/// Guarantees: no field that Kubernetes does not know, none of the wrong type, for the oldest, a middle and the newest
+/// version.
+#[test]
+fn every_manifest_is_strictly_valid() {
+    let Some(rendered) = Rendered::of(&support::conf()) else { return };
+    strictly_valid(&rendered.text);
+}
+
+fn strictly_valid(manifests: &str) {
+    if !Command::new("kubernetes-validate")
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success())
+    {
+        eprintln!("skipped: no kubernetes-validate");
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("all.yaml");
+    fs::write(&path, manifests).unwrap();
+    for version in ["1.33.0", "1.35.0", "1.37.0"] {
+        let output = Command::new("kubernetes-validate")
+            .args(["--strict", "-k", version])
+            .arg(&path)
+            .output()
+            .unwrap();
+        let said =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("passed for resource"), "{version}: {said}");
+        assert!(!said.contains("WARN"), "{version}: {said}");
+    }
+}
