@@ -10,6 +10,7 @@ mod kubelet_and_fluent_bit;
 mod laws;
 mod manifests;
 mod module;
+mod monitoring;
 mod pattern_cases;
 mod patterns;
 mod policies;

@@ -137,18 +137,44 @@ fn nothing_may_be_done_but_asking_kubelets_for_their_pods() {
     assert!(!mounts(named(&pod["containers"], "fluent-bit")).contains(&"kubelet-access".into()));
 }
 
-#[test]
-fn old_clusters_get_the_dangerous_permission_only_when_asked_for() {
+/// A kustomization as a user writes it, with these components.
+fn with_components(components: &[&str]) -> Option<Rendered> {
     let directory = tempfile::tempdir().unwrap();
     let up = "../".repeat(directory.path().canonicalize().unwrap().components().count() - 1);
-    let conf = format!(
-        "{up}{}",
-        support::conf().canonicalize().unwrap().display().to_string().trim_start_matches('/')
-    );
-    let kustomization = format!("resources: [ {conf} ]\ncomponents: [ {conf}/k8s/before-1.33 ]\n");
+    let conf = support::conf().canonicalize().unwrap();
+    let conf = format!("{up}{}", conf.display().to_string().trim_start_matches('/'));
+    let components: Vec<String> = components.iter().map(|name| format!("{conf}/k8s/{name}")).collect();
+    let kustomization = format!("resources: [ {conf} ]\ncomponents: [ {} ]\n", components.join(", "));
     fs::write(directory.path().join("kustomization.yaml"), kustomization).unwrap();
-    let Some(rendered) = Rendered::of(directory.path()) else { return };
+    Rendered::of(directory.path())
+}
+
+#[test]
+fn old_clusters_get_the_dangerous_permission_only_when_asked_for() {
+    let Some(rendered) = with_components(&["before-1.33"]) else { return };
     assert_eq!(permissions(&rendered), ["get nodes/proxy".to_owned()].into());
+}
+
+#[test]
+fn monitoring_scrapes_the_ports_that_there_are() {
+    let Some(rendered) = with_components(&["monitoring"]) else { return };
+    let pod = &rendered.the("DaemonSet")["spec"]["template"]["spec"];
+    let ports = |containers: &str| {
+        let ports = list(&pod[containers]).iter().flat_map(|container| list(&container["ports"]));
+        ports.map(|port| text(&port["name"]).to_owned()).collect::<Vec<_>>()
+    };
+    let ports = [ports("initContainers"), ports("containers")].concat();
+    let monitor = rendered.the("PodMonitor");
+    let endpoints = list(&monitor["spec"]["podMetricsEndpoints"]);
+    assert!(
+        endpoints.len() == 2 && endpoints.iter().all(|end| ports.contains(&text(&end["port"]).to_owned()))
+    );
+    let labels = &rendered.the("DaemonSet")["spec"]["template"]["metadata"]["labels"];
+    for (key, value) in monitor["spec"]["selector"]["matchLabels"].as_object().unwrap() {
+        assert_eq!(&labels[key], value);
+    }
+    assert_eq!(rendered.config_map("nodesieve-dashboard")["metadata"]["labels"]["grafana_dashboard"], "1");
+    assert_eq!(permissions(&rendered), ["get nodes/pods".to_owned()].into());
 }
 
 #[test]
