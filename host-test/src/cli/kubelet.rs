@@ -58,8 +58,15 @@ pub(super) fn outage(arguments: &FluentBit, mode: Mode) -> anyhow::Result<ExitCo
             lines: arguments.lines,
             lasting: Duration::from_secs(arguments.seconds),
         };
-        all.push(outage.run(|gone| bar.set_position(gone.as_secs()))?);
+        let run = outage.run(|gone| bar.set_position(gone.as_secs()))?;
         bar.finish_and_clear();
+        anstream::eprintln!(
+            "{} of {} lines delivered, {} with labels",
+            run.delivered,
+            run.written,
+            run.enriched
+        );
+        all.push(run);
     }
     match arguments.format {
         Format::Text => print(&table(&all).to_string())?,
@@ -81,6 +88,7 @@ fn table(all: &[Weathered]) -> Table {
         "CPU ms",
         "requests",
         "list s old",
+        "ended",
     ];
     let columns = [("filter", Align::Left), ("kubelet", Align::Left)].into_iter();
     let columns: Vec<_> = columns.chain(headings.map(|name| (name, Align::Right))).collect();
@@ -90,6 +98,7 @@ fn table(all: &[Weathered]) -> Table {
         let Weathered { written, in_time, delivered, enriched, lost, repeated, cpu_ms, requests, .. } = *run;
         row.extend([written, in_time, delivered, enriched, lost, repeated, cpu_ms, requests].map(grouped));
         row.push(run.poll_age.map_or("-".to_owned(), |age| format!("{age:.0}")));
+        row.push(run.ended.clone());
         table.row(row);
     }
     table

@@ -61,6 +61,8 @@ pub struct Weathered {
     pub poll_age: Option<f64>,
     /// Requests that reached the kubelet, whatever became of them.
     pub requests: u64,
+    /// How Fluent Bit ended: `when told to`, `never`, or what the system says of a crash.
+    pub ended: String,
 }
 
 impl Outage<'_> {
@@ -139,9 +141,16 @@ impl Outage<'_> {
             arrived.take(&running)?;
             std::thread::sleep(STEP);
         }
-        for record in running.stop()?.records {
-            arrived.add(&record);
-        }
+        let ended = match running.stop() {
+            Ok(outcome) => {
+                outcome.records.iter().for_each(|record| arrived.add(record));
+                "when told to".to_owned()
+            }
+            // A crash belongs to the result, and so does a program that cannot be told to stop.
+            Err(FluentBitError::Ended { status, .. }) => status.to_string(),
+            Err(FluentBitError::TimedOut { .. }) => "never".to_owned(),
+            Err(error) => return Err(error),
+        };
         let delivered = arrived.numbers.len() as u64 - u64::from(PODS);
         Ok(Weathered {
             filter: match self.filter {
@@ -159,6 +168,7 @@ impl Outage<'_> {
             cpu_ms,
             poll_age,
             requests,
+            ended,
         })
     }
 }

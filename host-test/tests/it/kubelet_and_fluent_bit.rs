@@ -38,6 +38,7 @@ fn a_kubelet_that_hangs_costs_no_line_and_no_label() {
     assert_eq!((ours.enriched, ours.lost, ours.repeated), (100_000, 0, 0), "{ours:?}");
     assert!(ours.poll_age.is_some_and(|age| age >= 15.0), "{ours:?}");
     assert!((1..=5).contains(&ours.requests), "it was asked and did not answer: {ours:?}");
+    assert_eq!(ours.ended, "when told to");
 }
 
 fn uid(number: usize) -> String {

@@ -12,14 +12,14 @@ use std::path::Path;
 use std::process::Command;
 
 /// A rendered kustomization: its text and its resources.
-struct Rendered {
-    text: String,
+pub(crate) struct Rendered {
+    pub(crate) text: String,
     resources: Vec<Value>,
 }
 
 impl Rendered {
     /// Renders a directory; `None` where there is no kubectl.
-    fn of(directory: &Path) -> Option<Rendered> {
+    pub(crate) fn of(directory: &Path) -> Option<Rendered> {
         let Ok(output) = Command::new("kubectl").arg("kustomize").arg(directory).output() else {
             eprintln!("skipped: no kubectl");
             return None;
@@ -33,17 +33,17 @@ impl Rendered {
         Some(Rendered { text, resources })
     }
 
-    fn kinds(&self, kind: &str) -> Vec<&Value> {
+    pub(crate) fn kinds(&self, kind: &str) -> Vec<&Value> {
         self.resources.iter().filter(|resource| resource["kind"] == kind).collect()
     }
 
     #[track_caller]
-    fn the(&self, kind: &str) -> &Value {
+    pub(crate) fn the(&self, kind: &str) -> &Value {
         let [only] = self.kinds(kind)[..] else { panic!("one {kind}") };
         only
     }
 
-    fn config_map(&self, prefix: &str) -> &Value {
+    pub(crate) fn config_map(&self, prefix: &str) -> &Value {
         let is_it =
             |map: &&Value| map["metadata"]["name"].as_str().is_some_and(|name| name.starts_with(prefix));
         self.kinds("ConfigMap").into_iter().find(is_it).unwrap()
@@ -67,17 +67,17 @@ fn json(node: &Node) -> Value {
     }
 }
 
-fn list(value: &Value) -> &[Value] {
+pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 /// The one of a list with this name.
 #[track_caller]
-fn named<'v>(values: &'v Value, name: &str) -> &'v Value {
+pub(crate) fn named<'v>(values: &'v Value, name: &str) -> &'v Value {
     list(values).iter().find(|value| value["name"] == name).unwrap_or_else(|| panic!("{name} in {values:#}"))
 }
 
-fn text(value: &Value) -> &str {
+pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap()
 }
 
@@ -140,13 +140,17 @@ fn nothing_may_be_done_but_asking_kubelets_for_their_pods() {
 /// A kustomization as a user writes it, with these components.
 fn with_components(components: &[&str]) -> Option<Rendered> {
     let directory = tempfile::tempdir().unwrap();
-    let up = "../".repeat(directory.path().canonicalize().unwrap().components().count() - 1);
-    let conf = support::conf().canonicalize().unwrap();
-    let conf = format!("{up}{}", conf.display().to_string().trim_start_matches('/'));
+    let conf = from_afar(directory.path(), &support::conf());
     let components: Vec<String> = components.iter().map(|name| format!("{conf}/k8s/{name}")).collect();
     let kustomization = format!("resources: [ {conf} ]\ncomponents: [ {} ]\n", components.join(", "));
     fs::write(directory.path().join("kustomization.yaml"), kustomization).unwrap();
     Rendered::of(directory.path())
+}
+
+/// The way from one directory to another, up to the root and down again: kustomize takes no absolute paths.
+pub(crate) fn from_afar(from: &Path, to: &Path) -> String {
+    let up = "../".repeat(from.canonicalize().unwrap().components().count() - 1);
+    format!("{up}{}", to.canonicalize().unwrap().display().to_string().trim_start_matches('/'))
 }
 
 #[test]
@@ -284,7 +288,7 @@ fn every_manifest_is_strictly_valid() {
     strictly_valid(&rendered.text);
 }
 
-fn strictly_valid(manifests: &str) {
+pub(crate) fn strictly_valid(manifests: &str) {
     if !Command::new("kubernetes-validate")
         .arg("--version")
         .output()
