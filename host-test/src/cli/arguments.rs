@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+use crate::fluent_bit::Fault;
 use crate::kubelet::Mode;
 use crate::money::{CLOUDWATCH_PER_GB, FIREHOSE_PER_GB, Prices};
 use crate::samples::DEFAULT_SEED;
@@ -184,11 +185,15 @@ pub(super) struct FluentBit {
     /// nodesieve and with Fluent Bit's own kubernetes filter
     #[arg(long, value_name = "MODE")]
     pub(super) kubelet: Option<Mode>,
-    /// With --kubelet: for how many seconds
-    #[arg(long, default_value_t = 300, requires = "kubelet")]
+    /// Instead of the comparison: lets Firehose, or Fluent Bit itself, fail like this while lines are written, as shipped
+    /// and with the AWS chart's buffers: outage, throttle, partial, sigterm or kill
+    #[arg(long, value_name = "FAULT", conflicts_with = "kubelet")]
+    pub(super) fault: Option<Fault>,
+    /// With --kubelet or --fault: for how many seconds
+    #[arg(long, default_value_t = 300)]
     pub(super) seconds: u64,
-    /// With --kubelet: how many lines are written meanwhile
-    #[arg(long, default_value_t = 100_000, requires = "kubelet")]
+    /// With --kubelet or --fault: how many lines are written meanwhile
+    #[arg(long, default_value_t = 100_000)]
     pub(super) lines: u64,
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,

@@ -2,7 +2,7 @@
 
 mod arguments;
 mod commands;
-mod kubelet;
+mod trouble;
 
 use arguments::{Arguments, Command};
 use clap::Parser as _;
@@ -19,11 +19,12 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Check(check) => commands::check(&check),
         Command::Explain(explain) => commands::explain(&explain),
         Command::Match(arguments) => commands::matching(&arguments),
-        Command::FluentBit(arguments) => match arguments.kubelet {
-            Some(mode) => kubelet::outage(&arguments, mode),
-            None => commands::fluent_bit(&arguments),
+        Command::FluentBit(arguments) => match (arguments.kubelet, arguments.fault) {
+            (Some(mode), _) => trouble::kubelet(&arguments, mode),
+            (None, Some(fault)) => trouble::fault(&arguments, fault),
+            (None, None) => commands::fluent_bit(&arguments),
         },
-        Command::Kubelet(arguments) => kubelet::serve(&arguments),
+        Command::Kubelet(arguments) => trouble::serve(&arguments),
         Command::Samples(samples) => commands::samples(&samples),
     }
 }

@@ -49,6 +49,7 @@ async fn answer(server: &Server, request: Request<Incoming>) -> Result<Response<
     let records = match (fault, body) {
         (_, None) => Err(ApiError::too_large()),
         (Fault::Unavailable, _) => Err(ApiError::unavailable()),
+        (Fault::Throttled { .. }, _) if server.shared.is_throttled() => Err(ApiError::unavailable()),
         (_, Some(body)) => check(&head)
             .and_then(|()| protocol::decode(&server.stream, &body))
             .map(|records| (records, body.len())),

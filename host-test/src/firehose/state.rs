@@ -23,6 +23,12 @@ pub enum Fault {
         /// Distance between two failing records.
         every: usize,
     },
+    /// One call in so many is taken, all others are answered with 503 `ServiceUnavailableException`, as when a stream's
+    /// throughput is used up. 1 takes all of them.
+    Throttled {
+        /// Distance between two calls that are taken.
+        every: usize,
+    },
     /// Calls are read and never answered, not even after the fault is lifted; only stopping the server ends
     /// them.
     Stall,
@@ -100,6 +106,14 @@ impl Shared {
         inner.offered = 0;
     }
 
+    /// Whether this call is one too many.
+    pub(super) fn is_throttled(&self) -> bool {
+        let mut inner = self.lock();
+        let Fault::Throttled { every } = inner.fault else { return false };
+        inner.offered += 1;
+        !inner.offered.is_multiple_of(every.max(1))
+    }
+
     /// Changes the counters and wakes those who wait.
     pub(super) fn count(&self, change: impl FnOnce(&mut Received)) {
         change(&mut self.lock().received);
@@ -119,7 +133,9 @@ impl Shared {
         inner.received.body_bytes += body as u64;
         let mut numbers = Vec::with_capacity(records.len());
         for record in records {
-            inner.offered += 1;
+            if every > 0 {
+                inner.offered += 1;
+            }
             if every > 0 && inner.offered.is_multiple_of(every) {
                 inner.received.failed_records += 1;
                 numbers.push(None);
@@ -178,6 +194,15 @@ mod tests {
         assert_eq!(shared.accept(records(2), 0), [None, None]);
         shared.set_fault(Fault::PartialFailure { every: 0 });
         assert_eq!(shared.accept(records(1), 0), [Some(4)]);
+    }
+
+    #[test]
+    fn one_call_in_so_many_is_taken_when_throttled() {
+        let shared = Shared::new(false);
+        assert!(!shared.is_throttled());
+        shared.set_fault(Fault::Throttled { every: 3 });
+        let calls: Vec<bool> = (0..6).map(|_| shared.is_throttled()).collect();
+        assert_eq!(calls, [true, true, false, true, true, false]);
     }
 
     #[test]

@@ -10,13 +10,16 @@
 //! - [`Metrics`]: the filter's own numbers, which tell when everything was processed.
 
 mod config;
+mod fault;
 mod node;
+mod numbered;
 mod outage;
 mod rules;
 mod run;
 
+pub use fault::{Buffering, Endured, Fault, FaultError, Trial};
 pub use outage::{Outage, Weathered};
-pub use run::{Metadata, Outcome, Running};
+pub use run::{End, Metadata, Outcome, Running};
 
 use crate::sidecar::SidecarError;
 use crate::stand_in::StandInError;

@@ -4,14 +4,11 @@
 //! kubelet itself a good deal. The rule it keeps: lines are written evenly over the whole outage and counted by their
 //! numbers where they arrive, so lost, repeated and late ones are told apart.
 
-use super::run::lines;
-use super::{Filter, FluentBitError, LOGS, Running, Setup};
-use crate::kubelet::{Mode, Pod, list};
+use super::numbered::{Arrived, PODS, pod_list, write};
+use super::{Filter, FluentBitError, Running, Setup};
+use crate::kubelet::Mode;
 use serde::Serialize;
-use serde_json::Value;
-use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -71,10 +68,7 @@ impl Outage<'_> {
     /// # Errors
     /// [`FluentBitError`] when it cannot be run. That lines are lost is no error.
     pub fn run(&self, mut progress: impl FnMut(Duration)) -> Result<Weathered, FluentBitError> {
-        let pods: Vec<Pod> = (0..PODS)
-            .map(|n| Pod::new("shop", &format!("web-{n}")).with("app", &format!("{n:064x}")))
-            .collect();
-        let pod_list = list(pods.iter().map(Pod::item));
+        let pod_list = pod_list();
         let empty = tempfile::tempdir()
             .map_err(|reason| FluentBitError::Make { path: "an empty directory".into(), reason })?;
         let running = Running::start(Setup {
@@ -91,18 +85,13 @@ impl Outage<'_> {
         let mut arrived = Arrived::default();
         // Before the outage each container has said something, so that whoever remembers metadata has it.
         write(&running, 0..u64::from(PODS))?;
-        let deadline = Instant::now() + LONG;
-        while arrived.numbers.len() < usize::from(PODS) {
-            arrived.take(&running)?;
-            if Instant::now() >= deadline {
-                return Err(FluentBitError::TimedOut {
-                    what: "deliver the first lines".into(),
-                    timeout: LONG,
-                    progress: format!("{} arrived", arrived.numbers.len()),
-                    log: running.log(),
-                });
-            }
-            std::thread::sleep(STEP);
+        if !arrived.wait_for(&running, u64::from(PODS), LONG)? {
+            return Err(FluentBitError::TimedOut {
+                what: "deliver the first lines".into(),
+                timeout: LONG,
+                progress: format!("{} arrived", arrived.numbers.len()),
+                log: running.log(),
+            });
         }
         let Some(metadata) = running.metadata() else {
             return Err(FluentBitError::Config { path: self.conf.to_owned(), reason: "no pod list".into() });
@@ -123,11 +112,7 @@ impl Outage<'_> {
             std::thread::sleep(STEP);
         }
         // What is on its way has a moment to arrive: Fluent Bit flushes once a second.
-        let settled = Instant::now() + SETTLE;
-        while Instant::now() < settled && arrived.numbers.len() < usize::from(PODS) + self.lines as usize {
-            arrived.take(&running)?;
-            std::thread::sleep(STEP);
-        }
+        arrived.wait_for(&running, u64::from(PODS) + self.lines, SETTLE)?;
         let in_time = arrived.numbers.len() as u64 - u64::from(PODS);
         let cpu_ms = cpu_ms(running.process()).saturating_sub(cpu);
         let poll_age = match &metadata.sidecar {
@@ -136,11 +121,7 @@ impl Outage<'_> {
         };
         let requests = metadata.kubelet.asked().pods - asked;
         metadata.kubelet.set_mode(Mode::Ok);
-        let deadline = Instant::now() + LONG;
-        while Instant::now() < deadline && arrived.numbers.len() < usize::from(PODS) + self.lines as usize {
-            arrived.take(&running)?;
-            std::thread::sleep(STEP);
-        }
+        arrived.wait_for(&running, u64::from(PODS) + self.lines, LONG)?;
         let ended = match running.stop() {
             Ok(outcome) => {
                 outcome.records.iter().for_each(|record| arrived.add(record));
@@ -173,59 +154,6 @@ impl Outage<'_> {
     }
 }
 
-/// Lines by their number.
-#[derive(Default)]
-struct Arrived {
-    numbers: BTreeMap<u64, Seen>,
-}
-
-struct Seen {
-    times: u64,
-    /// Whether the first to arrive had the pod's labels.
-    enriched: bool,
-}
-
-impl Arrived {
-    fn take(&mut self, running: &Running) -> Result<(), FluentBitError> {
-        let mut records = Vec::new();
-        for record in running.firehose().take_records() {
-            lines(&record, &mut records)?;
-        }
-        for record in &records {
-            self.add(record);
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, record: &Value) {
-        let Some(number) = record["log"].as_str().and_then(|line| line.strip_prefix("line ")?.parse().ok())
-        else {
-            // A tick or a summary.
-            return;
-        };
-        let kubernetes = &record["kubernetes"];
-        let enriched =
-            kubernetes["labels"]["app"].is_string() && kubernetes["labels"]["app"] == kubernetes["pod_name"];
-        self.numbers.entry(number).or_insert(Seen { times: 0, enriched }).times += 1;
-    }
-}
-
-/// Writes these lines, to one container after the other.
-fn write(running: &Running, numbers: std::ops::Range<u64>) -> Result<(), FluentBitError> {
-    let mut texts: BTreeMap<u64, String> = BTreeMap::new();
-    for number in numbers {
-        let text = texts.entry(number % u64::from(PODS)).or_default();
-        text.push_str(&format!("2026-11-20T10:00:00.000000001Z stdout F line {number}\n"));
-    }
-    for (pod, text) in texts {
-        let path = running.at(LOGS).join(format!("web-{pod}_shop_app-{pod:064x}.log"));
-        let file = OpenOptions::new().create(true).append(true).open(&path);
-        file.and_then(|mut file| file.write_all(text.as_bytes()))
-            .map_err(|reason| FluentBitError::Make { path, reason })?;
-    }
-    Ok(())
-}
-
 /// CPU time of a process so far, in milliseconds; 0 where the system does not say.
 fn cpu_ms(process: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
@@ -236,8 +164,6 @@ fn cpu_ms(process: u32) -> u64 {
     (ticks(11) + ticks(12)) * 10
 }
 
-/// Pods with a container each.
-const PODS: u8 = 20;
 /// Between two looks.
 const STEP: Duration = Duration::from_millis(100);
 /// For what is on its way at the end.

@@ -41,6 +41,18 @@ pub struct Running {
     firehose: Firehose,
     metadata: Option<Metadata>,
     node: Node,
+    program: PathBuf,
+    conf: PathBuf,
+    http_port: u16,
+}
+
+/// How a program is brought to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With SIGTERM, as kubelet does; it may deliver what it has.
+    Terminated,
+    /// With SIGKILL, as the kernel does when memory is short.
+    Killed,
 }
 
 /// A kubelet and the sidecar that asks it.
@@ -121,7 +133,10 @@ impl Running {
             let conf = node.put(&format!("/{name}"), &text)?;
             let mut child = spawn(setup.fluent_bit, &conf, &node)?;
             match wait_for_port(&mut child, place.http_port, &node) {
-                Ok(()) => return Ok(Running { child, firehose, metadata, node }),
+                Ok(()) => {
+                    let (program, http_port) = (setup.fluent_bit.to_owned(), place.http_port);
+                    return Ok(Running { child, firehose, metadata, node, program, conf, http_port });
+                }
                 Err(error) => {
                     end(&mut child);
                     let taken = log(&node).contains("could not bind address");
@@ -222,16 +237,27 @@ impl Running {
         }
     }
 
-    /// Stops Fluent Bit as kubelet does, with SIGTERM, lets it deliver what it has, and counts.
+    /// Ends Fluent Bit and starts it again on the same node.
     ///
     /// # Errors
-    /// [`FluentBitError`] when it does not end, ends with a failure, or has delivered what is no JSON.
-    pub fn stop(mut self) -> Result<Outcome, FluentBitError> {
-        terminate(&self.child)?;
+    /// [`FluentBitError`] when it does not end, or does not start.
+    pub fn restart(&mut self, how: End) -> Result<(), FluentBitError> {
+        match how {
+            End::Terminated => {
+                terminate(&self.child)?;
+                self.wait_for_end()?;
+            }
+            End::Killed => end(&mut self.child),
+        }
+        self.child = spawn(&self.program, &self.conf, &self.node)?;
+        wait_for_port(&mut self.child, self.http_port, &self.node)
+    }
+
+    fn wait_for_end(&mut self) -> Result<ExitStatus, FluentBitError> {
         let deadline = Instant::now() + STOP;
-        let status = loop {
+        loop {
             if let Some(status) = ended(&mut self.child)? {
-                break status;
+                return Ok(status);
             }
             if Instant::now() >= deadline {
                 return Err(FluentBitError::TimedOut {
@@ -242,7 +268,16 @@ impl Running {
                 });
             }
             std::thread::sleep(POLL);
-        };
+        }
+    }
+
+    /// Stops Fluent Bit as kubelet does, with SIGTERM, lets it deliver what it has, and counts.
+    ///
+    /// # Errors
+    /// [`FluentBitError`] when it does not end, ends with a failure, or has delivered what is no JSON.
+    pub fn stop(mut self) -> Result<Outcome, FluentBitError> {
+        terminate(&self.child)?;
+        let status = self.wait_for_end()?;
         if !status.success() {
             return Err(FluentBitError::Ended { action: "stop", status, log: tail(&self.log()) });
         }
@@ -281,7 +316,12 @@ pub(super) fn lines(record: &[u8], into: &mut Vec<Value>) -> Result<(), FluentBi
 
 fn spawn(program: &Path, conf: &Path, node: &Node) -> Result<Child, FluentBitError> {
     let log = log_file(node);
-    let output = File::create(&log).map_err(|reason| FluentBitError::Make { path: log, reason })?;
+    // Behind what an earlier run on the same node has said.
+    let output = File::options()
+        .create(true)
+        .append(true)
+        .open(&log)
+        .map_err(|reason| FluentBitError::Make { path: log, reason })?;
     let both = output.try_clone().map(|clone| (Stdio::from(clone), Stdio::from(output)));
     let start_failed = |reason| FluentBitError::Start { path: program.to_owned(), reason };
     let (stdout, stderr) = both.map_err(start_failed)?;

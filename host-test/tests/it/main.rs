@@ -6,6 +6,7 @@ mod cluster_services;
 mod command_line;
 mod conf;
 mod diff;
+mod faults;
 mod fluent_bit;
 mod kubelet_and_fluent_bit;
 mod laws;

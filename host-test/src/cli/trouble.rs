@@ -1,9 +1,9 @@
-//! The commands about kubelets: a stand-in to play with, and a real Fluent Bit beside one in trouble.
+//! The commands about trouble: a kubelet to play with, and a real Fluent Bit whose kubelet or destination fails.
 
 use super::arguments::{FluentBit, Format, Kubelet as Arguments};
 use super::commands::{print, read};
 use crate::artefact;
-use crate::fluent_bit::{self, Filter, Outage, Weathered};
+use crate::fluent_bit::{self, Buffering, Endured, Fault, Filter, Outage, Trial, Weathered};
 use crate::kubelet::{Kubelet, Mode, Options};
 use crate::table::{Align, Table, grouped};
 use anyhow::Context as _;
@@ -32,7 +32,7 @@ pub(super) fn serve(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-pub(super) fn outage(arguments: &FluentBit, mode: Mode) -> anyhow::Result<ExitCode> {
+pub(super) fn kubelet(arguments: &FluentBit, mode: Mode) -> anyhow::Result<ExitCode> {
     let program = fluent_bit::find().context("find fluent-bit: neither FLUENT_BIT nor PATH has it")?;
     let conf = artefact::workspace().join("conf");
     let module = artefact::module(arguments.wasm.as_deref())?;
@@ -44,10 +44,7 @@ pub(super) fn outage(arguments: &FluentBit, mode: Mode) -> anyhow::Result<ExitCo
     let mut all = Vec::new();
     for (filter, mode) in runs {
         anstream::eprintln!("{filter:?}, a kubelet that is {mode}, for {} s", arguments.seconds);
-        let bar = ProgressBar::with_draw_target(Some(arguments.seconds), ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} s") {
-            bar.set_style(style);
-        }
+        let bar = progress(arguments.seconds);
         let outage = Outage {
             fluent_bit: &program,
             module: &module,
@@ -75,6 +72,58 @@ pub(super) fn outage(arguments: &FluentBit, mode: Mode) -> anyhow::Result<ExitCo
     let ours = all.iter().filter(|run| run.filter == "nodesieve");
     let is_well = ours.into_iter().all(|run| run.lost == 0 && run.enriched == run.written);
     Ok(ExitCode::from(u8::from(!is_well)))
+}
+
+pub(super) fn fault(arguments: &FluentBit, fault: Fault) -> anyhow::Result<ExitCode> {
+    let program = fluent_bit::find().context("find fluent-bit: neither FLUENT_BIT nor PATH has it")?;
+    let conf = artefact::workspace().join("conf/fluent-bit.yaml");
+    let module = artefact::module(arguments.wasm.as_deref())?;
+    let mut all = Vec::new();
+    for buffering in [Buffering::Shipped, Buffering::Chart] {
+        anstream::eprintln!("{}, {} buffers, for {} s", fault.name(), buffering.name(), arguments.seconds);
+        let bar = progress(arguments.seconds);
+        let trial = Trial {
+            fluent_bit: &program,
+            module: &module,
+            conf: arguments.conf.as_deref().unwrap_or(&conf),
+            fault,
+            buffering,
+            lines: arguments.lines,
+            lasting: Duration::from_secs(arguments.seconds),
+        };
+        let endured = trial.run(|gone| bar.set_position(gone.as_secs()))?;
+        bar.finish_and_clear();
+        anstream::eprintln!("{} of {} lines delivered", endured.delivered, endured.written);
+        all.push(endured);
+    }
+    match arguments.format {
+        Format::Text => print(&endured(&all).to_string())?,
+        Format::Json => print(&format!("{}\n", serde_json::to_string_pretty(&all)?))?,
+    }
+    Ok(ExitCode::from(u8::from(all.first().is_none_or(|shipped| shipped.lost > 0))))
+}
+
+fn endured(all: &[Endured]) -> Table {
+    let numbers = ["written", "in time", "in the end", "lost", "repeated", "refused calls"];
+    let columns = [("fault", Align::Left), ("buffers", Align::Left)].into_iter();
+    let columns: Vec<_> = columns.chain(numbers.map(|name| (name, Align::Right))).collect();
+    let mut table = Table::new(&columns);
+    for run in all {
+        let Endured { written, in_time, delivered, lost, repeated, refused_calls, .. } = *run;
+        let mut row = vec![run.fault.to_owned(), run.buffering.to_owned()];
+        row.extend([written, in_time, delivered, lost, repeated, refused_calls].map(grouped));
+        table.row(row);
+    }
+    table
+}
+
+/// Hidden by itself when stderr is not a terminal.
+fn progress(seconds: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(seconds), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} s") {
+        bar.set_style(style);
+    }
+    bar
 }
 
 fn table(all: &[Weathered]) -> Table {

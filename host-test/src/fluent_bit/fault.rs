@@ -1,0 +1,195 @@
+//! A destination in trouble, or a Fluent Bit that is ended in the middle of it, while containers go on writing.
+//!
+//! It exists to show which settings lose lines and which do not. The rule it keeps: lines are written evenly and counted by
+//! their numbers where they arrive; the shipped pipeline and that of others are told apart by the settings that differ.
+
+use super::numbered::{Arrived, PODS, pod_list, write};
+use super::{End, Filter, FluentBitError, Running, Setup};
+use crate::firehose::Fault as FirehoseFault;
+use serde::Serialize;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Firehose is unavailable.
+    Outage,
+    /// Firehose takes one call in four.
+    Throttle,
+    /// Firehose refuses one record in three of those in its calls.
+    Partial,
+    /// Firehose is unavailable, and Fluent Bit is told to stop and started again, as in a rollout.
+    Sigterm,
+    /// Firehose is unavailable, and Fluent Bit is killed and started again.
+    Kill,
+}
+
+impl Fault {
+    /// Every fault with its name.
+    pub const ALL: [(Fault, &'static str); 5] = [
+        (Fault::Outage, "outage"),
+        (Fault::Throttle, "throttle"),
+        (Fault::Partial, "partial"),
+        (Fault::Sigterm, "sigterm"),
+        (Fault::Kill, "kill"),
+    ];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        Fault::ALL.iter().find(|(fault, _)| *fault == self).map_or("outage", |(_, name)| name)
+    }
+}
+
+/// A name that is no fault's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("read fault {0:?}: not one of {names}", names = Fault::ALL.map(|(_, name)| name).join(", "))]
+pub struct FaultError(String);
+
+impl std::str::FromStr for Fault {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Fault, FaultError> {
+        let found = Fault::ALL.iter().find(|(_, name)| *name == text);
+        found.map(|(fault, _)| *fault).ok_or_else(|| FaultError(text.to_owned()))
+    }
+}
+
+/// Where lines wait while they cannot be delivered, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Buffering {
+    /// As shipped: on disk, for as long as it takes.
+    Shipped,
+    /// As the AWS chart has it (aws-for-fluent-bit 0.2.0): in memory, and given up after one retry.
+    Chart,
+}
+
+impl Buffering {
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Buffering::Shipped => "shipped",
+            Buffering::Chart => "chart's",
+        }
+    }
+
+    fn overrides(self) -> Vec<(&'static str, &'static str)> {
+        // On a node a retry may wait for a minute, and a stop for half of one.
+        let mut overrides = vec![("refresh_interval", "1"), ("scheduler.cap", "5"), ("grace", "5")];
+        if self == Buffering::Chart {
+            overrides.extend([("storage.type", "memory"), ("retry_limit", "1")]);
+        }
+        overrides
+    }
+}
+
+/// A fault to live through.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial<'a> {
+    /// The program.
+    pub fluent_bit: &'a Path,
+    /// The compiled filter.
+    pub module: &'a Path,
+    /// `conf/fluent-bit.yaml`.
+    pub conf: &'a Path,
+    /// What goes wrong.
+    pub fault: Fault,
+    /// Where lines wait.
+    pub buffering: Buffering,
+    /// How many lines are written meanwhile.
+    pub lines: u64,
+    /// For how long it goes wrong.
+    pub lasting: Duration,
+}
+
+/// What it came to. Serialised as the `--format json` of `fluent-bit --fault`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Endured {
+    /// What went wrong.
+    pub fault: &'static str,
+    /// Where lines waited.
+    pub buffering: &'static str,
+    /// Lines written.
+    pub written: u64,
+    /// Of these, delivered while it went wrong.
+    pub in_time: u64,
+    /// Of these, delivered in the end.
+    pub delivered: u64,
+    /// Of these, never.
+    pub lost: u64,
+    /// Deliveries of a line that had been delivered.
+    pub repeated: u64,
+    /// Calls that Firehose refused.
+    pub refused_calls: u64,
+}
+
+impl Trial<'_> {
+    /// Runs it. `progress` hears of time gone.
+    ///
+    /// # Errors
+    /// [`FluentBitError`] when it cannot be run. That lines are lost is no error.
+    pub fn run(&self, mut progress: impl FnMut(Duration)) -> Result<Endured, FluentBitError> {
+        let empty = tempfile::tempdir()
+            .map_err(|reason| FluentBitError::Make { path: "an empty directory".into(), reason })?;
+        let mut running = Running::start(Setup {
+            fluent_bit: self.fluent_bit,
+            module: self.module,
+            conf: self.conf,
+            rules: "version: 1\n",
+            logs: empty.path(),
+            pod_list: Some(&pod_list()),
+            filter: Filter::Nodesieve,
+            overrides: &self.buffering.overrides(),
+        })?;
+        let mut arrived = Arrived::default();
+        let first = u64::from(PODS);
+        write(&running, 0..first)?;
+        arrived.wait_for(&running, first, PATIENCE)?;
+        running.firehose().set_fault(match self.fault {
+            Fault::Outage | Fault::Sigterm | Fault::Kill => FirehoseFault::Unavailable,
+            Fault::Throttle => FirehoseFault::Throttled { every: 4 },
+            Fault::Partial => FirehoseFault::PartialFailure { every: 3 },
+        });
+        let (started, mut written) = (Instant::now(), 0);
+        let mut end = match self.fault {
+            Fault::Sigterm => Some(End::Terminated),
+            Fault::Kill => Some(End::Killed),
+            Fault::Outage | Fault::Throttle | Fault::Partial => None,
+        };
+        while written < self.lines {
+            let gone = started.elapsed().min(self.lasting);
+            let share = gone.as_secs_f64() / self.lasting.as_secs_f64();
+            let due = ((self.lines as f64 * share) as u64).min(self.lines);
+            write(&running, first + written..first + due)?;
+            written = due;
+            if let Some(how) = end.take_if(|_| share >= 0.5) {
+                running.restart(how)?;
+            }
+            arrived.take(&running)?;
+            progress(gone);
+            std::thread::sleep(STEP);
+        }
+        let in_time = arrived.numbers.len() as u64 - first;
+        running.firehose().set_fault(FirehoseFault::None);
+        // What does not come in that time is lost; with the chart's settings that is to be expected.
+        let _ = arrived.wait_for(&running, first + self.lines, PATIENCE)?;
+        let outcome = running.stop()?;
+        outcome.records.iter().for_each(|record| arrived.add(record));
+        let delivered = arrived.numbers.len() as u64 - first;
+        Ok(Endured {
+            fault: self.fault.name(),
+            buffering: self.buffering.name(),
+            written: self.lines,
+            in_time,
+            delivered,
+            lost: self.lines.saturating_sub(delivered),
+            repeated: arrived.numbers.values().map(|seen| seen.times - 1).sum(),
+            refused_calls: outcome.received.rejected_calls,
+        })
+    }
+}
+
+/// Between two looks.
+const STEP: Duration = Duration::from_millis(100);
+/// How long is waited for what should come.
+const PATIENCE: Duration = Duration::from_secs(45);

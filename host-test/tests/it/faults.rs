@@ -1,0 +1,69 @@
+//! A real Fluent Bit whose destination fails, or that is ended in the middle of it: the shipped pipeline loses no line.
+//!
+//! Skipped where there is no Fluent Bit. `host-test fluent-bit --fault` is the same at any length.
+
+use crate::fluent_bit::program;
+use crate::support;
+use host_test::fluent_bit::{Buffering, Endured, Fault, Trial};
+use std::time::Duration;
+
+const LINES: u64 = 20_000;
+
+fn run(fault: Fault, buffering: Buffering) -> Option<Endured> {
+    let (program, _guard) = program()?;
+    let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
+    let trial = Trial {
+        fluent_bit: &program,
+        module: &module,
+        conf: &conf,
+        fault,
+        buffering,
+        lines: LINES,
+        lasting: Duration::from_secs(15),
+    };
+    let endured = trial.run(|_| {}).unwrap();
+    eprintln!("{endured:?}");
+    Some(endured)
+}
+
+#[track_caller]
+fn loses_nothing(fault: Fault) {
+    let Some(endured) = run(fault, Buffering::Shipped) else { return };
+    assert_eq!((endured.written, endured.delivered, endured.lost), (LINES, LINES, 0), "{endured:?}");
+}
+
+#[test]
+fn an_outage_loses_nothing_and_repeats_nothing() {
+    let Some(endured) = run(Fault::Outage, Buffering::Shipped) else { return };
+    assert_eq!((endured.in_time, endured.lost, endured.repeated), (0, 0, 0), "{endured:?}");
+    assert!(endured.refused_calls > 20, "{endured:?}");
+}
+
+#[test]
+fn throttling_loses_nothing_and_repeats_nothing() {
+    let Some(endured) = run(Fault::Throttle, Buffering::Shipped) else { return };
+    assert_eq!((endured.lost, endured.repeated), (0, 0), "{endured:?}");
+    assert!(endured.refused_calls > 20 && endured.in_time > 0, "{endured:?}");
+}
+
+#[test]
+fn partial_failures_lose_nothing() {
+    loses_nothing(Fault::Partial);
+}
+
+#[test]
+fn a_rollout_during_an_outage_loses_nothing() {
+    loses_nothing(Fault::Sigterm);
+}
+
+#[test]
+fn a_kill_during_an_outage_loses_nothing() {
+    loses_nothing(Fault::Kill);
+}
+
+/// The counts mean something: with the chart's buffers the same outage does lose lines.
+#[test]
+fn the_same_outage_loses_lines_with_the_charts_buffers() {
+    let Some(endured) = run(Fault::Outage, Buffering::Chart) else { return };
+    assert!(endured.lost > LINES / 10, "{endured:?}");
+}
