@@ -254,7 +254,7 @@ fn times_ports_names_and_versions_agree() {
         assert_eq!(context["capabilities"]["drop"], serde_json::json!(["ALL"]));
         let probes = ["startupProbe", "livenessProbe", "readinessProbe", "lifecycle"];
         let is_exec = |probe: &&str| container[*probe].to_string().contains("\"exec\"");
-        assert!(!probes.iter().any(|probe| is_exec(probe)), "there is no shell in the images");
+        assert!(!probes.iter().any(is_exec), "there is no shell in the images");
     }
     assert_eq!(sidecar["securityContext"]["runAsNonRoot"], true);
 
