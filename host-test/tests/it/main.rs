@@ -8,6 +8,7 @@ mod conf;
 mod diff;
 mod faults;
 mod fluent_bit;
+mod images;
 mod kubelet_and_fluent_bit;
 mod laws;
 mod manifests;

@@ -1,0 +1,92 @@
+//! The Dockerfile: what it builds, copies and names agrees with the code. There is no container engine in the tests; its
+//! build commands are those that the harness runs for the artefacts that everything else is tested with.
+
+use crate::support;
+use host_test::artefact;
+use std::fs;
+
+fn dockerfile() -> String {
+    fs::read_to_string(support::conf().join("Dockerfile")).unwrap()
+}
+
+/// The default of a build argument.
+fn argument(name: &str) -> String {
+    let file = dockerfile();
+    let found =
+        file.lines().find_map(|line| line.strip_prefix("ARG ")?.strip_prefix(name)?.strip_prefix('='));
+    found.unwrap().to_owned()
+}
+
+/// A stage's instructions.
+fn stage(name: &str) -> Vec<String> {
+    let file = dockerfile();
+    let from = file
+        .lines()
+        .skip_while(|line| !(line.starts_with("FROM ") && line.ends_with(&format!(" AS {name}"))));
+    let mut stage: Vec<String> = from.map(str::to_owned).collect();
+    let end =
+        stage.iter().skip(1).position(|line| line.starts_with("FROM ")).map_or(stage.len(), |at| at + 1);
+    stage.truncate(end);
+    assert!(stage.len() > 1, "{name}");
+    stage
+}
+
+fn numbers(version: &str) -> Vec<u32> {
+    version.split(['.', '-']).map_while(|part| part.parse().ok()).collect()
+}
+
+#[test]
+fn versions_are_new_enough_and_pinned() {
+    let manifest = fs::read_to_string(artefact::workspace().join("Cargo.toml")).unwrap();
+    let needed =
+        manifest.lines().find_map(|line| line.strip_prefix("rust-version = \"")?.strip_suffix('"')).unwrap();
+    assert!(numbers(&argument("RUST")) >= numbers(needed));
+    assert!(numbers(&argument("FLUENT_BIT")) >= vec![4, 2, 3]);
+    for version in [argument("RUST"), argument("FLUENT_BIT")] {
+        assert_eq!(numbers(&version).len(), 3, "{version} is not one version");
+    }
+    let file = dockerfile();
+    let version = env!("CARGO_PKG_VERSION");
+    for image in ["nodesieve/fluent-bit", "nodesieve/sidecar"] {
+        assert!(file.contains(&format!("-t {image}:{version} ")), "{image}");
+    }
+}
+
+#[test]
+fn it_builds_and_copies_what_is_tested() {
+    let builder = stage("builder").join("\n");
+    let readme = fs::read_to_string(artefact::workspace().join("README.md")).unwrap();
+    for command in [
+        "cargo build --package nodesieve --profile module --target wasm32-wasip1",
+        "cargo build --package nodesieve-sidecar --profile sidecar",
+    ] {
+        assert!(readme.contains(command), "{command}");
+        assert!(builder.contains(&command.replace("cargo build", "cargo build --locked")), "{command}");
+    }
+    for (name, tested) in [("fluent-bit", support::module()), ("sidecar", artefact::sidecar().unwrap())] {
+        let stage = stage(name).join("\n");
+        let below = tested.strip_prefix(artefact::workspace()).unwrap();
+        assert!(stage.contains(&format!("COPY --from=builder /src/{} ", below.display())), "{stage}");
+    }
+}
+
+#[test]
+fn it_agrees_with_the_pipeline_and_the_manifests() {
+    let pipeline = fs::read_to_string(support::conf().join("fluent-bit.yaml")).unwrap();
+    let wasm_path = pipeline.lines().find_map(|line| line.trim().strip_prefix("wasm_path: ")).unwrap();
+    assert!(stage("fluent-bit").join("\n").contains(&format!(" {wasm_path}")));
+    let sidecar = stage("sidecar").join("\n");
+    let manifest = fs::read_to_string(support::conf().join("k8s/daemonset.yaml")).unwrap();
+    for user in ["runAsUser: 65532", "runAsGroup: 65532"] {
+        assert!(manifest.contains(user), "{user}");
+    }
+    assert!(sidecar.contains("USER 65532:65532") && sidecar.contains("EXPOSE 2021"));
+    for part in [
+        "runAsUser: 65532",
+        "containerPort: 2021",
+        "image: nodesieve/sidecar:",
+        "image: nodesieve/fluent-bit:",
+    ] {
+        assert!(manifest.contains(part), "{part}");
+    }
+}
