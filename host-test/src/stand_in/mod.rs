@@ -1,7 +1,7 @@
 //! What the stand-ins for Firehose and kubelet have in common: a thread with a server on 127.0.0.1, and its certificate.
 //!
 //! The rule kept here: a server never outlives its value, and everything that can go wrong at the start (port,
-//! certificate, thread) goes wrong in [`StandIn::start`], never later on the thread.
+//! certificate, thread) goes wrong in `StandIn::start`, never later on the thread.
 
 mod tls;
 
