@@ -210,7 +210,7 @@ pub(super) struct Kubelet {
     /// The bearer token that it wants to see [default: any]
     #[arg(long, value_name = "TOKEN")]
     pub(super) token: Option<String>,
-    /// How it behaves at first; `PUT /stand-in/mode` changes it, `PUT /stand-in/pods` the list, and
+    /// How it behaves at first; `PUT /stand-in/mode` changes it (not for no-certificate and close, which nobody reaches), `PUT /stand-in/pods` the list, and
     /// `GET /stand-in/asked` counts
     #[arg(long, default_value_t)]
     pub(super) mode: Mode,

@@ -78,12 +78,10 @@ impl Shared {
 pub(super) async fn connection(shared: Arc<Shared>, socket: TcpStream, acceptor: Option<TlsAcceptor>) {
     shared.count(|asked| asked.connections += 1);
     let mode = shared.lock().mode;
-    // What can be changed over this connection must stay reachable, so a controlled stand-in has its TLS in all modes.
-    if !shared.is_controlled && mode == Mode::Close {
-        return;
-    }
-    if !shared.is_controlled && mode == Mode::NoCertificate {
-        return no_certificate(socket).await;
+    match mode {
+        Mode::Close => return,
+        Mode::NoCertificate => return no_certificate(socket).await,
+        _ => {}
     }
     let Some(acceptor) = acceptor else { return };
     let Ok(socket) = acceptor.accept(socket).await else {
@@ -182,6 +180,9 @@ async fn control(shared: &Shared, request: Request<Incoming>) -> Result<Response
     let body = request.into_body().collect().await?.to_bytes();
     let (status, said) = match path.as_str() {
         "/stand-in/mode" if is_put => match String::from_utf8_lossy(&body).parse() {
+            Ok(mode) if Mode::is_deaf(mode) => {
+                (StatusCode::BAD_REQUEST, format!("{mode}: nothing could change that again; start with it\n"))
+            }
             Ok(mode) => {
                 shared.set_mode(mode);
                 (StatusCode::OK, format!("{mode}\n"))

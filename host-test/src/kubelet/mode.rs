@@ -68,6 +68,11 @@ impl Mode {
         (Mode::Close, "close"),
     ];
 
+    /// Whether nobody gets as far as a request, not even one that would change the mode.
+    pub fn is_deaf(self) -> bool {
+        matches!(self, Mode::NoCertificate | Mode::Close)
+    }
+
     /// The mode's name on the command line.
     pub fn name(self) -> &'static str {
         Mode::ALL.iter().find(|(mode, _)| *mode == self).map_or("ok", |(_, name)| name)
