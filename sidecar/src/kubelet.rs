@@ -80,8 +80,7 @@ pub(crate) struct ContainerStatus {
     pub image: Option<String>,
     #[serde(rename = "imageID", deserialize_with = "present")]
     pub image_id: Option<String>,
-    #[serde(deserialize_with = "or_default")]
-    pub restart_count: i64,
+    pub restart_count: Option<i64>,
     #[serde(deserialize_with = "or_default")]
     pub state: ContainerState,
     #[serde(deserialize_with = "or_default")]

@@ -116,14 +116,14 @@ fn add_containers(status: &Status, containers: &mut Vec<Container>) {
             started_at: running.started_at.or(over.started_at),
         };
         add_run(container, &now, container.restart_count, containers);
-        let before = container.restart_count.saturating_sub(1).max(0);
+        let before = container.restart_count.map(|count| count.saturating_sub(1).max(0));
         add_run(container, &container.last_state.terminated, before, containers);
     }
 }
 
 /// Adds one run, unless its id is there already: a container that waits for its restart still has the id of the run
 /// that is over, and only `lastState` says when that one started.
-fn add_run(of: &ContainerStatus, run: &Run, restarts: i64, containers: &mut Vec<Container>) {
+fn add_run(of: &ContainerStatus, run: &Run, restarts: Option<i64>, containers: &mut Vec<Container>) {
     let id = run.container_id.as_deref().map(without_scheme);
     let (Some(name), Some(id)) = (&of.name, id.filter(|id| !id.is_empty())) else {
         return;
@@ -136,7 +136,7 @@ fn add_run(of: &ContainerStatus, run: &Run, restarts: i64, containers: &mut Vec<
             image: of.image.clone(),
             hash: of.image_id.as_deref().and_then(container_hash).map(str::to_string),
             started: run.started_at,
-            restarts: Some(restarts),
+            restarts,
         }),
     }
 }

@@ -81,19 +81,20 @@ fn a_pod_keeps_what_records_and_rules_need() {
 #[test]
 fn every_run_of_every_container_is_listed() {
     let files = project(LIST.as_bytes()).unwrap().files;
-    let run = |name: &str, id: &str, image: &str, hash: &str, started: &str, restarts: i64| Container {
-        name: name.into(),
-        id: id.into(),
-        image: Some(image.into()),
-        hash: Some(hash.into()),
-        started: parse_rfc3339(started),
-        restarts: Some(restarts),
-    };
+    let run =
+        |name: &str, id: &str, image: &str, hash: &str, started: &str, restarts: Option<i64>| Container {
+            name: name.into(),
+            id: id.into(),
+            image: Some(image.into()),
+            hash: Some(hash.into()),
+            started: parse_rfc3339(started),
+            restarts,
+        };
     let expected = [
-        run("init", "aa", "r/proxy:1", "r/proxy@sha256:42", "2026-11-20T10:00:01Z", 0),
-        run("catalog", "cc", "r/catalog:3", "r/catalog@sha256:c1", "2026-11-20T10:08:03Z", 3),
-        run("catalog", "bb", "r/catalog:3", "r/catalog@sha256:c1", "2026-11-20T10:04:33Z", 2),
-        run("debug", "ee", "busybox", "sha256:dd", "2026-11-20T11:00:00Z", 0),
+        run("init", "aa", "r/proxy:1", "r/proxy@sha256:42", "2026-11-20T10:00:01Z", Some(0)),
+        run("catalog", "cc", "r/catalog:3", "r/catalog@sha256:c1", "2026-11-20T10:08:03Z", Some(3)),
+        run("catalog", "bb", "r/catalog:3", "r/catalog@sha256:c1", "2026-11-20T10:04:33Z", Some(2)),
+        run("debug", "ee", "busybox", "sha256:dd", "2026-11-20T11:00:00Z", None),
     ];
     assert_eq!(files[1].containers, expected);
 }
