@@ -153,6 +153,30 @@ pub(crate) fn from_afar(from: &Path, to: &Path) -> String {
     format!("{up}{}", to.canonicalize().unwrap().display().to_string().trim_start_matches('/'))
 }
 
+/// Guarantees: what the head of conf/kustomization.yaml tells users to write does what it says.
+#[test]
+fn region_stream_and_images_are_a_users_to_say() {
+    let directory = tempfile::tempdir().unwrap();
+    let conf = from_afar(directory.path(), &support::conf());
+    let kustomization = format!(
+        "resources: [ {conf} ]\nimages:\n  - {{ name: nodesieve/sidecar, newName: mine/sidecar, digest: 'sha256:{:064}' }}\n\
+         configMapGenerator:\n  - {{ name: nodesieve-destination, namespace: nodesieve, behavior: merge, literals: [ AWS_REGION=eu-central-1, \
+         DELIVERY_STREAM=mine ] }}\n",
+        0
+    );
+    fs::write(directory.path().join("kustomization.yaml"), kustomization).unwrap();
+    let Some(rendered) = Rendered::of(directory.path()) else { return };
+    let destination = rendered.config_map("nodesieve-destination");
+    assert_eq!(
+        destination["data"],
+        serde_json::json!({ "AWS_REGION": "eu-central-1", "DELIVERY_STREAM": "mine" })
+    );
+    let pod = &rendered.the("DaemonSet")["spec"]["template"]["spec"];
+    let agent = named(&pod["containers"], "fluent-bit");
+    assert_eq!(agent["envFrom"][0]["configMapRef"]["name"], destination["metadata"]["name"]);
+    assert!(text(&named(&pod["initContainers"], "sidecar")["image"]).starts_with("mine/sidecar@sha256:"));
+}
+
 #[test]
 fn old_clusters_get_the_dangerous_permission_only_when_asked_for() {
     let Some(rendered) = with_components(&["before-1.33"]) else { return };
