@@ -3,7 +3,7 @@
 //! Rules whose verdicts do not hang on order, time or chance must deliver the same records, compared as multisets for
 //! each container. All others must conserve: every record seen is kept or dropped, and what is kept is delivered.
 
-use crate::fluent_bit::{Filter, FluentBitError, Running, Setup};
+use crate::fluent_bit::{Address, Filter, FluentBitError, Running, Setup};
 use crate::inputs::{self, InputError};
 use crate::money::Prices;
 use crate::replay::{Replay, ReplayError, TICK_TAG};
@@ -29,6 +29,20 @@ pub enum CompareError {
     Replay(#[from] ReplayError),
     #[error(transparent)]
     Input(#[from] InputError),
+    #[error("fetch what was delivered: {0}")]
+    Fetch(std::io::Error),
+}
+
+/// A Firehose that is not the stand-in, such as moto's.
+pub trait Destination {
+    /// Where it is.
+    fn address(&self) -> Address<'_>;
+
+    /// All lines that were delivered to it, in the order in which they lie there.
+    ///
+    /// # Errors
+    /// When they cannot be had.
+    fn fetch(&self) -> std::io::Result<Vec<u8>>;
 }
 
 /// What to compare.
@@ -93,6 +107,14 @@ impl Comparison<'_> {
     /// # Errors
     /// [`CompareError`] when one of the two did not come to its end.
     pub fn run(&self) -> Result<Difference, CompareError> {
+        self.run_to(None)
+    }
+
+    /// The same with another Firehose than the stand-in.
+    ///
+    /// # Errors
+    /// As [`Comparison::run`], and [`CompareError::Fetch`].
+    pub fn run_to(&self, other: Option<&dyn Destination>) -> Result<Difference, CompareError> {
         let records = inputs::logs(&[self.logs.to_owned()], &self.rules.input.tag_prefix)?;
         let replay = Replay {
             module: self.module,
@@ -123,10 +145,15 @@ impl Comparison<'_> {
             logs: self.logs,
             pod_list: Some(self.pod_list),
             filter: Filter::Nodesieve,
+            disk: None,
+            elsewhere: other.map(Destination::address),
             overrides: self.overrides,
         })?;
         running.wait_for(records.len() as u64, self.timeout)?;
-        let arrived = running.stop()?;
+        let mut arrived = running.stop()?;
+        if let Some(other) = other {
+            arrived.add(&other.fetch().map_err(CompareError::Fetch)?)?;
+        }
 
         let reported = &arrived.reported;
         let mut difference = Difference {

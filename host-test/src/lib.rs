@@ -28,3 +28,4 @@ pub mod sidecar;
 pub mod stand_in;
 pub mod table;
 pub mod tree;
+pub mod volume;

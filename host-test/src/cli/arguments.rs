@@ -185,8 +185,8 @@ pub(super) struct FluentBit {
     /// nodesieve and with Fluent Bit's own kubernetes filter
     #[arg(long, value_name = "MODE")]
     pub(super) kubelet: Option<Mode>,
-    /// Instead of the comparison: lets Firehose, or Fluent Bit itself, fail like this while lines are written, as shipped
-    /// and with the AWS chart's buffers: outage, throttle, partial, sigterm or kill
+    /// Instead of the comparison: lets this go wrong while lines are written, as shipped
+    /// and with the AWS chart's buffers: outage, throttle, partial, sigterm, kill, disk-full, reload or rotate
     #[arg(long, value_name = "FAULT", conflicts_with = "kubelet")]
     pub(super) fault: Option<Fault>,
     /// With --kubelet or --fault: for how many seconds

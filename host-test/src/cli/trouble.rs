@@ -100,18 +100,18 @@ pub(super) fn fault(arguments: &FluentBit, fault: Fault) -> anyhow::Result<ExitC
         Format::Text => print(&endured(&all).to_string())?,
         Format::Json => print(&format!("{}\n", serde_json::to_string_pretty(&all)?))?,
     }
-    Ok(ExitCode::from(u8::from(all.first().is_none_or(|shipped| shipped.lost > 0))))
+    Ok(ExitCode::from(u8::from(all.first().is_none_or(|shipped| shipped.lost > 0 || !shipped.well_again))))
 }
 
 fn endured(all: &[Endured]) -> Table {
-    let numbers = ["written", "in time", "in the end", "lost", "repeated", "refused calls"];
+    let numbers = ["written", "in time", "in the end", "lost", "repeated", "refused calls", "reloads"];
     let columns = [("fault", Align::Left), ("buffers", Align::Left)].into_iter();
     let columns: Vec<_> = columns.chain(numbers.map(|name| (name, Align::Right))).collect();
     let mut table = Table::new(&columns);
     for run in all {
-        let Endured { written, in_time, delivered, lost, repeated, refused_calls, .. } = *run;
+        let Endured { written, in_time, delivered, lost, repeated, refused_calls, reloads, .. } = *run;
         let mut row = vec![run.fault.to_owned(), run.buffering.to_owned()];
-        row.extend([written, in_time, delivered, lost, repeated, refused_calls].map(grouped));
+        row.extend([written, in_time, delivered, lost, repeated, refused_calls, reloads].map(grouped));
         table.row(row);
     }
     table

@@ -3,7 +3,7 @@
 //! It exists to show which settings lose lines and which do not. The rule it keeps: lines are written evenly and counted by
 //! their numbers where they arrive; the shipped pipeline and that of others are told apart by the settings that differ.
 
-use super::numbered::{Arrived, PODS, pod_list, write};
+use super::numbered::{Arrived, PODS, pod_list, rotate, write};
 use super::{End, Filter, FluentBitError, Running, Setup};
 use crate::firehose::Fault as FirehoseFault;
 use serde::Serialize;
@@ -23,21 +23,43 @@ pub enum Fault {
     Sigterm,
     /// Firehose is unavailable, and Fluent Bit is killed and started again.
     Kill,
+    /// Firehose is unavailable, and the disk behind the buffers is full before it is back.
+    DiskFull,
+    /// The rule file is swapped for another one again and again, for a broken one too.
+    Reload,
+    /// The logs are rotated again and again, while Firehose is unavailable.
+    Rotate,
 }
 
 impl Fault {
     /// Every fault with its name.
-    pub const ALL: [(Fault, &'static str); 5] = [
+    pub const ALL: [(Fault, &'static str); 8] = [
         (Fault::Outage, "outage"),
         (Fault::Throttle, "throttle"),
         (Fault::Partial, "partial"),
         (Fault::Sigterm, "sigterm"),
         (Fault::Kill, "kill"),
+        (Fault::DiskFull, "disk-full"),
+        (Fault::Reload, "reload"),
+        (Fault::Rotate, "rotate"),
     ];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         Fault::ALL.iter().find(|(fault, _)| *fault == self).map_or("outage", |(_, name)| name)
+    }
+}
+
+impl Fault {
+    /// What is done every [`TURN`] while it lasts.
+    fn turn(self, running: &mut Running, turn: u32) -> Result<(), FluentBitError> {
+        match (self, turn % 3) {
+            (Fault::Rotate, _) => rotate(running, u64::from(turn)),
+            (Fault::Reload, 0) => running.put_rules(OTHER_RULES),
+            (Fault::Reload, 1) => running.put_rules("version: 1\nrules: ["),
+            (Fault::Reload, _) => running.put_rules(RULES),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -117,10 +139,14 @@ pub struct Endured {
     pub delivered: u64,
     /// Of these, never.
     pub lost: u64,
+    /// Whether lines that are written when all is well again arrive.
+    pub well_again: bool,
     /// Deliveries of a line that had been delivered.
     pub repeated: u64,
     /// Calls that Firehose refused.
     pub refused_calls: u64,
+    /// Rule files that took effect.
+    pub reloads: u64,
 }
 
 impl Trial<'_> {
@@ -135,10 +161,12 @@ impl Trial<'_> {
             fluent_bit: self.fluent_bit,
             module: self.module,
             conf: self.conf,
-            rules: "version: 1\n",
+            rules: RULES,
             logs: empty.path(),
             pod_list: Some(&pod_list()),
             filter: Filter::Nodesieve,
+            disk: (self.fault == Fault::DiskFull).then_some(DISK),
+            elsewhere: None,
             overrides: &self.buffering.overrides(),
         })?;
         let mut arrived = Arrived::default();
@@ -146,7 +174,10 @@ impl Trial<'_> {
         write(&running, 0..first)?;
         arrived.wait_for(&running, first, PATIENCE)?;
         running.firehose().set_fault(match self.fault {
-            Fault::Outage | Fault::Sigterm | Fault::Kill => FirehoseFault::Unavailable,
+            Fault::Outage | Fault::Sigterm | Fault::Kill | Fault::DiskFull | Fault::Rotate => {
+                FirehoseFault::Unavailable
+            }
+            Fault::Reload => FirehoseFault::None,
             Fault::Throttle => FirehoseFault::Throttled { every: 4 },
             Fault::Partial => FirehoseFault::PartialFailure { every: 3 },
         });
@@ -154,8 +185,9 @@ impl Trial<'_> {
         let mut end = match self.fault {
             Fault::Sigterm => Some(End::Terminated),
             Fault::Kill => Some(End::Killed),
-            Fault::Outage | Fault::Throttle | Fault::Partial => None,
+            _ => None,
         };
+        let mut turn = 0_u32;
         while written < self.lines {
             let gone = started.elapsed().min(self.lasting);
             let share = gone.as_secs_f64() / self.lasting.as_secs_f64();
@@ -165,6 +197,10 @@ impl Trial<'_> {
             if let Some(how) = end.take_if(|_| share >= 0.5) {
                 running.restart(how)?;
             }
+            if gone >= TURN.saturating_mul(turn.saturating_add(1)) {
+                self.fault.turn(&mut running, turn)?;
+                turn = turn.saturating_add(1);
+            }
             arrived.take(&running)?;
             progress(gone);
             std::thread::sleep(STEP);
@@ -173,9 +209,14 @@ impl Trial<'_> {
         running.firehose().set_fault(FirehoseFault::None);
         // What does not come in that time is lost; with the chart's settings that is to be expected.
         let _ = arrived.wait_for(&running, first + self.lines, PATIENCE)?;
+        let sent = first + self.lines..first + self.lines + u64::from(PODS);
+        write(&running, sent.clone())?;
+        let has_arrived =
+            |arrived: &Arrived| sent.clone().all(|number| arrived.numbers.contains_key(&number));
+        let well_again = arrived.wait_until(&running, has_arrived, PATIENCE)?;
         let outcome = running.stop()?;
         outcome.records.iter().for_each(|record| arrived.add(record));
-        let delivered = arrived.numbers.len() as u64 - first;
+        let delivered = arrived.numbers.range(first..first + self.lines).count() as u64;
         Ok(Endured {
             fault: self.fault.name(),
             buffering: self.buffering.name(),
@@ -183,12 +224,22 @@ impl Trial<'_> {
             in_time,
             delivered,
             lost: self.lines.saturating_sub(delivered),
+            well_again,
             repeated: arrived.numbers.values().map(|seen| seen.times - 1).sum(),
             refused_calls: outcome.received.rejected_calls,
+            reloads: outcome.metrics.get("nodesieve_reloads_total").unwrap_or_default(),
         })
     }
 }
 
+/// Rules that keep everything.
+const RULES: &str = "version: 1\n";
+/// Others that do.
+const OTHER_RULES: &str = "version: 1\nguards:\n  - { name: lines, when: { message: line } }\n";
+/// Between two reloads or rotations.
+const TURN: Duration = Duration::from_secs(2);
+/// Room on the disk that becomes full: a third of what 20,000 lines take.
+const DISK: u64 = 4 << 20;
 /// Between two looks.
 const STEP: Duration = Duration::from_millis(100);
 /// How long is waited for what should come.

@@ -30,6 +30,8 @@ use thiserror::Error;
 
 /// Where the container logs are on a node.
 pub const LOGS: &str = "/var/log/containers";
+/// Where the runtime writes them, a directory for each pod.
+pub const POD_LOGS: &str = "/var/log/pods";
 /// Where the rule file is deployed, as a ConfigMap.
 pub const RULES: &str = "/etc/nodesieve";
 /// What the sidecar and the filter share.
@@ -61,9 +63,23 @@ pub struct Setup<'a> {
     pub pod_list: Option<&'a [u8]>,
     /// Which filter gives the records their metadata.
     pub filter: Filter,
+    /// Room on the disk with [`STATE`], in bytes: a small one of its own, which takes the permission to mount. `None`: the
+    /// machine's.
+    pub disk: Option<u64>,
+    /// A Firehose to deliver to instead of the stand-in.
+    pub elsewhere: Option<Address<'a>>,
     /// Keys of the configuration that get another value, wherever they stand, such as
     /// `("wasm_stack_size", "8192")`. A key that is nowhere is an error.
     pub overrides: &'a [(&'a str, &'a str)],
+}
+
+/// A server on 127.0.0.1 that speaks TLS, which the output insists on.
+#[derive(Clone, Copy, Debug)]
+pub struct Address<'a> {
+    /// Its port.
+    pub port: u16,
+    /// The certificate of who has signed its own, as PEM.
+    pub ca_file: &'a Path,
 }
 
 /// What gives the records their metadata.

@@ -5,6 +5,7 @@
 //! with it.
 
 use super::{FluentBitError, LOGS, MODULE, PODS, RULES, STATE, rules};
+use crate::volume::Volume;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -12,6 +13,8 @@ use tempfile::TempDir;
 /// A node's directories, removed when dropped.
 #[derive(Debug)]
 pub(super) struct Node {
+    /// Behind [`STATE`]. Before the root, so that it is unmounted first.
+    disk: Option<Volume>,
     root: TempDir,
     /// How often rules were put.
     revision: u32,
@@ -24,12 +27,20 @@ impl Node {
             .prefix("nodesieve-fluent-bit-")
             .tempdir()
             .map_err(|reason| FluentBitError::Make { path: std::env::temp_dir(), reason })?;
-        let node = Node { root, revision: 0 };
+        let node = Node { disk: None, root, revision: 0 };
         for directory in [LOGS, RULES, PODS, STATE, MODULE] {
             let path = node.at(directory);
             fs::create_dir_all(&path).map_err(|reason| FluentBitError::Make { path, reason })?;
         }
         Ok(node)
+    }
+
+    /// Gives [`STATE`] a disk of its own with this room.
+    pub(super) fn mount_disk(&mut self, bytes: u64) -> Result<(), FluentBitError> {
+        let path = self.at(STATE);
+        let disk = Volume::mount(&path, bytes).map_err(|reason| FluentBitError::Make { path, reason })?;
+        self.disk = Some(disk);
+        Ok(())
     }
 
     pub(super) fn root(&self) -> &Path {

@@ -4,12 +4,13 @@
 //! number is in its text and nowhere else.
 
 use super::run::lines;
-use super::{FluentBitError, LOGS, Running};
+use super::{FluentBitError, LOGS, POD_LOGS, Running};
 use crate::kubelet::{Pod, list};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Pods with a container each.
@@ -55,10 +56,20 @@ impl Arrived {
         numbers: u64,
         patience: Duration,
     ) -> Result<bool, FluentBitError> {
+        self.wait_until(running, |arrived| arrived.numbers.len() as u64 >= numbers, patience)
+    }
+
+    /// Waits until `is_enough`, `patience` at most; tells whether it is.
+    pub(super) fn wait_until(
+        &mut self,
+        running: &Running,
+        is_enough: impl Fn(&Arrived) -> bool,
+        patience: Duration,
+    ) -> Result<bool, FluentBitError> {
         let deadline = Instant::now() + patience;
         loop {
             self.take(running)?;
-            if self.numbers.len() as u64 >= numbers {
+            if is_enough(self) {
                 return Ok(true);
             }
             if Instant::now() >= deadline {
@@ -81,7 +92,7 @@ impl Arrived {
     }
 }
 
-/// Writes these lines, to one container after the other.
+/// Writes these lines, to one container after the other, where the runtime writes them: behind the link in [`LOGS`].
 pub(super) fn write(running: &Running, numbers: std::ops::Range<u64>) -> Result<(), FluentBitError> {
     let mut texts: BTreeMap<u64, String> = BTreeMap::new();
     for number in numbers {
@@ -89,10 +100,45 @@ pub(super) fn write(running: &Running, numbers: std::ops::Range<u64>) -> Result<
         text.push_str(&format!("2026-11-20T10:00:00.000000001Z stdout F line {number}\n"));
     }
     for (pod, text) in texts {
-        let path = running.at(LOGS).join(format!("web-{pod}_shop_app-{pod:064x}.log"));
-        let file = OpenOptions::new().create(true).append(true).open(&path);
-        file.and_then(|mut file| file.write_all(text.as_bytes()))
-            .map_err(|reason| FluentBitError::Make { path, reason })?;
+        let path = log_file(running, pod);
+        append(&path, &text, &link(running, pod)).map_err(|reason| FluentBitError::Make { path, reason })?;
     }
     Ok(())
+}
+
+fn append(path: &Path, text: &str, link: &Path) -> io::Result<()> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    OpenOptions::new().create(true).append(true).open(path)?.write_all(text.as_bytes())?;
+    match fs::symlink_metadata(link) {
+        Ok(_) => Ok(()),
+        Err(_) => std::os::unix::fs::symlink(path, link),
+    }
+}
+
+/// Rotates all logs as kubelet does with `containerLogMaxFiles: 5`: the file gets another name, the one before the last four
+/// is removed, and the next line makes a new one. `turn` counts the rotations from 0.
+pub(super) fn rotate(running: &Running, turn: u64) -> Result<(), FluentBitError> {
+    for pod in 0..u64::from(PODS) {
+        let path = log_file(running, pod);
+        let rotated = |turn: u64| path.with_file_name(format!("0.log.{turn:06}"));
+        if let Some(old) = turn.checked_sub(4) {
+            let _ = fs::remove_file(rotated(old));
+        }
+        match fs::rename(&path, rotated(turn)) {
+            // Nothing was written since the last time.
+            Err(reason) if reason.kind() == io::ErrorKind::NotFound => {}
+            outcome => outcome.map_err(|reason| FluentBitError::Make { path, reason })?,
+        }
+    }
+    Ok(())
+}
+
+fn log_file(running: &Running, pod: u64) -> PathBuf {
+    running.at(POD_LOGS).join(format!("shop_web-{pod}_{pod}/app/0.log"))
+}
+
+fn link(running: &Running, pod: u64) -> PathBuf {
+    running.at(LOGS).join(format!("web-{pod}_shop_app-{pod:064x}.log"))
 }

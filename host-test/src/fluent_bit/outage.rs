@@ -79,6 +79,8 @@ impl Outage<'_> {
             logs: empty.path(),
             pod_list: Some(&pod_list),
             filter: self.filter,
+            disk: None,
+            elsewhere: None,
             // A new file is found soon; that is not what is looked at here.
             overrides: &[("refresh_interval", "1")],
         })?;

@@ -99,6 +99,20 @@ pub struct Outcome {
     pub received: Received,
 }
 
+impl Outcome {
+    /// Adds lines that were delivered elsewhere.
+    ///
+    /// # Errors
+    /// [`FluentBitError::Delivered`].
+    pub fn add(&mut self, delivered: &[u8]) -> Result<(), FluentBitError> {
+        let mut records = Vec::new();
+        lines(delivered, &mut records)?;
+        records.retain(|record| !self.reported.add(record.to_string().as_bytes()));
+        self.records.extend(records);
+        Ok(())
+    }
+}
+
 impl Running {
     /// Starts Fluent Bit; its server answers when this returns.
     ///
@@ -107,6 +121,9 @@ impl Running {
     pub fn start(setup: Setup<'_>) -> Result<Running, FluentBitError> {
         let firehose = Firehose::start(Options { tls: true, ..Options::default() })?;
         let mut node = Node::new()?;
+        if let Some(bytes) = setup.disk {
+            node.mount_disk(bytes)?;
+        }
         node.copy(setup.module, &node.at(MODULE).join("nodesieve.wasm"))?;
         node.copy_files(setup.logs, LOGS)?;
         let metadata = setup
@@ -121,8 +138,8 @@ impl Running {
         loop {
             let place = Place {
                 root: node.root(),
-                firehose_port: firehose.address().port(),
-                ca_file: &ca_file,
+                firehose_port: setup.elsewhere.map_or(firehose.address().port(), |other| other.port),
+                ca_file: setup.elsewhere.map_or(&ca_file, |other| other.ca_file),
                 http_port: free_port()?,
             };
             let name = setup.conf.file_name().unwrap_or_default().to_string_lossy();
@@ -281,19 +298,17 @@ impl Running {
         if !status.success() {
             return Err(FluentBitError::Ended { action: "stop", status, log: tail(&self.log()) });
         }
-        let mut records = Vec::new();
-        for record in self.firehose.take_records() {
-            lines(&record, &mut records)?;
-        }
-        let mut reported = Reported::default();
-        records.retain(|record| !reported.add(record.to_string().as_bytes()));
-        Ok(Outcome {
-            records,
-            reported,
+        let mut outcome = Outcome {
+            records: Vec::new(),
+            reported: Reported::default(),
             metrics: self.metrics(),
             log: self.log(),
             received: self.firehose.received(),
-        })
+        };
+        for record in self.firehose.take_records() {
+            outcome.add(&record)?;
+        }
+        Ok(outcome)
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! Skipped where there is none. One at a time: each run has its own ports and directories, but two cores only.
 
+use crate::moto::Moto;
 use crate::support;
-use host_test::compare::{Comparison, Difference, ORDER_INDEPENDENT};
+use host_test::compare::{Comparison, Destination, Difference, ORDER_INDEPENDENT};
 use host_test::fluent_bit::{self, Filter, LOGS, PODS, Running, Setup};
 use nodesieve_engine::config;
 use serde_json::Value;
@@ -29,6 +30,17 @@ pub(crate) fn program() -> Option<(PathBuf, MutexGuard<'static, ()>)> {
 }
 
 fn compare(program: &Path, conf: &str, source: &str, overrides: &[(&str, &str)]) -> Difference {
+    compare_at(program, conf, source, overrides, || None)
+}
+
+/// `destination` is asked for a new one before each run.
+fn compare_at(
+    program: &Path,
+    conf: &str,
+    source: &str,
+    overrides: &[(&str, &str)],
+    destination: impl Fn() -> Option<Moto>,
+) -> Difference {
     let directory = support::conf();
     let pod_list = fs::read(directory.join("samples/podlist.json")).unwrap();
     let rules = config::load(source).unwrap().rules;
@@ -45,12 +57,16 @@ fn compare(program: &Path, conf: &str, source: &str, overrides: &[(&str, &str)])
     };
     // Fluent Bit sends out what it has of an unfinished line every 4 s. When that falls between two parts of a line of
     // the samples, it is two records; the next run has other luck.
-    let mut difference = comparison.run().unwrap();
+    let run = || {
+        let destination = destination();
+        comparison.run_to(destination.as_ref().map(|moto| moto as &dyn Destination)).unwrap()
+    };
+    let mut difference = run();
     for _ in 0..2 {
         if difference.seen == difference.expected_seen {
             break;
         }
-        difference = comparison.run().unwrap();
+        difference = run();
     }
     difference
 }
@@ -59,6 +75,18 @@ fn compare(program: &Path, conf: &str, source: &str, overrides: &[(&str, &str)])
 fn delivers_exactly_what_the_replay_predicts() {
     let Some((program, _guard)) = program() else { return };
     let difference = compare(&program, "fluent-bit.yaml", ORDER_INDEPENDENT, &[]);
+    assert!(difference.exact && difference.is_well(), "{difference:#?}");
+    assert!(difference.dropped > 1000 && difference.delivered > 1000, "{difference:#?}");
+}
+
+/// Guarantees: a Firehose that is nobody's of ours takes what is sent, and its object in S3 has the lines that were kept and
+/// no others.
+#[test]
+fn the_objects_in_s3_have_exactly_the_kept_lines() {
+    let Some((program, _guard)) = program() else { return };
+    let Some(first) = Moto::start() else { return };
+    drop(first);
+    let difference = compare_at(&program, "fluent-bit.yaml", ORDER_INDEPENDENT, &[], Moto::start);
     assert!(difference.exact && difference.is_well(), "{difference:#?}");
     assert!(difference.dropped > 1000 && difference.delivered > 1000, "{difference:#?}");
 }
@@ -96,6 +124,8 @@ fn start<'a>(
         logs,
         pod_list,
         filter: Filter::Nodesieve,
+        disk: None,
+        elsewhere: None,
         overrides: &[],
     })
     .unwrap()
@@ -209,6 +239,8 @@ fn an_outage_of_firehose_loses_nothing() {
         logs: &logs,
         pod_list: None,
         filter: Filter::Nodesieve,
+        disk: None,
+        elsewhere: None,
         overrides: &[("scheduler.cap", "5")],
     };
     let mut running = Running::start(setup).unwrap();
@@ -250,6 +282,8 @@ fn delivered_counts_and_summaries_account_for_every_line() {
         logs: logs.path(),
         pod_list: None,
         filter: Filter::Nodesieve,
+        disk: None,
+        elsewhere: None,
         // Fluent Bit's default: the tests of the file run on it too.
         overrides: &[("wasm_stack_size", "8192")],
     };

@@ -65,6 +65,8 @@ impl Newcomers {
             logs: logs.path(),
             pod_list: Some(&list(pods.iter().map(Pod::item))),
             filter: Filter::Nodesieve,
+            disk: None,
+            elsewhere: None,
             overrides: &[],
         })
         .unwrap();

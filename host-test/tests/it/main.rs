@@ -14,6 +14,7 @@ mod laws;
 mod manifests;
 mod module;
 mod monitoring;
+mod moto;
 mod pattern_cases;
 mod patterns;
 mod policies;

@@ -3,32 +3,8 @@
 use super::{Polled, files, kubelet, pods};
 use host_test::kubelet::list;
 use host_test::sidecar::settings;
+use host_test::volume::Volume;
 use nodesieve_sidecar::Words;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-/// A mounted tmpfs, unmounted when dropped.
-struct Volume(PathBuf);
-
-impl Volume {
-    fn mount(path: &Path) -> Option<Volume> {
-        mount(&["-t", "tmpfs", "-o", "size=64k,mode=755", "none"], path).then(|| Volume(path.to_owned()))
-    }
-
-    fn remount(&self, options: &str) {
-        assert!(mount(&["-o", &format!("remount,{options}"), "none"], &self.0));
-    }
-}
-
-impl Drop for Volume {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-    }
-}
-
-fn mount(arguments: &[&str], path: &Path) -> bool {
-    Command::new("mount").args(arguments).arg(path).output().is_ok_and(|output| output.status.success())
-}
 
 /// Scenario: 64 kB for 30 files of 4 kB and more, which then change; more room; no more writing; writing again.
 /// Guarantees: what there is room for is written, whole; what was there stays; trouble and its end are told once each.
@@ -41,7 +17,7 @@ fn a_full_or_read_only_volume_is_told_and_survived() {
     let kubelet = kubelet(&pods);
     let root = tempfile::tempdir().unwrap();
     let settings = settings(&kubelet, root.path()).unwrap();
-    let Some(volume) = Volume::mount(&root.path().join("run/nodesieve")) else {
+    let Ok(volume) = Volume::mount(&root.path().join("run/nodesieve"), 64 << 10) else {
         eprintln!("skipped: no mounts here");
         return;
     };
@@ -59,12 +35,12 @@ fn a_full_or_read_only_volume_is_told_and_survived() {
     assert!(written.keys().all(|name| name.ends_with(".json")), "nothing half written: {:?}", written.keys());
     assert!(written.values().all(|(content, _)| content.ends_with(b"}\n")));
 
-    volume.remount("size=1m");
+    volume.remount("size=1m").unwrap();
     assert!(sidecar.poll());
     assert_eq!(files(&directory).len(), 30);
     assert!(matches!(sidecar.words().as_slice(), [Words::Info(_)]));
 
-    volume.remount("ro");
+    volume.remount("ro").unwrap();
     let before = files(&directory);
     assert!(sidecar.poll(), "nothing changed, so nothing has to be written");
     pods[0].labels.push(("new".into(), "label".into()));
@@ -76,7 +52,7 @@ fn a_full_or_read_only_volume_is_told_and_survived() {
         matches!(words.as_slice(), [Words::Warning(text)] if text.contains("Read-only file system")),
         "{words:?}"
     );
-    volume.remount("rw");
+    volume.remount("rw").unwrap();
     assert!(sidecar.poll());
     assert_ne!(files(&directory), before);
 }
