@@ -11,6 +11,7 @@ use serde_json::Value;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -69,6 +70,37 @@ fn compare_at(
         difference = run();
     }
     difference
+}
+
+/// Guarantees: Fluent Bit knows every key of both files as they are shipped.
+#[test]
+fn fluent_bit_reads_both_configurations_without_a_complaint() {
+    let Some((program, _guard)) = program() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let dry_run = |path: &Path| {
+        let output = Command::new(&program)
+            .args(["--dry-run", "-c"])
+            .arg(path)
+            .envs([("AWS_REGION", "us-east-1"), ("DELIVERY_STREAM", "s"), ("NODE_NAME", "n")])
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    };
+    let here = directory.path().display().to_string();
+    for name in ["fluent-bit.yaml", "fluent-bit.conf"] {
+        // Even a dry run looks for the module and the directories that it may see.
+        let shipped = fs::read_to_string(support::conf().join(name))
+            .unwrap()
+            .replace("/opt/nodesieve/nodesieve.wasm", &support::module().display().to_string())
+            .replace("/etc/nodesieve,/run/nodesieve,/var/lib/nodesieve", &here);
+        let path = directory.path().join(name);
+        fs::write(&path, &shipped).unwrap();
+        let (is_well, said) = dry_run(&path);
+        assert!(is_well && !said.contains("[error]") && !said.contains("[ warn]"), "{name}: {said}");
+        fs::write(&path, shipped.replace("rotate_wait", "rotate_await")).unwrap();
+        assert!(!dry_run(&path).0, "{name}: a key that is none is refused");
+    }
 }
 
 #[test]
@@ -180,13 +212,17 @@ fn large_records_arrive_and_those_over_the_limit_are_cut_and_marked() {
             &name.repeat(size - overhead),
         );
     }
+    // Escaped, as Fluent Bit does unless told otherwise, it would have three times its size, and be cut.
+    let in_two_bytes = "ü".repeat(490_000);
+    write_line(&logs.path().join(format!("u_n_app-{}.log", "0a".repeat(32))), &in_two_bytes);
     let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
     let mut running = start(&program, &module, &conf, "version: 1\n", logs.path(), None);
-    running.wait_for(3, LONG).unwrap();
+    running.wait_for(4, LONG).unwrap();
     let outcome = running.stop().unwrap();
     let find =
         |pod: &str| outcome.records.iter().find(|record| record["kubernetes"]["pod_name"] == pod).unwrap();
-    assert_eq!(outcome.records.len(), 3, "{}", outcome.log);
+    assert_eq!(outcome.records.len(), 4, "{}", outcome.log);
+    assert!(find("u")["log"] == in_two_bytes && find("u").get("truncated").is_none());
     assert_eq!(find("a")["log"].as_str().unwrap().len(), 999_000 - overhead);
     assert_eq!(find("a").get("truncated"), None);
     for (pod, size) in [("b", 1_024_000u64), ("c", 3_000_000)] {
