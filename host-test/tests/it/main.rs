@@ -17,6 +17,7 @@ mod monitoring;
 mod moto;
 mod pattern_cases;
 mod patterns;
+mod permissions;
 mod policies;
 mod replay;
 mod sidecar;
