@@ -52,6 +52,8 @@ pub struct Comparison<'a> {
     pub fluent_bit: &'a Path,
     /// The compiled filter.
     pub module: &'a Path,
+    /// What WAMR's compiler made of it, for Fluent Bit to load in its place. The replay runs the module all the same.
+    pub ahead_of_time: Option<&'a Path>,
     /// `conf/fluent-bit.yaml` or its twin.
     pub conf: &'a Path,
     /// The rule file's text.
@@ -139,7 +141,7 @@ impl Comparison<'_> {
 
         let mut running = Running::start(Setup {
             fluent_bit: self.fluent_bit,
-            module: self.module,
+            module: self.ahead_of_time.unwrap_or(self.module),
             conf: self.conf,
             rules: self.source,
             logs: self.logs,

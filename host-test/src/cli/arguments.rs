@@ -178,6 +178,9 @@ pub(super) struct FluentBit {
     /// The compiled filter [default: NODESIEVE_WASM, else built now]
     #[arg(long, value_name = "FILE.wasm")]
     pub(super) wasm: Option<PathBuf>,
+    /// What wamrc made of the compiled filter, for Fluent Bit to load instead of it
+    #[arg(long, value_name = "FILE.aot", conflicts_with_all = ["kubelet", "fault"])]
+    pub(super) aot: Option<PathBuf>,
     /// Seconds that Fluent Bit may take
     #[arg(long, default_value_t = 120)]
     pub(super) timeout: u64,

@@ -221,6 +221,7 @@ pub(super) fn fluent_bit(arguments: &FluentBit) -> anyhow::Result<ExitCode> {
         let difference = Comparison {
             fluent_bit: &program,
             module: &module,
+            ahead_of_time: arguments.aot.as_deref(),
             conf: &arguments.conf.clone().unwrap_or_else(|| conf.join("fluent-bit.yaml")),
             source,
             rules: &loaded.rules,

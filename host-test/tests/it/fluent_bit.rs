@@ -2,6 +2,7 @@
 //!
 //! Skipped where there is none. One at a time: each run has its own ports and directories, but two cores only.
 
+use crate::images;
 use crate::moto::Moto;
 use crate::support;
 use host_test::compare::{Comparison, Destination, Difference, ORDER_INDEPENDENT};
@@ -31,12 +32,13 @@ pub(crate) fn program() -> Option<(PathBuf, MutexGuard<'static, ()>)> {
 }
 
 fn compare(program: &Path, conf: &str, source: &str, overrides: &[(&str, &str)]) -> Difference {
-    compare_at(program, conf, source, overrides, || None)
+    compare_at(program, None, conf, source, overrides, || None)
 }
 
 /// `destination` is asked for a new one before each run.
 fn compare_at(
     program: &Path,
+    ahead_of_time: Option<&Path>,
     conf: &str,
     source: &str,
     overrides: &[(&str, &str)],
@@ -48,6 +50,7 @@ fn compare_at(
     let comparison = Comparison {
         fluent_bit: program,
         module: &support::module(),
+        ahead_of_time,
         conf: &directory.join(conf),
         source,
         rules: &rules,
@@ -118,7 +121,22 @@ fn the_objects_in_s3_have_exactly_the_kept_lines() {
     let Some((program, _guard)) = program() else { return };
     let Some(first) = Moto::start() else { return };
     drop(first);
-    let difference = compare_at(&program, "fluent-bit.yaml", ORDER_INDEPENDENT, &[], Moto::start);
+    let difference = compare_at(&program, None, "fluent-bit.yaml", ORDER_INDEPENDENT, &[], Moto::start);
+    assert!(difference.exact && difference.is_well(), "{difference:#?}");
+    assert!(difference.dropped > 1000 && difference.delivered > 1000, "{difference:#?}");
+}
+
+/// Guarantees: the module that the Dockerfile's own command compiles ahead of time decides and delivers the same.
+#[test]
+fn the_module_as_machine_code_delivers_the_same() {
+    let Some((program, _guard)) = program() else { return };
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        _ => "arm64",
+    };
+    let Some(directory) = images::compiled_ahead_of_time(architecture) else { return };
+    let file = directory.path().join("nodesieve.aot");
+    let difference = compare_at(&program, Some(&file), "fluent-bit.yaml", ORDER_INDEPENDENT, &[], || None);
     assert!(difference.exact && difference.is_well(), "{difference:#?}");
     assert!(difference.dropped > 1000 && difference.delivered > 1000, "{difference:#?}");
 }

@@ -4,6 +4,7 @@
 use crate::support;
 use host_test::artefact;
 use std::fs;
+use std::process::Command;
 
 fn dockerfile() -> String {
     fs::read_to_string(support::conf().join("Dockerfile")).unwrap()
@@ -42,7 +43,7 @@ fn versions_are_new_enough_and_pinned() {
         manifest.lines().find_map(|line| line.strip_prefix("rust-version = \"")?.strip_suffix('"')).unwrap();
     assert!(numbers(&argument("RUST")) >= numbers(needed));
     assert!(numbers(&argument("FLUENT_BIT")) >= vec![4, 2, 3]);
-    for version in [argument("RUST"), argument("FLUENT_BIT")] {
+    for version in [argument("RUST"), argument("FLUENT_BIT"), argument("WAMR")] {
         assert_eq!(numbers(&version).len(), 3, "{version} is not one version");
     }
     let file = dockerfile();
@@ -63,7 +64,11 @@ fn it_builds_and_copies_what_is_tested() {
         assert!(readme.contains(command), "{command}");
         assert!(builder.contains(&command.replace("cargo build", "cargo build --locked")), "{command}");
     }
-    for (name, tested) in [("fluent-bit", support::module()), ("sidecar", artefact::sidecar().unwrap())] {
+    for (name, tested) in [
+        ("fluent-bit", support::module()),
+        ("ahead-of-time", support::module()),
+        ("sidecar", artefact::sidecar().unwrap()),
+    ] {
         let stage = stage(name).join("\n");
         let below = tested.strip_prefix(artefact::workspace()).unwrap();
         assert!(stage.contains(&format!("COPY --from=builder /src/{} ", below.display())), "{stage}");
@@ -74,7 +79,9 @@ fn it_builds_and_copies_what_is_tested() {
 fn it_agrees_with_the_pipeline_and_the_manifests() {
     let pipeline = fs::read_to_string(support::conf().join("fluent-bit.yaml")).unwrap();
     let wasm_path = pipeline.lines().find_map(|line| line.trim().strip_prefix("wasm_path: ")).unwrap();
-    assert!(stage("fluent-bit").join("\n").contains(&format!(" {wasm_path}")));
+    for name in ["fluent-bit", "fluent-bit-aot"] {
+        assert!(stage(name).join("\n").contains(&format!(" {wasm_path}")), "{name}");
+    }
     let sidecar = stage("sidecar").join("\n");
     let manifest = fs::read_to_string(support::conf().join("k8s/daemonset.yaml")).unwrap();
     for user in ["runAsUser: 65532", "runAsGroup: 65532"] {
@@ -88,5 +95,47 @@ fn it_agrees_with_the_pipeline_and_the_manifests() {
         "image: nodesieve/fluent-bit:",
     ] {
         assert!(manifest.contains(part), "{part}");
+    }
+}
+
+/// Runs the command of the stage `ahead-of-time` in a directory that is removed with what is returned; `None`, and said so,
+/// where there is no `wamrc`.
+pub(crate) fn compiled_ahead_of_time(architecture: &str) -> Option<tempfile::TempDir> {
+    let version = Command::new("wamrc").arg("--version").output();
+    let Some(version) = version.ok().filter(|output| output.status.success()) else {
+        eprintln!("skipped: no wamrc");
+        return None;
+    };
+    let version = String::from_utf8(version.stdout).unwrap();
+    assert_eq!(version.split_whitespace().last(), Some(argument("WAMR").as_str()));
+    let directory = tempfile::tempdir().unwrap();
+    fs::copy(support::module(), directory.path().join("nodesieve.wasm")).unwrap();
+    let stage = stage("ahead-of-time");
+    let command: Vec<&str> = stage
+        .iter()
+        .map(String::as_str)
+        .skip_while(|line| !line.starts_with("RUN case "))
+        .take_while(|line| !line.is_empty())
+        .collect();
+    let command = command.join("\n");
+    let output = Command::new("sh")
+        .args(["-ec", command.strip_prefix("RUN ").unwrap()])
+        .env("TARGETARCH", architecture)
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(directory)
+}
+
+/// Guarantees: one compiler makes the code of both processors that images are for, and no other is guessed.
+#[test]
+fn machine_code_is_made_for_both_processors() {
+    for (architecture, machine) in [("amd64", 62_u16), ("arm64", 183)] {
+        let Some(directory) = compiled_ahead_of_time(architecture) else { return };
+        let code = fs::read(directory.path().join("nodesieve.aot")).unwrap();
+        assert!(code.starts_with(b"\0aot"));
+        // After magic, version, and the first section's type and size: the ELF fields of the target, `e_machine` the fourth.
+        assert_eq!(code.get(22..24), Some(&machine.to_le_bytes()[..]), "{architecture}");
     }
 }

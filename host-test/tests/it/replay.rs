@@ -47,6 +47,32 @@ fn the_sample_ledger_adds_up_and_every_rule_has_work() {
     }
 }
 
+/// Guarantees: the README's dollars are what the replay computes from the samples.
+#[test]
+fn the_readme_tells_the_costs_that_the_replay_computes() {
+    let ledger = replay(&shipped_rules(), 1).0.ledger;
+    let readme = std::fs::read_to_string(support::conf().join("../README.md")).unwrap();
+    let money = &ledger.money;
+    for (name, without, with) in [
+        ("CloudWatch Logs", money.cloudwatch_unfiltered, money.cloudwatch),
+        ("Firehose, a record per line, as by default", money.firehose_unfiltered, money.firehose),
+        (
+            "Firehose, lines aggregated, as shipped",
+            money.firehose_unfiltered_aggregated,
+            money.firehose_aggregated,
+        ),
+    ] {
+        let row = format!("| {name} | {without:.2} | {with:.2} |");
+        assert!(readme.contains(&row), "the README lacks the row\n{row}");
+    }
+    let Prices { firehose_per_gb, cloudwatch_per_gb, date } = ledger.prices;
+    for part in
+        [format!("${firehose_per_gb:.3}"), format!("${cloudwatch_per_gb:.2}"), format!("as of {date}")]
+    {
+        assert!(readme.contains(&part), "{part}");
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_answer_and_another_one_another() {
     let (first, once) = replay(&shipped_rules(), 1);
