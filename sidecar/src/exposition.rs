@@ -32,10 +32,14 @@ pub(crate) enum FilterMetricsError {
 /// The text and how old it is; `None` while the filter has written none.
 pub(crate) fn read(path: &Path) -> Result<Option<(String, Duration)>, FilterMetricsError> {
     let failed = |reason| FilterMetricsError::Read { path: path.to_owned(), reason };
-    let file = match File::open(path) {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => {}
+        // To open a pipe could take for ever.
+        Ok(_) => return Err(failed(ErrorKind::InvalidInput.into())),
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(failed)?,
-    };
+        Err(error) => return Err(failed(error)),
+    }
+    let file = File::open(path).map_err(failed)?;
     let written = file.metadata().and_then(|metadata| metadata.modified()).map_err(failed)?;
     let mut text = String::new();
     file.take(MAX_BYTES.saturating_add(1)).read_to_string(&mut text).map_err(failed)?;
@@ -112,6 +116,14 @@ mod tests {
         assert!(read(&path).unwrap().is_none());
         std::fs::write(&path, &text).unwrap();
         assert_eq!(read(&path).unwrap().unwrap().0, text);
+    }
+
+    #[test]
+    fn a_pipe_in_its_place_is_not_waited_for() {
+        let scratch = Scratch::new();
+        let path = scratch.at("metrics.prom");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        assert!(matches!(read(&path), Err(FilterMetricsError::Read { .. })));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the filter sees: the files of the pods that are, and for a while of those that were.
 //!
-//! The rule it keeps: a file goes only after its pod has been missing from every list for the grace period, because
-//! lines of a pod are read after it has ended. What an earlier process has left there counts as seen just now.
+//! The rule it keeps: a file goes only when its pod has been missing from every list for the grace period, counted from the
+//! first such list, because lines of a pod are read after it has ended, and while there is no list nobody knows.
 
 use crate::store::{PodDirectory, StoreError};
 use nodesieve_engine::pods::{PodFile, file_name};
@@ -9,13 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// A directory of pod files and when each pod was last listed.
+/// A directory of pod files and since when each pod is in no list.
 #[derive(Debug)]
 pub struct Publisher {
     directory: PodDirectory,
     grace: Duration,
-    /// By file name; `None` before the directory has been looked at.
-    listed: Option<BTreeMap<String, Instant>>,
+    /// By file name, with the first list without its pod; `None` before the directory has been looked at.
+    missing: Option<BTreeMap<String, Option<Instant>>>,
 }
 
 /// What became of a list.
@@ -35,29 +35,23 @@ pub struct Published {
 impl Publisher {
     /// Publishes to `directory`.
     pub fn new(directory: impl Into<PathBuf>, grace: Duration) -> Publisher {
-        Publisher { directory: PodDirectory::new(directory), grace, listed: None }
+        Publisher { directory: PodDirectory::new(directory), grace, missing: None }
     }
 
     /// Publishes the pods of a list that is believed.
     pub fn publish(&mut self, pods: &[PodFile], now: Instant) -> Published {
-        let mut answer = Published::default();
-        match self.directory.write(pods) {
-            Ok(written) => {
-                answer.written = written.written;
-                answer.failed.extend(written.failed);
-            }
-            Err(error) => answer.failed.push(error),
-        }
-        if self.listed.is_none() {
-            match self.directory.names() {
-                Ok(names) => self.listed = Some(names.into_iter().map(|name| (name, now)).collect()),
-                Err(error) => answer.failed.push(error),
+        let mut answer = self.add(pods);
+        let Some(missing) = &mut self.missing else { return answer };
+        let listed: BTreeSet<String> = names(pods).collect();
+        for (name, since) in missing.iter_mut() {
+            match listed.contains(name) {
+                true => *since = None,
+                false => _ = since.get_or_insert(now),
             }
         }
-        let Some(listed) = &mut self.listed else { return answer };
-        listed.extend(pods.iter().filter_map(|pod| Some((file_name(&pod.namespace, &pod.pod)?, now))));
-        listed.retain(|_, last| now.saturating_duration_since(*last) <= self.grace);
-        let keep: BTreeSet<String> = listed.keys().cloned().collect();
+        missing
+            .retain(|_, since| since.is_none_or(|since| now.saturating_duration_since(since) <= self.grace));
+        let keep: BTreeSet<String> = missing.keys().cloned().collect();
         answer.files = keep.len();
         match self.directory.retain(&keep) {
             Ok(removed) => {
@@ -68,6 +62,34 @@ impl Publisher {
         }
         answer
     }
+
+    /// Publishes what is in a list from which something may be missing.
+    pub fn add(&mut self, pods: &[PodFile]) -> Published {
+        let mut answer = Published::default();
+        match self.directory.write(pods) {
+            Ok(written) => {
+                answer.written = written.written;
+                answer.failed.extend(written.failed);
+            }
+            Err(error) => answer.failed.push(error),
+        }
+        if self.missing.is_none() {
+            match self.directory.names() {
+                Ok(names) => self.missing = Some(names.into_iter().map(|name| (name, None)).collect()),
+                Err(error) => answer.failed.push(error),
+            }
+        }
+        if let Some(missing) = &mut self.missing {
+            missing.extend(names(pods).map(|name| (name, None)));
+            answer.files = missing.len();
+        }
+        answer
+    }
+}
+
+/// The names of their files.
+fn names(pods: &[PodFile]) -> impl Iterator<Item = String> {
+    pods.iter().filter_map(|pod| file_name(&pod.namespace, &pod.pod))
 }
 
 #[cfg(test)]
@@ -97,8 +119,10 @@ mod tests {
         let (scratch, start) = (Scratch::new(), Instant::now());
         let mut publisher = Publisher::new(scratch.at("pods"), GRACE);
         check(publisher.publish(&pods(&["a", "b"]), start), (2, 0, 2, 0));
-        check(publisher.publish(&pods(&["a"]), after(start, 600)), (0, 0, 2, 0));
-        check(publisher.publish(&pods(&["a"]), after(start, 601)), (0, 1, 1, 0));
+        // Without a list for a while: b may have ended just now.
+        check(publisher.publish(&pods(&["a"]), after(start, 5000)), (0, 0, 2, 0));
+        check(publisher.publish(&pods(&["a"]), after(start, 5600)), (0, 0, 2, 0));
+        check(publisher.publish(&pods(&["a"]), after(start, 5601)), (0, 1, 1, 0));
         assert_eq!(scratch.names("pods"), ["shop_a.json"]);
     }
 
@@ -109,8 +133,19 @@ mod tests {
         publisher.publish(&pods(&["a", "b"]), start);
         publisher.publish(&pods(&["a"]), after(start, 500));
         publisher.publish(&pods(&["a", "b"]), after(start, 550));
-        check(publisher.publish(&pods(&["a"]), after(start, 1100)), (0, 0, 2, 0));
-        check(publisher.publish(&pods(&["a"]), after(start, 1151)), (0, 1, 1, 0));
+        check(publisher.publish(&pods(&["a"]), after(start, 1150)), (0, 0, 2, 0));
+        check(publisher.publish(&pods(&["a"]), after(start, 1750)), (0, 0, 2, 0));
+        check(publisher.publish(&pods(&["a"]), after(start, 1751)), (0, 1, 1, 0));
+    }
+
+    #[test]
+    fn what_is_added_is_there_and_nothing_goes() {
+        let (scratch, start) = (Scratch::new(), Instant::now());
+        let mut publisher = Publisher::new(scratch.at("pods"), GRACE);
+        publisher.publish(&pods(&["a", "b"]), start);
+        check(publisher.add(&pods(&["new"])), (1, 0, 3, 0));
+        check(publisher.publish(&pods(&["a"]), after(start, 10_000)), (0, 0, 3, 0));
+        assert_eq!(scratch.names("pods"), ["shop_a.json", "shop_b.json", "shop_new.json"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::publish::{Published, Publisher};
 use crate::schedule::{Awaited, Reason, Schedule};
 use crate::serve::{Server, Shared, StartError};
 use crate::settings::{Limits, Settings, Source};
-use crate::trust::Trust;
+use crate::trust::{Doubt, Trust};
 use crate::watch::Watch;
 use std::collections::HashSet;
 use std::fs::File;
@@ -87,8 +87,8 @@ impl Sidecar {
     pub async fn once(&mut self) -> bool {
         let started = Instant::now();
         self.shared.board().polled(false);
-        let result = self.poller.poll().await;
-        let published = self.outcome(&result, started);
+        let answer = self.poller.poll().await;
+        let (result, published) = self.outcome(answer, started);
         result.is_ok() && published.is_some_and(|published| published.failed.is_empty())
     }
 
@@ -122,17 +122,17 @@ impl Sidecar {
             let started = Instant::now();
             let reason = schedule.started(started);
             self.shared.board().polled(reason == Reason::Early);
-            let result = {
+            let answer = {
                 let mut polling = pin!(self.poller.poll());
                 loop {
                     tokio::select! {
                         () = &mut stop => break 'turning,
                         what = self.watch.next() => known.note(what, &mut schedule),
-                        result = &mut polling => break result,
+                        answer = &mut polling => break answer,
                     }
                 }
             };
-            self.outcome(&result, started);
+            let (result, _) = self.outcome(answer, started);
             let now = Instant::now();
             let given_up = match &result {
                 Ok(list) => {
@@ -149,10 +149,24 @@ impl Sidecar {
         }
     }
 
-    /// Publishes the list or notes the failure, and says what is new.
-    fn outcome(&mut self, result: &Result<PodFiles, PollError>, started: Instant) -> Option<Published> {
+    /// Publishes what can be published or notes the failure, and says what is new. Returns the list, if it is believed.
+    fn outcome(
+        &mut self,
+        answer: Result<Answer, PollError>,
+        started: Instant,
+    ) -> (Result<PodFiles, PollError>, Option<Published>) {
         let now = Instant::now();
-        match result {
+        let result = match answer {
+            Ok(Answer { list, doubt: None }) => Ok(list),
+            Ok(Answer { list, doubt: Some(doubt) }) => {
+                // The pods in it are there all the same; those that are not may be there too. What cannot be written is
+                // told when a list is believed.
+                self.publisher.add(&list.files);
+                Err(PollError::Doubt(doubt))
+            }
+            Err(error) => Err(error),
+        };
+        let published = match &result {
             Ok(list) => {
                 let lasted = now.saturating_duration_since(started);
                 let published = self.publisher.publish(&list.files, now);
@@ -165,7 +179,8 @@ impl Sidecar {
                 self.say(words);
                 None
             }
-        }
+        };
+        (result, published)
     }
 
     fn say(&self, words: impl IntoIterator<Item = Words>) {
@@ -183,18 +198,36 @@ struct Poller {
 }
 
 impl Poller {
-    async fn poll(&mut self) -> Result<PodFiles, PollError> {
-        let list = match &mut self.origin {
-            Origin::Kubelet(client) => client.pods(Arc::clone(&self.limits)).await?,
+    async fn poll(&mut self) -> Result<Answer, PollError> {
+        let read = self.read().await;
+        match read {
+            Ok(list) => {
+                let doubt = self.trust.judge(list.files.len(), Instant::now()).err();
+                Ok(Answer { list, doubt })
+            }
+            Err(error) => {
+                self.trust.interrupted();
+                Err(error)
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<PodFiles, PollError> {
+        match &mut self.origin {
+            Origin::Kubelet(client) => client.pods(Arc::clone(&self.limits)).await,
             Origin::File(path) => {
                 let file =
                     File::open(&*path).map_err(|reason| PollError::File { path: path.clone(), reason })?;
-                project(file, &self.limits)?
+                Ok(project(file, &self.limits)?)
             }
-        };
-        self.trust.judge(list.files.len(), Instant::now())?;
-        Ok(list)
+        }
     }
+}
+
+/// A list, and why it is not believed to be all.
+struct Answer {
+    list: PodFiles,
+    doubt: Option<Doubt>,
 }
 
 /// Who is asked.

@@ -12,6 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -19,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
 /// Why the sidecar did not start.
@@ -139,14 +140,19 @@ impl Server {
     /// Answers until `end` is there or its sender is gone; what is being answered then gets half a second.
     pub(crate) async fn run(self, mut end: oneshot::Receiver<()>) {
         let mut connections = JoinSet::new();
+        let mut by_age: VecDeque<AbortHandle> = VecDeque::new();
         loop {
             tokio::select! {
                 _ = &mut end => break,
                 Some(_) = connections.join_next() => {}
-                // Beyond the limit they wait in the system's queue.
-                accepted = self.listener.accept(), if connections.len() < MOST_CONNECTIONS => match accepted {
+                accepted = self.listener.accept() => match accepted {
                     Ok((socket, _)) => {
-                        connections.spawn(serve(socket, Arc::clone(&self.shared)));
+                        by_age.retain(|connection| !connection.is_finished());
+                        // Kubelet's probe must not wait behind those who connect and say nothing.
+                        if by_age.len() >= MOST_CONNECTIONS && let Some(oldest) = by_age.pop_front() {
+                            oldest.abort();
+                        }
+                        by_age.push_back(connections.spawn(serve(socket, Arc::clone(&self.shared))));
                     }
                     // The peer has gone, or there are no more file descriptors: let the open ones end.
                     Err(_) => tokio::time::sleep(PAUSE).await,
@@ -174,7 +180,7 @@ async fn serve(socket: TcpStream, shared: Arc<Shared>) {
     let _ = timeout(LONGEST, http.serve_connection(TokioIo::new(socket), service)).await;
 }
 
-/// Connections at a time: probes, a few scrapers, and those that hang.
+/// Connections at a time: probes, a few scrapers, and those that hang. One more ends the oldest.
 const MOST_CONNECTIONS: usize = 64;
 /// How long a connection may take.
 const LONGEST: Duration = Duration::from_secs(10);

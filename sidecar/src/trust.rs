@@ -39,6 +39,7 @@ impl Trust {
     /// at least [`MANY`], until it has been so for [`SHRUNK_FOR`].
     pub fn judge(&mut self, pods: usize, now: Instant) -> Result<(), Doubt> {
         if pods == 0 {
+            self.interrupted();
             return Err(Doubt::Empty);
         }
         if self.before >= MANY && pods < self.before.div_ceil(2) {
@@ -49,6 +50,11 @@ impl Trust {
         }
         *self = Trust { before: pods, shrunk: None };
         Ok(())
+    }
+
+    /// There was no list at all: nobody knows whether the loss has lasted.
+    pub fn interrupted(&mut self) {
+        self.shrunk = None;
     }
 }
 
@@ -92,6 +98,18 @@ mod tests {
         assert!(trust.judge(2, at(30, start)).is_err());
         assert_eq!(trust.judge(29, at(60, start)), Ok(()));
         assert!(trust.judge(2, at(155, start)).is_err(), "the time counts from the loss on");
+    }
+
+    #[test]
+    fn a_loss_has_to_be_seen_all_the_time() {
+        let (mut trust, start) = (Trust::default(), Instant::now());
+        assert_eq!(trust.judge(30, start), Ok(()));
+        assert!(trust.judge(3, at(30, start)).is_err());
+        trust.interrupted();
+        assert!(trust.judge(3, at(200, start)).is_err());
+        assert!(trust.judge(0, at(210, start)).is_err());
+        assert!(trust.judge(3, at(321, start)).is_err());
+        assert_eq!(trust.judge(3, at(441, start)), Ok(()));
     }
 
     #[test]

@@ -104,14 +104,19 @@ pub(super) fn fault(arguments: &FluentBit, fault: Fault) -> anyhow::Result<ExitC
 }
 
 fn endured(all: &[Endured]) -> Table {
-    let numbers = ["written", "in time", "in the end", "lost", "repeated", "refused calls", "reloads"];
+    let numbers =
+        ["written", "in time", "in the end", "lost", "repeated", "refused calls", "reloads", "MB at most"];
     let columns = [("fault", Align::Left), ("buffers", Align::Left)].into_iter();
     let columns: Vec<_> = columns.chain(numbers.map(|name| (name, Align::Right))).collect();
     let mut table = Table::new(&columns);
     for run in all {
-        let Endured { written, in_time, delivered, lost, repeated, refused_calls, reloads, .. } = *run;
+        let Endured {
+            written, in_time, delivered, lost, repeated, refused_calls, reloads, memory_mb, ..
+        } = *run;
         let mut row = vec![run.fault.to_owned(), run.buffering.to_owned()];
-        row.extend([written, in_time, delivered, lost, repeated, refused_calls, reloads].map(grouped));
+        row.extend(
+            [written, in_time, delivered, lost, repeated, refused_calls, reloads, memory_mb].map(grouped),
+        );
         table.row(row);
     }
     table

@@ -147,6 +147,8 @@ pub struct Endured {
     pub refused_calls: u64,
     /// Rule files that took effect.
     pub reloads: u64,
+    /// The most memory that Fluent Bit had resident, in MB; since its last start.
+    pub memory_mb: u64,
 }
 
 impl Trial<'_> {
@@ -214,6 +216,7 @@ impl Trial<'_> {
         let has_arrived =
             |arrived: &Arrived| sent.clone().all(|number| arrived.numbers.contains_key(&number));
         let well_again = arrived.wait_until(&running, has_arrived, PATIENCE)?;
+        let memory_mb = running.most_memory()? / 1_000_000;
         let outcome = running.stop()?;
         outcome.records.iter().for_each(|record| arrived.add(record));
         let delivered = arrived.numbers.range(first..first + self.lines).count() as u64;
@@ -227,6 +230,7 @@ impl Trial<'_> {
             well_again,
             repeated: arrived.numbers.values().map(|seen| seen.times - 1).sum(),
             refused_calls: outcome.received.rejected_calls,
+            memory_mb,
             reloads: outcome.metrics.get("nodesieve_reloads_total").unwrap_or_default(),
         })
     }

@@ -203,6 +203,18 @@ impl Running {
         self.child.id()
     }
 
+    /// The most memory that the process has had resident, in bytes (`VmHWM`).
+    ///
+    /// # Errors
+    /// [`FluentBitError::Read`].
+    pub fn most_memory(&self) -> Result<u64, FluentBitError> {
+        let path = PathBuf::from(format!("/proc/{}/status", self.child.id()));
+        let status = fs::read_to_string(&path).map_err(|reason| FluentBitError::Read { path, reason })?;
+        let kilobytes =
+            status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next());
+        Ok(kilobytes.and_then(|text| text.parse::<u64>().ok()).unwrap_or_default().saturating_mul(1024))
+    }
+
     /// What Fluent Bit has said so far.
     pub fn log(&self) -> String {
         log(&self.node)

@@ -135,6 +135,20 @@ fn parse_with_prometheus(text: &str) {
     assert_eq!(samples, text.lines().filter(|line| !line.starts_with('#')).count());
 }
 
+/// Guarantees: kubelet's probe, which has a second, does not wait behind those who connect and say nothing.
+#[test]
+fn silent_connections_keep_nobody_waiting() {
+    let kubelet = kubelet(&pods(1));
+    let root = tempfile::tempdir().unwrap();
+    let sidecar = RunningSidecar::start(settings(&kubelet, root.path()).unwrap()).unwrap();
+    let address = sidecar.address().unwrap();
+    let silent: Vec<_> = (0..300).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+    let started = Instant::now();
+    assert_eq!(sidecar.get("/healthz").unwrap().0, 200);
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    drop(silent);
+}
+
 #[test]
 fn a_loop_that_is_told_to_stop_ends_within_a_second_even_while_the_kubelet_hangs() {
     let kubelet = kubelet(&pods(1));

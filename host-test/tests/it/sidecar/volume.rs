@@ -6,6 +6,42 @@ use host_test::sidecar::settings;
 use host_test::volume::Volume;
 use nodesieve_sidecar::Words;
 
+/// Guarantees: of a list that has lost most of its pods the new ones are taken at once, and nothing goes.
+#[test]
+fn a_list_that_is_doubted_still_brings_new_pods() {
+    let mut pods = pods(30);
+    let kubelet = kubelet(&pods);
+    let root = tempfile::tempdir().unwrap();
+    let settings = settings(&kubelet, root.path()).unwrap();
+    let directory = settings.pods_dir.clone();
+    let mut sidecar = Polled::new(settings);
+    assert!(sidecar.poll());
+    let before = files(&directory);
+    pods.truncate(2);
+    pods.push(host_test::kubelet::Pod::new("shop", "new"));
+    kubelet.set_pods(list(pods.iter().map(host_test::kubelet::Pod::item)));
+    assert!(!sidecar.poll());
+    let mut after = files(&directory);
+    assert!(after.remove("shop_new.json").is_some());
+    assert_eq!(after, before);
+}
+
+/// Guarantees: a pod that is as large as a kubelet can write it costs nobody anything.
+#[test]
+fn a_pod_full_of_escapes_is_read_like_any_other() {
+    let list = format!(
+        r#"{{"items":[{{"metadata":{{"namespace":"shop","name":"big","uid":"u1"}},"spec":{{"containers":[{{"name":"c","args":["{}"]}}]}}}},{{"metadata":{{"namespace":"shop","name":"small","uid":"u2"}},"spec":{{}}}}]}}"#,
+        "\\u003c".repeat(1_500_000)
+    );
+    let kubelet = kubelet(&[]);
+    kubelet.set_pods(list);
+    let root = tempfile::tempdir().unwrap();
+    let settings = settings(&kubelet, root.path()).unwrap();
+    let directory = settings.pods_dir.clone();
+    assert!(Polled::new(settings).poll());
+    assert_eq!(files(&directory).into_keys().collect::<Vec<_>>(), ["shop_big.json", "shop_small.json"]);
+}
+
 /// Scenario: 64 kB for 30 files of 4 kB and more, which then change; more room; no more writing; writing again.
 /// Guarantees: what there is room for is written, whole; what was there stays; trouble and its end are told once each.
 #[test]
