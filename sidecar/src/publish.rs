@@ -43,11 +43,9 @@ impl Publisher {
         let mut answer = self.add(pods);
         let Some(missing) = &mut self.missing else { return answer };
         let listed: BTreeSet<String> = names(pods).collect();
-        for (name, since) in missing.iter_mut() {
-            match listed.contains(name) {
-                true => *since = None,
-                false => _ = since.get_or_insert(now),
-            }
+        // Of those that are listed `add` has just noted that they are.
+        for (_, since) in missing.iter_mut().filter(|(name, _)| !listed.contains(*name)) {
+            since.get_or_insert(now);
         }
         missing
             .retain(|_, since| since.is_none_or(|since| now.saturating_duration_since(since) <= self.grace));

@@ -1,7 +1,7 @@
 //! The main loop: wait until a list is due, ask, judge, publish, and say what changed.
 //!
 //! The rule it keeps: whatever the kubelet, the volume or the network does, the loop goes on turning, and the files that
-//! are there stay as they are until there is a list that can be believed.
+//! are there stay until a list that can be believed is without their pods for a while.
 
 use crate::board::{Board, Words};
 use crate::client::{Client, PollError};
@@ -302,6 +302,33 @@ const SLACK: Duration = Duration::from_secs(60);
 mod tests {
     use super::*;
     use nodesieve_engine::pods::{Container, PodFile};
+
+    /// A list of so many pods.
+    fn list(pods: usize) -> String {
+        let pod = |n| format!(r#"{{"metadata":{{"namespace":"n","name":"p{n}","uid":"u{n}"}},"spec":{{}}}}"#);
+        format!(r#"{{"items":[{}]}}"#, (0..pods).map(pod).collect::<Vec<_>>().join(","))
+    }
+
+    #[test]
+    fn a_poll_without_a_list_interrupts_what_was_seen_of_a_loss() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let scratch = crate::scratch::Scratch::new();
+        let (origin, limits) = (Origin::File(scratch.at("list")), Arc::new(Limits::default()));
+        let mut poller = Poller { origin, trust: Trust::default(), limits };
+        let mut poll = |text: Option<&str>| {
+            match text {
+                Some(text) => std::fs::write(scratch.at("list"), text).unwrap(),
+                None => std::fs::remove_file(scratch.at("list")).unwrap(),
+            }
+            let answer = runtime.block_on(poller.poll()).map(|answer| answer.doubt.is_some()).ok();
+            (answer, poller.trust.clone())
+        };
+        let (believed, before) = poll(Some(&list(30)));
+        let (doubted, during) = poll(Some(&list(3)));
+        let (failed, after) = poll(None);
+        assert_eq!((believed, doubted, failed), (Some(false), Some(true), None));
+        assert!(during != before && after == before);
+    }
 
     #[test]
     fn what_the_last_list_has_is_not_asked_for_again() {

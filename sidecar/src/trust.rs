@@ -23,7 +23,7 @@ pub enum Doubt {
 }
 
 /// What lists were like so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
     /// Pods in the last list that was believed.
     before: usize,

@@ -48,9 +48,7 @@ impl Fault {
     pub fn name(self) -> &'static str {
         Fault::ALL.iter().find(|(fault, _)| *fault == self).map_or("outage", |(_, name)| name)
     }
-}
 
-impl Fault {
     /// What is done every [`TURN`] while it lasts.
     fn turn(self, running: &mut Running, turn: u32) -> Result<(), FluentBitError> {
         match (self, turn % 3) {

@@ -119,9 +119,11 @@ fn delivers_exactly_what_the_replay_predicts() {
 #[test]
 fn the_objects_in_s3_have_exactly_the_kept_lines() {
     let Some((program, _guard)) = program() else { return };
-    let Some(first) = Moto::start() else { return };
-    drop(first);
-    let difference = compare_at(&program, None, "fluent-bit.yaml", ORDER_INDEPENDENT, &[], Moto::start);
+    if !Moto::is_installed() {
+        return;
+    }
+    let difference =
+        compare_at(&program, None, "fluent-bit.yaml", ORDER_INDEPENDENT, &[], || Some(Moto::start()));
     assert!(difference.exact && difference.is_well(), "{difference:#?}");
     assert!(difference.dropped > 1000 && difference.delivered > 1000, "{difference:#?}");
 }

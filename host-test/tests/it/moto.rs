@@ -37,16 +37,17 @@ pub(crate) struct Moto {
 }
 
 impl Moto {
-    /// `None`, and said so, where there is no moto.
-    pub(crate) fn start() -> Option<Moto> {
-        if !Command::new("python3")
-            .args(["-c", "import moto.server, flask, boto3"])
-            .output()
-            .is_ok_and(|o| o.status.success())
-        {
+    /// Whether there is one; says so when not.
+    pub(crate) fn is_installed() -> bool {
+        let found = Command::new("python3").args(["-c", "import moto.server, flask, boto3"]).output();
+        let is_installed = found.is_ok_and(|output| output.status.success());
+        if !is_installed {
             eprintln!("skipped: no moto[server]");
-            return None;
         }
+        is_installed
+    }
+
+    pub(crate) fn start() -> Moto {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         let certified = rcgen::generate_simple_self_signed(["127.0.0.1".into(), "localhost".into()]).unwrap();
@@ -73,7 +74,7 @@ impl Moto {
             std::thread::sleep(Duration::from_millis(50));
         }
         moto.script(CREATE).unwrap();
-        Some(moto)
+        moto
     }
 
     fn script(&self, script: &str) -> io::Result<Vec<u8>> {
