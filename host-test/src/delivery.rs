@@ -1,59 +1,20 @@
-//! Kept records on their way to Firehose: packed as `kinesis_firehose` packs them, sent, and billed.
+//! Kept records on their way to Firehose: packed as `kinesis_firehose` packs them, and sent.
 
-use crate::firehose::{AggregatedBill, Batch, Batcher, Client, DeliverError, billed_bytes};
+use crate::firehose::{Batch, Batcher, Client, DeliverError};
 
 /// Sends records to an endpoint.
 #[derive(Debug)]
 pub struct Delivery {
     client: Client,
     batcher: Batcher,
-    bill: Bill,
     delivered: u64,
     calls: u64,
-}
-
-/// What Firehose bills for records, each a line of its own or aggregated.
-#[derive(Debug)]
-pub struct Bill {
-    per_record: u64,
-    aggregated: AggregatedBill,
-}
-
-impl Bill {
-    /// Nothing billed.
-    pub fn new() -> Bill {
-        Bill { per_record: 0, aggregated: AggregatedBill::new() }
-    }
-
-    /// Adds a record of this many bytes, its newline not included.
-    pub fn add(&mut self, length: usize) {
-        let line = length.saturating_add(1);
-        self.per_record = self.per_record.saturating_add(billed_bytes(line));
-        // A line too large to aggregate is refused, here as by the output, and billed nothing.
-        let _ = self.aggregated.add(length);
-    }
-
-    /// Bytes billed when each line is a record.
-    pub fn per_record(&self) -> u64 {
-        self.per_record
-    }
-
-    /// Bytes billed when lines are joined into records of up to 1,000 KiB.
-    pub fn aggregated(&self) -> u64 {
-        self.aggregated.billed()
-    }
-}
-
-impl Default for Bill {
-    fn default() -> Bill {
-        Bill::new()
-    }
 }
 
 impl Delivery {
     /// A delivery to the endpoint of this client.
     pub fn new(client: Client) -> Delivery {
-        Delivery { client, batcher: Batcher::new(), bill: Bill::new(), delivered: 0, calls: 0 }
+        Delivery { client, batcher: Batcher::new(), delivered: 0, calls: 0 }
     }
 
     /// Takes one record.
@@ -62,10 +23,7 @@ impl Delivery {
     /// [`DeliverError`] when a full batch was sent and not accepted.
     pub fn add(&mut self, record: &[u8]) -> Result<(), DeliverError> {
         match self.batcher.add(record) {
-            Ok(full) => {
-                self.bill.add(record.len());
-                full.map_or(Ok(()), |batch| self.send(&batch))
-            }
+            Ok(full) => full.map_or(Ok(()), |batch| self.send(&batch)),
             // Too large for Firehose: the batcher counts it, as `undeliverable` reports.
             Err(_) => Ok(()),
         }
@@ -92,11 +50,6 @@ impl Delivery {
     /// Calls made.
     pub fn calls(&self) -> u64 {
         self.calls
-    }
-
-    /// What is billed.
-    pub fn bill(&self) -> &Bill {
-        &self.bill
     }
 
     fn send(&mut self, batch: &Batch) -> Result<(), DeliverError> {

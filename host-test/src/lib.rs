@@ -3,6 +3,8 @@
 //! The rule kept here: nothing is decided about log content. What a record means is the engine's business, what the
 //! host does with it is in [`guest`], and everything else reads files, sends records and counts.
 
+pub use nodesieve_preview::{host_json, ledger, money, reported};
+
 pub mod artefact;
 pub mod cases;
 pub mod cli;
@@ -13,15 +15,11 @@ pub mod explain;
 pub mod firehose;
 pub mod fluent_bit;
 pub mod guest;
-pub mod host_json;
 pub mod inputs;
 pub mod kubelet;
-pub mod ledger;
 pub mod matching;
-pub mod money;
 pub mod replay;
 pub mod report;
-pub mod reported;
 pub mod rule_files;
 pub mod samples;
 pub mod sidecar;

@@ -3,32 +3,27 @@
 //! Replay owns time: records come in the order of their timestamps, the guest's clock is the record's time and never
 //! goes back, and a tick comes with every virtual second. So every run gives the same answer.
 
+pub use nodesieve_preview::clock::TICK_TAG;
+
 use crate::artefact::ArtefactError;
-use crate::delivery::{Bill, Delivery};
+use crate::delivery::Delivery;
 use crate::firehose::{Client, DeliverError, Firehose, Options};
 use crate::guest::{Guest, GuestError, GuestSettings, Loss, Returned};
 use crate::inputs::{InputError, Record};
 use crate::ledger::Ledger;
-use crate::money::{Bytes, Money, Prices};
-use crate::reported::Reported;
+use crate::money::Prices;
 use crate::stand_in::StandInError;
 use crate::tree::{NodeTree, TreeError};
 use nodesieve_engine::config::RuleFile;
+use nodesieve_preview::clock::{TICK, Ticked, VirtualClock};
+use nodesieve_preview::survey::{Breakdown, Dimensions};
+use nodesieve_preview::tally::Tally;
 use nodesieve_sidecar::{Limits, PodDirectory};
 use std::path::Path;
-use std::time::Duration;
 use thiserror::Error;
 
-/// The tag of the tick input, as in conf/fluent-bit.yaml.
-pub const TICK_TAG: &[u8] = b"nodesieve.tick";
-/// What the tick input sends.
-const TICK: &[u8] = br#"{"node":"replay"}"#;
 /// The delivery stream of the embedded endpoint.
 const STREAM: &str = "nodesieve";
-/// Longest gap between two records that is filled with a tick a second; a longer one is jumped over.
-const MAX_TICKS_PER_GAP: u64 = 3600;
-/// Summaries at the end of a replay: far more than there are rules.
-const MAX_SUMMARIES: usize = 10_000;
 
 /// Why a replay failed.
 #[derive(Debug, Error)]
@@ -76,6 +71,8 @@ pub struct Replay<'a> {
 pub struct Outcome {
     /// The numbers.
     pub ledger: Ledger,
+    /// Where the volume is.
+    pub breakdown: Breakdown,
     /// The filter's metrics file at the end.
     pub metrics: String,
     /// What the filter wrote to stderr.
@@ -117,34 +114,28 @@ impl Replay<'_> {
             (None, None) => String::new(),
         };
         let mut delivery = Delivery::new(Client::new(&url, STREAM, None)?);
-        let mut unfiltered = Bill::new();
-        let mut ledger = Ledger { prices: self.prices, ..Ledger::default() };
+        let input = &self.rules.input;
+        let dimensions = Dimensions::of(self.records, &input.tag_prefix, &input.message);
+        let mut tally = Tally::new(self.prices, &dimensions);
         let mut losses = Vec::new();
         let mut clock = VirtualClock::default();
-        let mut reported = Reported::default();
         let mut summaries = Vec::new();
 
         for (index, record) in self.records.iter().enumerate() {
-            clock.advance(&mut guest, record.time, &mut summaries);
-            for (tick, summary) in summaries.drain(..) {
-                reported.add(&summary);
-                delivery.add(&summary)?;
-                delivered(&tick, &summary);
+            clock.advance(record.nanoseconds(), |now| tick(&mut guest, now), &mut summaries);
+            guest.clock().advance_to(clock.now());
+            for summary in summaries.drain(..) {
+                deliver_summary(&summary, &mut tally, &mut delivery, &mut delivered)?;
             }
-            ledger.seen = ledger.seen.saturating_add(1);
-            ledger.bytes_in = ledger.bytes_in.saturating_add(record.text.len() as u64);
-            unfiltered.add(record.text.len());
             match guest.filter(record.tag.as_bytes(), record.time, record.text.as_bytes()) {
                 Returned::Kept(text) => {
-                    ledger.kept = ledger.kept.saturating_add(1);
-                    ledger.bytes_out = ledger.bytes_out.saturating_add(text.len() as u64);
-                    reported.add(&text);
+                    tally.kept(&dimensions, index, record, &text);
                     delivery.add(&text)?;
                     delivered(record, &text);
                 }
-                Returned::Dropped => ledger.dropped = ledger.dropped.saturating_add(1),
+                Returned::Dropped => tally.dropped(&dimensions, index, record),
                 Returned::Lost(loss) => {
-                    ledger.faults = ledger.faults.saturating_add(1);
+                    tally.lost(record);
                     if losses.len() < 10 {
                         losses.push((index, loss));
                     }
@@ -152,42 +143,23 @@ impl Replay<'_> {
             }
             progress(index.saturating_add(1));
         }
-        clock.finish(&mut guest, self.rules, &mut summaries);
-        for (tick, summary) in summaries.drain(..) {
-            reported.add(&summary);
-            delivery.add(&summary)?;
-            delivered(&tick, &summary);
+        clock.finish(self.rules, |now| tick(&mut guest, now), &mut summaries);
+        for summary in summaries.drain(..) {
+            deliver_summary(&summary, &mut tally, &mut delivery, &mut delivered)?;
         }
         delivery.finish()?;
-        ledger.ticks = clock.ticks;
-        ledger.counted = reported.counted;
-        ledger.summaries = reported.summaries;
-        ledger.summarised = reported.summarised;
 
         let metrics = tree.metrics()?;
-        ledger.read_metrics(&metrics);
+        let mut ledger = tally.ledger(&metrics, &clock);
         ledger.delivered = match &embedded {
             Some(firehose) => firehose.received().records,
             None => delivery.delivered(),
         };
         ledger.undeliverable = delivery.undeliverable();
         ledger.firehose_calls = delivery.calls();
-        ledger.billed_bytes = delivery.bill().per_record();
-        ledger.billed_bytes_aggregated = delivery.bill().aggregated();
-        ledger.billed_bytes_unfiltered = unfiltered.per_record();
-        ledger.billed_bytes_unfiltered_aggregated = unfiltered.aggregated();
-        ledger.span_seconds = clock.span_seconds();
-        let bytes = Bytes {
-            billed: ledger.billed_bytes,
-            billed_aggregated: ledger.billed_bytes_aggregated,
-            unfiltered: ledger.billed_bytes_unfiltered,
-            unfiltered_aggregated: ledger.billed_bytes_unfiltered_aggregated,
-            out: ledger.bytes_out,
-            seen: ledger.bytes_in,
-        };
-        ledger.money = Money::of(bytes, ledger.span_seconds, self.prices);
         let imbalances = ledger.imbalances(&metrics);
-        Ok(Outcome { ledger, metrics, stderr: guest.stderr(), imbalances, losses })
+        let breakdown = tally.survey().breakdown(&dimensions);
+        Ok(Outcome { ledger, breakdown, metrics, stderr: guest.stderr(), imbalances, losses })
     }
 }
 
@@ -207,76 +179,24 @@ pub fn write_pods(pod_list: &[u8], directory: &Path) -> Result<(), ReplayError> 
     }
 }
 
-/// The guest's clock, turned by the records.
-#[derive(Debug, Default)]
-struct VirtualClock {
-    first: Option<u64>,
-    now: u64,
-    /// The time of the last record.
-    last: u64,
-    ticks: u64,
-}
-
-impl VirtualClock {
-    /// Goes on to a record's time, with a tick at every second on the way. What ticks answer goes into `summaries`.
-    fn advance(&mut self, guest: &mut Guest, time: (u32, u32), summaries: &mut Vec<(Record, Vec<u8>)>) {
-        let to = u64::from(time.0).saturating_mul(SECOND).saturating_add(u64::from(time.1));
-        if self.first.is_none() {
-            self.first = Some(to);
-            self.now = to;
-        }
-        let next_second = |now: u64| (now / SECOND).saturating_add(1).saturating_mul(SECOND);
-        while next_second(self.now) <= to {
-            let is_jump = to.saturating_sub(self.now) / SECOND > MAX_TICKS_PER_GAP;
-            self.now = if is_jump {
-                to.saturating_sub(MAX_TICKS_PER_GAP.saturating_mul(SECOND))
-            } else {
-                next_second(self.now)
-            };
-            summaries.extend(self.tick(guest));
-        }
-        self.now = self.now.max(to);
-        self.last = self.now;
-        guest.clock().advance_to(self.now);
-    }
-
-    /// Ticks until everything is summed up, and once more when the filter writes its metrics.
-    fn finish(&mut self, guest: &mut Guest, rules: &RuleFile, summaries: &mut Vec<(Record, Vec<u8>)>) {
-        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 4);
-        if self.ticks == 0 {
-            // Records of less than a second: summaries are counted from the first tick.
-            summaries.extend(self.tick(guest));
-        }
-        for wait in rules.summary.into_iter().chain([rules.metrics.every]) {
-            self.now = self.now.saturating_add(nanos(wait)).saturating_add(SECOND);
-            // What has no room in one summary comes with the next tick.
-            while let Some(summary) = self.tick(guest) {
-                summaries.push(summary);
-                self.now = self.now.saturating_add(SECOND);
-                if summaries.len() >= MAX_SUMMARIES {
-                    break;
-                }
-            }
-        }
-    }
-
-    /// The tick and its answer, if it has one.
-    fn tick(&mut self, guest: &mut Guest) -> Option<(Record, Vec<u8>)> {
-        guest.clock().advance_to(self.now);
-        self.ticks = self.ticks.saturating_add(1);
-        let seconds = u32::try_from(self.now / SECOND).unwrap_or(u32::MAX);
-        match guest.filter(TICK_TAG, (seconds, 0), TICK) {
-            Returned::Kept(summary) => {
-                let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-                Some((Record { tag: text(TICK_TAG), time: (seconds, 0), text: text(TICK) }, summary))
-            }
-            Returned::Dropped | Returned::Lost(_) => None,
-        }
-    }
-
-    fn span_seconds(&self) -> f64 {
-        self.first.map_or(0.0, |first| self.last.saturating_sub(first) as f64 / SECOND as f64)
+fn tick(guest: &mut Guest, now: u64) -> Option<Vec<u8>> {
+    guest.clock().advance_to(now);
+    let seconds = u32::try_from(now / 1_000_000_000).unwrap_or(u32::MAX);
+    match guest.filter(TICK_TAG, (seconds, 0), TICK) {
+        Returned::Kept(summary) => Some(summary),
+        Returned::Dropped | Returned::Lost(_) => None,
     }
 }
 
-const SECOND: u64 = 1_000_000_000;
+fn deliver_summary(
+    ticked: &Ticked,
+    tally: &mut Tally,
+    delivery: &mut Delivery,
+    delivered: &mut impl FnMut(&Record, &[u8]),
+) -> Result<(), ReplayError> {
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    tally.summary(&ticked.summary);
+    delivery.add(&ticked.summary)?;
+    delivered(&Record { tag: text(TICK_TAG), time: (ticked.seconds, 0), text: text(TICK) }, &ticked.summary);
+    Ok(())
+}

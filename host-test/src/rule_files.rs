@@ -1,9 +1,11 @@
 //! Rule files for the harness: read, checked, and shown with all their mistakes.
 
+pub use nodesieve_preview::findings::Finding;
+
 use nodesieve_engine::config::Loaded;
-use nodesieve_engine::diag::{Diagnostic, Paint, render_all};
+use nodesieve_engine::diag::{Paint, render_all};
 use nodesieve_engine::trial;
-use serde::Serialize;
+use nodesieve_preview::findings::finding;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -28,25 +30,6 @@ pub enum RuleFileError {
         /// How many.
         count: usize,
     },
-}
-
-/// A mistake as `--format json` tells it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// The file.
-    pub file: String,
-    /// Counted from 1.
-    pub line: usize,
-    /// Counted from 1, in characters.
-    pub column: usize,
-    /// The stable code.
-    pub code: &'static str,
-    /// `error` or `warning`.
-    pub severity: &'static str,
-    /// What is wrong.
-    pub message: String,
-    /// What to do about it.
-    pub help: Option<String>,
 }
 
 /// A rule file's text and what it means; its own tests have been run.
@@ -82,17 +65,4 @@ pub fn check(path: &Path, paint: Paint) -> Result<(Vec<Finding>, String), RuleFi
 
 fn read(path: &Path) -> Result<String, RuleFileError> {
     std::fs::read_to_string(path).map_err(|reason| RuleFileError::Read { path: path.to_owned(), reason })
-}
-
-fn finding(diagnostic: &Diagnostic, source: &str, file: &str) -> Finding {
-    let (line, column) = diagnostic.position(source);
-    Finding {
-        file: file.to_owned(),
-        line,
-        column,
-        code: diagnostic.code.name(),
-        severity: if diagnostic.code.is_warning() { "warning" } else { "error" },
-        message: diagnostic.message.clone(),
-        help: diagnostic.help.clone(),
-    }
 }

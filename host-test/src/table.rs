@@ -1,5 +1,7 @@
 //! Aligned columns of text for people: names to the left, numbers to the right.
 
+pub use nodesieve_preview::numbers::{bytes, grouped};
+
 /// Which side of its column a cell stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
@@ -54,32 +56,6 @@ impl std::fmt::Display for Table {
     }
 }
 
-/// A whole number with thin groups: `20 095`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len().saturating_sub(index)).is_multiple_of(3) {
-            out.push(' ');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// Bytes in the largest unit that leaves a number above one: `4.2 MB`.
-pub fn bytes(number: u64) -> String {
-    let units = ["B", "kB", "MB", "GB", "TB"];
-    let mut value = number as f64;
-    let mut unit = 0;
-    while value >= 1000.0 && unit + 1 < units.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    let name = units.get(unit).unwrap_or(&"B");
-    if unit == 0 { format!("{number} {name}") } else { format!("{value:.1} {name}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,14 +66,5 @@ mod tests {
         table.row(vec!["probes".into(), "7".into()]);
         table.row(vec!["ü".into(), "12345".into()]);
         assert_eq!(table.to_string(), "rule     kept\nprobes      7\nü       12345\n");
-    }
-
-    #[test]
-    fn numbers_read_easily() {
-        assert_eq!(
-            [0, 999, 1000, 20_095, 1_234_567].map(grouped),
-            ["0", "999", "1 000", "20 095", "1 234 567"]
-        );
-        assert_eq!([12, 1500, 4_200_000].map(bytes), ["12 B", "1.5 kB", "4.2 MB"]);
     }
 }

@@ -9,35 +9,8 @@
 //! 3 MiB of data; this one uses the limit of the API, 4 MiB of data. The number of calls may therefore be
 //! lower than the plugin's for large records; the records, and with them the bill, are the same.
 
-use super::protocol::{MAX_CALL_BYTES, MAX_RECORD_BYTES, MAX_RECORDS_PER_CALL};
-
-/// Why a record cannot be delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// The record has no bytes; the plugin discards these too.
-    #[error("add record to batch: the record is empty")]
-    Empty,
-    /// The record is too long; `length` and `limit` are bytes including the newline.
-    #[error("add record to batch: {length} bytes with newline, must be less than {limit}")]
-    TooLong {
-        /// Length of the record with its newline.
-        length: usize,
-        /// The first length that is refused.
-        limit: usize,
-    },
-}
-
-impl Refused {
-    /// The length with the newline of a record of `len` bytes, or why the plugin would discard the record.
-    pub(super) fn check(len: usize) -> Result<usize, Refused> {
-        let length = len.saturating_add(1);
-        match len {
-            0 => Err(Refused::Empty),
-            _ if length >= MAX_RECORD_BYTES => Err(Refused::TooLong { length, limit: MAX_RECORD_BYTES }),
-            _ => Ok(length),
-        }
-    }
-}
+use super::protocol::{MAX_CALL_BYTES, MAX_RECORDS_PER_CALL};
+use nodesieve_preview::billing::Refused;
 
 /// Records for one call, each with its newline: 1 to 500 of them, 4 MiB at most.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

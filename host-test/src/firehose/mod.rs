@@ -11,9 +11,7 @@
 //! - [`Batcher`] and [`Client`]: pack records as Fluent Bit's `out_kinesis_firehose` does, and deliver them.
 //! - [`billed_bytes`] and [`AggregatedBill`]: what AWS would bill for them.
 
-mod aggregate;
 mod batch;
-mod billing;
 mod client;
 mod http;
 mod outcome;
@@ -21,11 +19,10 @@ mod protocol;
 mod server;
 mod state;
 
-pub use aggregate::AggregatedBill;
-pub use batch::{Batch, Batcher, Refused};
-pub use billing::{BILLING_STEP, billed_bytes};
+pub use batch::{Batch, Batcher};
 pub use client::Client;
+pub use nodesieve_preview::billing::{AggregatedBill, BILLING_STEP, MAX_RECORD_BYTES, Refused, billed_bytes};
 pub use outcome::{DeliverError, PutOutcome};
-pub use protocol::{MAX_BODY_BYTES, MAX_CALL_BYTES, MAX_RECORD_BYTES, MAX_RECORDS_PER_CALL};
+pub use protocol::{MAX_BODY_BYTES, MAX_CALL_BYTES, MAX_RECORDS_PER_CALL};
 pub use server::{Firehose, Options};
 pub use state::{Fault, Received};

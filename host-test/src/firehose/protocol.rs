@@ -17,12 +17,11 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
+use nodesieve_preview::billing::MAX_RECORD_BYTES;
 use serde::{Deserialize, Serialize};
 
 /// Most records in one call.
 pub const MAX_RECORDS_PER_CALL: usize = 500;
-/// Most bytes in one record, before base64 (1,000 KiB).
-pub const MAX_RECORD_BYTES: usize = 1_024_000;
 /// Most bytes in all records of one call, before base64 (4 MiB).
 pub const MAX_CALL_BYTES: usize = 4 * 1024 * 1024;
 /// Most bytes in a request body (8 MiB): a limit of the stand-in, well above 4 MiB in base64.

@@ -7,7 +7,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::billing::billed_bytes;
+use nodesieve_preview::billing::billed_bytes;
 
 /// How the stand-in misbehaves from now on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

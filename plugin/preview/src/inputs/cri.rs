@@ -21,6 +21,11 @@ pub(super) fn records(content: &[u8], tag: &str) -> Vec<Record> {
     reader.records
 }
 
+/// Whether a line has this shape.
+pub(super) fn is_line(line: &[u8]) -> bool {
+    Part::read(line).is_some_and(|part| std::str::from_utf8(part.time).ok().and_then(parse_time).is_some())
+}
+
 struct Reader<'a> {
     tag: &'a str,
     open: Vec<Group>,

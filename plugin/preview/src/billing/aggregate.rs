@@ -8,9 +8,7 @@
 //! bytes until the next one would not fit; then, and at the end of each flush, the buffer becomes one record,
 //! with one more newline at its end unless the buffer is full to the last byte.
 
-use super::batch::Refused;
-use super::billing::billed_bytes;
-use super::protocol::MAX_RECORD_BYTES;
+use super::{MAX_RECORD_BYTES, Refused, billed_bytes};
 
 /// Adds up the bill for records that are aggregated as Fluent Bit would, from their lengths alone.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,10 +34,10 @@ impl AggregatedBill {
     /// more including its newline. The bill stays as it was.
     pub fn add(&mut self, len: usize) -> Result<(), Refused> {
         let length = Refused::check(len)?;
-        if self.open + length > MAX_RECORD_BYTES {
+        if self.open.saturating_add(length) > MAX_RECORD_BYTES {
             self.end_of_flush();
         }
-        self.open += length;
+        self.open = self.open.saturating_add(length);
         Ok(())
     }
 
@@ -47,9 +45,9 @@ impl AggregatedBill {
     /// aggregate never spans two flushes. Without these calls the result is the lowest possible bill.
     pub fn end_of_flush(&mut self) {
         if let Some(record) = self.open_record() {
-            self.records += 1;
-            self.bytes += record as u64;
-            self.billed += billed_bytes(record);
+            self.records = self.records.saturating_add(1);
+            self.bytes = self.bytes.saturating_add(record as u64);
+            self.billed = self.billed.saturating_add(billed_bytes(record));
             self.open = 0;
         }
     }
@@ -57,24 +55,24 @@ impl AggregatedBill {
     /// Billed bytes of all aggregates, the open one included as if the flush ended here.
     #[must_use]
     pub fn billed(&self) -> u64 {
-        self.billed + self.open_record().map_or(0, billed_bytes)
+        self.billed.saturating_add(self.open_record().map_or(0, billed_bytes))
     }
 
     /// Number of aggregated records, the open one included.
     #[must_use]
     pub fn records(&self) -> u64 {
-        self.records + u64::from(self.open > 0)
+        self.records.saturating_add(u64::from(self.open > 0))
     }
 
     /// Bytes of all aggregated records (before base64), newlines and the open one included.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.bytes + self.open_record().map_or(0, |record| record as u64)
+        self.bytes.saturating_add(self.open_record().map_or(0, |record| record as u64))
     }
 
     /// Length that the open aggregate would have as a record, if there is one.
     fn open_record(&self) -> Option<usize> {
-        (self.open > 0).then(|| self.open + usize::from(self.open < MAX_RECORD_BYTES))
+        (self.open > 0).then(|| self.open.saturating_add(usize::from(self.open < MAX_RECORD_BYTES)))
     }
 }
 

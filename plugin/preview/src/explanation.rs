@@ -1,0 +1,99 @@
+//! Why a record is kept or dropped: every guard and rule in order, with the condition that failed.
+
+use crate::inputs::Record;
+use nodesieve_engine::config::model::Action;
+use nodesieve_engine::engine::{Engine, Explained, Fault, Input, StepResult, Why};
+use nodesieve_engine::pods::PodSource;
+use nodesieve_engine::time::{EventTime, Now};
+use serde::Serialize;
+
+/// An explanation as `--format json` tells it, one object per record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// `keep`, `drop`, or `depends` when chance or the records before decide.
+    pub action: &'static str,
+    /// The guard or rule that decides; `none`, `unknown` or `fault` when none does.
+    pub rule: String,
+    /// The line's severity, if it states one.
+    pub severity: Option<&'static str>,
+    /// Each guard and rule that was asked.
+    pub steps: Vec<StepLine>,
+}
+
+/// One guard or rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StepLine {
+    /// `guard` or `rule`.
+    pub stage: &'static str,
+    /// Its name.
+    pub name: String,
+    /// `matched`, `failed`, `unknown`, `over` or `matched in shadow mode`.
+    pub result: &'static str,
+    /// The condition that failed or is unknown.
+    pub condition: Option<&'static str>,
+    /// The term, selector or field that decides it, and what was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// Explains one record.
+pub fn explain(engine: &mut Engine, record: &Record, pods: &mut dyn PodSource) -> Explanation {
+    let time = EventTime { sec: record.time.0, nsec: record.time.1 };
+    let input = Input { tag: record.tag.as_bytes(), time, text: record.text.as_bytes() };
+    match engine.explain(input, Now(time.as_nanos()), pods) {
+        Ok(explained) => tell(engine, &explained),
+        Err(fault) => {
+            let reason = match fault {
+                Fault::Utf8 => "not UTF-8",
+                Fault::Record => "not one JSON object",
+                Fault::Depth => "nested too deep",
+            };
+            let rule = format!("fault: {reason}, passed on untouched");
+            Explanation { action: "keep", rule, severity: None, steps: Vec::new() }
+        }
+    }
+}
+
+fn tell(engine: &Engine, explained: &Explained) -> Explanation {
+    let rules = engine.rules();
+    let name = |list: &[nodesieve_engine::config::model::Rule], at: usize| {
+        list.get(at).map_or_else(String::new, |rule| rule.name.to_string())
+    };
+    Explanation {
+        action: match explained.action {
+            Some(Action::Keep) => "keep",
+            Some(Action::Drop) => "drop",
+            // A share of a policy that says how many: by chance, or by what came before.
+            None => "depends",
+        },
+        rule: match explained.why {
+            Why::Guard(at) => name(&rules.guards, at),
+            Why::Rule(at) => name(&rules.rules, at),
+            Why::NoMatch => "none".into(),
+            Why::Unknown => "unknown".into(),
+            Why::Exclude => "exclude".into(),
+            Why::Fault(_) => "fault".into(),
+        },
+        severity: explained.severity.map(nodesieve_engine::severity::Severity::name),
+        steps: explained
+            .steps
+            .iter()
+            .map(|step| {
+                let (result, condition) = match step.result {
+                    StepResult::Matched => ("matched", None),
+                    StepResult::Failed(key) => ("failed", Some(key)),
+                    StepResult::Unknown(key) => ("unknown", Some(key)),
+                    StepResult::Shadow => ("matched in shadow mode", None),
+                    StepResult::Over => ("over", None),
+                };
+                StepLine {
+                    stage: step.stage.name(),
+                    name: step.name.to_string(),
+                    result,
+                    condition,
+                    detail: step.detail.clone(),
+                }
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,25 @@
+//! What a rule file makes of lines, in numbers and in words: log files become records as Fluent Bit would make them, and the
+//! verdicts on them become a ledger, a survey, a bill and a page.
+//!
+//! **The promise:** no clock, no file, no socket, as in the engine. So `host-test replay`, its report and the page in a browser
+//! are the same code, and one of them cannot show another number than the other.
+//!
+//! In the order of a run: [`inputs`] reads lines, [`clock`] turns time, [`tally`] counts with [`reported`] and [`billing`],
+//! [`survey`] sorts by namespace, time and template, [`ledger`] and [`money`] are what comes out, [`panel`] shows it;
+//! [`explanation`] and [`findings`] are what the engine says, as JSON.
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+
+pub mod billing;
+pub mod clock;
+pub mod explanation;
+pub mod findings;
+pub mod host_json;
+pub mod inputs;
+pub mod ledger;
+pub mod money;
+pub mod numbers;
+pub mod panel;
+pub mod reported;
+pub mod survey;
+pub mod tally;

@@ -1,0 +1,330 @@
+//! Where the volume is: by namespace, over time, by template; before and after.
+//!
+//! What a record belongs to does not hang on the rules, so it is found once ([`Dimensions`]); a run only counts
+//! ([`Survey`]). Both are bounded: beyond their caps namespaces and templates are counted as `other`.
+
+use crate::inputs::Record;
+use nodesieve_engine::record::{Names, RecordView};
+use nodesieve_engine::tag::ContainerTag;
+use nodesieve_engine::template::{masked, template};
+use nodesieve_engine::time::EventTime;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Records and bytes before and after.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Volume {
+    /// Records seen.
+    pub seen: u64,
+    /// Of these, kept.
+    pub kept: u64,
+    /// Of these, dropped.
+    pub dropped: u64,
+    /// Bytes of JSON seen.
+    pub bytes_in: u64,
+    /// Bytes of JSON kept.
+    pub bytes_out: u64,
+}
+
+/// A name with its volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Named {
+    /// The namespace or template.
+    pub name: String,
+    /// Its volume.
+    #[serde(flatten)]
+    pub volume: Volume,
+}
+
+/// A span of time with its volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Span {
+    /// When it starts, RFC 3339.
+    pub start: String,
+    /// Its volume.
+    #[serde(flatten)]
+    pub volume: Volume,
+}
+
+/// The volume as JSON tells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Breakdown {
+    /// By namespace, the largest first; records without a container's tag are in the namespace `none`.
+    pub namespaces: Vec<Named>,
+    /// Over time, in spans of `span_seconds`. Records far from all others are in the first or last span.
+    pub times: Vec<Span>,
+    /// The length of a span.
+    pub time_step_seconds: u64,
+    /// The templates with most bytes, the largest first.
+    pub templates: Vec<Named>,
+}
+
+/// Namespaces told apart.
+const MAX_NAMESPACES: usize = 200;
+/// Templates told apart.
+const MAX_TEMPLATES: usize = 4096;
+/// Templates shown.
+const TOP_TEMPLATES: usize = 20;
+/// Longest template shown, in bytes.
+const MAX_TEMPLATE: usize = 240;
+/// Spans of time.
+const MAX_SPANS: usize = 60;
+/// What spans are long, in seconds.
+const STEPS: [u64; 17] =
+    [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400, 604_800];
+/// What is beyond a cap.
+const OTHER: &str = "other";
+/// The namespace of a record whose tag names no container.
+const NONE: &str = "none";
+
+/// Where one record is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Place {
+    namespace: usize,
+    template: usize,
+    span: usize,
+}
+
+/// What each record belongs to.
+#[derive(Clone, Debug, Default)]
+pub struct Dimensions {
+    namespaces: Vec<String>,
+    templates: Vec<String>,
+    spans: Spans,
+    places: Vec<Place>,
+}
+
+impl Dimensions {
+    /// Those of records in the order of time. `tag_prefix` and `message` are those of the rules.
+    pub fn of(records: &[Record], tag_prefix: &str, message: &[Box<str>]) -> Dimensions {
+        let names = Names::new(message.to_vec(), Vec::new());
+        let spans = Spans::over(records);
+        let mut namespaces = Numbered::new(MAX_NAMESPACES);
+        let mut templates = Numbered::new(MAX_TEMPLATES);
+        let place = |record: &Record| {
+            let namespace = ContainerTag::parse(&record.tag, tag_prefix).map_or(NONE, |tag| tag.namespace);
+            let view = RecordView::read(record.text.as_bytes(), &names).ok();
+            let line = view.as_ref().and_then(RecordView::line);
+            let key = line.as_ref().map(template);
+            let text = || line.as_ref().map_or_else(|| NONE.to_owned(), |line| masked(line, MAX_TEMPLATE));
+            Place {
+                namespace: namespaces.number(namespace.to_owned(), || namespace.to_owned()),
+                template: templates.number(key, text),
+                span: spans.of(record.nanoseconds() / SECOND),
+            }
+        };
+        let places = records.iter().map(place).collect();
+        Dimensions { namespaces: namespaces.names, templates: templates.names, spans, places }
+    }
+}
+
+/// The counts of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Survey {
+    namespaces: Vec<Volume>,
+    templates: Vec<Volume>,
+    spans: Vec<Volume>,
+}
+
+impl Survey {
+    /// Nothing counted.
+    pub fn new(dimensions: &Dimensions) -> Survey {
+        let zeros = |count| vec![Volume::default(); count];
+        Survey {
+            namespaces: zeros(dimensions.namespaces.len()),
+            templates: zeros(dimensions.templates.len()),
+            spans: zeros(dimensions.spans.count),
+        }
+    }
+
+    /// Counts what became of the record at a position: of how many bytes it goes on, or `None` when it is dropped.
+    pub fn add(&mut self, dimensions: &Dimensions, index: usize, bytes_in: usize, bytes_out: Option<usize>) {
+        let Some(place) = dimensions.places.get(index) else { return };
+        let volumes = [
+            self.namespaces.get_mut(place.namespace),
+            self.templates.get_mut(place.template),
+            self.spans.get_mut(place.span),
+        ];
+        for volume in volumes.into_iter().flatten() {
+            volume.add(bytes_in as u64, bytes_out.map(|bytes| bytes as u64));
+        }
+    }
+
+    /// The counts with their names.
+    pub fn breakdown(&self, dimensions: &Dimensions) -> Breakdown {
+        let mut templates = named(&dimensions.templates, &self.templates);
+        templates.truncate(TOP_TEMPLATES);
+        let spans = &dimensions.spans;
+        let start = |index: usize| {
+            let seconds = spans.start.saturating_add((index as u64).saturating_mul(spans.step));
+            EventTime { sec: u32::try_from(seconds).unwrap_or(u32::MAX), nsec: 0 }.to_rfc3339()
+        };
+        let times = self.spans.iter().enumerate();
+        Breakdown {
+            namespaces: named(&dimensions.namespaces, &self.namespaces),
+            times: times.map(|(index, volume)| Span { start: start(index), volume: *volume }).collect(),
+            time_step_seconds: spans.step,
+            templates,
+        }
+    }
+}
+
+impl Volume {
+    fn add(&mut self, bytes_in: u64, bytes_out: Option<u64>) {
+        self.seen = self.seen.saturating_add(1);
+        self.bytes_in = self.bytes_in.saturating_add(bytes_in);
+        match bytes_out {
+            Some(bytes) => {
+                self.kept = self.kept.saturating_add(1);
+                self.bytes_out = self.bytes_out.saturating_add(bytes);
+            }
+            None => self.dropped = self.dropped.saturating_add(1),
+        }
+    }
+}
+
+/// Those with records, the most bytes first, what is beyond a cap last.
+fn named(names: &[String], volumes: &[Volume]) -> Vec<Named> {
+    let both = names.iter().zip(volumes).filter(|(_, volume)| volume.seen > 0);
+    let mut found: Vec<Named> =
+        both.map(|(name, volume)| Named { name: name.clone(), volume: *volume }).collect();
+    found.sort_by(|one, other| {
+        let rank = |named: &Named| (named.name != OTHER, named.volume.bytes_in);
+        rank(other).cmp(&rank(one)).then_with(|| one.name.cmp(&other.name))
+    });
+    found
+}
+
+/// Names by number, in the order in which they come; beyond a cap all are one.
+struct Numbered<K> {
+    numbers: BTreeMap<K, usize>,
+    names: Vec<String>,
+    cap: usize,
+}
+
+impl<K: Ord> Numbered<K> {
+    fn new(cap: usize) -> Numbered<K> {
+        Numbered { numbers: BTreeMap::new(), names: Vec::new(), cap }
+    }
+
+    fn number(&mut self, key: K, name: impl FnOnce() -> String) -> usize {
+        if let Some(number) = self.numbers.get(&key) {
+            return *number;
+        }
+        let number = self.names.len();
+        if number < self.cap {
+            self.names.push(name());
+            self.numbers.insert(key, number);
+            return number;
+        }
+        if number == self.cap {
+            self.names.push(OTHER.to_owned());
+        }
+        self.cap
+    }
+}
+
+/// Equal spans of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Spans {
+    start: u64,
+    step: u64,
+    count: usize,
+}
+
+impl Spans {
+    /// Over where records are; a few with a time of their own do not stretch it.
+    fn over(records: &[Record]) -> Spans {
+        let mut seconds: Vec<u64> = records.iter().map(|record| record.nanoseconds() / SECOND).collect();
+        seconds.sort_unstable();
+        let (Some(&first), Some(&last)) = (seconds.first(), seconds.last()) else { return Spans::default() };
+        let outliers = seconds.len() / 100;
+        let low = seconds.get(outliers).copied().unwrap_or(first);
+        let high = seconds.iter().rev().nth(outliers).copied().unwrap_or(last);
+        let all = last.saturating_sub(first);
+        let most = high.saturating_sub(low).max(1);
+        let (first, last) = if all / 4 > most { (low, high) } else { (first, last) };
+        let number = |time: u64, step: u64| time.checked_div(step).unwrap_or_default();
+        let fits = |step: &u64| number(last, *step).saturating_sub(number(first, *step)) < MAX_SPANS as u64;
+        let longest = last.saturating_sub(first).div_ceil(MAX_SPANS as u64).saturating_add(1);
+        let step = STEPS.into_iter().find(|step| fits(step)).unwrap_or(longest).max(1);
+        let start = number(first, step).saturating_mul(step);
+        let count = number(last.saturating_sub(start), step).saturating_add(1);
+        Spans { start, step, count: usize::try_from(count).unwrap_or(MAX_SPANS) }
+    }
+
+    fn of(&self, seconds: u64) -> usize {
+        let span = seconds.saturating_sub(self.start).checked_div(self.step).unwrap_or_default();
+        usize::try_from(span).unwrap_or(usize::MAX).min(self.count.saturating_sub(1))
+    }
+}
+
+const SECOND: u64 = 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(namespace: &str, second: u32, log: &str) -> Record {
+        Record {
+            tag: format!("t.p_{namespace}_c-0.log"),
+            time: (second, 0),
+            text: format!("{{\"log\":\"{log}\"}}"),
+        }
+    }
+
+    fn breakdown(records: &[Record], keeps: impl Fn(usize) -> bool) -> Breakdown {
+        let dimensions = Dimensions::of(records, "t.", &["log".into()]);
+        let mut survey = Survey::new(&dimensions);
+        for (index, record) in records.iter().enumerate() {
+            survey.add(&dimensions, index, record.text.len(), keeps(index).then_some(100));
+        }
+        survey.breakdown(&dimensions)
+    }
+
+    #[test]
+    fn counts_by_namespace_time_and_template() {
+        let records =
+            [record("a", 100, "took 5 ms"), record("b", 101, "took 7 ms"), record("b", 103, "other line")];
+        let found = breakdown(&records, |index| index > 0);
+        let names: Vec<_> = found
+            .namespaces
+            .iter()
+            .map(|named| (&*named.name, named.volume.seen, named.volume.kept))
+            .collect();
+        assert_eq!(names, [("b", 2, 2), ("a", 1, 0)]);
+        assert_eq!(found.times.len(), 4);
+        assert_eq!((found.time_step_seconds, &*found.times[0].start), (1, "1970-01-01T00:01:40.000Z"));
+        let templates: Vec<_> = found
+            .templates
+            .iter()
+            .map(|named| (&*named.name, named.volume.seen, named.volume.dropped))
+            .collect();
+        assert_eq!(templates, [("took <*> ms", 2, 1), ("other line", 1, 0)]);
+    }
+
+    #[test]
+    fn every_record_is_in_each_part_once_beyond_the_caps_too() {
+        let records: Vec<Record> = (0..5000)
+            .map(|n: u32| {
+                record(&format!("n{n}"), n * 60, &"word ".repeat(1 + n as usize % 50))
+            })
+            .collect();
+        let found = breakdown(&records, |index| index % 2 == 0);
+        let sum = |list: &[Named]| list.iter().map(|named| named.volume.seen).sum::<u64>();
+        assert_eq!(sum(&found.namespaces), 5000);
+        assert_eq!(found.namespaces.len(), MAX_NAMESPACES + 1);
+        assert_eq!(found.namespaces.last().map(|named| &*named.name), Some(OTHER));
+        assert_eq!(found.times.iter().map(|span| span.volume.seen).sum::<u64>(), 5000);
+        assert!(found.times.len() <= MAX_SPANS, "{}", found.times.len());
+    }
+
+    #[test]
+    fn one_odd_time_does_not_stretch_the_axis() {
+        let mut records: Vec<Record> = (0..1000).map(|n: u32| record("a", 1_800_000_000 + n, "x")).collect();
+        records.insert(0, record("a", 0, "x"));
+        let found = breakdown(&records, |_| true);
+        assert!(found.times.len() > 10 && found.times[0].start.starts_with("2027"), "{:?}", found.times[0]);
+        assert_eq!(found.times.iter().map(|span| span.volume.seen).sum::<u64>(), 1001);
+    }
+}

@@ -1,0 +1,99 @@
+//! The count of a run as it goes: from outside, by what comes back for each record.
+
+use crate::billing::Bill;
+use crate::clock::VirtualClock;
+use crate::inputs::Record;
+use crate::ledger::Ledger;
+use crate::money::{Bytes, Money, Prices};
+use crate::reported::Reported;
+use crate::survey::{Dimensions, Survey};
+
+/// What is counted so far.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    ledger: Ledger,
+    reported: Reported,
+    unfiltered: Bill,
+    bill: Bill,
+    survey: Survey,
+}
+
+impl Tally {
+    /// Nothing counted.
+    pub fn new(prices: Prices, dimensions: &Dimensions) -> Tally {
+        Tally {
+            ledger: Ledger { prices, ..Ledger::default() },
+            reported: Reported::default(),
+            unfiltered: Bill::new(),
+            bill: Bill::new(),
+            survey: Survey::new(dimensions),
+        }
+    }
+
+    /// Counts the record at a position that goes on as `text`.
+    pub fn kept(&mut self, dimensions: &Dimensions, index: usize, record: &Record, text: &[u8]) {
+        self.seen(record);
+        self.survey.add(dimensions, index, record.text.len(), Some(text.len()));
+        self.ledger.kept = self.ledger.kept.saturating_add(1);
+        self.ledger.bytes_out = self.ledger.bytes_out.saturating_add(text.len() as u64);
+        self.reported.add(text);
+        self.bill.add(text.len());
+    }
+
+    /// Counts a record that ends here.
+    pub fn dropped(&mut self, dimensions: &Dimensions, index: usize, record: &Record) {
+        self.seen(record);
+        self.survey.add(dimensions, index, record.text.len(), None);
+        self.ledger.dropped = self.ledger.dropped.saturating_add(1);
+    }
+
+    /// Counts a record that is lost.
+    pub fn lost(&mut self, record: &Record) {
+        self.seen(record);
+        self.ledger.faults = self.ledger.faults.saturating_add(1);
+    }
+
+    /// Counts a summary.
+    pub fn summary(&mut self, text: &[u8]) {
+        self.reported.add(text);
+        self.bill.add(text.len());
+    }
+
+    /// What it comes to. `metrics` is the filter's metrics file at the end; delivered is what Firehose would take.
+    pub fn ledger(&self, metrics: &str, clock: &VirtualClock) -> Ledger {
+        let mut ledger = self.ledger.clone();
+        ledger.ticks = clock.ticks();
+        ledger.span_seconds = clock.span_seconds();
+        ledger.counted = self.reported.counted;
+        ledger.summaries = self.reported.summaries;
+        ledger.summarised = self.reported.summarised;
+        ledger.read_metrics(metrics);
+        ledger.delivered = self.bill.records();
+        ledger.undeliverable = self.bill.refused();
+        ledger.billed_bytes = self.bill.per_record();
+        ledger.billed_bytes_aggregated = self.bill.aggregated();
+        ledger.billed_bytes_unfiltered = self.unfiltered.per_record();
+        ledger.billed_bytes_unfiltered_aggregated = self.unfiltered.aggregated();
+        let bytes = Bytes {
+            billed: ledger.billed_bytes,
+            billed_aggregated: ledger.billed_bytes_aggregated,
+            unfiltered: ledger.billed_bytes_unfiltered,
+            unfiltered_aggregated: ledger.billed_bytes_unfiltered_aggregated,
+            out: ledger.bytes_out,
+            seen: ledger.bytes_in,
+        };
+        ledger.money = Money::of(bytes, ledger.span_seconds, ledger.prices);
+        ledger
+    }
+
+    /// Where the volume is.
+    pub fn survey(&self) -> &Survey {
+        &self.survey
+    }
+
+    fn seen(&mut self, record: &Record) {
+        self.ledger.seen = self.ledger.seen.saturating_add(1);
+        self.ledger.bytes_in = self.ledger.bytes_in.saturating_add(record.text.len() as u64);
+        self.unfiltered.add(record.text.len());
+    }
+}
