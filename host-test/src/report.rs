@@ -3,6 +3,7 @@
 use crate::ledger::Ledger;
 use crate::replay::Outcome;
 use crate::table::{Align, Table, bytes, grouped};
+use nodesieve_preview::numbers::dollars;
 
 /// The whole report as text.
 pub fn text(outcome: &Outcome) -> String {
@@ -116,28 +117,11 @@ fn bills(ledger: &Ledger) -> Table {
         ("$ with", Align::Right),
         ("$ saved", Align::Right),
     ]);
-    let money = &ledger.money;
-    let rows = [
-        (
-            "Firehose, lines aggregated",
-            ledger.billed_bytes_unfiltered_aggregated,
-            ledger.billed_bytes_aggregated,
-            money.firehose_unfiltered_aggregated,
-            money.firehose_aggregated,
-        ),
-        (
-            "Firehose, a record per line",
-            ledger.billed_bytes_unfiltered,
-            ledger.billed_bytes,
-            money.firehose_unfiltered,
-            money.firehose,
-        ),
-        ("CloudWatch Logs", ledger.bytes_in, ledger.bytes_out, money.cloudwatch_unfiltered, money.cloudwatch),
-    ];
-    for (name, without, with, dollars_without, dollars_with) in rows {
-        let saved = dollars_without - dollars_with;
-        let dollars = [dollars_without, dollars_with, saved].map(|dollars| format!("{dollars:.2}"));
-        table.row([name.to_owned(), bytes(without), bytes(with)].into_iter().chain(dollars).collect());
+    for bill in ledger.bills() {
+        let saved = bill.dollars_without - bill.dollars_with;
+        let money = [bill.dollars_without, bill.dollars_with, saved].map(dollars);
+        let sizes = [bytes(bill.bytes_without), bytes(bill.bytes_with)];
+        table.row([bill.name.to_owned()].into_iter().chain(sizes).chain(money).collect());
     }
     table
 }

@@ -4,9 +4,10 @@
 //! held as a whole; the path is exactly `/pods`, which `nodes/pods` permits (KEP-2862), while anything else would ask for
 //! `nodes/proxy`. Each request has a connection of its own: at two a minute a broken one costs more than it saves.
 
+use crate::limits::Limits;
 use crate::listing::ListError;
 use crate::projection::{PodFiles, project};
-use crate::settings::{Kubelet, Limits};
+use crate::settings::Kubelet;
 use crate::tls::{self, TlsError};
 use crate::trust::Doubt;
 use http_body_util::{BodyExt as _, Empty};

@@ -5,8 +5,8 @@
 //! cannot say" and the other "no pods". The result does not depend on the order of the list, which kubelet shuffles.
 
 use crate::kubelet::{ContainerStatus, Metadata, Pod, Run, Status};
+use crate::limits::{Keys, Limits};
 use crate::listing::{self, ListError};
-use crate::settings::{Keys, Limits};
 use nodesieve_engine::pods::{Container, Pairs, PodFile, Workload, file_name};
 use std::collections::BTreeMap;
 use std::io::Read;

@@ -5,11 +5,12 @@
 
 use crate::board::{Board, Words};
 use crate::client::{Client, PollError};
+use crate::limits::Limits;
 use crate::projection::{PodFiles, project};
 use crate::publish::{Published, Publisher};
 use crate::schedule::{Awaited, Reason, Schedule};
 use crate::serve::{Server, Shared, StartError};
-use crate::settings::{Limits, Settings, Source};
+use crate::settings::{Settings, Source};
 use crate::trust::{Doubt, Trust};
 use crate::watch::Watch;
 use std::collections::HashSet;

@@ -84,6 +84,21 @@ pub struct RuleLine {
     pub dropped_bytes: u64,
 }
 
+/// One way to be billed, before and after.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BillLine {
+    /// By whom and how.
+    pub name: &'static str,
+    /// Bytes billed without nodesieve.
+    pub bytes_without: u64,
+    /// Bytes billed with it.
+    pub bytes_with: u64,
+    /// Dollars a month without it.
+    pub dollars_without: f64,
+    /// Dollars a month with it.
+    pub dollars_with: f64,
+}
+
 impl Ledger {
     /// Takes what only the filter knows from its metrics file.
     pub fn read_metrics(&mut self, metrics: &str) {
@@ -105,6 +120,41 @@ impl Ledger {
         // In the order in which a record meets them; within a stage, as in the file.
         self.rules
             .sort_by_key(|line| ["guard", "rule", "outcome"].iter().position(|stage| *stage == line.stage));
+    }
+
+    /// What is billed in each of three ways, without and with nodesieve.
+    pub fn bills(&self) -> [BillLine; 3] {
+        let money = &self.money;
+        let line = |name, bytes_without, bytes_with, dollars_without, dollars_with| BillLine {
+            name,
+            bytes_without,
+            bytes_with,
+            dollars_without,
+            dollars_with,
+        };
+        [
+            line(
+                "Firehose, lines aggregated",
+                self.billed_bytes_unfiltered_aggregated,
+                self.billed_bytes_aggregated,
+                money.firehose_unfiltered_aggregated,
+                money.firehose_aggregated,
+            ),
+            line(
+                "Firehose, a record per line",
+                self.billed_bytes_unfiltered,
+                self.billed_bytes,
+                money.firehose_unfiltered,
+                money.firehose,
+            ),
+            line(
+                "CloudWatch Logs",
+                self.bytes_in,
+                self.bytes_out,
+                money.cloudwatch_unfiltered,
+                money.cloudwatch,
+            ),
+        ]
     }
 
     /// Where the numbers do not add up; empty when they do.

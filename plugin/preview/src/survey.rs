@@ -306,9 +306,7 @@ mod tests {
     #[test]
     fn every_record_is_in_each_part_once_beyond_the_caps_too() {
         let records: Vec<Record> = (0..5000)
-            .map(|n: u32| {
-                record(&format!("n{n}"), n * 60, &"word ".repeat(1 + n as usize % 50))
-            })
+            .map(|n: u32| record(&format!("n{n}"), n * 60, &"word ".repeat(1 + n as usize % 50)))
             .collect();
         let found = breakdown(&records, |index| index % 2 == 0);
         let sum = |list: &[Named]| list.iter().map(|named| named.volume.seen).sum::<u64>();

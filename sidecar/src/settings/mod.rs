@@ -8,7 +8,7 @@ mod table;
 
 pub use table::{SETTINGS, Setting};
 
-use nodesieve_engine::glob::Globs;
+use crate::limits::{Keys, Limits};
 use read::Reader;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -80,28 +80,6 @@ pub enum TlsTrust {
     },
     /// Anybody's.
     Anybody,
-}
-
-/// What of a list is taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The largest list, in bytes.
-    pub max_list: u64,
-    /// Which labels.
-    pub labels: Keys,
-    /// Which annotations.
-    pub annotations: Keys,
-    /// The longest label or annotation, in bytes.
-    pub max_value: u64,
-}
-
-/// Keys of labels or annotations.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Keys {
-    /// These.
-    pub allow: Globs,
-    /// But not these.
-    pub deny: Globs,
 }
 
 /// Directories that are watched.
@@ -228,22 +206,6 @@ fn limits(reader: &mut Reader<'_>) -> Option<Limits> {
     let max_list = reader.bytes("max-list");
     let max_value = reader.bytes("max-value");
     Some(Limits { max_list: max_list?, labels, annotations, max_value: max_value? })
-}
-
-impl Default for Limits {
-    /// As without any flag or variable.
-    fn default() -> Limits {
-        let everything = || Globs::new(["*"]);
-        Limits {
-            max_list: 64 << 20,
-            labels: Keys { allow: everything(), deny: Globs::new([""; 0]) },
-            annotations: Keys {
-                allow: everything(),
-                deny: Globs::new(["kubectl.kubernetes.io/last-applied-configuration"]),
-            },
-            max_value: 16 << 10,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use super::*;
+use nodesieve_engine::glob::Globs;
 
 fn read(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Order, SettingsError> {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();

@@ -1,0 +1,147 @@
+// What the engine reads: the sample, files, pasted text, pod lists. The rules it keeps: the sample gives way to the first
+// lines of one's own, and more join those; of what is small enough for a link a copy is kept for sharing.
+
+import { gunzip } from "./bytes.js";
+import { $, element, plural } from "./format.js";
+
+const SHAREABLE = 4e6; // bytes; more would not fit into a link however well it compresses
+
+/** `tell(message, transfer)` reaches the engine; `onRules(text)` gets a dropped rule file; `note(text)` tells the reader. */
+export function createInputs({ tell, note, onRules, list }) {
+  let held = { sample: false, inputs: [], size: 0, pods: null };
+  let added = [];
+  let pods = null; // the engine's answer
+
+  /** Replaces all there is. `pods` are bytes or null. */
+  function replace({ sample = false, inputs = [], pods: own = null }) {
+    held = { sample, inputs: [], size: 0, pods: own };
+    send({ replace: true, sample, inputs, pods: sample && !own ? undefined : own });
+  }
+
+  function add(inputs, own) {
+    if (!inputs.length && own === undefined) return;
+    own ??= held.pods ?? undefined;
+    // The sample goes, and its pods, which say nothing about the lines of another cluster.
+    if (held.sample && inputs.length) return replace({ inputs, pods: own });
+    if (own) held.pods = own;
+    send({ replace: false, sample: false, inputs, pods: own });
+  }
+
+  function send({ replace, sample, inputs, pods: own }) {
+    for (const { name, bytes } of inputs) {
+      held.size += bytes.length;
+      if (held.inputs && held.size <= SHAREABLE) held.inputs.push({ name, bytes: bytes.slice() });
+      else held.inputs = null;
+    }
+    tell({ do: "inputs", replace, sample, inputs, pods: own }, inputs.map(({ bytes }) => bytes.buffer));
+  }
+
+  async function take(files) {
+    const inputs = [];
+    let own;
+    for (const file of files) {
+      try {
+        const bytes = await inflated(file);
+        if (/\.ya?ml$/i.test(file.name)) onRules(new TextDecoder().decode(bytes), file.name);
+        else if (/\.json$/i.test(file.name) && isPodList(bytes)) own = bytes;
+        else inputs.push({ name: file.name.replace(/\.gz$/, ""), bytes });
+      } catch (error) {
+        note(`${file.name} could not be read: ${error.message}`);
+      }
+    }
+    add(inputs, own);
+  }
+
+  function paste(text) {
+    if (text.trim()) add([{ name: "", bytes: new TextEncoder().encode(text) }]);
+  }
+
+  const pick = (options, then) => {
+    const input = Object.assign(document.createElement("input"), { type: "file", ...options });
+    input.onchange = () => then([...input.files]);
+    input.click();
+  };
+  $("sample").onclick = () => replace({ sample: true });
+  $("open").onclick = () => pick({ multiple: true }, take);
+  $("open-rules").onclick = () => pick({ accept: ".yaml,.yml" }, async ([file]) => file && onRules(await file.text(), file.name));
+  $("pods").onclick = () =>
+    pick({ accept: ".json,application/json" }, async ([file]) => file && add([], await inflated(file)));
+
+  const dialog = $("paste-dialog");
+  const area = $("paste-text");
+  $("paste").onclick = () => dialog.showModal();
+  dialog.querySelector("[value=cancel]").onclick = () => dialog.close("cancel");
+  dialog.onclose = () => {
+    if (dialog.returnValue === "apply") paste(area.value);
+    dialog.returnValue = area.value = "";
+  };
+  document.addEventListener("paste", (event) => {
+    // With the focus on the list or nowhere: a person who has just opened the page and presses Ctrl-V.
+    if (event.target === document.body || list.contains(event.target)) pasted(event);
+  });
+  function pasted(event) {
+    event.preventDefault();
+    const { files } = event.clipboardData;
+    if (files.length) take([...files]);
+    else paste(event.clipboardData.getData("text/plain"));
+  }
+
+  const carries = ({ dataTransfer }) => dataTransfer?.types.includes("Files");
+  const mark = (on) => ($("drop").hidden = !on);
+  addEventListener("dragleave", ({ relatedTarget }) => relatedTarget || mark(false));
+  // In the capture phase, before the editor takes the file's text into the rules.
+  addEventListener("dragover", (event) => carries(event) && (event.preventDefault(), mark(true)), true);
+  addEventListener("drop", (event) => {
+    if (!carries(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    mark(false);
+    take([...event.dataTransfer.files]);
+  }, true);
+
+  return {
+    replace,
+    /** The engine's answer to what was sent. */
+    arrived({ replace, added: more, pods: answer }) {
+      added = replace ? more : [...added, ...more];
+      if (answer?.error) {
+        held.pods = null;
+        note(`The pod list could not be read: ${answer.error}`);
+      } else if (answer) pods = answer.pods;
+      $("inputs").replaceChildren(...describe(added, pods));
+    },
+    /** What a link can hold; `inputs` is null when it is too much. */
+    shared() {
+      const text = (bytes) => new TextDecoder().decode(bytes);
+      return {
+        sample: held.sample,
+        inputs: held.inputs && held.inputs.map(({ name, bytes }) => ({ name, text: text(bytes) })),
+        ...(held.pods ? { pods: text(held.pods) } : {}),
+      };
+    },
+  };
+}
+
+const FORMATS = { cri: "container logs", docker: "Docker JSON logs", records: "JSON records", plain: "plain text" };
+
+function describe(added, pods) {
+  if (!added.length) return [];
+  const names = added.map(({ label }) => label).join(", ");
+  const formats = [...new Set(added.map(({ format }) => FORMATS[format] ?? format))].join(", ");
+  const source = element("span", "source", added.length > 3 ? plural(added.length, "file") : names);
+  source.title = names;
+  const rest = [formats, pods ? plural(pods, "pod") : "no pod list"];
+  const skipped = added.reduce((sum, entry) => sum + entry.skipped, 0);
+  if (skipped) rest.push(`${plural(skipped, "line")} skipped`);
+  return [source, element("span", "", ` · ${rest.join(" · ")}`)];
+}
+
+function isPodList(bytes) {
+  try {
+    return Array.isArray(JSON.parse(new TextDecoder().decode(bytes)).items);
+  } catch {
+    return false; // JSON records, one on each line
+  }
+}
+
+const inflated = async (file) => gunzip(new Uint8Array(await file.arrayBuffer()));

@@ -1,0 +1,340 @@
+//! What the page in a browser asks for, as texts and numbers; its face only translates.
+//!
+//! The rule it keeps: nothing a person pastes is an error that ends the page. Rules that cannot be used leave those before
+//! them in force, a pod list that is none leaves the pods before it.
+
+use crate::explanation::{Explanation, explain};
+use crate::findings::{Placed, placed};
+use crate::host_json;
+use crate::inputs::{Record, merge, pasted};
+use crate::money::Prices;
+use crate::panel;
+use crate::pods::PodTable;
+use crate::run::{OUTCOMES, Run};
+use crate::survey::Dimensions;
+use nodesieve_engine::config::RuleFile;
+use nodesieve_engine::engine::Engine;
+use nodesieve_engine::metrics::Stage;
+use nodesieve_engine::record::{Names, RecordView};
+use nodesieve_engine::severity::Severity;
+use nodesieve_engine::tag::ContainerTag;
+use nodesieve_engine::time::EventTime;
+use nodesieve_engine::trial;
+use serde::Serialize;
+use std::rc::Rc;
+
+/// Kept texts that are remembered for explanations, in bytes; beyond it a record is run again up to where it stands.
+const MAX_REMEMBERED: usize = 128 << 20;
+/// Longest message in a row of the list, in characters.
+const MAX_MESSAGE: usize = 400;
+/// The time of the first line where lines have none: 2026-01-01T00:00:00Z.
+const START: u32 = 1_767_225_600;
+/// No row: the record has not been taken yet.
+const DROPPED: u16 = 1;
+
+/// Everything behind the page.
+#[derive(Debug)]
+pub struct Page {
+    rules: Rc<RuleFile>,
+    records: Vec<Record>,
+    pods: PodTable,
+    prices: Prices,
+    dimensions: Dimensions,
+    /// Whether records or what the rules say of their form have changed since dimensions were found.
+    is_stale: bool,
+    run: Run,
+    explainer: Engine,
+    verdicts: Vec<u16>,
+    remembered: Vec<u8>,
+    /// Where the text of each record ends in `remembered`.
+    ends: Vec<usize>,
+}
+
+/// What [`Page::load`] says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LoadedRules {
+    /// Whether the next run uses them.
+    pub usable: bool,
+    /// Mistakes and warnings.
+    pub findings: Vec<Placed>,
+}
+
+/// What [`Page::add`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Added {
+    /// Records in the text.
+    pub records: usize,
+    /// What the text was taken for.
+    pub format: &'static str,
+}
+
+/// A guard, a rule or an outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// Its name.
+    pub name: String,
+    /// `guard`, `rule` or `outcome`.
+    pub stage: &'static str,
+}
+
+/// A record as a row of the list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// Time of day.
+    pub time: String,
+    /// Namespace, or nothing.
+    pub namespace: String,
+    /// Pod, or nothing.
+    pub pod: String,
+    /// Container, or nothing.
+    pub container: String,
+    /// Stream, or nothing.
+    pub stream: String,
+    /// The line's severity.
+    pub severity: Option<&'static str>,
+    /// The start of the line, or of the record when it has none.
+    pub message: String,
+}
+
+/// Everything about one record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Detail {
+    /// Its tag.
+    pub tag: String,
+    /// Its time, RFC 3339.
+    pub time: String,
+    /// The record as it came.
+    pub record: String,
+    /// `keep` or `drop`.
+    pub action: &'static str,
+    /// The row of what decided.
+    pub row: usize,
+    /// The record as it goes on.
+    pub answer: Option<String>,
+    /// Guards and rules in their order.
+    pub explanation: Explanation,
+}
+
+impl Default for Page {
+    fn default() -> Page {
+        let (rules, dimensions) = (Rc::new(RuleFile::default()), Dimensions::default());
+        Page {
+            run: Run::new(&rules, Prices::default(), &dimensions),
+            explainer: Engine::new(Rc::clone(&rules), 0),
+            rules,
+            records: Vec::new(),
+            pods: PodTable::default(),
+            prices: Prices::default(),
+            dimensions,
+            is_stale: false,
+            verdicts: Vec::new(),
+            remembered: Vec::new(),
+            ends: Vec::new(),
+        }
+    }
+}
+
+impl Page {
+    /// Reads rules; when they can be used, the next run uses them.
+    pub fn load(&mut self, source: &str) -> LoadedRules {
+        let (usable, found) = match trial::load_explained(source) {
+            Ok(loaded) => {
+                self.use_rules(loaded.rules);
+                (true, loaded.warnings)
+            }
+            Err(mistakes) => (false, mistakes),
+        };
+        let place = |diagnostic| placed(diagnostic, source, "nodesieve.yaml");
+        LoadedRules { usable, findings: found.iter().map(place).collect() }
+    }
+
+    /// Forgets all records.
+    pub fn clear(&mut self) {
+        self.records.clear();
+        self.is_stale = true;
+        self.start();
+    }
+
+    /// Adds the records of a text, as [`pasted`] reads it.
+    pub fn add(&mut self, name: &str, content: &[u8]) -> Added {
+        let found = pasted(name, content, &self.rules.input.tag_prefix, START);
+        let added = Added { records: found.records.len(), format: found.format.name() };
+        self.records = merge(vec![std::mem::take(&mut self.records), found.records]);
+        self.is_stale = true;
+        self.start();
+        added
+    }
+
+    /// Takes a pod list; an empty text forgets the pods.
+    ///
+    /// # Errors
+    /// What is wrong with a text that is no pod list; the pods before it stay.
+    pub fn take_pods(&mut self, list: &[u8]) -> Result<usize, String> {
+        self.pods = if list.is_empty() { PodTable::default() } else { PodTable::of(list)? };
+        Ok(self.pods.len())
+    }
+
+    /// Dollars per GB.
+    pub fn set_prices(&mut self, firehose_per_gb: f64, cloudwatch_per_gb: f64) {
+        self.prices = Prices { firehose_per_gb, cloudwatch_per_gb, date: "given" };
+    }
+
+    /// Begins a run and says how many records there are.
+    pub fn start(&mut self) -> usize {
+        if std::mem::take(&mut self.is_stale) {
+            let input = &self.rules.input;
+            self.dimensions = Dimensions::of(&self.records, &input.tag_prefix, &input.message);
+        }
+        self.run = Run::new(&self.rules, self.prices, &self.dimensions);
+        self.explainer = Engine::new(Rc::clone(&self.rules), 0);
+        self.verdicts.clear();
+        self.remembered.clear();
+        self.ends.clear();
+        self.records.len()
+    }
+
+    /// Takes so many more records and says how many are done. With the last one the run is complete.
+    pub fn advance(&mut self, count: usize) -> usize {
+        let from = self.run.done();
+        for record in self.records.iter().skip(from).take(count) {
+            let outcome = self.run.take(record, &self.dimensions, &mut self.pods);
+            let row = u16::try_from(outcome.row).unwrap_or(u16::MAX >> 1).min(u16::MAX >> 1);
+            let dropped = if outcome.text.is_none() { DROPPED } else { 0 };
+            self.verdicts.push(row.wrapping_shl(1) | dropped);
+            if let Some(text) = outcome.text
+                && self.remembered.len().saturating_add(text.len()) <= MAX_REMEMBERED
+            {
+                self.remembered.extend_from_slice(text);
+                self.ends
+                    .resize(self.run.done().saturating_sub(1), self.ends.last().copied().unwrap_or_default());
+                self.ends.push(self.remembered.len());
+            }
+        }
+        if self.run.done() >= self.records.len() {
+            self.run.finish();
+        }
+        self.run.done()
+    }
+
+    /// What verdicts are about: guards, rules, then outcomes.
+    pub fn rows(&self) -> Vec<Row> {
+        let stages =
+            [(Stage::Guard, &self.explainer.rules().guards), (Stage::Rule, &self.explainer.rules().rules)];
+        let decided = stages.into_iter().flat_map(|(stage, rules)| {
+            rules.iter().map(move |rule| Row { name: rule.name.to_string(), stage: stage.name() })
+        });
+        let outcome = |name: &str| Row { name: name.into(), stage: Stage::Outcome.name() };
+        decided.chain(OUTCOMES.map(outcome)).collect()
+    }
+
+    /// For each record from `from` on: its row twice, and one more when it is dropped.
+    pub fn verdicts(&self, from: usize) -> &[u16] {
+        self.verdicts.get(from..).unwrap_or_default()
+    }
+
+    /// The volume so far.
+    pub fn panel(&mut self) -> String {
+        let (ledger, imbalances) = self.run.ledger();
+        let breakdown = self.run.breakdown(&self.dimensions);
+        // What is decided and not summed up yet is no imbalance, before the end.
+        let wrong = if self.run.done() >= self.records.len() { imbalances } else { Vec::new() };
+        panel::volume(&ledger, &breakdown, &wrong)
+    }
+
+    /// Records as rows of the list.
+    pub fn lines(&self, indexes: &[u32]) -> Vec<Shown> {
+        let names = Names::new(self.rules.input.message.clone(), Vec::new());
+        let records = indexes.iter().filter_map(|&index| self.records.get(usize::try_from(index).ok()?));
+        records.map(|record| shown(record, &names, &self.rules.input.tag_prefix)).collect()
+    }
+
+    /// Everything about a record that this run has taken.
+    pub fn detail(&mut self, index: usize) -> Option<Detail> {
+        let record = self.records.get(index)?;
+        let verdict = *self.verdicts.get(index)?;
+        let is_dropped = verdict & DROPPED == DROPPED;
+        let answer = if is_dropped { None } else { Some(self.answer(index)) };
+        let explanation = explain(&mut self.explainer, record, &mut self.pods);
+        Some(Detail {
+            tag: record.tag.clone(),
+            time: EventTime { sec: record.time.0, nsec: record.time.1 }.to_rfc3339(),
+            record: record.text.clone(),
+            action: if is_dropped { "drop" } else { "keep" },
+            row: usize::from(verdict.wrapping_shr(1)),
+            answer,
+            explanation,
+        })
+    }
+
+    /// Positions of the records whose text or tag holds `text`, in either case of ASCII letters.
+    pub fn search(&self, text: &str) -> Vec<u32> {
+        let mut wanted = String::new();
+        // As the record's own JSON has it.
+        host_json::push_string(&mut wanted, &text.to_ascii_lowercase());
+        let wanted = wanted.get(1..wanted.len().saturating_sub(1)).unwrap_or_default();
+        let holds = |text: &str| text.to_ascii_lowercase().contains(wanted);
+        let found =
+            self.records.iter().enumerate().filter(|(_, record)| holds(&record.text) || holds(&record.tag));
+        found.filter_map(|(index, _)| u32::try_from(index).ok()).collect()
+    }
+
+    /// The numbers so far, and where they do not add up.
+    pub fn ledger(&mut self) -> (crate::ledger::Ledger, Vec<String>) {
+        self.run.ledger()
+    }
+
+    fn use_rules(&mut self, rules: Rc<RuleFile>) {
+        let (old, new) = (&self.rules.input, &rules.input);
+        if old.tag_prefix != new.tag_prefix {
+            for record in &mut self.records {
+                if let Some(name) = record.tag.strip_prefix(&*old.tag_prefix) {
+                    record.tag = format!("{}{name}", new.tag_prefix);
+                }
+            }
+        }
+        self.is_stale |= old.tag_prefix != new.tag_prefix || old.message != new.message;
+        self.rules = rules;
+    }
+
+    /// What a kept record goes on as.
+    fn answer(&self, index: usize) -> String {
+        let end = self.ends.get(index).copied();
+        let start = index.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied());
+        let remembered = start.zip(end).and_then(|(start, end)| self.remembered.get(start..end));
+        if let Some(text) = remembered.filter(|text| !text.is_empty()) {
+            return String::from_utf8_lossy(text).into_owned();
+        }
+        let rules = Rc::new(self.explainer.rules().clone());
+        let mut again = Run::new(&rules, self.prices, &self.dimensions);
+        let mut pods = self.pods.clone();
+        let mut answer = String::new();
+        for (at, record) in self.records.iter().enumerate().take(index.saturating_add(1)) {
+            let outcome = again.take(record, &self.dimensions, &mut pods);
+            if at == index {
+                answer = String::from_utf8_lossy(outcome.text.unwrap_or_default()).into_owned();
+            }
+        }
+        answer
+    }
+}
+
+fn shown(record: &Record, names: &Names, tag_prefix: &str) -> Shown {
+    let view = RecordView::read(record.text.as_bytes(), names).ok();
+    let line = view.as_ref().and_then(RecordView::line);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let tag = ContainerTag::parse(&record.tag, tag_prefix);
+    let time = EventTime { sec: record.time.0, nsec: record.time.1 }.to_rfc3339();
+    let whole = line.as_ref().map_or_else(|| record.text.clone(), |line| text(line.text()));
+    Shown {
+        time: time.get(11..23).unwrap_or(&time).to_owned(),
+        namespace: tag.map_or_else(String::new, |tag| tag.namespace.to_owned()),
+        pod: tag.map_or_else(String::new, |tag| tag.pod.to_owned()),
+        container: tag.map_or_else(String::new, |tag| tag.container.to_owned()),
+        stream: view.as_ref().and_then(RecordView::stream).map_or_else(String::new, text),
+        severity: line.as_ref().and_then(Severity::of).map(Severity::name),
+        message: whole.chars().take(MAX_MESSAGE).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+use super::*;
+
+const RULES: &str = "version: 1\nrules:\n  - name: probes\n    when: { message: '\"GET /healthz\"' }\n    drop: {}\n    reason: noise\n";
+
+fn page(rules: &str, lines: &str) -> Page {
+    let mut page = Page::default();
+    assert!(page.load(rules).usable);
+    page.add("", lines.as_bytes());
+    page.start();
+    page.advance(usize::MAX);
+    page
+}
+
+#[test]
+fn a_rule_drops_and_the_explanation_says_which() {
+    let mut page = page(RULES, "GET /healthz 200\nGET /cart 200\n");
+    assert_eq!(page.verdicts(0), [1, 2]);
+    let names: Vec<_> = page.rows().into_iter().map(|row| row.name).collect();
+    assert_eq!(names, ["probes", "none", "unknown", "fault", "exclude"]);
+    let dropped = page.detail(0).unwrap();
+    assert_eq!((dropped.action, dropped.answer, &*dropped.explanation.rule), ("drop", None, "probes"));
+    let kept = page.detail(1).unwrap();
+    assert_eq!((kept.action, kept.row, kept.explanation.steps[0].condition), ("keep", 1, Some("message")));
+    assert!(kept.answer.unwrap().contains("\"kubernetes\""));
+    assert_eq!(page.detail(2), None);
+}
+
+#[test]
+fn the_ledger_of_a_run_adds_up() {
+    let mut page = page(RULES, &"GET /healthz 200\nGET /cart 200\n".repeat(500));
+    let (ledger, imbalances) = page.ledger();
+    assert_eq!((ledger.seen, ledger.kept, ledger.dropped), (1000, 500, 500));
+    assert_eq!(imbalances, Vec::<String>::new());
+    assert!(page.panel().contains("data-row=\"probes\""));
+}
+
+#[test]
+fn rules_that_cannot_be_used_leave_those_before_them() {
+    let mut page = page(RULES, "GET /healthz 200\n");
+    let loaded = page.load("version: 1\nrulez: []\n");
+    assert!(!loaded.usable);
+    let found = &loaded.findings[0];
+    assert_eq!((found.finding.line, found.finding.code, found.from, found.to), (2, "NS201", 11, 16));
+    page.start();
+    page.advance(1);
+    assert_eq!(page.verdicts(0), [1]);
+}
+
+#[test]
+fn what_is_not_remembered_is_run_again() {
+    let mut page =
+        page("version: 1\nrules: [{ name: some, sample: { rate: 0.5 } }]\n", &"x\ny\nz\n".repeat(50));
+    let remembered: Vec<_> = (0..150).map(|index| page.detail(index).unwrap().answer).collect();
+    assert!(remembered.iter().any(Option::is_some) && remembered.iter().any(Option::is_none));
+    page.remembered.clear();
+    page.ends.clear();
+    let again: Vec<_> = (0..150).map(|index| page.detail(index).unwrap().answer).collect();
+    assert_eq!(remembered, again);
+}
+
+#[test]
+fn a_tag_prefix_of_the_rules_own_renames_what_is_there() {
+    let mut page = page(RULES, "x\n");
+    assert_eq!(page.lines(&[0])[0].container, "lines");
+    assert!(page.load(&RULES.replace("rules:", "input: { tag_prefix: own. }\nrules:")).usable);
+    page.start();
+    assert_eq!((page.lines(&[0, 7]).len(), &*page.lines(&[0])[0].namespace), (1, "default"));
+}
+
+#[test]
+fn searches_text_and_tag_in_either_case() {
+    let page = page(RULES, "One ü \"q\"\ntwo\n");
+    assert_eq!(page.search("oNE"), [0]);
+    assert_eq!(page.search("ü \"Q\""), [0]);
+    assert_eq!(page.search("_DEFAULT_"), [0, 1]);
+    assert_eq!(page.search("three"), [0; 0]);
+}
+
+#[test]
+fn pods_give_labels_and_a_bad_list_leaves_them() {
+    let mut page =
+        page("version: 1\nrules: [{ name: web, when: { labels: app=web }, drop: {}, reason: r }]\n", "x\n");
+    assert_eq!(page.rows()[usize::from(page.verdicts(0)[0] >> 1)].name, "unknown");
+    let list = br#"{"items":[{"metadata":{"name":"pasted","namespace":"default","labels":{"app":"web"}}}]}"#;
+    assert_eq!(page.take_pods(list), Ok(1));
+    assert!(page.take_pods(b"{}").is_err());
+    page.start();
+    page.advance(1);
+    assert_eq!(page.verdicts(0), [1]);
+}
+
+#[test]
+fn nothing_at_all_is_no_trouble() {
+    let mut page = Page::default();
+    assert_eq!((page.start(), page.advance(10), page.rows().len()), (0, 0, 4));
+    assert!(page.panel().contains("Records seen"));
+}

@@ -1,0 +1,129 @@
+//! A run of records through the engine itself, as `host-test replay` runs them through the compiled filter.
+
+use crate::clock::{TICK, VirtualClock};
+use crate::inputs::Record;
+use crate::ledger::Ledger;
+use crate::money::Prices;
+use crate::pods::PodTable;
+use crate::survey::{Breakdown, Dimensions};
+use crate::tally::Tally;
+use nodesieve_engine::config::RuleFile;
+use nodesieve_engine::engine::{Answer, Engine, Input, Verdict, Why};
+use nodesieve_engine::time::{EventTime, Now};
+use std::rc::Rc;
+
+/// What the engine's random numbers start from: one seed for all runs, so that they can be compared.
+const SEED: u64 = 1;
+/// What no guard and no rule decides, in the order of their rows.
+pub const OUTCOMES: [&str; 4] = ["none", "unknown", "fault", "exclude"];
+
+/// A run under way.
+#[derive(Debug)]
+pub struct Run {
+    engine: Engine,
+    clock: VirtualClock,
+    tally: Tally,
+    done: usize,
+    is_finished: bool,
+    out: Vec<u8>,
+}
+
+/// What became of one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome<'r> {
+    /// The row of what decided: guards, rules, then [`OUTCOMES`].
+    pub row: usize,
+    /// What goes on, or `None` when it ends here.
+    pub text: Option<&'r [u8]>,
+}
+
+impl Run {
+    /// A run with nothing done.
+    pub fn new(rules: &Rc<RuleFile>, prices: Prices, dimensions: &Dimensions) -> Run {
+        Run {
+            engine: Engine::new(Rc::clone(rules), SEED),
+            clock: VirtualClock::default(),
+            tally: Tally::new(prices, dimensions),
+            done: 0,
+            is_finished: false,
+            out: Vec::new(),
+        }
+    }
+
+    /// Records done.
+    pub fn done(&self) -> usize {
+        self.done
+    }
+
+    /// Takes the next record, which must be the one at position [`Run::done`].
+    pub fn take(&mut self, record: &Record, dimensions: &Dimensions, pods: &mut PodTable) -> Outcome<'_> {
+        let Run { engine, clock, tally, .. } = self;
+        let mut summaries = Vec::new();
+        clock.advance(record.nanoseconds(), |now| tick(engine, now), &mut summaries);
+        summaries.iter().for_each(|ticked| tally.summary(&ticked.summary));
+        let time = EventTime { sec: record.time.0, nsec: record.time.1 };
+        let input = Input { tag: record.tag.as_bytes(), time, text: record.text.as_bytes() };
+        let (answer, verdict) = engine.filter(input, Now(clock.now()), pods, &mut self.out);
+        let text = match answer {
+            Answer::Drop => None,
+            Answer::Keep => Some(self.out.as_slice()),
+            Answer::Echo => Some(record.text.as_bytes()),
+        };
+        match text {
+            Some(text) => tally.kept(dimensions, self.done, record, text),
+            None => tally.dropped(dimensions, self.done, record),
+        }
+        self.done = self.done.saturating_add(1);
+        let row = row(self.engine.rules(), verdict);
+        // The record is echoed by what the caller has; a copy keeps the two cases one.
+        if answer == Answer::Echo {
+            self.out.clear();
+            self.out.extend_from_slice(record.text.as_bytes());
+        }
+        Outcome { row, text: (answer != Answer::Drop).then_some(self.out.as_slice()) }
+    }
+
+    /// Ticks until everything is summed up, once.
+    pub fn finish(&mut self) {
+        if std::mem::replace(&mut self.is_finished, true) {
+            return;
+        }
+        let Run { engine, clock, tally, .. } = self;
+        let mut summaries = Vec::new();
+        let rules = engine.rules().clone();
+        clock.finish(&rules, |now| tick(engine, now), &mut summaries);
+        summaries.iter().for_each(|ticked| tally.summary(&ticked.summary));
+    }
+
+    /// The numbers so far, and where they do not add up.
+    pub fn ledger(&mut self) -> (Ledger, Vec<String>) {
+        let metrics = self.engine.render_metrics("", Now(self.clock.now()));
+        let ledger = self.tally.ledger(&metrics, &self.clock);
+        let imbalances = ledger.imbalances(&metrics);
+        (ledger, imbalances)
+    }
+
+    /// Where the volume is, so far.
+    pub fn breakdown(&self, dimensions: &Dimensions) -> Breakdown {
+        self.tally.survey().breakdown(dimensions)
+    }
+}
+
+fn tick(engine: &mut Engine, now: u64) -> Option<Vec<u8>> {
+    let mut summary = Vec::new();
+    (engine.tick(TICK, Now(now), &mut summary) == Answer::Keep).then_some(summary)
+}
+
+/// The row of what decided.
+fn row(rules: &RuleFile, verdict: Verdict) -> usize {
+    let guards = rules.guards.len();
+    let outcome = |at: usize| guards.saturating_add(rules.rules.len()).saturating_add(at);
+    match verdict.why {
+        Why::Guard(at) => at,
+        Why::Rule(at) => guards.saturating_add(at),
+        Why::NoMatch => outcome(0),
+        Why::Unknown => outcome(1),
+        Why::Fault(_) => outcome(2),
+        Why::Exclude => outcome(3),
+    }
+}
