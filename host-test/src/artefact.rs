@@ -20,10 +20,15 @@ pub enum ArtefactError {
     Missing(PathBuf),
     /// Neither toolchain can build it.
     #[error(
-        "build filter: no toolchain for {TARGET}; run `rustup target add {TARGET}`, or install Debian's packages \
-         rustc-web, rust-web-src, wasi-libc and lld ({0})"
+        "build filter: no toolchain for {target}; run `rustup target add {target}`, or install Debian's packages \
+         rustc-web, rust-web-src, wasi-libc and lld ({reason})"
     )]
-    NoToolchain(String),
+    NoToolchain {
+        /// For what it was to be built.
+        target: &'static str,
+        /// Why the target could not be added.
+        reason: String,
+    },
     /// The compiler said no.
     #[error("build filter: {command} failed:\n{output}")]
     Build {
@@ -71,21 +76,35 @@ pub fn workspace() -> PathBuf {
 }
 
 fn build() -> Result<PathBuf, ArtefactError> {
+    build_for(TARGET, "module", &[])
+}
+
+/// A face for another host than Fluent Bit, as core wasm: its feature is also the name of its profile.
+///
+/// # Errors
+/// [`ArtefactError`].
+#[cfg(any(feature = "component", feature = "playground"))]
+pub(crate) fn face(feature: &str) -> Result<PathBuf, ArtefactError> {
+    build_for("wasm32-unknown-unknown", feature, &["--features", feature])
+}
+
+fn build_for(target: &'static str, profile: &str, more: &[&str]) -> Result<PathBuf, ArtefactError> {
     let root = workspace();
     let target_dir = root.join("target");
-    let has_target =
-        || target_libdir().is_some_and(|dir| dir.read_dir().is_ok_and(|mut files| files.next().is_some()));
+    let has_target = || {
+        target_libdir(target).is_some_and(|dir| dir.read_dir().is_ok_and(|mut files| files.next().is_some()))
+    };
     let mut reason = String::new();
     if !has_target() {
-        eprintln!("adding the target {TARGET} to the active toolchain");
-        if let Err(error) = run(Command::new("rustup").args(["target", "add", TARGET])) {
+        eprintln!("adding the target {target} to the active toolchain");
+        if let Err(error) = run(Command::new("rustup").args(["target", "add", target])) {
             reason = error.to_string();
         }
     }
     let mut cargo = if has_target() {
         rustup_cargo()
     } else {
-        debian_cargo().ok_or(ArtefactError::NoToolchain(reason))?
+        debian_cargo(profile).ok_or(ArtefactError::NoToolchain { target, reason })?
     };
     cargo
         .args([
@@ -93,17 +112,18 @@ fn build() -> Result<PathBuf, ArtefactError> {
             "--package",
             "nodesieve",
             "--profile",
-            "module",
+            profile,
             "--target",
-            TARGET,
+            target,
             "--manifest-path",
         ])
         .arg(root.join("Cargo.toml"))
         .arg("--target-dir")
-        .arg(&target_dir);
-    let module = target_dir.join(TARGET).join("module/nodesieve.wasm");
+        .arg(&target_dir)
+        .args(more);
+    let module = target_dir.join(target).join(profile).join("nodesieve.wasm");
     if !module.exists() {
-        eprintln!("building the filter for {TARGET}");
+        eprintln!("building the filter for {target}");
     }
     run(&mut cargo)?;
     if module.is_file() { Ok(module) } else { Err(ArtefactError::Missing(module)) }
@@ -125,9 +145,9 @@ fn build_sidecar() -> Result<PathBuf, ArtefactError> {
     if program.is_file() { Ok(program) } else { Err(ArtefactError::Missing(program)) }
 }
 
-fn target_libdir() -> Option<PathBuf> {
+fn target_libdir(target: &str) -> Option<PathBuf> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]).output().ok()?;
+    let output = Command::new(rustc).args(["--print", "target-libdir", "--target", target]).output().ok()?;
     let path = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| PathBuf::from(path.trim()))
 }
@@ -139,7 +159,7 @@ fn rustup_cargo() -> Command {
 }
 
 /// Debian's compiler has no library for the target, but its source: std is built along, against Debian's wasi-libc.
-fn debian_cargo() -> Option<Command> {
+fn debian_cargo(profile: &str) -> Option<Command> {
     let parts = ["/usr/bin/cargo", "/usr/bin/rustc", "/usr/lib/wasm32-wasi/libc.a"];
     if !parts.iter().all(|part| Path::new(part).exists()) {
         return None;
@@ -150,13 +170,15 @@ fn debian_cargo() -> Option<Command> {
         .env("RUSTC", "/usr/bin/rustc")
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_TARGET_WASM32_WASIP1_LINKER", "wasm-ld")
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld")
         .env(
             "CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS",
             "-Clink-self-contained=no -L/usr/lib/wasm32-wasi -Clink-arg=-lc",
         )
         .arg("-Zbuild-std=std,panic_abort")
         // std is a dependency like any other here, and what is linked into the module must not be left unoptimised.
-        .args(["--config", "profile.module.package.'*'.opt-level=2"]);
+        .arg("--config")
+        .arg(format!("profile.{profile}.package.'*'.opt-level=2"));
     Some(cargo)
 }
 

@@ -4,6 +4,7 @@ use crate::ledger::Ledger;
 use crate::replay::Outcome;
 use crate::table::{Align, Table, bytes, grouped};
 use nodesieve_preview::numbers::dollars;
+use nodesieve_preview::survey::{Breakdown, Named, Span};
 
 /// The whole report as text.
 pub fn text(outcome: &Outcome) -> String {
@@ -21,19 +22,11 @@ pub fn text(outcome: &Outcome) -> String {
         "dollars are for 30 days of this node; {} per GB Firehose, {} per GB CloudWatch Logs ({})\n\n",
         ledger.prices.firehose_per_gb, ledger.prices.cloudwatch_per_gb, ledger.prices.date
     ));
+    out.push_str(&namespaces(&outcome.breakdown).to_string());
+    out.push_str(&over_time(&outcome.breakdown));
+    out.push('\n');
     match outcome.imbalances.as_slice() {
-        [] => out.push_str(&format!(
-            "adds up: seen {} = kept {} + dropped {}; dropped = in counts {} + in summaries {} + open {}; \
-             delivered {}; faults {}\n",
-            ledger.seen,
-            ledger.kept,
-            ledger.dropped,
-            ledger.counted,
-            ledger.summarised,
-            ledger.open,
-            ledger.delivered,
-            ledger.faults
-        )),
+        [] => out.push_str(&format!("{}\n", adds_up(outcome))),
         wrong => wrong.iter().for_each(|line| out.push_str(&format!("does not add up: {line}\n"))),
     }
     for (index, loss) in &outcome.losses {
@@ -41,6 +34,79 @@ pub fn text(outcome: &Outcome) -> String {
     }
     out
 }
+
+/// The sums of a run in one line.
+pub fn adds_up(outcome: &Outcome) -> String {
+    let ledger = &outcome.ledger;
+    format!(
+        "adds up: seen {} = kept {} + dropped {}; dropped = in counts {} + in summaries {} + open {}; \
+         delivered {}; faults {}",
+        ledger.seen,
+        ledger.kept,
+        ledger.dropped,
+        ledger.counted,
+        ledger.summarised,
+        ledger.open,
+        ledger.delivered,
+        ledger.faults
+    )
+}
+
+fn namespaces(breakdown: &Breakdown) -> Table {
+    let mut table = Table::new(&[
+        ("namespace", Align::Left),
+        ("seen", Align::Right),
+        ("kept", Align::Right),
+        ("bytes in", Align::Right),
+        ("bytes out", Align::Right),
+        ("", Align::Left),
+    ]);
+    let most = breakdown.namespaces.iter().map(|named| named.volume.seen).max().unwrap_or_default();
+    for Named { name, volume } in &breakdown.namespaces {
+        table.row(vec![
+            name.clone(),
+            grouped(volume.seen),
+            grouped(volume.kept),
+            bytes(volume.bytes_in),
+            bytes(volume.bytes_out),
+            bar(volume.kept, volume.dropped, most),
+        ]);
+    }
+    table
+}
+
+/// Seen and kept over time, a character for each span.
+fn over_time(breakdown: &Breakdown) -> String {
+    let most = breakdown.times.iter().map(|span| span.volume.seen).max().unwrap_or_default();
+    let line =
+        |of: fn(&Span) -> u64| breakdown.times.iter().map(|span| column(of(span), most)).collect::<String>();
+    let start = breakdown.times.first().map(|span| span.start.as_str()).unwrap_or_default();
+    format!(
+        "\nover time from {start}, a column is {} s, the highest {} records\nseen  {}\nkept  {}\n",
+        breakdown.time_step_seconds,
+        grouped(most),
+        line(|span| span.volume.seen),
+        line(|span| span.volume.kept)
+    )
+}
+
+/// Kept and dropped as a bar; the longest is of `most` records.
+fn bar(kept: u64, dropped: u64, most: u64) -> String {
+    let cells = |part: u64| part.saturating_mul(BAR).checked_div(most).unwrap_or_default();
+    let all = cells(kept.saturating_add(dropped)).max(u64::from(kept.saturating_add(dropped) > 0));
+    let filled = cells(kept).max(u64::from(kept > 0)).min(all);
+    let repeat = |cell: &str, count: u64| cell.repeat(usize::try_from(count).unwrap_or_default());
+    format!("{}{}", repeat("█", filled), repeat("░", all.saturating_sub(filled)))
+}
+
+/// One of nine heights; the least is for nothing at all.
+fn column(part: u64, most: u64) -> char {
+    let height = part.saturating_mul(8).div_ceil(most.max(1));
+    usize::try_from(height).ok().and_then(|height| " ▁▂▃▄▅▆▇█".chars().nth(height)).unwrap_or('█')
+}
+
+/// Length of the longest bar.
+const BAR: u64 = 24;
 
 fn rules(ledger: &Ledger) -> Table {
     let mut table = Table::new(&[
@@ -50,21 +116,27 @@ fn rules(ledger: &Ledger) -> Table {
         ("kept", Align::Right),
         ("dropped", Align::Right),
         ("bytes dropped", Align::Right),
+        ("", Align::Left),
     ]);
+    let most = ledger.rules.iter().map(|rule| rule.matched).max().unwrap_or_default();
     for rule in &ledger.rules {
         let numbers = [rule.matched, rule.kept, rule.dropped].map(grouped);
         table.row(
             [rule.name.clone(), rule.stage.clone()]
                 .into_iter()
                 .chain(numbers)
-                .chain([bytes(rule.dropped_bytes)])
+                .chain([bytes(rule.dropped_bytes), bar(rule.kept, rule.dropped, most)])
                 .collect(),
         );
     }
     let total = [ledger.seen, ledger.kept, ledger.dropped].map(grouped);
     let dropped_bytes = ledger.rules.iter().map(|rule| rule.dropped_bytes).sum();
     table.row(
-        ["total".to_owned(), String::new()].into_iter().chain(total).chain([bytes(dropped_bytes)]).collect(),
+        ["total".to_owned(), String::new()]
+            .into_iter()
+            .chain(total)
+            .chain([bytes(dropped_bytes), "█ kept  ░ dropped".to_owned()])
+            .collect(),
     );
     table
 }
@@ -124,4 +196,25 @@ fn bills(ledger: &Ledger) -> Table {
         table.row([bill.name.to_owned()].into_iter().chain(sizes).chain(money).collect());
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_shows_every_part_that_is_there() {
+        assert_eq!(bar(12, 12, 24), "████████████░░░░░░░░░░░░");
+        assert_eq!(
+            (bar(0, 0, 24), bar(1, 0, 24_000), bar(0, 1, 24_000)),
+            ("".into(), "█".into(), "░".into())
+        );
+        assert_eq!(bar(0, 0, 0), "");
+    }
+
+    #[test]
+    fn a_column_is_empty_only_for_nothing() {
+        assert_eq!([0, 1, 500, 1000].map(|part| column(part, 1000)), [' ', '▁', '▄', '█']);
+        assert_eq!(column(0, 0), ' ');
+    }
 }

@@ -33,6 +33,10 @@ pub(super) enum Command {
     FluentBit(FluentBit),
     /// Serves a stand-in for a node's kubelet on 127.0.0.1 that can be made to misbehave while it runs
     Kubelet(Kubelet),
+    /// Serves a page on 127.0.0.1 that shows what rules do to lines, with the filter's own engine in it
+    Playground(Playground),
+    /// Writes the filter as a component of the component model, for hosts other than Fluent Bit
+    Component(Component),
     /// Writes the sample logs and pod list that conf/samples holds
     Samples(Samples),
 }
@@ -65,6 +69,9 @@ pub(super) struct Replay {
     /// Writes the delivered records in order, summaries with the tag nodesieve.tick
     #[arg(long, value_name = "FILE.ndjson")]
     pub(super) out: Option<PathBuf>,
+    /// Writes a page with plots, to read in a browser or to print
+    #[arg(long, value_name = "FILE.html")]
+    pub(super) report: Option<PathBuf>,
     #[command(flatten)]
     pub(super) run: Run,
     #[arg(long, value_enum, default_value_t)]
@@ -126,6 +133,13 @@ impl Default for Run {
 }
 
 impl Run {
+    /// What is replayed, for people.
+    pub(super) fn shown(&self) -> String {
+        let names = self.logs.iter().chain(&self.records).map(|path| path.display().to_string());
+        let names: Vec<String> = names.collect();
+        if names.is_empty() { "the sample logs".into() } else { names.join(", ") }
+    }
+
     pub(super) fn prices(&self) -> Prices {
         let given = Prices {
             firehose_per_gb: self.price_firehose,
@@ -220,6 +234,23 @@ pub(super) struct Kubelet {
     /// Where the certificate of who has signed its own is written
     #[arg(long, value_name = "FILE.pem")]
     pub(super) ca: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Playground {
+    /// TCP port on 127.0.0.1; 0 takes any free one
+    #[arg(long, default_value_t = 8040)]
+    pub(super) port: u16,
+    /// Writes the page into this directory instead, for any web server
+    #[arg(long, value_name = "DIR", conflicts_with = "port")]
+    pub(super) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Component {
+    /// Where to write it
+    #[arg(long, value_name = "FILE.wasm")]
+    pub(super) out: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -5,16 +5,19 @@ use crate::compare::{Comparison, Difference, ORDER_INDEPENDENT};
 use crate::diff::{self, Side};
 use crate::explain::{PodFiles, explain as explain_record, text as explain_text};
 use crate::inputs::{self, Record};
+use crate::ledger::Ledger;
 use crate::matching::{answer, event_matches};
 use crate::replay::{self, write_pods};
 use crate::rule_files::{self, Finding};
-use crate::{artefact, fluent_bit, report, samples as sample_data};
+use crate::{artefact, fluent_bit, html_report, report, samples as sample_data};
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nodesieve_engine::config::Loaded;
 use nodesieve_engine::diag::{Code, Diagnostic, Paint};
 use nodesieve_engine::engine::Engine;
 use nodesieve_engine::pattern::Pattern;
+use nodesieve_preview::survey::Breakdown;
+use serde::Serialize;
 use std::fs::File;
 use std::io::{BufRead as _, BufWriter, Write as _};
 use std::path::Path;
@@ -66,13 +69,33 @@ pub(super) fn replay(arguments: &Replay) -> anyhow::Result<ExitCode> {
     }
     match arguments.format {
         Format::Text => print(&report::text(&outcome))?,
-        Format::Json => print(&format!("{}\n", serde_json::to_string_pretty(&outcome.ledger)?))?,
+        Format::Json => print(&format!("{}\n", serde_json::to_string_pretty(&Told::of(&outcome))?))?,
+    }
+    if let Some(path) = &arguments.report {
+        let input = arguments.run.shown();
+        let page = html_report::html(&outcome, &rules_path.display().to_string(), &input);
+        std::fs::write(path, page).with_context(|| format!("write {}", path.display()))?;
     }
     for wrong in &outcome.imbalances {
         anstream::eprintln!("does not add up: {wrong}");
     }
     let is_well = outcome.imbalances.is_empty() && outcome.ledger.faults == 0;
     Ok(ExitCode::from(u8::from(!is_well)))
+}
+
+/// A replay as JSON: the ledger, and where the volume is.
+#[derive(Serialize)]
+struct Told<'o> {
+    #[serde(flatten)]
+    ledger: &'o Ledger,
+    #[serde(flatten)]
+    breakdown: &'o Breakdown,
+}
+
+impl Told<'_> {
+    fn of(outcome: &replay::Outcome) -> Told<'_> {
+        Told { ledger: &outcome.ledger, breakdown: &outcome.breakdown }
+    }
 }
 
 /// Exit code 1 says that something changes; a rule file that cannot be used is a failure here.

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod commands;
+mod faces;
 mod trouble;
 
 use arguments::{Arguments, Command};
@@ -25,6 +26,8 @@ pub fn run() -> anyhow::Result<ExitCode> {
             (None, None) => commands::fluent_bit(&arguments),
         },
         Command::Kubelet(arguments) => trouble::serve(&arguments),
+        Command::Playground(arguments) => faces::playground(&arguments),
+        Command::Component(arguments) => faces::component(&arguments),
         Command::Samples(samples) => commands::samples(&samples),
     }
 }

@@ -1,5 +1,6 @@
 //! The literate cases of `host-test/cases`, each run through the engine alone and through the compiled module.
 
+use crate::component::InComponent;
 use crate::support;
 use host_test::cases::{Case, Expected, Step, read};
 use host_test::guest::Returned;
@@ -22,7 +23,7 @@ fn files() -> Vec<PathBuf> {
 }
 
 /// A face: what a case needs of a host.
-trait Face {
+pub trait Face {
     fn rules(&mut self, source: &str);
     fn pod(&mut self, name: &str, content: Option<&str>);
     fn filter(&mut self, tag: &str, time: u64, text: &str) -> Expected;
@@ -207,13 +208,23 @@ fn cases_hold_in_the_engine() {
     }
 }
 
-#[test]
-fn cases_hold_in_the_compiled_module() {
+/// Every case through one face.
+pub fn run_all(mut start: impl FnMut(&str) -> Box<dyn Face>) {
     for file in files() {
         let case = read(&std::fs::read_to_string(&file).unwrap()).unwrap();
-        run(&case, &file, |source| {
-            let (guest, tree) = support::start(source);
-            Box::new(CoreWasm { guest, tree, late: 0 })
-        });
+        run(&case, &file, &mut start);
     }
+}
+
+#[test]
+fn cases_hold_in_the_compiled_module() {
+    run_all(|source| {
+        let (guest, tree) = support::start(source);
+        Box::new(CoreWasm { guest, tree, late: 0 })
+    });
+}
+
+#[test]
+fn cases_hold_in_the_component() {
+    run_all(|source| Box::new(InComponent::start(source)));
 }

@@ -2,8 +2,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod cases;
+mod chromium;
 mod cluster_services;
 mod command_line;
+mod component;
 mod conf;
 mod diff;
 mod faults;
@@ -18,6 +20,7 @@ mod moto;
 mod pattern_cases;
 mod patterns;
 mod permissions;
+mod playground;
 mod policies;
 mod replay;
 mod sidecar;
