@@ -54,7 +54,7 @@ pub struct Asset {
 }
 
 /// How many lines of the sample logs the page brings along: as many as it can show and still be small.
-const SAMPLE_LINES: usize = 6000;
+const SAMPLE_LINES: usize = 2500;
 
 macro_rules! embedded {
     ($($name:literal),+ $(,)?) => { [$(($name, include_bytes!(concat!("../playground/", $name)).as_slice())),+] };

@@ -106,7 +106,8 @@ fn headline(ledger: &Ledger, wrong: &[String]) -> String {
         put(
             &mut out,
             format_args!(
-                "<div><dt>{name}</dt><dd>{before} → <b>{after}</b> <span class=\"change\">{}</span></dd></div>\n",
+                "<div><dt>{name}</dt><dd>{before} → <b>{after}</b> <span class=\"change{}\">{}</span></dd></div>\n",
+                if to > from { " more" } else { "" },
                 change(from, to)
             ),
         );

@@ -12,7 +12,8 @@ use nodesieve_engine::engine::{Answer, Engine, Input, Verdict, Why};
 use nodesieve_engine::time::{EventTime, Now};
 use std::rc::Rc;
 
-/// What the engine's random numbers start from: one seed for all runs, so that they can be compared.
+/// What the engine's random numbers start from: one seed for all runs, so that they can be compared with each other. What chance
+/// decides comes out otherwise than in `host-test replay`, whose filter asks its host for a seed.
 const SEED: u64 = 1;
 /// What no guard and no rule decides, in the order of their rows.
 pub const OUTCOMES: [&str; 4] = ["none", "unknown", "fault", "exclude"];
