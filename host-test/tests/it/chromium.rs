@@ -1,5 +1,6 @@
 //! A headless Chromium, driven over its debugging pipe: JSON texts, each with a NUL behind it, on descriptors 3 and 4.
 
+use base64::Engine as _;
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -135,10 +136,13 @@ impl Chromium {
         }
     }
 
-    /// A picture of the page, as PNG in base64.
-    pub fn screenshot(&mut self) -> String {
+    /// Puts a picture of the page where `NODESIEVE_SCREENSHOTS` says, for people to look at.
+    pub fn picture(&mut self, name: &str) {
+        let Some(directory) = std::env::var_os("NODESIEVE_SCREENSHOTS") else { return };
         let picture = self.call("Page.captureScreenshot", json!({ "format": "png" }));
-        picture["data"].as_str().unwrap().to_owned()
+        let data =
+            base64::engine::general_purpose::STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
+        std::fs::write(PathBuf::from(directory).join(format!("{name}.png")), data).unwrap();
     }
 
     fn note(&mut self, event: &Value) {

@@ -23,6 +23,8 @@ mod permissions;
 mod playground;
 mod policies;
 mod replay;
+mod report;
 mod sidecar;
 mod sidecar_program;
 mod support;
+mod vocabulary;

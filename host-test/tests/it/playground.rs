@@ -2,12 +2,10 @@
 
 use crate::cases::{self, Face};
 use crate::chromium::{self, Chromium};
-use base64::Engine as _;
 use host_test::cases::Expected;
 use host_test::playground::{Asset, Server, page, write};
 use serde_json::{Value, json};
 use std::cell::RefCell;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -28,14 +26,6 @@ fn browser() -> Option<(MutexGuard<'static, ()>, Server, Chromium)> {
     let server = Server::start(assets(), 0).unwrap();
     let browser = Chromium::open(&program, &server.url());
     Some((alone, server, browser))
-}
-
-/// Puts a picture where `NODESIEVE_SCREENSHOTS` says, for people to look at.
-fn picture(browser: &mut Chromium, name: &str) {
-    if let Some(directory) = std::env::var_os("NODESIEVE_SCREENSHOTS") {
-        let data = base64::engine::general_purpose::STANDARD.decode(browser.screenshot()).unwrap();
-        std::fs::write(PathBuf::from(directory).join(format!("{name}.png")), data).unwrap();
-    }
 }
 
 const COMPLETE: &str = "document.querySelector('#status')?.textContent.includes(' ms')";
@@ -72,7 +62,7 @@ fn a_person_sees_what_a_rule_does_before_it_is_rolled_out() {
         "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? performance.timing.domContentLoadedEventEnd - performance.timing.navigationStart",
     );
     assert!(loaded.as_f64().unwrap() < 1000.0, "shown after {loaded} ms");
-    picture(&mut browser, "light");
+    browser.picture("light");
     let before = number_kept(&mut browser);
 
     // A rule with a mistake: the diagnostic has its place, and the verdicts stay.
@@ -82,7 +72,7 @@ fn a_person_sees_what_a_rule_does_before_it_is_rolled_out() {
     let finding = browser.evaluate("document.querySelector('#findings-list').textContent");
     let finding = finding.as_str().unwrap();
     assert!(finding.contains("4:") && finding.contains("namespace"), "place and help: {finding}");
-    picture(&mut browser, "mistake");
+    browser.picture("mistake");
 
     // Mended, and the counts change.
     browser.evaluate("document.querySelector('#editor .cm-content').focus(); getSelection().selectAllChildren(document.querySelector('#editor .cm-content'))");
@@ -100,7 +90,7 @@ fn a_person_sees_what_a_rule_does_before_it_is_rolled_out() {
     browser.wait_for("!document.querySelector('#explanation').hidden");
     let explanation = browser.evaluate("document.querySelector('#explanation').textContent");
     assert!(explanation.as_str().unwrap().contains("all-of-checkout"), "{explanation}");
-    picture(&mut browser, "explanation");
+    browser.picture("explanation");
     browser.press("Escape", 27);
     browser.wait_for("document.querySelector('#explanation').hidden");
 
@@ -109,13 +99,13 @@ fn a_person_sees_what_a_rule_does_before_it_is_rolled_out() {
         "Emulation.setEmulatedMedia",
         json!({ "features": [{ "name": "prefers-color-scheme", "value": "dark" }] }),
     );
-    picture(&mut browser, "dark");
+    browser.picture("dark");
     browser.call(
         "Emulation.setDeviceMetricsOverride",
         json!({ "width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": true }),
     );
     assert_eq!(browser.evaluate("document.documentElement.scrollWidth <= innerWidth"), true);
-    picture(&mut browser, "phone");
+    browser.picture("phone");
     assert_eq!(browser.complaints, Vec::<String>::new());
 }
 

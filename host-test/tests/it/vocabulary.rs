@@ -1,0 +1,165 @@
+//! One word for one thing: in rule files, on the command line, in metrics, in the report, on the page and in the world.
+
+use host_test::explain::{Explanation, StepLine};
+use host_test::ledger::{Ledger, RuleLine};
+use nodesieve_engine::metrics::{RULE_TABLE, SHADOW_TABLE, Stage, TABLE};
+use nodesieve_preview::findings::Finding;
+use nodesieve_preview::panel;
+use nodesieve_preview::run::OUTCOMES;
+use nodesieve_preview::survey::{Breakdown, Named, Volume};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+const WORLD: &str = include_str!("../../../plugin/wit/filter.wit");
+
+fn keys(value: &Value) -> BTreeSet<String> {
+    value.as_object().unwrap().keys().cloned().collect()
+}
+
+/// The names in a block of the world such as `enum stage { ... }`, as JSON writes them.
+fn of_world(block: &str) -> BTreeSet<String> {
+    let lines: Vec<&str> = WORLD.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let text = lines.join("\n");
+    let (_, behind) = text.split_once(&format!("{block} {{")).unwrap_or_else(|| panic!("no {block}"));
+    let (inside, _) = behind.split_once('}').unwrap();
+    let name = |part: &str| part.split(':').next().unwrap().trim().replace('-', "_");
+    inside.split(',').map(name).filter(|name| !name.is_empty()).collect()
+}
+
+fn set<const N: usize>(words: [&str; N]) -> BTreeSet<String> {
+    words.map(String::from).into()
+}
+
+#[test]
+fn numbers_of_the_ledger_are_called_as_the_metrics_are() {
+    let metrics: BTreeSet<&str> = TABLE.iter().map(|(_, name, ..)| *name).collect();
+    let ledger = keys(&serde_json::to_value(Ledger::default()).unwrap());
+    let of_metrics = [
+        "seen",
+        "kept",
+        "dropped",
+        "sampled",
+        "counted",
+        "summarised",
+        "continued",
+        "enriched",
+        "metadata_missing",
+        "no_container_tag",
+        "truncated",
+    ];
+    for word in of_metrics {
+        assert!(metrics.contains(format!("nodesieve_records_{word}_total").as_str()), "metric of {word}");
+        assert!(ledger.contains(word), "ledger's {word}");
+    }
+    for word in ["bytes_in", "bytes_out", "summaries", "ticks"] {
+        assert!(metrics.contains(format!("nodesieve_{word}_total").as_str()), "metric of {word}");
+        assert!(ledger.contains(word), "ledger's {word}");
+    }
+    assert!(metrics.contains("nodesieve_records_open") && ledger.contains("open"));
+    let row = keys(&serde_json::to_value(RuleLine::default()).unwrap());
+    for (table, prefix) in [(&RULE_TABLE[..], "nodesieve_rule_"), (&SHADOW_TABLE[..], "nodesieve_shadow_")] {
+        for (name, ..) in table {
+            let word = name.strip_prefix(prefix).and_then(|name| name.strip_suffix("_total")).unwrap();
+            assert!(row.contains(word), "{name} is no column of the rules");
+        }
+    }
+    let volume = keys(&serde_json::to_value(Volume::default()).unwrap());
+    assert!(volume.is_subset(&ledger), "{volume:?}");
+}
+
+#[test]
+fn stages_outcomes_and_actions_are_called_alike_everywhere() {
+    let stages = [Stage::Guard, Stage::Rule, Stage::Outcome].map(Stage::name);
+    assert_eq!(of_world("enum stage"), set(stages));
+    assert_eq!(of_world("enum action"), set(["keep", "drop"]));
+    for action in of_world("enum action") {
+        let source = format!(
+            "version: 1\ndefaults: {{ no_match: {action} }}\nrules: [{{ name: a, {action}: {{}}, reason: r }}]\n"
+        );
+        assert!(
+            nodesieve_engine::trial::load_explained(&source).is_ok(),
+            "a rule file does not know {action}"
+        );
+    }
+    let mut engine = nodesieve_engine::engine::Engine::new(nodesieve_engine::config::RuleFile::default(), 0);
+    let metrics = engine.render_metrics("", nodesieve_engine::time::Now(0));
+    for outcome in OUTCOMES {
+        assert!(metrics.contains(&format!("rule=\"{outcome}\",stage=\"outcome\"")), "metrics' {outcome}");
+        assert!(WORLD.contains(&format!("`{outcome}`")), "the world does not explain {outcome}");
+        let rules = vec![RuleLine { name: outcome.into(), stage: "outcome".into(), ..RuleLine::default() }];
+        let html = panel::volume(&Ledger { rules, ..Ledger::default() }, &Breakdown::default(), &[]);
+        assert!(
+            html.contains(&format!("data-row=\"{outcome}\" data-stage=\"outcome\"")),
+            "panel's {outcome}"
+        );
+        assert!(
+            !html.contains("<span class=\"stage\">outcome"),
+            "the panel does not say what {outcome} means"
+        );
+    }
+}
+
+#[test]
+fn structures_have_the_same_fields_in_json_and_in_the_world() {
+    let finding = Finding {
+        file: String::new(),
+        line: 1,
+        column: 1,
+        code: "",
+        severity: "error",
+        message: String::new(),
+        help: None,
+    };
+    let mut fields = keys(&serde_json::to_value(finding).unwrap());
+    fields.remove("file");
+    assert_eq!(of_world("record finding"), fields);
+    assert_eq!(of_world("enum severity"), set(["error", "warning"]));
+    let step =
+        StepLine { stage: "rule", name: String::new(), result: "matched", condition: None, detail: None };
+    let explanation = Explanation { action: "keep", rule: String::new(), severity: None, steps: vec![step] };
+    let verdict = of_world("record verdict");
+    let told = keys(&serde_json::to_value(&explanation).unwrap());
+    assert!(
+        ["action", "rule"].iter().all(|word| verdict.contains(*word) && told.contains(*word)),
+        "{verdict:?}"
+    );
+    let record = of_world("record log-record");
+    let line = json!({ "tag": "t", "time": [1, 2], "record": {} });
+    assert!(
+        ["tag", "time"].iter().all(|word| record.contains(*word) && line.get(word).is_some()),
+        "{record:?}"
+    );
+}
+
+#[test]
+fn what_volume_is_divided_by_are_fields_that_a_rule_may_count_by() {
+    let keys = keys(&serde_json::to_value(Breakdown::default()).unwrap());
+    for word in ["namespace", "template"] {
+        assert!(keys.contains(&format!("{word}s")), "{keys:?}");
+        let source = format!("version: 1\nrules: [{{ name: a, limit: {{ rate: 1/s, by: {word} }} }}]\n");
+        assert!(nodesieve_engine::trial::load_explained(&source).is_ok(), "{word}");
+    }
+    let named = Named { name: "shop".into(), volume: Volume::default() };
+    assert_eq!(serde_json::to_value(named).unwrap()["name"], "shop");
+}
+
+#[test]
+fn nobody_uses_another_word_for_dropped() {
+    let playground = Path::new(env!("CARGO_MANIFEST_DIR")).join("playground");
+    let mut texts = vec![("filter.wit".to_owned(), WORLD.to_owned())];
+    for entry in playground.read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() && path.extension().is_some_and(|end| end != "png") {
+            texts.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+    assert!(texts.len() > 10);
+    for (name, text) in texts {
+        let text = text.to_lowercase();
+        for word in ["discarded", "suppressed", "filtered out", "log entries", "log event", "passed through"]
+        {
+            assert!(!text.contains(word), "{name} says `{word}`");
+        }
+    }
+}
