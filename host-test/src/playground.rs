@@ -134,7 +134,7 @@ fn engine() -> Result<Vec<Asset>, PageError> {
     Ok(vec![asset("engine.js", js), asset("engine_bg.wasm", wasm)])
 }
 
-/// The first records of the sample logs, of all files, as `tail -n +1` prints them.
+/// The sample logs of some time in their middle, of all files, as `tail -n +1` prints them.
 fn sample(containers: &Path) -> Result<Vec<u8>, PageError> {
     let error = |reason| PageError::File { action: "read", path: containers.to_owned(), reason };
     let mut files = Vec::new();
@@ -150,16 +150,20 @@ fn sample(containers: &Path) -> Result<Vec<u8>, PageError> {
     let mut times: Vec<_> =
         texts.iter().flat_map(|(_, text)| log_file(text, "")).map(|record| record.time).collect();
     times.sort_unstable();
-    let until = times.get(SAMPLE_LINES).or(times.last()).copied().unwrap_or_default();
+    let start = times.len().saturating_sub(SAMPLE_LINES) / 2;
+    let at = |index: usize| times.get(index).or(times.last()).copied().unwrap_or_default();
+    let window = at(start)..at(start.saturating_add(SAMPLE_LINES));
     let mut all = Vec::new();
     for (name, text) in texts {
         let mut part = Vec::new();
+        let mut is_inside = false;
         for line in text.split_inclusive(|&byte| byte == b'\n') {
             // A line without a time belongs to what is before it.
-            if log_file(line, "").first().is_some_and(|record| record.time != (0, 0) && record.time > until) {
-                break;
+            let time = log_file(line, "").first().map(|record| record.time).filter(|time| *time != (0, 0));
+            is_inside = time.map_or(is_inside, |time| window.contains(&time));
+            if is_inside {
+                part.extend_from_slice(line);
             }
-            part.extend_from_slice(line);
         }
         if !part.is_empty() {
             all.extend_from_slice(format!("==> /var/log/containers/{name} <==\n").as_bytes());

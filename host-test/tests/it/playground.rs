@@ -6,6 +6,8 @@ use host_test::cases::Expected;
 use host_test::playground::{Asset, Server, page, write};
 use serde_json::{Value, json};
 use std::cell::RefCell;
+use std::path::Path;
+use std::process::Command;
 use std::rc::Rc;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -55,6 +57,31 @@ fn the_page_is_small_and_names_nobody_else() {
 }
 
 #[test]
+fn the_editor_is_what_its_package_file_builds() {
+    let playground = Path::new(env!("CARGO_MANIFEST_DIR")).join("playground");
+    let directory = tempfile::tempdir().unwrap();
+    let (editor, vendor) = (directory.path().join("editor"), directory.path().join("vendor"));
+    std::fs::create_dir_all(&editor).unwrap();
+    std::fs::create_dir_all(&vendor).unwrap();
+    for name in ["package.json", "entry.js", "bundle.js"] {
+        std::fs::copy(playground.join("editor").join(name), editor.join(name)).unwrap();
+    }
+    let npm = |arguments: &[&str]| Command::new("npm").args(arguments).current_dir(&editor).output();
+    let installed = npm(&["install", "--no-package-lock", "--no-audit", "--no-fund"]);
+    if !installed.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: no npm, or it reaches no packages");
+        return;
+    }
+    let bundled = npm(&["run", "bundle"]).unwrap();
+    assert!(bundled.status.success(), "{}", String::from_utf8_lossy(&bundled.stderr));
+    let built = std::fs::read(vendor.join("codemirror.js")).unwrap();
+    assert!(
+        built == std::fs::read(playground.join("vendor/codemirror.js")).unwrap(),
+        "vendor/codemirror.js is another"
+    );
+}
+
+#[test]
 fn a_person_sees_what_a_rule_does_before_it_is_rolled_out() {
     let Some((_alone, _server, mut browser)) = browser() else { return };
     browser.wait_for(COMPLETE);
@@ -62,7 +89,15 @@ fn a_person_sees_what_a_rule_does_before_it_is_rolled_out() {
         "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? performance.timing.domContentLoadedEventEnd - performance.timing.navigationStart",
     );
     assert!(loaded.as_f64().unwrap() < 1000.0, "shown after {loaded} ms");
+    // A picture in the middle of a fade shows nothing that a person would see.
+    let calm = json!([{ "name": "prefers-reduced-motion", "value": "reduce" }]);
+    browser.call("Emulation.setEmulatedMedia", json!({ "features": calm }));
+    browser.evaluate("document.querySelector('#list').focus()");
+    browser.press("Home", 36);
+    browser.press("Enter", 13);
+    browser.wait_for("!document.querySelector('#explanation').hidden");
     browser.picture("light");
+    browser.press("Escape", 27);
     let before = number_kept(&mut browser);
 
     // A rule with a mistake: the diagnostic has its place, and the verdicts stay.
