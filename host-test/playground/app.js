@@ -150,6 +150,13 @@ $("panel").addEventListener("click", (event) => {
   if (layout.narrow()) layout.show("lines");
 });
 
+for (const input of $("volume").querySelectorAll(".prices input")) {
+  input.addEventListener("input", () => {
+    const [firehose, cloudwatch] = ["price-firehose", "price-cloudwatch"].map((id) => $(id).valueAsNumber);
+    if (firehose >= 0 && cloudwatch >= 0) client.tell({ do: "prices", firehose, cloudwatch });
+  });
+}
+
 // Which records are shown
 
 let rowNames = "";

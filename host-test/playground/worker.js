@@ -48,6 +48,11 @@ const DO = {
     if (usable) run().catch(fault);
   },
 
+  prices({ firehose, cloudwatch }) {
+    preview.prices(firehose, cloudwatch);
+    run().catch(fault);
+  },
+
   lines({ id, indexes, generation: asked }) {
     answer(id, asked === generation ? JSON.parse(preview.lines(indexes)) : null);
   },

@@ -32,6 +32,14 @@ fn browser() -> Option<(MutexGuard<'static, ()>, Server, Chromium)> {
 
 const COMPLETE: &str = "document.querySelector('#status')?.textContent.includes(' ms')";
 
+/// Replaces the rules as a person would who selects all and types.
+fn type_rules(browser: &mut Chromium, rules: &str) {
+    browser.evaluate(
+        "document.querySelector('#editor .cm-content').focus(); getSelection().selectAllChildren(document.querySelector('#editor .cm-content'))",
+    );
+    browser.type_text(rules);
+}
+
 fn number_kept(browser: &mut Chromium) -> u64 {
     let text = browser.evaluate("document.querySelector('#panel .figure.kept .number').textContent");
     text.as_str().unwrap().chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap()
@@ -101,8 +109,10 @@ fn a_person_sees_what_a_rule_does_before_it_is_rolled_out() {
     let before = number_kept(&mut browser);
 
     // A rule with a mistake: the diagnostic has its place, and the verdicts stay.
-    browser.evaluate("document.querySelector('#editor .cm-content').focus(); getSelection().selectAllChildren(document.querySelector('#editor .cm-content'))");
-    browser.type_text("version: 1\nrules:\n  - name: all-of-checkout\n    when: { namespase: payments }\n    drop: {}\n    reason: a test\n");
+    type_rules(
+        &mut browser,
+        "version: 1\nrules:\n  - name: all-of-checkout\n    when: { namespase: payments }\n    drop: {}\n    reason: a test\n",
+    );
     browser.wait_for("document.querySelector('#findings-list')?.textContent.includes('NS201')");
     let finding = browser.evaluate("document.querySelector('#findings-list').textContent");
     let finding = finding.as_str().unwrap();
@@ -110,8 +120,10 @@ fn a_person_sees_what_a_rule_does_before_it_is_rolled_out() {
     browser.picture("mistake");
 
     // Mended, and the counts change.
-    browser.evaluate("document.querySelector('#editor .cm-content').focus(); getSelection().selectAllChildren(document.querySelector('#editor .cm-content'))");
-    browser.type_text("version: 1\nrules:\n  - name: all-of-checkout\n    when: { namespace: payments }\n    drop: {}\n    reason: a test\n");
+    type_rules(
+        &mut browser,
+        "version: 1\nrules:\n  - name: all-of-checkout\n    when: { namespace: payments }\n    drop: {}\n    reason: a test\n",
+    );
     browser.wait_for("document.querySelector('#findings').hidden && document.querySelector('#panel [data-row=all-of-checkout]')");
     browser.wait_for(COMPLETE);
     assert_ne!(number_kept(&mut browser), before);
@@ -142,6 +154,46 @@ fn a_person_sees_what_a_rule_does_before_it_is_rolled_out() {
     assert_eq!(browser.evaluate("document.documentElement.scrollWidth <= innerWidth"), true);
     browser.picture("phone");
     assert_eq!(browser.complaints, Vec::<String>::new());
+}
+
+#[test]
+fn a_link_brings_rules_and_lines_to_another_page_and_a_broken_one_does_no_harm() {
+    let Some((_alone, server, mut browser)) = browser() else { return };
+    browser.wait_for(COMPLETE);
+    let data = "const data = new DataTransfer(); data.items.add(new File(['only \\u00fc one\\nand two'], 'mine.log'));";
+    browser.evaluate(&format!("(() => {{ {data} document.body.dispatchEvent(new DragEvent('drop', {{ dataTransfer: data, bubbles: true, cancelable: true }})); }})()"));
+    browser.wait_for("document.querySelector('#panel .figure .number').textContent === '2'");
+    type_rules(
+        &mut browser,
+        "version: 1\nrules: [{ name: shared, when: { message: two }, drop: {}, reason: r }]\n",
+    );
+    browser.wait_for("document.querySelector('#panel [data-row=shared]')");
+    browser.evaluate("document.querySelector('#share').click()");
+    browser.wait_for("location.hash.startsWith('#v1.')");
+    let link = browser.evaluate("location.href").as_str().unwrap().to_owned();
+    drop(browser);
+    let program = chromium::find().unwrap();
+    let mut other = Chromium::open(&program, &link);
+    other.wait_for(COMPLETE);
+    other.wait_for("document.querySelector('#panel [data-row=shared]')");
+    other.wait_for("document.querySelector('#list').textContent.includes('only \u00fc one')");
+    assert_eq!((number_kept(&mut other), other.complaints.len()), (1, 0));
+    drop(other);
+    let mut broken = Chromium::open(&program, &format!("{}#v1.AAAA", server.url()));
+    broken.wait_for(COMPLETE);
+    broken.wait_for("document.querySelector('#note').textContent.includes('damaged')");
+}
+
+#[test]
+fn prices_are_those_of_the_program_until_a_person_changes_them() {
+    let Some((_alone, _server, mut browser)) = browser() else { return };
+    browser.wait_for(COMPLETE);
+    let value = |id: &str| format!("document.querySelector('#price-{id}').value");
+    let shown = [value("firehose"), value("cloudwatch")]
+        .map(|value| browser.evaluate(&value).as_str().unwrap().parse::<f64>().unwrap());
+    assert_eq!(shown, [host_test::money::FIREHOSE_PER_GB, host_test::money::CLOUDWATCH_PER_GB]);
+    browser.evaluate("const price = document.querySelector('#price-cloudwatch'); price.value = '7'; price.dispatchEvent(new Event('input', { bubbles: true }))");
+    browser.wait_for("document.querySelector('#cost').textContent.includes('CloudWatch Logs at $7 a GB')");
 }
 
 #[test]
