@@ -176,7 +176,7 @@ fn a_link_brings_rules_and_lines_to_another_page_and_a_broken_one_does_no_harm()
     let mut other = Chromium::open(&program, &link);
     other.wait_for(COMPLETE);
     other.wait_for("document.querySelector('#panel [data-row=shared]')");
-    other.wait_for("document.querySelector('#list').textContent.includes('only \u00fc one')");
+    other.wait_for("document.querySelector('#list').textContent.includes('only ü one')");
     assert_eq!((number_kept(&mut other), other.complaints.len()), (1, 0));
     drop(other);
     let mut broken = Chromium::open(&program, &format!("{}#v1.AAAA", server.url()));
