@@ -233,11 +233,17 @@ function select(moved) {
 
 // The explanation
 
+let asking = false;
 async function openExplanation(index, byKey) {
   openIndex = index;
   lines.opened(index);
   if (index >= run.done) return; // it comes when the run is complete
+  // One question at a time: a key that is held down asks for the last row only.
+  if (asking) return;
+  asking = true;
   const explained = await client.ask({ do: "explain", index, generation });
+  asking = false;
+  if (openIndex >= 0 && openIndex !== index) return openExplanation(openIndex, byKey);
   if (!explained || openIndex !== index) return;
   const root = $("explanation");
   renderExplanation(root, explained, run.rows[explained.row] ?? { stage: "rule", name: explained.explanation.rule });

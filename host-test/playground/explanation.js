@@ -7,7 +7,7 @@ import { decider, element, verdict } from "./format.js";
 const SIGNS = { matched: "✓", failed: "–", unknown: "?", over: "▲", "matched in shadow mode": "◌" };
 const WORDS = { over: "over: its until is past" };
 
-export function renderExplanation(root, { tag, time, record, answer, action, explanation }, row) {
+export function renderExplanation(root, { tag, time, record, answer, action, continued, explanation }, row) {
   const dropped = action === "drop";
   const { kind, sign } = verdict(row, dropped);
   const head = element("header");
@@ -24,6 +24,7 @@ export function renderExplanation(root, { tag, time, record, answer, action, exp
   facts.append(element("time", "", time.replace("T", " ")));
   if (explanation.severity) facts.append(element("span", "", `severity ${explanation.severity}`));
 
+  if (continued) facts.append(element("span", "", "continues the line before it and has its verdict; below as if it stood alone"));
   const columns = element("div", "columns");
   columns.append(stepsOf(explanation.steps), recordsOf(tag, record, answer));
   root.replaceChildren(head, facts, columns);

@@ -8,6 +8,7 @@ const SHAREABLE = 4e6; // bytes; more would not fit into a link however well it 
 
 /** `tell(message, transfer)` reaches the engine; `onRules(text)` gets a dropped rule file; `note(text)` tells the reader. */
 export function createInputs({ tell, note, onRules, list }) {
+  let podsBefore = null;
   let held = { sample: false, inputs: [], size: 0, pods: null };
   let added = [];
   let pods = null; // the engine's answer
@@ -23,6 +24,7 @@ export function createInputs({ tell, note, onRules, list }) {
     own ??= held.pods ?? undefined;
     // The sample goes, and its pods, which say nothing about the lines of another cluster.
     if (held.sample && inputs.length) return replace({ inputs, pods: own });
+    podsBefore = held.pods;
     if (own) held.pods = own;
     send({ replace: false, sample: false, inputs, pods: own });
   }
@@ -105,7 +107,7 @@ export function createInputs({ tell, note, onRules, list }) {
     arrived({ replace, added: more, pods: answer }) {
       added = replace ? more : [...added, ...more];
       if (answer?.error) {
-        held.pods = null;
+        held.pods = replace ? null : podsBefore; // the engine keeps those that it has
         note(`The pod list could not be read: ${answer.error}`);
       } else if (answer) pods = answer.pods;
       $("inputs").replaceChildren(...describe(added, pods));

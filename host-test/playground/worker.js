@@ -13,7 +13,10 @@ let generation = 0; // of the inputs: indexes of one mean nothing in another
 let decided = 0; // records of the run so far
 
 const files = new Map(); // the sample's files, fetched while the engine compiles
-const fetched = (name) => files.get(name) ?? files.set(name, inflate(name)).get(name);
+const fetched = (name) => {
+  if (!files.has(name)) files.set(name, inflate(name).catch((error) => (files.delete(name), Promise.reject(error))));
+  return files.get(name);
+};
 
 const ready = (async () => {
   await init({ module_or_path: new URL("./engine_bg.wasm", import.meta.url) });
@@ -33,6 +36,8 @@ const DO = {
       list ??= samplePods;
     }
     if (replace) preview.clear();
+    // Pods of other records are none of these, also when the new list is refused.
+    if (replace && list !== undefined) preview.pods(new Uint8Array());
     generation++;
     for (const { name, label, bytes } of inputs) {
       added.push({ label: label || name || "pasted", ...JSON.parse(preview.add(name, bytes)) });

@@ -14,7 +14,14 @@ pub fn html(outcome: &Outcome, rules: &str, input: &str) -> String {
         .replace("</button>", "</span>");
     let volume = volume.replace(" aria-pressed=\"false\"", "");
     let (rules, input) = (escaped(rules), escaped(input));
-    let totals = escaped(&crate::report::adds_up(outcome));
+    // Where it does not add up, the first section says so.
+    let mut notes: Vec<String> =
+        outcome.losses.iter().map(|(index, loss)| format!("fault: record {index}: {loss}")).collect();
+    if outcome.imbalances.is_empty() {
+        notes.push(crate::report::adds_up(outcome));
+    }
+    let totals: String =
+        notes.iter().map(|note| format!("<p class=\"totals\">{}</p>\n", escaped(note))).collect();
     let (panel, page, version) = (PANEL, PAGE, env!("CARGO_PKG_VERSION"));
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -22,7 +29,7 @@ pub fn html(outcome: &Outcome, rules: &str, input: &str) -> String {
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <title>nodesieve report: {rules}</title>\n<style>\n{panel}{page}</style>\n</head>\n<body>\n\
          <header><h1>nodesieve report</h1><p>What <b>{rules}</b> makes of <b>{input}</b>, by the compiled filter.</p></header>\n\
-         <main>\n{volume}<p class=\"totals\">{totals}</p>\n</main>\n<footer>nodesieve {version}</footer>\n</body>\n</html>\n"
+         <main>\n{volume}{totals}</main>\n<footer>nodesieve {version}</footer>\n</body>\n</html>\n"
     )
 }
 

@@ -16,6 +16,7 @@ use nodesieve_engine::config::Loaded;
 use nodesieve_engine::diag::{Code, Diagnostic, Paint};
 use nodesieve_engine::engine::Engine;
 use nodesieve_engine::pattern::Pattern;
+use nodesieve_engine::time::Now;
 use nodesieve_preview::survey::Breakdown;
 use serde::Serialize;
 use std::fs::File;
@@ -174,7 +175,8 @@ pub(super) fn explain(arguments: &Explain) -> anyhow::Result<ExitCode> {
         }
         let record = inputs::record(&line)
             .with_context(|| format!("read record at stdin:{}", index.saturating_add(1)))?;
-        let explanation = explain_record(&mut engine, &record, &mut pods);
+        let now = Now(record.nanoseconds());
+        let explanation = explain_record(&mut engine, &record, now, &mut pods);
         match arguments.format {
             Format::Text => print(&explain_text(&record, &explanation))?,
             Format::Json => print(&format!("{}\n", serde_json::to_string(&explanation)?))?,

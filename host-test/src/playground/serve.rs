@@ -4,7 +4,7 @@ use super::Asset;
 use crate::stand_in::{StandIn, StandInError};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -20,6 +20,11 @@ pub type ServeError = StandInError;
 pub struct Server {
     stand_in: StandIn,
 }
+
+/// What page and worker may load: their own files. The page has the same in a meta element, which a worker does not inherit.
+const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; \
+    style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'none'; base-uri 'none'; form-action 'none'; \
+    frame-ancestors 'none'";
 
 type Files = BTreeMap<String, (&'static str, Bytes)>;
 
@@ -73,6 +78,7 @@ fn answer(request: &Request<Incoming>, files: &Files) -> Response<Full<Bytes>> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     response
 }
 

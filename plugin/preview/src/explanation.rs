@@ -36,11 +36,11 @@ pub struct StepLine {
     pub detail: Option<String>,
 }
 
-/// Explains one record.
-pub fn explain(engine: &mut Engine, record: &Record, pods: &mut dyn PodSource) -> Explanation {
+/// Explains one record as if it stood alone, at an instant.
+pub fn explain(engine: &mut Engine, record: &Record, now: Now, pods: &mut dyn PodSource) -> Explanation {
     let time = EventTime { sec: record.time.0, nsec: record.time.1 };
     let input = Input { tag: record.tag.as_bytes(), time, text: record.text.as_bytes() };
-    match engine.explain(input, Now(time.as_nanos()), pods) {
+    match engine.explain(input, now, pods) {
         Ok(explained) => tell(engine, &explained),
         Err(fault) => {
             let reason = match fault {

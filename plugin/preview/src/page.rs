@@ -18,9 +18,10 @@ use nodesieve_engine::metrics::Stage;
 use nodesieve_engine::record::{Names, RecordView};
 use nodesieve_engine::severity::Severity;
 use nodesieve_engine::tag::ContainerTag;
-use nodesieve_engine::time::EventTime;
+use nodesieve_engine::time::{EventTime, Now};
 use nodesieve_engine::trial;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// Kept texts that are remembered for explanations, in bytes; beyond it a record is run again up to where it stands.
@@ -37,6 +38,12 @@ const DROPPED: u16 = 1;
 pub struct Page {
     rules: Rc<RuleFile>,
     records: Vec<Record>,
+    /// Records that wait for the next run to be merged.
+    added: Vec<Vec<Record>>,
+    /// Tags that the page has made, with the prefix of the rules.
+    tags: BTreeSet<String>,
+    /// The second after the last record.
+    next: u32,
     pods: PodTable,
     prices: Prices,
     dimensions: Dimensions,
@@ -45,6 +52,8 @@ pub struct Page {
     run: Run,
     explainer: Engine,
     verdicts: Vec<u16>,
+    /// Positions of the records that continue the line before them, ascending.
+    continued: Vec<usize>,
     remembered: Vec<u8>,
     /// Where the text of each record ends in `remembered`.
     ends: Vec<usize>,
@@ -111,7 +120,10 @@ pub struct Detail {
     pub row: usize,
     /// The record as it goes on.
     pub answer: Option<String>,
-    /// Guards and rules in their order.
+    /// Whether it continues the line before it and has its verdict, whatever it would get alone.
+    #[serde(rename = "continued")]
+    pub is_continued: bool,
+    /// Guards and rules in their order, as if the record stood alone.
     pub explanation: Explanation,
 }
 
@@ -123,11 +135,15 @@ impl Default for Page {
             explainer: Engine::new(Rc::clone(&rules), 0),
             rules,
             records: Vec::new(),
+            added: Vec::new(),
+            tags: BTreeSet::new(),
+            next: START,
             pods: PodTable::default(),
             prices: Prices::default(),
             dimensions,
             is_stale: false,
             verdicts: Vec::new(),
+            continued: Vec::new(),
             remembered: Vec::new(),
             ends: Vec::new(),
         }
@@ -151,17 +167,23 @@ impl Page {
     /// Forgets all records.
     pub fn clear(&mut self) {
         self.records.clear();
-        self.is_stale = true;
-        self.start();
+        self.added.clear();
+        self.tags.clear();
+        self.next = START;
+        self.begin_anew();
     }
 
     /// Adds the records of a text, as [`pasted`] reads it.
     pub fn add(&mut self, name: &str, content: &[u8]) -> Added {
-        let found = pasted(name, content, &self.rules.input.tag_prefix, START);
+        let found = pasted(name, content, &self.rules.input.tag_prefix, self.next);
         let added = Added { records: found.records.len(), format: found.format.name() };
-        self.records = merge(vec![std::mem::take(&mut self.records), found.records]);
-        self.is_stale = true;
-        self.start();
+        let last = found.records.iter().map(|record| record.time.0.saturating_add(1)).max();
+        // The first records may be of any time; lines without one come after them.
+        let is_first = self.records.is_empty() && self.added.is_empty();
+        self.next = last.map_or(self.next, |last| if is_first { last } else { last.max(self.next) });
+        self.tags.extend(found.tags);
+        self.added.push(found.records);
+        self.begin_anew();
         added
     }
 
@@ -182,24 +204,30 @@ impl Page {
     /// Begins a run and says how many records there are.
     pub fn start(&mut self) -> usize {
         if std::mem::take(&mut self.is_stale) {
+            let mut streams = vec![std::mem::take(&mut self.records)];
+            streams.append(&mut self.added);
+            self.records = merge(streams);
             let input = &self.rules.input;
             self.dimensions = Dimensions::of(&self.records, &input.tag_prefix, &input.message);
         }
-        self.run = Run::new(&self.rules, self.prices, &self.dimensions);
+        self.forget_run();
         self.explainer = Engine::new(Rc::clone(&self.rules), 0);
-        self.verdicts.clear();
-        self.remembered.clear();
-        self.ends.clear();
         self.records.len()
     }
 
     /// Takes so many more records and says how many are done. With the last one the run is complete.
     pub fn advance(&mut self, count: usize) -> usize {
+        if self.is_stale {
+            self.start();
+        }
         let from = self.run.done();
         for record in self.records.iter().skip(from).take(count) {
             let outcome = self.run.take(record, &self.dimensions, &mut self.pods);
             let row = u16::try_from(outcome.row).unwrap_or(u16::MAX >> 1).min(u16::MAX >> 1);
             let dropped = if outcome.text.is_none() { DROPPED } else { 0 };
+            if outcome.is_continued {
+                self.continued.push(self.verdicts.len());
+            }
             self.verdicts.push(row.wrapping_shl(1) | dropped);
             if let Some(text) = outcome.text
                 && self.remembered.len().saturating_add(text.len()) <= MAX_REMEMBERED
@@ -254,7 +282,10 @@ impl Page {
         let verdict = *self.verdicts.get(index)?;
         let is_dropped = verdict & DROPPED == DROPPED;
         let answer = if is_dropped { None } else { Some(self.answer(index)) };
-        let explanation = explain(&mut self.explainer, record, &mut self.pods);
+        // The run's clock does not go back where a record's time does.
+        let before = self.records.iter().take(index.saturating_add(1));
+        let now = Now(before.map(Record::nanoseconds).max().unwrap_or_default());
+        let explanation = explain(&mut self.explainer, record, now, &mut self.pods);
         Some(Detail {
             tag: record.tag.clone(),
             time: EventTime { sec: record.time.0, nsec: record.time.1 }.to_rfc3339(),
@@ -262,6 +293,7 @@ impl Page {
             action: if is_dropped { "drop" } else { "keep" },
             row: usize::from(verdict.wrapping_shr(1)),
             answer,
+            is_continued: self.continued.binary_search(&index).is_ok(),
             explanation,
         })
     }
@@ -283,14 +315,35 @@ impl Page {
         self.run.ledger()
     }
 
+    /// Ends the run under way: it is about other records.
+    fn begin_anew(&mut self) {
+        self.is_stale = true;
+        self.dimensions = Dimensions::default();
+        self.forget_run();
+    }
+
+    fn forget_run(&mut self) {
+        self.run = Run::new(&self.rules, self.prices, &self.dimensions);
+        self.verdicts.clear();
+        self.continued.clear();
+        self.remembered.clear();
+        self.ends.clear();
+    }
+
     fn use_rules(&mut self, rules: Rc<RuleFile>) {
         let (old, new) = (&self.rules.input, &rules.input);
         if old.tag_prefix != new.tag_prefix {
-            for record in &mut self.records {
-                if let Some(name) = record.tag.strip_prefix(&*old.tag_prefix) {
-                    record.tag = format!("{}{name}", new.tag_prefix);
+            let renamed = |tag: &str| {
+                let name = tag.strip_prefix(&*old.tag_prefix).unwrap_or(tag);
+                format!("{}{name}", new.tag_prefix)
+            };
+            // Written records have tags of their own, as in a replay.
+            for record in self.records.iter_mut().chain(self.added.iter_mut().flatten()) {
+                if self.tags.contains(&record.tag) {
+                    record.tag = renamed(&record.tag);
                 }
             }
+            self.tags = self.tags.iter().map(|tag| renamed(tag)).collect();
         }
         self.is_stale |= old.tag_prefix != new.tag_prefix || old.message != new.message;
         self.rules = rules;

@@ -9,6 +9,7 @@ use crate::survey::{Breakdown, Dimensions};
 use crate::tally::Tally;
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::engine::{Answer, Engine, Input, Verdict, Why};
+use nodesieve_engine::metrics::Metric;
 use nodesieve_engine::time::{EventTime, Now};
 use std::rc::Rc;
 
@@ -36,6 +37,8 @@ pub struct Outcome<'r> {
     pub row: usize,
     /// What goes on, or `None` when it ends here.
     pub text: Option<&'r [u8]>,
+    /// Whether it continues the line before it, and has its verdict.
+    pub is_continued: bool,
 }
 
 impl Run {
@@ -64,7 +67,9 @@ impl Run {
         summaries.iter().for_each(|ticked| tally.summary(&ticked.summary));
         let time = EventTime { sec: record.time.0, nsec: record.time.1 };
         let input = Input { tag: record.tag.as_bytes(), time, text: record.text.as_bytes() };
+        let continued = engine.counters().get(Metric::Continued);
         let (answer, verdict) = engine.filter(input, Now(clock.now()), pods, &mut self.out);
+        let is_continued = engine.counters().get(Metric::Continued) > continued;
         let text = match answer {
             Answer::Drop => None,
             Answer::Keep => Some(self.out.as_slice()),
@@ -81,7 +86,7 @@ impl Run {
             self.out.clear();
             self.out.extend_from_slice(record.text.as_bytes());
         }
-        Outcome { row, text: (answer != Answer::Drop).then_some(self.out.as_slice()) }
+        Outcome { row, text: (answer != Answer::Drop).then_some(self.out.as_slice()), is_continued }
     }
 
     /// Ticks until everything is summed up, once.

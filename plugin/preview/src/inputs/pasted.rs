@@ -37,26 +37,36 @@ pub struct Pasted {
     pub records: Vec<Record>,
     /// What the text was taken for; of several files, the first.
     pub format: Format,
+    /// The tags that were made here, of files' names; those of written records are their own.
+    pub tags: Vec<String>,
 }
 
 /// The records of a text. `name` is its file's name, which gives namespace, pod and container when kubelet has made it;
 /// `start` is the time of the first line where the lines have none, in seconds since 1970.
 pub fn pasted(name: &str, content: &[u8], tag_prefix: &str, start: u32) -> Pasted {
     let mut format = None;
-    let mut streams = Vec::new();
+    let (mut streams, mut tags) = (Vec::new(), Vec::new());
+    let mut start = start;
     for (name, content) in files(name, content) {
-        let (found, records) = file(name, content, tag_prefix, start);
+        let tag = format!("{tag_prefix}{}", log_name(name));
+        let (found, records) = file(content, &tag, start);
         format.get_or_insert(found);
+        if found == Format::Plain {
+            // Lines without a time of two files do not mingle.
+            start = records.last().map_or(start, |last| last.time.0.saturating_add(1)).max(start);
+        }
+        if found != Format::Records {
+            tags.push(tag);
+        }
         streams.push(records);
     }
-    Pasted { records: merge(streams), format: format.unwrap_or(Format::Plain) }
+    Pasted { records: merge(streams), format: format.unwrap_or(Format::Plain), tags }
 }
 
 /// Where lines go whose file's name says nothing: a name that kubelet could have given.
 const NO_NAME: &str = "pasted_default_lines";
 
-fn file(name: &str, content: &[u8], tag_prefix: &str, start: u32) -> (Format, Vec<Record>) {
-    let tag = format!("{tag_prefix}{}", log_name(name));
+fn file(content: &[u8], tag: &str, start: u32) -> (Format, Vec<Record>) {
     // A file may end without a newline when a person has cut it; tail would wait for the rest.
     let whole = [content, b"\n"].concat();
     let first = content.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
@@ -65,14 +75,14 @@ fn file(name: &str, content: &[u8], tag_prefix: &str, start: u32) -> (Format, Ve
         if let Ok(records) = ndjson::records(content) {
             return (Format::Records, records);
         }
-        let records = super::docker::records(&whole, &tag);
+        let records = super::docker::records(&whole, tag);
         if !records.is_empty() && has_keys(first, &["\"log\"", "\"stream\"", "\"time\""]) {
             return (Format::Docker, records);
         }
     } else if cri::is_line(first) {
-        return (Format::Cri, cri::records(&whole, &tag));
+        return (Format::Cri, cri::records(&whole, tag));
     }
-    (Format::Plain, plain(content, &tag, start))
+    (Format::Plain, plain(content, tag, start))
 }
 
 /// Each line as the message of a record. Lines that start with a time keep it, as `kubectl logs --timestamps` writes them;
@@ -191,6 +201,13 @@ mod tests {
         let found = read("", text);
         let tags: Vec<_> = found.records.iter().map(|record| &*record.tag).collect();
         assert_eq!(tags, ["kube.b_n_c-2.log", "kube.a_n_c-1.log"]);
+    }
+
+    #[test]
+    fn lines_without_a_time_of_two_files_do_not_mingle() {
+        let found = read("", "==> one <==\nError: boom\n    at a\n==> two <==\nhello\n");
+        let order: Vec<_> = found.records.iter().map(|record| record.time.0).collect();
+        assert_eq!(order, [100, 100, 101]);
     }
 
     #[test]

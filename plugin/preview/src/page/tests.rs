@@ -68,6 +68,25 @@ fn a_tag_prefix_of_the_rules_own_renames_what_is_there() {
 }
 
 #[test]
+fn tags_of_written_records_are_their_own() {
+    let mut page =
+        page(RULES, r#"{"tag":"kube.var.log.containers.p_n_c-0.log","time":[5,0],"record":{"log":"x"}}"#);
+    assert!(page.load(&RULES.replace("rules:", "input: { tag_prefix: own. }\nrules:")).usable);
+    page.start();
+    assert_eq!(page.lines(&[0])[0].namespace, "");
+}
+
+#[test]
+fn texts_without_times_follow_each_other() {
+    let mut page = page(RULES, "first\n    at a\n");
+    page.add("other.txt", b"second\n");
+    assert_eq!((page.start(), page.advance(9)), (3, 3));
+    let shown: Vec<_> = page.lines(&[0, 1, 2]).into_iter().map(|line| line.message).collect();
+    assert_eq!(shown, ["first", "    at a", "second"]);
+    assert!(page.detail(1).unwrap().is_continued && !page.detail(2).unwrap().is_continued);
+}
+
+#[test]
 fn searches_text_and_tag_in_either_case() {
     let page = page(RULES, "One ü \"q\"\ntwo\n");
     assert_eq!(page.search("oNE"), [0]);
