@@ -31,7 +31,6 @@ pub fn component() -> Result<Vec<u8>, ComponentError> {
     let path = artefact::face("component")?;
     let core = std::fs::read(&path).map_err(|reason| ComponentError::Read { path, reason })?;
     let encode = |reason: anyhow::Error| ComponentError::Encode(format!("{reason:#}"));
-    let encoder = ComponentEncoder::default().validate(true).module(&core).map_err(encode)?;
-    let mut encoder = encoder;
+    let mut encoder = ComponentEncoder::default().validate(true).module(&core).map_err(encode)?;
     encoder.encode().map_err(encode)
 }

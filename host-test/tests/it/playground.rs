@@ -6,6 +6,8 @@ use host_test::cases::Expected;
 use host_test::playground::{Asset, Server, page, write};
 use serde_json::{Value, json};
 use std::cell::RefCell;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::rc::Rc;
@@ -62,6 +64,34 @@ fn the_page_is_small_and_names_nobody_else() {
         let foreign = text.replace("http://www.w3.org/2000/svg", "");
         assert!(!is_ours || !foreign.contains("://"), "{} names another place", asset.name);
     }
+}
+
+/// What the server answers to a request as it stands, up to the end of its head.
+fn asked(address: &str, path: &str, host: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).split("\r\n\r\n").next().unwrap().to_owned()
+}
+
+#[test]
+fn page_and_worker_may_load_their_own_files_only_and_other_names_are_refused() {
+    let server = Server::start(assets(), 0).unwrap();
+    let url = server.url();
+    let address = url.strip_prefix("http://").and_then(|rest| rest.strip_suffix('/')).unwrap();
+    let index = assets().into_iter().find(|asset| asset.name == "index.html").unwrap().content;
+    let index = String::from_utf8(index).unwrap();
+    let (_, meta) = index.split_once("Content-Security-Policy\" content=\"").unwrap();
+    let policy = meta.split('"').next().unwrap();
+    assert!(policy.starts_with("default-src 'none'; ") && policy.contains("connect-src 'self'"), "{policy}");
+    for path in ["/", "/worker.js", "/engine_bg.wasm"] {
+        let head = asked(address, path, address);
+        assert!(head.starts_with("HTTP/1.1 200") && head.contains(policy), "{path}: {head}");
+    }
+    assert!(asked(address, "/engine_bg.wasm", address).contains("application/wasm"));
+    assert!(asked(address, "/none", address).starts_with("HTTP/1.1 404"));
+    assert!(asked(address, "/", "evil.example").starts_with("HTTP/1.1 403"));
 }
 
 #[test]

@@ -30,7 +30,7 @@ const MAX_REMEMBERED: usize = 128 << 20;
 const MAX_MESSAGE: usize = 400;
 /// The time of the first line where lines have none: 2026-01-01T00:00:00Z.
 const START: u32 = 1_767_225_600;
-/// No row: the record has not been taken yet.
+/// The bit of a dropped record in its verdict.
 const DROPPED: u16 = 1;
 
 /// Everything behind the page.
