@@ -9,6 +9,7 @@ use crate::money::Prices;
 use crate::replay::{Replay, ReplayError, TICK_TAG};
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::config::model::{Part, Policy, Rule};
+use nodesieve_preview::run::SEED;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -125,7 +126,7 @@ impl Comparison<'_> {
             pod_list: Some(self.pod_list),
             records: &records,
             endpoint: None,
-            seed: 1,
+            seed: SEED,
             prices: Prices::default(),
         };
         let mut predicted = Vec::new();

@@ -3,16 +3,11 @@
 //! It shows what the playground shows, by the same renderer and style sheet.
 
 use crate::replay::Outcome;
-use nodesieve_preview::panel::{escaped, volume};
+use nodesieve_preview::panel::{Rows, escaped, volume};
 
 /// The page. `rules` and `input` say what was replayed.
 pub fn html(outcome: &Outcome, rules: &str, input: &str) -> String {
-    let volume = volume(&outcome.ledger, &outcome.breakdown, &outcome.imbalances);
-    // What filters lines in the playground does nothing here.
-    let volume = volume
-        .replace("<button type=\"button\" class=\"row\"", "<span class=\"row\"")
-        .replace("</button>", "</span>");
-    let volume = volume.replace(" aria-pressed=\"false\"", "");
+    let volume = volume(&outcome.ledger, &outcome.breakdown, &outcome.imbalances, Rows::Text);
     let (rules, input) = (escaped(rules), escaped(input));
     // Where it does not add up, the first section says so.
     let mut notes: Vec<String> =

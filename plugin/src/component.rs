@@ -7,7 +7,8 @@
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::config::model::Action;
 use nodesieve_engine::diag::Diagnostic;
-use nodesieve_engine::engine::{Answer, Engine, Input, Why};
+use nodesieve_engine::engine::{Answer, Engine, Input};
+use nodesieve_engine::metrics;
 use nodesieve_engine::pods::{PodSource, Unavailable};
 use nodesieve_engine::time::{EventTime, Now};
 use nodesieve_engine::trial;
@@ -79,24 +80,18 @@ fn verdict(engine: &mut Engine, record: &LogRecord) -> Verdict {
     let input = Input { tag: &record.tag, time, text: &record.text };
     let mut out = Vec::new();
     let (answer, verdict) = engine.filter(input, Now(host::now()), &mut HostPods, &mut out);
-    let name = |list: &[nodesieve_engine::config::model::Rule], at: usize| {
-        list.get(at).map_or_else(String::new, |rule| rule.name.to_string())
-    };
-    let (stage, rule) = match verdict.why {
-        Why::Guard(at) => (Stage::Guard, name(&engine.rules().guards, at)),
-        Why::Rule(at) => (Stage::Rule, name(&engine.rules().rules, at)),
-        Why::NoMatch => (Stage::Outcome, "none".into()),
-        Why::Unknown => (Stage::Outcome, "unknown".into()),
-        Why::Exclude => (Stage::Outcome, "exclude".into()),
-        Why::Fault(_) => (Stage::Outcome, "fault".into()),
-    };
+    let (stage, rule) = verdict.why.named(engine.rules());
     Verdict {
         action: match verdict.action {
             Action::Keep => types::Action::Keep,
             Action::Drop => types::Action::Drop,
         },
-        stage,
-        rule,
+        stage: match stage {
+            metrics::Stage::Guard => Stage::Guard,
+            metrics::Stage::Rule => Stage::Rule,
+            metrics::Stage::Outcome => Stage::Outcome,
+        },
+        rule: rule.into(),
         text: match answer {
             Answer::Drop => None,
             Answer::Keep => Some(out),

@@ -5,6 +5,7 @@ use crate::kubelet::Mode;
 use crate::money::{CLOUDWATCH_PER_GB, FIREHOSE_PER_GB, Prices};
 use crate::samples::DEFAULT_SEED;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use nodesieve_preview::run::SEED;
 use std::path::PathBuf;
 
 /// Drives the compiled nodesieve filter as Fluent Bit does.
@@ -262,6 +263,3 @@ pub(super) struct Samples {
     #[arg(long, default_value_t = DEFAULT_SEED)]
     pub(super) seed: u64,
 }
-
-/// One seed for all runs, so that they can be compared.
-const SEED: u64 = 1;

@@ -2,10 +2,10 @@
 
 use host_test::explain::{Explanation, StepLine};
 use host_test::ledger::{Ledger, RuleLine};
+use nodesieve_engine::engine::OUTCOMES;
 use nodesieve_engine::metrics::{RULE_TABLE, SHADOW_TABLE, Stage, TABLE};
 use nodesieve_preview::findings::Finding;
-use nodesieve_preview::panel;
-use nodesieve_preview::run::OUTCOMES;
+use nodesieve_preview::panel::{self, Rows};
 use nodesieve_preview::survey::{Breakdown, Named, Volume};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -88,7 +88,8 @@ fn stages_outcomes_and_actions_are_called_alike_everywhere() {
         assert!(metrics.contains(&format!("rule=\"{outcome}\",stage=\"outcome\"")), "metrics' {outcome}");
         assert!(WORLD.contains(&format!("`{outcome}`")), "the world does not explain {outcome}");
         let rules = vec![RuleLine { name: outcome.into(), stage: "outcome".into(), ..RuleLine::default() }];
-        let html = panel::volume(&Ledger { rules, ..Ledger::default() }, &Breakdown::default(), &[]);
+        let html =
+            panel::volume(&Ledger { rules, ..Ledger::default() }, &Breakdown::default(), &[], Rows::Buttons);
         assert!(
             html.contains(&format!("data-row=\"{outcome}\" data-stage=\"outcome\"")),
             "panel's {outcome}"

@@ -3,10 +3,11 @@
 //! Every test starts with nothing remembered, at an instant before every `until` unless it names one: a file that is right
 //! today does not break when a rule's time is over. The work is bounded when the file is read.
 
-use crate::config::model::{Action, Rule};
+use crate::config::model::Action;
 use crate::config::{self, Expect, Kept, Loaded, NUMBER, RANDOM_ID, RuleFile, Subject, Trial};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Answer, Engine, Fault, Input, StepResult, Verdict, Why};
+use crate::engine::{Answer, Engine, Input, StepResult, Verdict, Why};
+use crate::metrics::Stage;
 use crate::pods::{PodSource, Unavailable};
 use crate::policy::nanos;
 use crate::time::{EventTime, Now};
@@ -179,42 +180,36 @@ fn filled(text: &str, n: u32, ids: &mut fastrand::Rng) -> String {
 }
 
 fn is_subject(rules: &RuleFile, why: Why, wanted: &Subject) -> bool {
-    let is = |rule: Option<&Rule>, name: &str| rule.is_some_and(|rule| *rule.name == *name);
-    match (wanted, why) {
-        (Subject::Guard(name), Why::Guard(at)) => is(rules.guards.get(at), name),
-        (Subject::Rule(name), Why::Rule(at)) => is(rules.rules.get(at), name),
-        (Subject::Rule(name), Why::NoMatch) => **name == *"none",
-        (Subject::Rule(name), Why::Unknown) => **name == *"unknown",
-        (Subject::Rule(name), Why::Exclude) => **name == *"exclude",
+    match (wanted, why.named(rules)) {
+        (Subject::Guard(wanted), (Stage::Guard, name)) => **wanted == *name,
+        (Subject::Rule(wanted), (Stage::Rule | Stage::Outcome, name)) => **wanted == *name,
         _ => false,
     }
 }
 
 fn name(subject: &Subject) -> String {
     match subject {
-        Subject::Guard(name) => format!("guard `{name}`"),
-        Subject::Rule(name) => match &**name {
-            "none" => "no rule".into(),
-            "unknown" => "missing metadata".into(),
-            "exclude" => "an annotation".into(),
-            name => format!("rule `{name}`"),
-        },
+        Subject::Guard(name) => described(Stage::Guard, name),
+        Subject::Rule(name) => described(Stage::Rule, name),
         Subject::Shadow(name) => format!("rule `{name}` in shadow mode"),
     }
 }
 
+/// The names of outcomes are no rule's.
+fn described(stage: Stage, name: &str) -> String {
+    match (stage, name) {
+        (Stage::Guard, name) => format!("guard `{name}`"),
+        (_, "none") => "no rule".into(),
+        (_, "unknown") => "missing metadata".into(),
+        (_, "exclude") => "an annotation".into(),
+        (_, "fault") => "nothing (the record cannot be read)".into(),
+        (_, name) => format!("rule `{name}`"),
+    }
+}
+
 fn decider(rules: &RuleFile, why: Why) -> String {
-    let named = |rule: Option<&Rule>| rule.map(|rule| rule.name.clone()).unwrap_or_default();
-    name(&match why {
-        Why::Guard(at) => Subject::Guard(named(rules.guards.get(at))),
-        Why::Rule(at) => Subject::Rule(named(rules.rules.get(at))),
-        Why::NoMatch => Subject::Rule("none".into()),
-        Why::Unknown => Subject::Rule("unknown".into()),
-        Why::Exclude => Subject::Rule("exclude".into()),
-        Why::Fault(Fault::Utf8 | Fault::Record | Fault::Depth) => {
-            return "nothing (the record cannot be read)".into();
-        }
-    })
+    let (stage, name) = why.named(rules);
+    described(stage, name)
 }
 
 fn why_not(

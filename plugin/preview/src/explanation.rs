@@ -2,7 +2,7 @@
 
 use crate::inputs::Record;
 use nodesieve_engine::config::model::Action;
-use nodesieve_engine::engine::{Engine, Explained, Fault, Input, StepResult, Why};
+use nodesieve_engine::engine::{Engine, Explained, Fault, Input, StepResult};
 use nodesieve_engine::pods::PodSource;
 use nodesieve_engine::time::{EventTime, Now};
 use serde::Serialize;
@@ -55,10 +55,6 @@ pub fn explain(engine: &mut Engine, record: &Record, now: Now, pods: &mut dyn Po
 }
 
 fn tell(engine: &Engine, explained: &Explained) -> Explanation {
-    let rules = engine.rules();
-    let name = |list: &[nodesieve_engine::config::model::Rule], at: usize| {
-        list.get(at).map_or_else(String::new, |rule| rule.name.to_string())
-    };
     Explanation {
         action: match explained.action {
             Some(Action::Keep) => "keep",
@@ -66,14 +62,7 @@ fn tell(engine: &Engine, explained: &Explained) -> Explanation {
             // A share of a policy that says how many: by chance, or by what came before.
             None => "depends",
         },
-        rule: match explained.why {
-            Why::Guard(at) => name(&rules.guards, at),
-            Why::Rule(at) => name(&rules.rules, at),
-            Why::NoMatch => "none".into(),
-            Why::Unknown => "unknown".into(),
-            Why::Exclude => "exclude".into(),
-            Why::Fault(_) => "fault".into(),
-        },
+        rule: explained.why.named(engine.rules()).1.into(),
         severity: explained.severity.map(nodesieve_engine::severity::Severity::name),
         steps: explained
             .steps

@@ -27,16 +27,16 @@ pub fn bytes(number: u64) -> String {
     if unit == "B" { format!("{number} {unit}") } else { format!("{value:.1} {unit}") }
 }
 
-/// Part of a whole as a percentage without decimals that mislead: `0.4 %`, `37 %`, `100 %` only for all of it.
+/// Part of a whole as a percentage without decimals that mislead: `0.4%`, `37%`, `100%` only for all of it.
 pub fn percent(part: u64, whole: u64) -> String {
     if whole == 0 || part == 0 {
-        return "0 %".into();
+        return "0%".into();
     }
     if part == whole {
-        return "100 %".into();
+        return "100%".into();
     }
     let percent = part as f64 / whole as f64 * 100.0;
-    if percent < 10.0 { format!("{:.1} %", percent.max(0.1)) } else { format!("{:.0} %", percent.min(99.0)) }
+    if percent < 10.0 { format!("{:.1}%", percent.max(0.1)) } else { format!("{:.0}%", percent.min(99.0)) }
 }
 
 /// Dollars with cents: `1234.50`.
@@ -61,7 +61,7 @@ mod tests {
         let shown = [(0, 0), (0, 5), (1, 100_000), (37, 100), (99_999, 100_000), (5, 5)];
         assert_eq!(
             shown.map(|(part, whole)| percent(part, whole)),
-            ["0 %", "0 %", "0.1 %", "37 %", "99 %", "100 %"]
+            ["0%", "0%", "0.1%", "37%", "99%", "100%"]
         );
     }
 }

@@ -8,12 +8,12 @@ use crate::findings::{Placed, placed};
 use crate::host_json;
 use crate::inputs::{Record, merge, pasted};
 use crate::money::Prices;
-use crate::panel;
+use crate::panel::{self, Rows};
 use crate::pods::PodTable;
-use crate::run::{OUTCOMES, Run};
+use crate::run::Run;
 use crate::survey::Dimensions;
 use nodesieve_engine::config::RuleFile;
-use nodesieve_engine::engine::Engine;
+use nodesieve_engine::engine::{Engine, OUTCOMES};
 use nodesieve_engine::metrics::Stage;
 use nodesieve_engine::record::{Names, RecordView};
 use nodesieve_engine::severity::Severity;
@@ -266,7 +266,7 @@ impl Page {
         let breakdown = self.run.breakdown(&self.dimensions);
         // What is decided and not summed up yet is no imbalance, before the end.
         let wrong = if self.run.done() >= self.records.len() { imbalances } else { Vec::new() };
-        panel::volume(&ledger, &breakdown, &wrong)
+        panel::volume(&ledger, &breakdown, &wrong, Rows::Buttons)
     }
 
     /// Records as rows of the list.

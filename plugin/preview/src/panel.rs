@@ -18,12 +18,21 @@ pub const SECTIONS: [(&str, &str); 6] = [
     ("cost", "Cost"),
 ];
 
+/// What the rows of guards and rules are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// Buttons that a script lets choose the records of one.
+    Buttons,
+    /// Text, where there is no script.
+    Text,
+}
+
 /// The whole panel. `wrong` is where the numbers do not add up.
-pub fn volume(ledger: &Ledger, breakdown: &Breakdown, wrong: &[String]) -> String {
+pub fn volume(ledger: &Ledger, breakdown: &Breakdown, wrong: &[String], rows: Rows) -> String {
     let mut out = String::from("<div class=\"volume\">\n");
     let parts = [
         headline(ledger, wrong),
-        by_rule(ledger),
+        by_rule(ledger, rows),
         by_namespace(&breakdown.namespaces),
         over_time(&breakdown.times, breakdown.time_step_seconds),
         templates(&breakdown.templates),
@@ -122,7 +131,11 @@ fn headline(ledger: &Ledger, wrong: &[String]) -> String {
     out
 }
 
-fn by_rule(ledger: &Ledger) -> String {
+fn by_rule(ledger: &Ledger, rows: Rows) -> String {
+    let (opening, closing) = match rows {
+        Rows::Buttons => ("button type=\"button\" aria-pressed=\"false\"", "button"),
+        Rows::Text => ("span", "span"),
+    };
     let most = ledger.rules.iter().map(|rule| rule.matched).max().unwrap_or_default();
     let mut out = format!("{LEGEND}<ol class=\"rows\">\n");
     for rule in &ledger.rules {
@@ -131,9 +144,9 @@ fn by_rule(ledger: &Ledger) -> String {
         put(
             &mut out,
             format_args!(
-                "<li><button type=\"button\" class=\"row\" data-row=\"{name}\" data-stage=\"{}\" aria-pressed=\"false\">\n\
+                "<li><{opening} class=\"row\" data-row=\"{name}\" data-stage=\"{}\">\n\
                  <span class=\"name\">{name}<span class=\"stage\">{stage}</span></span><span class=\"seen\">{} seen</span>\n\
-                 {}\n<span class=\"counts\"><span>{} kept</span><span>{} dropped</span></span>\n</button></li>\n",
+                 {}\n<span class=\"counts\"><span>{} kept</span><span>{} dropped</span></span>\n</{closing}></li>\n",
                 escaped(&rule.stage),
                 count(rule.matched),
                 bar(rule.kept, rule.dropped, most),
@@ -370,7 +383,7 @@ mod tests {
         let named = Named { name: hostile.into(), volume: Volume { seen: 1, kept: 1, ..Volume::default() } };
         let breakdown =
             Breakdown { namespaces: vec![named.clone()], templates: vec![named], ..Breakdown::default() };
-        let html = volume(&ledger, &breakdown, &[hostile.to_owned()]);
+        let html = volume(&ledger, &breakdown, &[hostile.to_owned()], Rows::Buttons);
         assert!(
             !html.contains("<script") && html.contains("&quot;&gt;&lt;script&gt;alert(&#39;x&#39;)"),
             "{html}"
@@ -390,9 +403,9 @@ mod tests {
             bytes_out: 400,
             ..Ledger::default()
         };
-        let html = volume(&ledger, &Breakdown::default(), &[]);
+        let html = volume(&ledger, &Breakdown::default(), &[], Rows::Text);
         assert!(
-            html.contains("20\u{202f}095") && html.contains("0.5 %") && html.contains("\u{2212}60.0%"),
+            html.contains("20\u{202f}095") && html.contains("0.5%") && html.contains("\u{2212}60.0%"),
             "{html}"
         );
     }

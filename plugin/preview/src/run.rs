@@ -8,16 +8,14 @@ use crate::pods::PodTable;
 use crate::survey::{Breakdown, Dimensions};
 use crate::tally::Tally;
 use nodesieve_engine::config::RuleFile;
-use nodesieve_engine::engine::{Answer, Engine, Input, Verdict, Why};
+use nodesieve_engine::engine::{Answer, Engine, Input};
 use nodesieve_engine::metrics::Metric;
 use nodesieve_engine::time::{EventTime, Now};
 use std::rc::Rc;
 
-/// What the engine's random numbers start from: one seed for all runs, so that they can be compared with each other. What chance
-/// decides comes out otherwise than in `host-test replay`, whose filter asks its host for a seed.
-const SEED: u64 = 1;
-/// What no guard and no rule decides, in the order of their rows.
-pub const OUTCOMES: [&str; 4] = ["none", "unknown", "fault", "exclude"];
+/// What the engine's random numbers start from, here and in `host-test replay` unless it is told another: one seed for all runs,
+/// so that they can be compared with each other.
+pub const SEED: u64 = 1;
 
 /// A run under way.
 #[derive(Debug)]
@@ -33,7 +31,7 @@ pub struct Run {
 /// What became of one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome<'r> {
-    /// The row of what decided: guards, rules, then [`OUTCOMES`].
+    /// The row of what decided: guards, rules, then [`nodesieve_engine::engine::OUTCOMES`].
     pub row: usize,
     /// What goes on, or `None` when it ends here.
     pub text: Option<&'r [u8]>,
@@ -80,7 +78,7 @@ impl Run {
             None => tally.dropped(dimensions, self.done, record),
         }
         self.done = self.done.saturating_add(1);
-        let row = row(self.engine.rules(), verdict);
+        let row = verdict.why.row(self.engine.rules());
         // The record is echoed by what the caller has; a copy keeps the two cases one.
         if answer == Answer::Echo {
             self.out.clear();
@@ -118,18 +116,4 @@ impl Run {
 fn tick(engine: &mut Engine, now: u64) -> Option<Vec<u8>> {
     let mut summary = Vec::new();
     (engine.tick(TICK, Now(now), &mut summary) == Answer::Keep).then_some(summary)
-}
-
-/// The row of what decided.
-fn row(rules: &RuleFile, verdict: Verdict) -> usize {
-    let guards = rules.guards.len();
-    let outcome = |at: usize| guards.saturating_add(rules.rules.len()).saturating_add(at);
-    match verdict.why {
-        Why::Guard(at) => at,
-        Why::Rule(at) => guards.saturating_add(at),
-        Why::NoMatch => outcome(0),
-        Why::Unknown => outcome(1),
-        Why::Fault(_) => outcome(2),
-        Why::Exclude => outcome(3),
-    }
 }

@@ -14,9 +14,11 @@ mod facts;
 mod reload;
 mod saved;
 mod summary;
+mod why;
 
 pub use explain::{Explained, Step, StepResult};
 pub use saved::SavedError;
+pub use why::{Fault, OUTCOMES, Why};
 
 use crate::config::RuleFile;
 use crate::config::model::{Action, Rule};
@@ -65,34 +67,6 @@ pub struct Verdict {
     pub action: Action,
     /// What decided.
     pub why: Why,
-}
-
-/// What decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// The guard of this position.
-    Guard(usize),
-    /// The rule of this position.
-    Rule(usize),
-    /// Neither; `defaults.no_match` did.
-    NoMatch,
-    /// A condition was unknown for want of metadata.
-    Unknown,
-    /// An annotation of the pod excludes it.
-    Exclude,
-    /// The record could not be read.
-    Fault(Fault),
-}
-
-/// Why a record could not be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The record or its tag is not UTF-8.
-    Utf8,
-    /// The text is not one JSON object.
-    Record,
-    /// Its containers nest deeper than [`crate::json::MAX_DEPTH`].
-    Depth,
 }
 
 /// The filter without its host.
@@ -263,7 +237,7 @@ impl Engine {
             Some(before) => {
                 counters.add(Metric::Continued, 1);
                 let verdict = before.verdict;
-                if let Some(at) = position(rules, verdict.why)
+                if let Some(at) = verdict.why.position(rules)
                     && let Some(state) = self.states.get_mut(at)
                 {
                     state.follow(before.key, verdict.action == Action::Keep, bytes, &moment);
@@ -290,7 +264,7 @@ impl Engine {
             }
         };
         let verdict = decided.verdict;
-        let at = position(rules, verdict.why);
+        let at = verdict.why.position(rules);
 
         if verdict.action == Action::Keep {
             let meta = metadata.get();
@@ -324,7 +298,7 @@ impl Engine {
             );
             let state = at.and_then(|at| self.states.get_mut(at));
             self.is_charged |= state.is_some_and(|state| state.charge(decided.key, out.len() as u64));
-        } else if let Some(row) = row(rules, &self.rows, verdict.why)
+        } else if let Some(row) = self.rows.get(verdict.why.row(rules)).copied()
             && let Some(account) = self.accounts.get_mut(row)
         {
             self.is_changed = true;
@@ -369,7 +343,7 @@ impl Engine {
         if decide::sample_of(&self.rules, verdict.why).is_some() {
             counters.add(Metric::Sampled, 1);
         }
-        if let Some(row) = row(&self.rules, &self.rows, verdict.why) {
+        if let Some(row) = self.rows.get(verdict.why.row(&self.rules)).copied() {
             counters.decide(row, dropped.then_some(bytes_in));
         }
         let (mut matched, mut would_drop) = shadows;
@@ -393,30 +367,6 @@ impl Engine {
     }
 }
 
-/// The position of what decided among guards and rules.
-#[inline]
-fn position(rules: &RuleFile, why: Why) -> Option<usize> {
-    match why {
-        Why::Guard(at) => Some(at),
-        Why::Rule(at) => Some(rules.guards.len().wrapping_add(at)),
-        Why::NoMatch | Why::Unknown | Why::Exclude | Why::Fault(_) => None,
-    }
-}
-
-/// The row in which a decision is counted.
-#[inline]
-fn row(rules: &RuleFile, rows: &[usize], why: Why) -> Option<usize> {
-    let outcome = |at: usize| rules.guards.len().wrapping_add(rules.rules.len()).wrapping_add(at);
-    let at = match why {
-        Why::Guard(_) | Why::Rule(_) => position(rules, why)?,
-        Why::NoMatch => outcome(0),
-        Why::Unknown => outcome(1),
-        Why::Fault(_) => outcome(2),
-        Why::Exclude => outcome(3),
-    };
-    rows.get(at).copied()
-}
-
 fn names(rules: &RuleFile) -> Names {
     let appended = [&*rules.enrich.key, annotation::KEY, TRUNCATED].map(Box::from).to_vec();
     Names::new(rules.input.message.clone(), appended)
@@ -435,8 +385,6 @@ fn read<'a>(text: &'a [u8], names: &Names, shape: &mut Shape) -> Result<RecordVi
     })
 }
 
-/// The rows of what no guard and no rule decides, in the order of [`Why`].
-const OUTCOMES: [&str; 4] = ["none", "unknown", "fault", "exclude"];
 /// Largest example of what a rule drops, in bytes.
 const MAX_EXAMPLE: usize = 512;
 
