@@ -89,6 +89,7 @@ function onRun(message) {
     if (before.total !== run.total) before = NOTHING;
   }
   run.verdicts.set(message.verdicts, message.from);
+  if (!performance.getEntriesByName("verdicts").length) performance.mark("verdicts");
   Object.assign(run, { done: message.done, ms: message.ms });
   const complete = run.done >= run.total;
   if (complete) before = NOTHING;
