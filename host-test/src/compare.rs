@@ -5,7 +5,7 @@
 
 use crate::fluent_bit::{Address, Filter, FluentBitError, Running, Setup};
 use crate::inputs::{self, InputError};
-use crate::money::Prices;
+use crate::money::{FLUSH_SECONDS, Prices};
 use crate::replay::{Replay, ReplayError, TICK_TAG};
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::config::model::{Part, Policy, Rule};
@@ -128,6 +128,7 @@ impl Comparison<'_> {
             endpoint: None,
             seed: SEED,
             prices: Prices::default(),
+            flush_seconds: FLUSH_SECONDS,
         };
         let mut predicted = Vec::new();
         let outcome = replay.run(

@@ -64,6 +64,8 @@ pub struct Replay<'a> {
     pub seed: u64,
     /// Prices.
     pub prices: Prices,
+    /// How often Fluent Bit flushes, in seconds.
+    pub flush_seconds: u32,
 }
 
 /// What a replay came to.
@@ -116,7 +118,7 @@ impl Replay<'_> {
         let mut delivery = Delivery::new(Client::new(&url, STREAM, None)?);
         let input = &self.rules.input;
         let dimensions = Dimensions::of(self.records, &input.tag_prefix, &input.message);
-        let mut tally = Tally::new(self.prices, &dimensions);
+        let mut tally = Tally::new(self.flush_seconds, &dimensions);
         let mut losses = Vec::new();
         let mut clock = VirtualClock::default();
         let mut summaries = Vec::new();
@@ -150,7 +152,7 @@ impl Replay<'_> {
         delivery.finish()?;
 
         let metrics = tree.metrics()?;
-        let mut ledger = tally.ledger(&metrics, &clock);
+        let mut ledger = tally.ledger(&metrics, &clock, self.prices);
         ledger.delivered = match &embedded {
             Some(firehose) => firehose.received().records,
             None => delivery.delivered(),
@@ -195,7 +197,7 @@ fn deliver_summary(
     delivered: &mut impl FnMut(&Record, &[u8]),
 ) -> Result<(), ReplayError> {
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    tally.summary(&ticked.summary);
+    tally.summary(ticked);
     delivery.add(&ticked.summary)?;
     delivered(&Record { tag: text(TICK_TAG), time: (ticked.seconds, 0), text: text(TICK) }, &ticked.summary);
     Ok(())

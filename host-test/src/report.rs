@@ -19,8 +19,12 @@ pub fn text(outcome: &Outcome) -> String {
     out.push('\n');
     out.push_str(&bills(ledger).to_string());
     out.push_str(&format!(
-        "dollars are for 30 days of this node; {} per GB Firehose, {} per GB CloudWatch Logs ({})\n\n",
-        ledger.prices.firehose_per_gb, ledger.prices.cloudwatch_per_gb, ledger.prices.date
+        "dollars are for 30 days of this node; {} per GB Firehose, {} per GB CloudWatch Logs ({})\n\
+         aggregated is what a container writes between two flushes {} s apart\n\n",
+        ledger.prices.firehose_per_gb,
+        ledger.prices.cloudwatch_per_gb,
+        ledger.prices.date,
+        ledger.flush_seconds
     ));
     out.push_str(&namespaces(&outcome.breakdown).to_string());
     out.push_str(&over_time(&outcome.breakdown));
@@ -191,7 +195,8 @@ fn bills(ledger: &Ledger) -> Table {
     ]);
     for bill in ledger.bills() {
         let saved = bill.dollars_without - bill.dollars_with;
-        let money = [bill.dollars_without, bill.dollars_with, saved].map(dollars);
+        let money = [bill.dollars_without, bill.dollars_with, saved]
+            .map(|amount| if ledger.is_timed() { dollars(amount) } else { "-".to_owned() });
         let sizes = [bytes(bill.bytes_without), bytes(bill.bytes_with)];
         table.row([bill.name.to_owned()].into_iter().chain(sizes).chain(money).collect());
     }

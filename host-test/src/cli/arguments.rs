@@ -2,7 +2,7 @@
 
 use crate::fluent_bit::Fault;
 use crate::kubelet::Mode;
-use crate::money::{CLOUDWATCH_PER_GB, FIREHOSE_PER_GB, Prices};
+use crate::money::{CLOUDWATCH_PER_GB, FIREHOSE_PER_GB, FLUSH_SECONDS, Prices};
 use crate::samples::DEFAULT_SEED;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use nodesieve_preview::run::SEED;
@@ -117,6 +117,9 @@ pub(super) struct Run {
     /// Dollars per GB of CloudWatch Logs ingestion
     #[arg(long, value_name = "DOLLARS", default_value_t = CLOUDWATCH_PER_GB)]
     pub(super) price_cloudwatch: f64,
+    /// How often Fluent Bit flushes, in seconds: lines of a container in one flush share a record that Firehose bills
+    #[arg(long, value_name = "SECONDS", default_value_t = FLUSH_SECONDS, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) flush: u32,
 }
 
 impl Default for Run {
@@ -129,6 +132,7 @@ impl Default for Run {
             seed: SEED,
             price_firehose: FIREHOSE_PER_GB,
             price_cloudwatch: CLOUDWATCH_PER_GB,
+            flush: FLUSH_SECONDS,
         }
     }
 }
@@ -142,12 +146,7 @@ impl Run {
     }
 
     pub(super) fn prices(&self) -> Prices {
-        let given = Prices {
-            firehose_per_gb: self.price_firehose,
-            cloudwatch_per_gb: self.price_cloudwatch,
-            ..Prices::default()
-        };
-        if given == Prices::default() { given } else { Prices { date: "given", ..given } }
+        Prices::given(self.price_firehose, self.price_cloudwatch)
     }
 }
 

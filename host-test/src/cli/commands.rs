@@ -43,6 +43,7 @@ pub(super) fn replay(arguments: &Replay) -> anyhow::Result<ExitCode> {
         endpoint: arguments.firehose.as_deref(),
         seed: arguments.run.seed,
         prices: arguments.run.prices(),
+        flush_seconds: arguments.run.flush,
     };
     let outcome = replay.run(
         |done| {
@@ -115,6 +116,7 @@ pub(super) fn diff(arguments: &Diff) -> anyhow::Result<ExitCode> {
             endpoint: None,
             seed: arguments.run.seed,
             prices: arguments.run.prices(),
+            flush_seconds: arguments.run.flush,
         })?;
         if let Some(wrong) = side.imbalances.first() {
             anyhow::bail!("replay with {}: does not add up: {wrong}", path.display());

@@ -113,7 +113,7 @@ impl Outage<'_> {
             progress(gone);
             std::thread::sleep(STEP);
         }
-        // What is on its way has a moment to arrive: Fluent Bit flushes once a second.
+        // What is on its way has a moment to arrive: Fluent Bit flushes every few seconds.
         arrived.wait_for(&running, u64::from(PODS) + self.lines, SETTLE)?;
         let in_time = arrived.numbers.len() as u64 - u64::from(PODS);
         let cpu_ms = cpu_ms(running.process()).saturating_sub(cpu);

@@ -220,6 +220,9 @@ fn the_fluent_bit_configuration_and_the_rule_file_agree_on_paths_and_tags() {
     assert_eq!(value("input", "dummy", "tag").as_bytes(), TICK_TAG);
     assert_eq!(value("filter", "wasm", "function_name"), "filter");
     assert_eq!(value("output", "kinesis_firehose", "retry_limit"), "no_limits");
+    let service = sections.iter().find(|(section, _)| section == "service").unwrap();
+    let flush = service.1.iter().find(|(key, _)| key == "flush").unwrap();
+    assert_eq!(flush.1, host_test::money::FLUSH_SECONDS.to_string());
     // Fluent Bit 5.1.1 crashes over it unless a filter drops the first tick: see the file.
     assert!(sections.iter().all(|(_, keys)| keys.iter().all(|(key, _)| key != "flush_on_startup")));
 }

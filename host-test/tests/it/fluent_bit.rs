@@ -8,6 +8,7 @@ use crate::support;
 use host_test::compare::{Comparison, Destination, Difference, ORDER_INDEPENDENT};
 use host_test::fluent_bit::{self, Filter, LOGS, PODS, Running, Setup};
 use nodesieve_engine::config;
+use nodesieve_preview::billing::Bill;
 use serde_json::Value;
 use std::fs;
 use std::io::Write as _;
@@ -280,6 +281,34 @@ fn state_lives_over_chunks_and_changes_on_disk_cost_no_record() {
     assert!(second.get("nodesieve_rule_dropped_total{rule=\"pay\",stage=\"rule\"}").unwrap() > 1000);
     assert_eq!(outcome.records.len() as u64, outcome.metrics.kept());
     assert_eq!(outcome.metrics.get("nodesieve_tick_seen"), Some(1));
+}
+
+/// Scenario: three containers write two lines each, four times, each time when what was before has arrived.
+/// Guarantees: what a container writes between two flushes is one billed record, two containers or two flushes share none: as a
+/// replay bills them.
+#[test]
+fn a_container_s_lines_between_two_flushes_are_one_billed_record() {
+    let Some((program, _guard)) = program() else { return };
+    let logs = tempfile::tempdir().unwrap();
+    let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
+    let running = start(&program, &module, &conf, "version: 1\n", logs.path(), None);
+    let mut bill = Bill::new(1);
+    for round in 1..=4u64 {
+        for container in ["a", "b", "c"] {
+            let name = format!("p_n_{container}-{:064}.log", 0);
+            let mut file =
+                fs::OpenOptions::new().create(true).append(true).open(running.at(LOGS).join(&name)).unwrap();
+            file.write_all("2026-11-20T10:00:00.000000001Z stdout F line\n".repeat(2).as_bytes()).unwrap();
+            (0..2).for_each(|_| bill.add(&name, round, 100));
+        }
+        assert!(
+            running.firehose().wait_until(|received| received.records >= 3 * round, LONG),
+            "round {round}"
+        );
+    }
+    let outcome = running.stop().unwrap();
+    assert_eq!((outcome.records.len(), outcome.received.records), (24, 12));
+    assert_eq!(outcome.received.billed_bytes, bill.aggregated());
 }
 
 #[test]

@@ -341,7 +341,7 @@ fn the_page_counts_as_replay_does() {
     let source = EVERY_POLICY;
     let rules = nodesieve_engine::trial::load_explained(source).unwrap().rules;
     let records =
-        nodesieve_preview::inputs::pasted("", &unpacked("sample.gz"), &rules.input.tag_prefix, 0).records;
+        nodesieve_preview::inputs::pasted("", &unpacked("sample.gz"), &rules.input.tag_prefix).records;
     assert!(records.len() > 2000, "{}", records.len());
     let module = host_test::artefact::module(None).unwrap();
     let replay = host_test::replay::Replay {
@@ -353,6 +353,7 @@ fn the_page_counts_as_replay_does() {
         endpoint: None,
         seed: nodesieve_preview::run::SEED,
         prices: host_test::money::Prices::default(),
+        flush_seconds: host_test::money::FLUSH_SECONDS,
     };
     let outcome = replay.run(|_| {}, |_, _| {}).unwrap();
     // Both are read back from text, whose last digit a reader of numbers may round otherwise than who wrote it.

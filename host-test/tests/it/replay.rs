@@ -3,11 +3,15 @@
 use crate::support;
 use host_test::guest::{Loss, Returned};
 use host_test::inputs;
-use host_test::money::Prices;
+use host_test::money::{FLUSH_SECONDS, Prices};
 use host_test::replay::{Outcome, Replay};
 use nodesieve_engine::config;
 
 fn replay(source: &str, seed: u64) -> (Outcome, Vec<Vec<u8>>) {
+    replay_flushed(source, seed, FLUSH_SECONDS)
+}
+
+fn replay_flushed(source: &str, seed: u64, flush_seconds: u32) -> (Outcome, Vec<Vec<u8>>) {
     let samples = support::conf().join("samples");
     let rules = config::load(source).unwrap().rules;
     let records = inputs::logs(&[samples.join("containers")], &rules.input.tag_prefix).unwrap();
@@ -22,6 +26,7 @@ fn replay(source: &str, seed: u64) -> (Outcome, Vec<Vec<u8>>) {
         endpoint: None,
         seed,
         prices: Prices::default(),
+        flush_seconds,
     };
     let mut delivered = Vec::new();
     let outcome = replay.run(|_| {}, |_, text| delivered.push(text.to_vec())).unwrap();
@@ -64,6 +69,19 @@ fn the_readme_tells_the_costs_that_the_replay_computes() {
     ] {
         let row = format!("| {name} | {without:.2} | {with:.2} |");
         assert!(readme.contains(&row), "the README lacks the row\n{row}");
+    }
+    let mut dearer = f64::INFINITY;
+    for (flush, name) in
+        [(1, "1 s, Fluent Bit's default"), (5, "5 s, as shipped"), (15, "15 s"), (60, "60 s")]
+    {
+        let money = replay_flushed(&shipped_rules(), 1, flush).0.ledger.money;
+        let row = format!(
+            "| {name} | {:.2} | {:.2} |",
+            money.firehose_unfiltered_aggregated, money.firehose_aggregated
+        );
+        assert!(readme.contains(&row), "the README lacks the row\n{row}");
+        assert!(money.firehose_aggregated < dearer);
+        dearer = money.firehose_aggregated;
     }
     let Prices { firehose_per_gb, cloudwatch_per_gb, date } = ledger.prices;
     for part in

@@ -24,6 +24,7 @@ fn report() -> (String, replay::Outcome) {
         endpoint: None,
         seed: 1,
         prices: money::Prices::default(),
+        flush_seconds: money::FLUSH_SECONDS,
     };
     let outcome = replay.run(|_| {}, |_, _| {}).unwrap();
     (html(&outcome, "conf/<nodesieve>.yaml", "the sample logs"), outcome)

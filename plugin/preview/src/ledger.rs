@@ -37,6 +37,8 @@ pub struct Ledger {
     pub truncated: u64,
     /// Records that the Firehose endpoint accepted.
     pub delivered: u64,
+    /// Bytes of JSON that Firehose would take, summaries among them.
+    pub delivered_bytes: u64,
     /// Records too large for Firehose.
     pub undeliverable: u64,
     /// Calls of PutRecordBatch.
@@ -53,7 +55,9 @@ pub struct Ledger {
     pub billed_bytes_unfiltered: u64,
     /// The same with `simple_aggregation`.
     pub billed_bytes_unfiltered_aggregated: u64,
-    /// Seconds between the first and the last record.
+    /// How often Fluent Bit flushes, in seconds: what a container writes between two flushes is aggregated.
+    pub flush_seconds: u32,
+    /// Seconds between the first and the last record, a few far from all others not counted; 0 when nothing is known of it.
     pub span_seconds: f64,
     /// Ticks of the virtual clock.
     pub ticks: u64,
@@ -122,6 +126,11 @@ impl Ledger {
             .sort_by_key(|line| ["guard", "rule", "outcome"].iter().position(|stage| *stage == line.stage));
     }
 
+    /// Whether it is known how long the run's records took to write: without that nothing is known of a month's dollars.
+    pub fn is_timed(&self) -> bool {
+        self.span_seconds > 0.0
+    }
+
     /// What is billed in each of three ways, without and with nodesieve.
     pub fn bills(&self) -> [BillLine; 3] {
         let money = &self.money;
@@ -150,7 +159,7 @@ impl Ledger {
             line(
                 "CloudWatch Logs",
                 self.bytes_in,
-                self.bytes_out,
+                self.delivered_bytes,
                 money.cloudwatch_unfiltered,
                 money.cloudwatch,
             ),

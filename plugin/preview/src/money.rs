@@ -11,6 +11,10 @@ pub const FIREHOSE_PER_GB: f64 = 0.029;
 /// CloudWatch Logs standard class, dollars per GB ingested, for comparison.
 pub const CLOUDWATCH_PER_GB: f64 = 0.50;
 
+/// How often Fluent Bit flushes as `conf/fluent-bit.yaml` has it, in seconds: lines of one container in one flush share a billed
+/// record.
+pub const FLUSH_SECONDS: u32 = 5;
+
 /// Dollars per GB.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Prices {
@@ -20,6 +24,14 @@ pub struct Prices {
     pub cloudwatch_per_gb: f64,
     /// When these were looked up, or `given` when a flag gave one.
     pub date: &'static str,
+}
+
+impl Prices {
+    /// These prices; where they are the built-in ones, with their date.
+    pub fn given(firehose_per_gb: f64, cloudwatch_per_gb: f64) -> Prices {
+        let given = Prices { firehose_per_gb, cloudwatch_per_gb, ..Prices::default() };
+        if given == Prices::default() { given } else { Prices { date: "given", ..given } }
+    }
 }
 
 impl Default for Prices {

@@ -6,7 +6,7 @@
 use crate::explanation::{Explanation, explain};
 use crate::findings::{Placed, placed};
 use crate::host_json;
-use crate::inputs::{Record, merge, pasted};
+use crate::inputs::{Record, follow, merge, pasted};
 use crate::money::Prices;
 use crate::panel::{self, Rows};
 use crate::pods::PodTable;
@@ -37,13 +37,16 @@ const DROPPED: u16 = 1;
 #[derive(Debug)]
 pub struct Page {
     rules: Rc<RuleFile>,
+    /// Those with a time, then the others.
     records: Vec<Record>,
+    /// How many have a time.
+    timed: usize,
     /// Records that wait for the next run to be merged.
     added: Vec<Vec<Record>>,
+    /// And those without times, which come after all others; counted from 0.
+    untimed: Vec<Record>,
     /// Tags that the page has made, with the prefix of the rules.
     tags: BTreeSet<String>,
-    /// The second after the last record.
-    next: u32,
     pods: PodTable,
     prices: Prices,
     dimensions: Dimensions,
@@ -75,6 +78,8 @@ pub struct Added {
     pub records: usize,
     /// What the text was taken for.
     pub format: &'static str,
+    /// Lines in it that are no record.
+    pub skipped: usize,
 }
 
 /// A guard, a rule or an outcome.
@@ -131,13 +136,14 @@ impl Default for Page {
     fn default() -> Page {
         let (rules, dimensions) = (Rc::new(RuleFile::default()), Dimensions::default());
         Page {
-            run: Run::new(&rules, Prices::default(), &dimensions),
+            run: Run::new(&rules, &dimensions),
             explainer: Engine::new(Rc::clone(&rules), 0),
             rules,
             records: Vec::new(),
+            timed: 0,
             added: Vec::new(),
+            untimed: Vec::new(),
             tags: BTreeSet::new(),
-            next: START,
             pods: PodTable::default(),
             prices: Prices::default(),
             dimensions,
@@ -167,22 +173,21 @@ impl Page {
     /// Forgets all records.
     pub fn clear(&mut self) {
         self.records.clear();
+        self.timed = 0;
         self.added.clear();
+        self.untimed.clear();
         self.tags.clear();
-        self.next = START;
         self.begin_anew();
     }
 
     /// Adds the records of a text, as [`pasted`] reads it.
     pub fn add(&mut self, name: &str, content: &[u8]) -> Added {
-        let found = pasted(name, content, &self.rules.input.tag_prefix, self.next);
-        let added = Added { records: found.records.len(), format: found.format.name() };
-        let last = found.records.iter().map(|record| record.time.0.saturating_add(1)).max();
-        // The first records may be of any time; lines without one come after them.
-        let is_first = self.records.is_empty() && self.added.is_empty();
-        self.next = last.map_or(self.next, |last| if is_first { last } else { last.max(self.next) });
+        let found = pasted(name, content, &self.rules.input.tag_prefix);
+        let records = found.records.len().saturating_add(found.untimed.len());
+        let added = Added { records, format: found.format.name(), skipped: found.skipped };
         self.tags.extend(found.tags);
         self.added.push(found.records);
+        follow(&mut self.untimed, found.untimed, 0);
         self.begin_anew();
         added
     }
@@ -198,17 +203,18 @@ impl Page {
 
     /// Dollars per GB.
     pub fn set_prices(&mut self, firehose_per_gb: f64, cloudwatch_per_gb: f64) {
-        self.prices = Prices { firehose_per_gb, cloudwatch_per_gb, date: "given" };
+        self.prices = Prices::given(firehose_per_gb, cloudwatch_per_gb);
     }
 
     /// Begins a run and says how many records there are.
     pub fn start(&mut self) -> usize {
         if std::mem::take(&mut self.is_stale) {
-            let mut streams = vec![std::mem::take(&mut self.records)];
-            streams.append(&mut self.added);
-            self.records = merge(streams);
+            self.merge_what_was_added();
             let input = &self.rules.input;
             self.dimensions = Dimensions::of(&self.records, &input.tag_prefix, &input.message);
+            if self.timed == 0 {
+                self.dimensions.forget_span();
+            }
         }
         self.forget_run();
         self.explainer = Engine::new(Rc::clone(&self.rules), 0);
@@ -262,7 +268,7 @@ impl Page {
 
     /// The volume so far.
     pub fn panel(&mut self) -> String {
-        let (ledger, imbalances) = self.run.ledger();
+        let (ledger, imbalances) = self.run.ledger(self.prices);
         let breakdown = self.run.breakdown(&self.dimensions);
         // What is decided and not summed up yet is no imbalance, before the end.
         let wrong = if self.run.done() >= self.records.len() { imbalances } else { Vec::new() };
@@ -312,7 +318,7 @@ impl Page {
 
     /// The numbers so far, and where they do not add up.
     pub fn ledger(&mut self) -> (crate::ledger::Ledger, Vec<String>) {
-        self.run.ledger()
+        self.run.ledger(self.prices)
     }
 
     /// Ends the run under way: it is about other records.
@@ -322,8 +328,25 @@ impl Page {
         self.forget_run();
     }
 
+    fn merge_what_was_added(&mut self) {
+        let mut untimed = self.records.split_off(self.timed.min(self.records.len()));
+        let before = untimed.first().map_or(0, |first| first.time.0);
+        untimed.iter_mut().for_each(|record| record.time.0 = record.time.0.saturating_sub(before));
+        follow(&mut untimed, std::mem::take(&mut self.untimed), 0);
+        let mut streams = vec![std::mem::take(&mut self.records)];
+        streams.append(&mut self.added);
+        self.records = merge(streams);
+        self.timed = self.records.len();
+        let last = self.records.iter().map(|record| record.time.0).max();
+        let start = last.map_or(START, |last| last.saturating_add(1));
+        self.records.extend(untimed.into_iter().map(|mut record| {
+            record.time.0 = record.time.0.saturating_add(start);
+            record
+        }));
+    }
+
     fn forget_run(&mut self) {
-        self.run = Run::new(&self.rules, self.prices, &self.dimensions);
+        self.run = Run::new(&self.rules, &self.dimensions);
         self.verdicts.clear();
         self.continued.clear();
         self.remembered.clear();
@@ -338,7 +361,8 @@ impl Page {
                 format!("{}{name}", new.tag_prefix)
             };
             // Written records have tags of their own, as in a replay.
-            for record in self.records.iter_mut().chain(self.added.iter_mut().flatten()) {
+            let waiting = self.added.iter_mut().flatten().chain(&mut self.untimed);
+            for record in self.records.iter_mut().chain(waiting) {
                 if self.tags.contains(&record.tag) {
                     record.tag = renamed(&record.tag);
                 }
@@ -358,7 +382,7 @@ impl Page {
             return String::from_utf8_lossy(text).into_owned();
         }
         let rules = Rc::new(self.explainer.rules().clone());
-        let mut again = Run::new(&rules, self.prices, &self.dimensions);
+        let mut again = Run::new(&rules, &self.dimensions);
         let mut pods = self.pods.clone();
         let mut answer = String::new();
         for (at, record) in self.records.iter().enumerate().take(index.saturating_add(1)) {

@@ -69,8 +69,10 @@ pub fn escaped(text: &str) -> String {
 fn headline(ledger: &Ledger, wrong: &[String]) -> String {
     let mut out = String::from("<dl class=\"figures\">\n");
     let share = |part| percent(part, ledger.seen);
+    let span = if ledger.is_timed() { duration(ledger.span_seconds) } else { String::new() };
+    let usd = |amount| usd(ledger, amount);
     let figures = [
-        ("", "Records seen", ledger.seen, duration(ledger.span_seconds)),
+        ("", "Records seen", ledger.seen, span),
         (" kept", "Kept", ledger.kept, share(ledger.kept)),
         (" dropped", "Dropped", ledger.dropped, share(ledger.dropped)),
     ];
@@ -287,9 +289,9 @@ fn cost(ledger: &Ledger) -> String {
                 bytes(bill.bytes_without),
                 bytes(bill.bytes_with),
                 change(bill.bytes_without as f64, bill.bytes_with as f64),
-                usd(bill.dollars_without),
-                usd(bill.dollars_with),
-                usd(bill.dollars_without - bill.dollars_with)
+                usd(ledger, bill.dollars_without),
+                usd(ledger, bill.dollars_with),
+                usd(ledger, bill.dollars_without - bill.dollars_with)
             ),
         );
     }
@@ -297,11 +299,17 @@ fn cost(ledger: &Ledger) -> String {
     put(
         &mut out,
         format_args!(
-            "</table>\n<p class=\"note\">Firehose at ${} a GB, each record rounded up to 5 kB; CloudWatch Logs at ${} a GB ({}). \
-             Dollars are for 30 days of this node at this rate.</p>\n",
+            "</table>\n<p class=\"note\">Firehose at ${} a GB, each record rounded up to 5 KiB, aggregated what a container writes between \
+             two flushes {} s apart; CloudWatch Logs at ${} a GB ({}). {}</p>\n",
             prices.firehose_per_gb,
+            ledger.flush_seconds,
             prices.cloudwatch_per_gb,
-            escaped(prices.date)
+            escaped(prices.date),
+            if ledger.is_timed() {
+                "Dollars are for 30 days of this node at this rate."
+            } else {
+                "Nothing is known of a month: the lines have no times, or all the same."
+            }
         ),
     );
     out
@@ -335,7 +343,10 @@ fn count(number: u64) -> String {
     grouped(number).replace(' ', "\u{202f}")
 }
 
-fn usd(amount: f64) -> String {
+fn usd(ledger: &Ledger, amount: f64) -> String {
+    if !ledger.is_timed() {
+        return "\u{2013}".into();
+    }
     if amount < 0.0 { format!("\u{2212}${}", dollars(-amount)) } else { format!("${}", dollars(amount)) }
 }
 

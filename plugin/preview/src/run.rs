@@ -3,7 +3,7 @@
 use crate::clock::{TICK, VirtualClock};
 use crate::inputs::Record;
 use crate::ledger::Ledger;
-use crate::money::Prices;
+use crate::money::{FLUSH_SECONDS, Prices};
 use crate::pods::PodTable;
 use crate::survey::{Breakdown, Dimensions};
 use crate::tally::Tally;
@@ -41,11 +41,11 @@ pub struct Outcome<'r> {
 
 impl Run {
     /// A run with nothing done.
-    pub fn new(rules: &Rc<RuleFile>, prices: Prices, dimensions: &Dimensions) -> Run {
+    pub fn new(rules: &Rc<RuleFile>, dimensions: &Dimensions) -> Run {
         Run {
             engine: Engine::new(Rc::clone(rules), SEED),
             clock: VirtualClock::default(),
-            tally: Tally::new(prices, dimensions),
+            tally: Tally::new(FLUSH_SECONDS, dimensions),
             done: 0,
             is_finished: false,
             out: Vec::new(),
@@ -62,7 +62,7 @@ impl Run {
         let Run { engine, clock, tally, .. } = self;
         let mut summaries = Vec::new();
         clock.advance(record.nanoseconds(), |now| tick(engine, now), &mut summaries);
-        summaries.iter().for_each(|ticked| tally.summary(&ticked.summary));
+        summaries.iter().for_each(|ticked| tally.summary(ticked));
         let time = EventTime { sec: record.time.0, nsec: record.time.1 };
         let input = Input { tag: record.tag.as_bytes(), time, text: record.text.as_bytes() };
         let continued = engine.counters().get(Metric::Continued);
@@ -96,13 +96,13 @@ impl Run {
         let mut summaries = Vec::new();
         let rules = engine.rules().clone();
         clock.finish(&rules, |now| tick(engine, now), &mut summaries);
-        summaries.iter().for_each(|ticked| tally.summary(&ticked.summary));
+        summaries.iter().for_each(|ticked| tally.summary(ticked));
     }
 
     /// The numbers so far, and where they do not add up.
-    pub fn ledger(&mut self) -> (Ledger, Vec<String>) {
+    pub fn ledger(&mut self, prices: Prices) -> (Ledger, Vec<String>) {
         let metrics = self.engine.render_metrics("", Now(self.clock.now()));
-        let ledger = self.tally.ledger(&metrics, &self.clock);
+        let ledger = self.tally.ledger(&metrics, &self.clock, prices);
         let imbalances = ledger.imbalances(&metrics);
         (ledger, imbalances)
     }

@@ -88,10 +88,11 @@ struct Place {
 /// What each record belongs to.
 #[derive(Clone, Debug, Default)]
 pub struct Dimensions {
-    namespaces: Vec<String>,
-    templates: Vec<String>,
+    namespaces: Vec<Label>,
+    templates: Vec<Label>,
     spans: Spans,
     places: Vec<Place>,
+    span_seconds: f64,
 }
 
 impl Dimensions {
@@ -114,7 +115,21 @@ impl Dimensions {
             }
         };
         let places = records.iter().map(place).collect();
-        Dimensions { namespaces: namespaces.names, templates: templates.names, spans, places }
+        let (namespaces, templates) = (namespaces.labels(), templates.labels());
+        let (first, last) = where_most_are(records);
+        let span_seconds = last.saturating_sub(first) as f64 / SECOND as f64;
+        Dimensions { namespaces, templates, spans, places, span_seconds }
+    }
+
+    /// The time from the first to the last record, in seconds; a few with a time of their own do not stretch it. 0 when nothing is
+    /// known of it.
+    pub fn span_seconds(&self) -> f64 {
+        self.span_seconds
+    }
+
+    /// Takes the times for invented: how long it took to write these records is not known.
+    pub fn forget_span(&mut self) {
+        self.span_seconds = 0.0;
     }
 }
 
@@ -152,8 +167,7 @@ impl Survey {
 
     /// The counts with their names.
     pub fn breakdown(&self, dimensions: &Dimensions) -> Breakdown {
-        let mut templates = named(&dimensions.templates, &self.templates);
-        templates.truncate(TOP_TEMPLATES);
+        let templates = named(&dimensions.templates, &self.templates, TOP_TEMPLATES);
         let spans = &dimensions.spans;
         let start = |index: usize| {
             let seconds = spans.start.saturating_add((index as u64).saturating_mul(spans.step));
@@ -161,7 +175,7 @@ impl Survey {
         };
         let times = self.spans.iter().enumerate();
         Breakdown {
-            namespaces: named(&dimensions.namespaces, &self.namespaces),
+            namespaces: named(&dimensions.namespaces, &self.namespaces, usize::MAX),
             times: times.map(|(index, volume)| Span { start: start(index), volume: *volume }).collect(),
             time_step_seconds: spans.step,
             templates,
@@ -183,15 +197,24 @@ impl Volume {
     }
 }
 
-/// Those with records, the most bytes first, what is beyond a cap last.
-fn named(names: &[String], volumes: &[Volume]) -> Vec<Named> {
-    let both = names.iter().zip(volumes).filter(|(_, volume)| volume.seen > 0);
-    let mut found: Vec<Named> =
-        both.map(|(name, volume)| Named { name: name.clone(), volume: *volume }).collect();
+/// A name, and whether it stands for all that are beyond the cap: something in a log may be called the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Label {
+    name: String,
+    is_rest: bool,
+}
+
+/// Those with records, the most bytes first, `most` of them; what is beyond a cap last and besides.
+fn named(labels: &[Label], volumes: &[Volume], most: usize) -> Vec<Named> {
+    let both = labels.iter().zip(volumes).filter(|(_, volume)| volume.seen > 0);
+    let (rest, own): (Vec<_>, Vec<_>) = both.partition(|(label, _)| label.is_rest);
+    let named = |(label, volume): (&Label, &Volume)| Named { name: label.name.clone(), volume: *volume };
+    let mut found: Vec<Named> = own.into_iter().map(named).collect();
     found.sort_by(|one, other| {
-        let rank = |named: &Named| (named.name != OTHER, named.volume.bytes_in);
-        rank(other).cmp(&rank(one)).then_with(|| one.name.cmp(&other.name))
+        other.volume.bytes_in.cmp(&one.volume.bytes_in).then_with(|| one.name.cmp(&other.name))
     });
+    found.truncate(most);
+    found.extend(rest.into_iter().map(named));
     found
 }
 
@@ -200,11 +223,12 @@ struct Numbered<K> {
     numbers: BTreeMap<K, usize>,
     names: Vec<String>,
     cap: usize,
+    is_over: bool,
 }
 
 impl<K: Ord> Numbered<K> {
     fn new(cap: usize) -> Numbered<K> {
-        Numbered { numbers: BTreeMap::new(), names: Vec::new(), cap }
+        Numbered { numbers: BTreeMap::new(), names: Vec::new(), cap, is_over: false }
     }
 
     fn number(&mut self, key: K, name: impl FnOnce() -> String) -> usize {
@@ -217,10 +241,14 @@ impl<K: Ord> Numbered<K> {
             self.numbers.insert(key, number);
             return number;
         }
-        if number == self.cap {
-            self.names.push(OTHER.to_owned());
-        }
+        self.is_over = true;
         self.cap
+    }
+
+    fn labels(self) -> Vec<Label> {
+        let own = self.names.into_iter().map(|name| Label { name, is_rest: false });
+        let rest = self.is_over.then(|| Label { name: OTHER.to_owned(), is_rest: true });
+        own.chain(rest).collect()
     }
 }
 
@@ -235,15 +263,11 @@ struct Spans {
 impl Spans {
     /// Over where records are; a few with a time of their own do not stretch it.
     fn over(records: &[Record]) -> Spans {
-        let mut seconds: Vec<u64> = records.iter().map(|record| record.nanoseconds() / SECOND).collect();
-        seconds.sort_unstable();
-        let (Some(&first), Some(&last)) = (seconds.first(), seconds.last()) else { return Spans::default() };
-        let outliers = seconds.len() / 100;
-        let low = seconds.get(outliers).copied().unwrap_or(first);
-        let high = seconds.iter().rev().nth(outliers).copied().unwrap_or(last);
-        let all = last.saturating_sub(first);
-        let most = high.saturating_sub(low).max(1);
-        let (first, last) = if all / 4 > most { (low, high) } else { (first, last) };
+        if records.is_empty() {
+            return Spans::default();
+        }
+        let (first, last) = where_most_are(records);
+        let (first, last) = (first / SECOND, last / SECOND);
         let number = |time: u64, step: u64| time.checked_div(step).unwrap_or_default();
         let fits = |step: &u64| number(last, *step).saturating_sub(number(first, *step)) < MAX_SPANS as u64;
         let longest = last.saturating_sub(first).div_ceil(MAX_SPANS as u64).saturating_add(1);
@@ -257,6 +281,18 @@ impl Spans {
         let span = seconds.saturating_sub(self.start).checked_div(self.step).unwrap_or_default();
         usize::try_from(span).unwrap_or(usize::MAX).min(self.count.saturating_sub(1))
     }
+}
+
+/// The times of the first and the last record in nanoseconds; where a few at either end are far from all others, those of the others.
+fn where_most_are(records: &[Record]) -> (u64, u64) {
+    let mut times: Vec<u64> = records.iter().map(Record::nanoseconds).collect();
+    times.sort_unstable();
+    let (Some(&first), Some(&last)) = (times.first(), times.last()) else { return (0, 0) };
+    let outliers = times.len() / 100;
+    let low = times.get(outliers).copied().unwrap_or(first);
+    let high = times.iter().rev().nth(outliers).copied().unwrap_or(last);
+    let most = high.saturating_sub(low).max(SECOND);
+    if last.saturating_sub(first) / 4 > most { (low, high) } else { (first, last) }
 }
 
 const SECOND: u64 = 1_000_000_000;
@@ -318,11 +354,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_called_other_is_not_taken_for_what_is_beyond_the_cap() {
+        let word =
+            |n: u32| (0..4).map(|at| char::from(b'g' + (n >> (4 * at) & 15) as u8)).collect::<String>();
+        let others = (0..9000).map(|_| record("none", 1, "other"));
+        let words = (0..5000).map(|n| record("other", 1, &format!("{} said", word(n))));
+        let records: Vec<Record> = others.chain(words).collect();
+        let found = breakdown(&records, |_| true);
+        assert_eq!(found.templates.len(), TOP_TEMPLATES + 1);
+        assert!(found.templates.iter().take(TOP_TEMPLATES).any(|named| named.name == "other"));
+        assert_eq!(found.templates.last().map(|named| &*named.name), Some(OTHER));
+        assert_eq!(found.namespaces.iter().map(|named| &*named.name).collect::<Vec<_>>(), ["none", "other"]);
+        let seen: u64 = found.templates.last().map(|named| named.volume.seen).unwrap_or_default();
+        assert!(seen > 0 && seen < 14_000, "{seen}");
+    }
+
+    #[test]
     fn one_odd_time_does_not_stretch_the_axis() {
         let mut records: Vec<Record> = (0..1000).map(|n: u32| record("a", 1_800_000_000 + n, "x")).collect();
         records.insert(0, record("a", 0, "x"));
         let found = breakdown(&records, |_| true);
         assert!(found.times.len() > 10 && found.times[0].start.starts_with("2027"), "{:?}", found.times[0]);
+        assert!((Dimensions::of(&records, "t.", &[]).span_seconds() - 990.0).abs() < 20.0);
         assert_eq!(found.times.iter().map(|span| span.volume.seen).sum::<u64>(), 1001);
     }
 }

@@ -1,7 +1,7 @@
 //! The count of a run as it goes: from outside, by what comes back for each record.
 
 use crate::billing::Bill;
-use crate::clock::VirtualClock;
+use crate::clock::{TICK_TAG, Ticked, VirtualClock};
 use crate::inputs::Record;
 use crate::ledger::Ledger;
 use crate::money::{Bytes, Money, Prices};
@@ -15,17 +15,19 @@ pub struct Tally {
     reported: Reported,
     unfiltered: Bill,
     bill: Bill,
+    most_seconds: f64,
     survey: Survey,
 }
 
 impl Tally {
-    /// Nothing counted.
-    pub fn new(prices: Prices, dimensions: &Dimensions) -> Tally {
+    /// Nothing counted. `flush_seconds` is how often Fluent Bit flushes.
+    pub fn new(flush_seconds: u32, dimensions: &Dimensions) -> Tally {
         Tally {
-            ledger: Ledger { prices, ..Ledger::default() },
+            ledger: Ledger { flush_seconds, ..Ledger::default() },
             reported: Reported::default(),
-            unfiltered: Bill::new(),
-            bill: Bill::new(),
+            unfiltered: Bill::new(flush_seconds),
+            bill: Bill::new(flush_seconds),
+            most_seconds: dimensions.span_seconds(),
             survey: Survey::new(dimensions),
         }
     }
@@ -37,7 +39,7 @@ impl Tally {
         self.ledger.kept = self.ledger.kept.saturating_add(1);
         self.ledger.bytes_out = self.ledger.bytes_out.saturating_add(text.len() as u64);
         self.reported.add(text);
-        self.bill.add(text.len());
+        self.bill.add(&record.tag, u64::from(record.time.0), text.len());
     }
 
     /// Counts a record that ends here.
@@ -54,22 +56,24 @@ impl Tally {
     }
 
     /// Counts a summary.
-    pub fn summary(&mut self, text: &[u8]) {
-        self.reported.add(text);
-        self.bill.add(text.len());
+    pub fn summary(&mut self, ticked: &Ticked) {
+        self.reported.add(&ticked.summary);
+        let tag = std::str::from_utf8(TICK_TAG).unwrap_or_default();
+        self.bill.add(tag, u64::from(ticked.seconds), ticked.summary.len());
     }
 
     /// What it comes to. `metrics` is the filter's metrics file at the end; delivered is what Firehose would take.
-    pub fn ledger(&self, metrics: &str, clock: &VirtualClock) -> Ledger {
-        let mut ledger = self.ledger.clone();
+    pub fn ledger(&self, metrics: &str, clock: &VirtualClock, prices: Prices) -> Ledger {
+        let mut ledger = Ledger { prices, ..self.ledger.clone() };
         ledger.ticks = clock.ticks();
-        ledger.span_seconds = clock.span_seconds();
+        ledger.span_seconds = clock.span_seconds().min(self.most_seconds);
         ledger.counted = self.reported.counted;
         ledger.summaries = self.reported.summaries;
         ledger.summarised = self.reported.summarised;
         ledger.read_metrics(metrics);
         ledger.delivered = self.bill.records();
         ledger.undeliverable = self.bill.refused();
+        ledger.delivered_bytes = self.bill.bytes();
         ledger.billed_bytes = self.bill.per_record();
         ledger.billed_bytes_aggregated = self.bill.aggregated();
         ledger.billed_bytes_unfiltered = self.unfiltered.per_record();
@@ -79,7 +83,7 @@ impl Tally {
             billed_aggregated: ledger.billed_bytes_aggregated,
             unfiltered: ledger.billed_bytes_unfiltered,
             unfiltered_aggregated: ledger.billed_bytes_unfiltered_aggregated,
-            out: ledger.bytes_out,
+            out: ledger.delivered_bytes,
             seen: ledger.bytes_in,
         };
         ledger.money = Money::of(bytes, ledger.span_seconds, ledger.prices);
@@ -94,6 +98,6 @@ impl Tally {
     fn seen(&mut self, record: &Record) {
         self.ledger.seen = self.ledger.seen.saturating_add(1);
         self.ledger.bytes_in = self.ledger.bytes_in.saturating_add(record.text.len() as u64);
-        self.unfiltered.add(record.text.len());
+        self.unfiltered.add(&record.tag, u64::from(record.time.0), record.text.len());
     }
 }

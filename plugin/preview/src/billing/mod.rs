@@ -27,33 +27,58 @@ pub fn billed_bytes(record_len: usize) -> u64 {
 /// What Firehose bills for records, each a line of its own or aggregated.
 #[derive(Clone, Debug)]
 pub struct Bill {
+    /// How often Fluent Bit flushes, in seconds.
+    flush_seconds: u64,
+    /// The flush that the last record is in, counted from 1970.
+    flush: u64,
     records: u64,
     refused: u64,
+    bytes: u64,
     per_record: u64,
     aggregated: AggregatedBill,
 }
 
 impl Bill {
-    /// Nothing billed.
-    pub fn new() -> Bill {
-        Bill { records: 0, refused: 0, per_record: 0, aggregated: AggregatedBill::new() }
+    /// Nothing billed. `flush_seconds` is how often Fluent Bit flushes; 0 is taken for 1.
+    pub fn new(flush_seconds: u32) -> Bill {
+        Bill {
+            flush_seconds: u64::from(flush_seconds.max(1)),
+            flush: 0,
+            records: 0,
+            refused: 0,
+            bytes: 0,
+            per_record: 0,
+            aggregated: AggregatedBill::new(),
+        }
     }
 
-    /// Adds a record of this many bytes, its newline not included.
-    pub fn add(&mut self, length: usize) {
+    /// Adds a record of this many bytes, its newline not included, that is read at this second since 1970.
+    pub fn add(&mut self, tag: &str, seconds: u64, length: usize) {
+        // What is older than the record before it is read now, as that one was.
+        let flush = seconds.checked_div(self.flush_seconds).unwrap_or_default();
+        if flush > self.flush {
+            self.aggregated.end_of_flush();
+            self.flush = flush;
+        }
         let Ok(line) = Refused::check(length) else {
             // Refused, here as by the output, and billed nothing.
             self.refused = self.refused.saturating_add(1);
             return;
         };
         self.records = self.records.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(length as u64);
         self.per_record = self.per_record.saturating_add(billed_bytes(line));
-        let _ = self.aggregated.add(length);
+        let _ = self.aggregated.add(tag, length);
     }
 
     /// Records on the bill.
     pub fn records(&self) -> u64 {
         self.records
+    }
+
+    /// Their bytes, without newlines.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Records that are too large for Firehose.
@@ -66,15 +91,9 @@ impl Bill {
         self.per_record
     }
 
-    /// Bytes billed when lines are joined into records of up to 1,000 KiB.
+    /// Bytes billed when what a tag has between two flushes is joined into records of up to 1,000 KiB.
     pub fn aggregated(&self) -> u64 {
         self.aggregated.billed()
-    }
-}
-
-impl Default for Bill {
-    fn default() -> Bill {
-        Bill::new()
     }
 }
 
@@ -111,6 +130,16 @@ impl Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_share_a_record_with_those_of_their_tag_and_flush() {
+        let mut bill = Bill::new(5);
+        for (tag, second) in [("a", 10), ("a", 14), ("b", 12), ("a", 15), ("a", 3)] {
+            bill.add(tag, second, 100);
+        }
+        assert_eq!((bill.per_record(), bill.aggregated()), (5 * 5_120, 3 * 5_120));
+        assert_eq!(Bill::new(0).flush_seconds, 1);
+    }
 
     #[test]
     fn rounds_each_record_up_to_the_next_step() {

@@ -6,11 +6,12 @@
 //! what is open, then becomes a record of its own.
 
 use crate::host_json;
-use crate::inputs::{Record, parse_time};
+use crate::inputs::{Read, Record, date_the_first, parse_time};
 
-/// The records of one file, in the order in which their last parts stand.
-pub(super) fn records(content: &[u8], tag: &str) -> Vec<Record> {
-    let mut reader = Reader { tag, open: Vec::new(), records: Vec::new(), latest: (0, 0) };
+/// The records of one file, in the order in which their last parts stand. A line of another shape has the time of the record
+/// before it, or of the first one; Fluent Bit gives it the present time.
+pub(super) fn read(content: &[u8], tag: &str) -> Read {
+    let mut reader = Reader { tag, open: Vec::new(), read: Read::default(), latest: (0, 0) };
     // What stands behind the last newline is still being written: tail waits for the rest.
     let complete = content.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end.saturating_add(1));
     for line in content.get(..complete).unwrap_or_default().split_inclusive(|&byte| byte == b'\n') {
@@ -18,7 +19,8 @@ pub(super) fn records(content: &[u8], tag: &str) -> Vec<Record> {
     }
     // Fluent Bit ends open lines after 4 s; a file that is replayed has no later.
     reader.flush();
-    reader.records
+    date_the_first(&mut reader.read.records);
+    reader.read
 }
 
 /// Whether a line has this shape.
@@ -29,7 +31,7 @@ pub(super) fn is_line(line: &[u8]) -> bool {
 struct Reader<'a> {
     tag: &'a str,
     open: Vec<Group>,
-    records: Vec<Record>,
+    read: Read,
     latest: (u32, u32),
 }
 
@@ -57,7 +59,7 @@ impl Reader<'_> {
                 let mut text = String::from("{\"log\":");
                 host_json::push_bytes(&mut text, line);
                 text.push('}');
-                self.records.push(Record { tag: self.tag.to_owned(), time: self.latest, text });
+                self.read.records.push(Record { tag: self.tag.to_owned(), time: self.latest, text });
             }
             return;
         };
@@ -84,7 +86,10 @@ impl Reader<'_> {
 
     fn finish(&mut self, group: &Group) {
         // A time that cannot be read loses the record in Fluent Bit.
-        let Some(time) = std::str::from_utf8(&group.time).ok().and_then(parse_time) else { return };
+        let Some(time) = std::str::from_utf8(&group.time).ok().and_then(parse_time) else {
+            self.read.skipped = self.read.skipped.saturating_add(1);
+            return;
+        };
         self.latest = time;
         let mut text = String::with_capacity(group.log.len().saturating_add(96));
         let fields: [(&str, &[u8]); 4] = [
@@ -98,7 +103,7 @@ impl Reader<'_> {
             host_json::push_bytes(&mut text, value);
         }
         text.push('}');
-        self.records.push(Record { tag: self.tag.to_owned(), time, text });
+        self.read.records.push(Record { tag: self.tag.to_owned(), time, text });
     }
 }
 
@@ -128,7 +133,7 @@ mod tests {
     fn check(lines: &[&str], expected: &[&str]) {
         let content: String = lines.iter().map(|line| format!("{line}\n")).collect();
         let texts: Vec<String> =
-            records(content.as_bytes(), "t").into_iter().map(|record| record.text).collect();
+            read(content.as_bytes(), "t").records.into_iter().map(|record| record.text).collect();
         assert_eq!(texts, expected);
     }
 
@@ -182,9 +187,17 @@ mod tests {
     }
 
     #[test]
+    fn lines_without_a_time_have_that_of_their_neighbour_and_those_with_a_bad_one_are_told() {
+        let content = format!("cut off\n{T} stdout F x\nraw\nnever stdout F lost\n");
+        let found = read(content.as_bytes(), "t");
+        let times: Vec<_> = found.records.iter().map(|record| record.time).collect();
+        assert_eq!((times, found.skipped), (vec![(1_795_168_800, 100_000_000); 3], 1));
+    }
+
+    #[test]
     fn the_end_of_the_file_is_handled_as_tail_does() {
         let content = format!("{T} stdout P open\n{T} stdout F unfinished");
-        let found = records(content.as_bytes(), "t");
+        let found = read(content.as_bytes(), "t").records;
         assert_eq!(found.len(), 1);
         assert!(found[0].text.contains(r#""log":"open""#));
     }

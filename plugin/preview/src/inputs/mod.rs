@@ -8,7 +8,7 @@ mod docker;
 mod ndjson;
 mod pasted;
 
-pub use pasted::{Format, Pasted, pasted};
+pub use pasted::{Format, Pasted, follow, pasted};
 
 use crate::host_json;
 
@@ -30,11 +30,19 @@ impl Record {
     }
 }
 
+/// What a text came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Read {
+    records: Vec<Record>,
+    /// Lines that are no record, here as in Fluent Bit.
+    skipped: usize,
+}
+
 /// The records of a container's log file, in the order in which their last parts stand. The content tells which of the two
 /// formats it has: Docker's lines are JSON objects.
 pub fn log_file(content: &[u8], tag: &str) -> Vec<Record> {
     let is_docker = content.first() == Some(&b'{');
-    if is_docker { docker::records(content, tag) } else { cri::records(content, tag) }
+    if is_docker { docker::read(content, tag).records } else { cri::read(content, tag).records }
 }
 
 /// Records written down: one JSON object `{"tag","time":[s,ns],"record"}` per line.
@@ -58,6 +66,16 @@ pub fn merge(streams: Vec<Vec<Record>>) -> Vec<Record> {
     // Stable: what one file has at the same time stays in its order, files in the order of their names.
     all.sort_by_key(|(time, _)| *time);
     all.into_iter().map(|(_, record)| record).collect()
+}
+
+/// Gives records at the start of a file that have no time that of the first which has one.
+fn date_the_first(records: &mut [Record]) {
+    let Some((undated, time)) =
+        records.iter().map(|record| record.time).enumerate().find(|(_, time)| *time != (0, 0))
+    else {
+        return;
+    };
+    records.iter_mut().take(undated).for_each(|record| record.time = time);
 }
 
 /// A record of string fields as the host's JSON text.

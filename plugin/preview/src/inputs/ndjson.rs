@@ -1,7 +1,7 @@
 //! Records written down: one JSON object `{"tag","time":[seconds,nanoseconds],"record"}` per line.
 
 use crate::host_json;
-use crate::inputs::Record;
+use crate::inputs::{Read, Record};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -16,19 +16,40 @@ struct Line {
 
 /// The records, in the order written; or the number of the first bad line and what is wrong with it.
 pub(super) fn records(content: &[u8]) -> Result<Vec<Record>, (usize, String)> {
-    let mut found = Vec::new();
-    for (index, line) in content.split(|&byte| byte == b'\n').enumerate() {
-        if line.trim_ascii().is_empty() {
-            continue;
+    lines(content).map(|(number, line)| record(line).map_err(|reason| (number, reason))).collect()
+}
+
+/// The records of the lines that are one.
+pub(super) fn read(content: &[u8]) -> Read {
+    let mut read = Read::default();
+    for (_, line) in lines(content) {
+        match record(line) {
+            Ok(record) => read.records.push(record),
+            Err(_) => read.skipped = read.skipped.saturating_add(1),
         }
-        let number = index.saturating_add(1);
-        let line: Line = serde_json::from_slice(line).map_err(|error| (number, error.to_string()))?;
-        if !line.record.is_object() {
-            return Err((number, "`record` is not an object".into()));
-        }
-        found.push(Record { tag: line.tag, time: line.time, text: host_json::print(&line.record) });
     }
-    Ok(found)
+    read
+}
+
+/// Whether a line has this shape.
+pub(super) fn is_line(line: &[u8]) -> bool {
+    record(line).is_ok()
+}
+
+/// Lines that are not blank, with their numbers.
+fn lines(content: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let lines = content.split(|&byte| byte == b'\n').enumerate();
+    lines
+        .filter(|(_, line)| !line.trim_ascii().is_empty())
+        .map(|(index, line)| (index.saturating_add(1), line))
+}
+
+fn record(line: &[u8]) -> Result<Record, String> {
+    let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    if !line.record.is_object() {
+        return Err("`record` is not an object".into());
+    }
+    Ok(Record { tag: line.tag, time: line.time, text: host_json::print(&line.record) })
 }
 
 #[cfg(test)]

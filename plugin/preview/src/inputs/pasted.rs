@@ -1,9 +1,9 @@
 //! Text that a person has at hand: a log file, several as `tail -n +1 *.log` prints them, records, or just lines.
 //!
-//! The rule it keeps: no line is refused. What is no container log becomes a record whose `log` is the line, in a container
-//! that a rule can name, a millisecond after the line before it.
+//! The rule it keeps: no line is refused that Fluent Bit would take. What is no container log becomes a record whose `log` is the
+//! line, in a container that a rule can name, a millisecond after the line before it.
 
-use super::{Record, cri, host_json, merge, ndjson, parse_time};
+use super::{Read, Record, cri, docker, host_json, merge, ndjson, parse_time};
 
 /// What a text was taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,81 +33,110 @@ impl Format {
 /// What a text came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pasted {
-    /// The records, in the order of time.
+    /// The records with a time, in its order.
     pub records: Vec<Record>,
+    /// Records of files whose lines have no times, in the order of the lines, their times counted from 0.
+    pub untimed: Vec<Record>,
     /// What the text was taken for; of several files, the first.
     pub format: Format,
     /// The tags that were made here, of files' names; those of written records are their own.
     pub tags: Vec<String>,
+    /// Lines that are no record of this format, and lost in Fluent Bit as well.
+    pub skipped: usize,
 }
 
-/// The records of a text. `name` is its file's name, which gives namespace, pod and container when kubelet has made it;
-/// `start` is the time of the first line where the lines have none, in seconds since 1970.
-pub fn pasted(name: &str, content: &[u8], tag_prefix: &str, start: u32) -> Pasted {
-    let mut format = None;
-    let (mut streams, mut tags) = (Vec::new(), Vec::new());
-    let mut start = start;
+/// The records of a text. `name` is its file's name, which gives namespace, pod and container when kubelet has made it.
+pub fn pasted(name: &str, content: &[u8], tag_prefix: &str) -> Pasted {
+    let mut all = Pasted {
+        records: Vec::new(),
+        untimed: Vec::new(),
+        format: Format::Plain,
+        tags: Vec::new(),
+        skipped: 0,
+    };
+    let (mut first, mut streams) = (None, Vec::new());
     for (name, content) in files(name, content) {
         let tag = format!("{tag_prefix}{}", log_name(name));
-        let (found, records) = file(content, &tag, start);
-        format.get_or_insert(found);
-        if found == Format::Plain {
-            // Lines without a time of two files do not mingle.
-            start = records.last().map_or(start, |last| last.time.0.saturating_add(1)).max(start);
+        let (format, read, is_timed) = file(content, &tag);
+        first.get_or_insert(format);
+        all.skipped = all.skipped.saturating_add(read.skipped);
+        if format != Format::Records {
+            all.tags.push(tag);
         }
-        if found != Format::Records {
-            tags.push(tag);
-        }
-        streams.push(records);
+        if is_timed { streams.push(read.records) } else { follow(&mut all.untimed, read.records, 0) }
     }
-    Pasted { records: merge(streams), format: format.unwrap_or(Format::Plain), tags }
+    Pasted { records: merge(streams), format: first.unwrap_or(Format::Plain), ..all }
+}
+
+/// Appends records whose times count from 0, so that they start in the second after the last, or at `start` when there is none:
+/// lines without a time of two files do not mingle.
+pub fn follow(records: &mut Vec<Record>, more: Vec<Record>, start: u32) {
+    let base = records.last().map_or(start, |last| last.time.0.saturating_add(1));
+    records.extend(more.into_iter().map(|mut record| {
+        record.time.0 = record.time.0.saturating_add(base);
+        record
+    }));
 }
 
 /// Where lines go whose file's name says nothing: a name that kubelet could have given.
 const NO_NAME: &str = "pasted_default_lines";
+/// Lines that are looked at to tell the format: the first may be cut off.
+const LOOKED_AT: usize = 20;
 
-fn file(content: &[u8], tag: &str, start: u32) -> (Format, Vec<Record>) {
+/// The format, the records, and whether they have times.
+fn file(content: &[u8], tag: &str) -> (Format, Read, bool) {
     // A file may end without a newline when a person has cut it; tail would wait for the rest.
-    let whole = [content, b"\n"].concat();
-    let first = content.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
-    let first = first.unwrap_or_default();
-    if first.starts_with(b"{") {
-        if let Ok(records) = ndjson::records(content) {
-            return (Format::Records, records);
+    let whole = || [content, b"\n"].concat();
+    let lines = content.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    match lines.take(LOOKED_AT).find_map(shape).unwrap_or(Format::Plain) {
+        Format::Cri => (Format::Cri, cri::read(&whole(), tag), true),
+        Format::Docker => (Format::Docker, docker::read(&whole(), tag), true),
+        Format::Records => (Format::Records, ndjson::read(content), true),
+        Format::Plain => {
+            let (records, is_timed) = plain(content, tag);
+            (Format::Plain, Read { records, skipped: 0 }, is_timed)
         }
-        let records = super::docker::records(&whole, tag);
-        if !records.is_empty() && has_keys(first, &["\"log\"", "\"stream\"", "\"time\""]) {
-            return (Format::Docker, records);
-        }
-    } else if cri::is_line(first) {
-        return (Format::Cri, cri::records(&whole, tag));
     }
-    (Format::Plain, plain(content, tag, start))
 }
 
-/// Each line as the message of a record. Lines that start with a time keep it, as `kubectl logs --timestamps` writes them;
-/// the rest follow a millisecond apart.
-fn plain(content: &[u8], tag: &str, start: u32) -> Vec<Record> {
-    let mut time = (start, 0u32);
+/// The format that a line can only have.
+fn shape(line: &[u8]) -> Option<Format> {
+    if cri::is_line(line) {
+        Some(Format::Cri)
+    } else if docker::is_line(line) {
+        Some(Format::Docker)
+    } else {
+        ndjson::is_line(line).then_some(Format::Records)
+    }
+}
+
+/// Each line as the message of a record, and whether there are times. Lines that start with a time keep it, as `kubectl logs
+/// --timestamps` writes them; the rest follow a millisecond apart, before the first time all at that one.
+fn plain(content: &[u8], tag: &str) -> (Vec<Record>, bool) {
+    let lines = content.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let lines = lines.filter(|line| !line.is_empty());
+    let first = lines.clone().find_map(with_time).map(|(time, _)| time);
+    let is_timed = first.is_some();
+    let mut time = first.unwrap_or_default();
+    let mut has_begun = !is_timed;
     let mut records = Vec::new();
-    for line in content.split(|&byte| byte == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() {
-            continue;
-        }
+    for line in lines {
         let (own, message) = with_time(line).map_or((None, line), |(time, message)| (Some(time), message));
+        has_begun |= own.is_some();
         time = own.unwrap_or(time);
         let mut text = String::with_capacity(message.len().saturating_add(32));
         text.push_str("{\"stream\":\"stdout\",\"log\":");
         host_json::push_bytes(&mut text, message);
         text.push('}');
         records.push(Record { tag: tag.to_owned(), time, text });
-        time = match time.1.saturating_add(1_000_000) {
-            nanoseconds @ 0..1_000_000_000 => (time.0, nanoseconds),
-            _ => (time.0.saturating_add(1), 0),
-        };
+        if has_begun {
+            time = match time.1.saturating_add(1_000_000) {
+                nanoseconds @ 0..1_000_000_000 => (time.0, nanoseconds),
+                _ => (time.0.saturating_add(1), 0),
+            };
+        }
     }
-    records
+    (records, is_timed)
 }
 
 /// A line's leading RFC 3339 time with a `T`, and what follows behind a blank.
@@ -148,32 +177,27 @@ fn heading(line: &[u8]) -> Option<&str> {
     std::str::from_utf8(line).ok()
 }
 
-fn has_keys(line: &[u8], keys: &[&str]) -> bool {
-    let text = String::from_utf8_lossy(line);
-    keys.iter().all(|key| text.contains(key))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(name: &str, text: &str) -> Pasted {
-        pasted(name, text.as_bytes(), "kube.", 100)
+        pasted(name, text.as_bytes(), "kube.")
     }
 
     #[test]
     fn plain_lines_are_messages_a_millisecond_apart() {
         let found = read("", "one \"1\"\n\n  at two\r\n");
         assert_eq!(found.format, Format::Plain);
-        let shown: Vec<_> = found.records.iter().map(|record| (record.time, &*record.text)).collect();
+        let shown: Vec<_> = found.untimed.iter().map(|record| (record.time, &*record.text)).collect();
         assert_eq!(
             shown,
             [
-                ((100, 0), r#"{"stream":"stdout","log":"one \"1\""}"#),
-                ((100, 1_000_000), r#"{"stream":"stdout","log":"  at two"}"#)
+                ((0, 0), r#"{"stream":"stdout","log":"one \"1\""}"#),
+                ((0, 1_000_000), r#"{"stream":"stdout","log":"  at two"}"#)
             ]
         );
-        let tag = &found.records[0].tag;
+        let tag = &found.untimed[0].tag;
         assert!(tag.starts_with("kube.pasted_default_lines-000") && tag.ends_with("0.log"), "{tag}");
     }
 
@@ -184,6 +208,9 @@ mod tests {
         assert_eq!(shown[0], ((1_795_168_800, 500_000_000), r#"{"stream":"stdout","log":"started"}"#));
         assert_eq!(shown[1].0, (1_795_168_800, 501_000_000));
         assert!(shown[2].1.contains("2026-11-20 10:00:01"));
+        let found = read("", "banner\nof two lines\n2026-11-20T10:00:00Z started\n");
+        let times: Vec<_> = found.records.iter().map(|record| record.time).collect();
+        assert_eq!((times, found.untimed.len()), (vec![(1_795_168_800, 0); 3], 0));
     }
 
     #[test]
@@ -206,8 +233,14 @@ mod tests {
     #[test]
     fn lines_without_a_time_of_two_files_do_not_mingle() {
         let found = read("", "==> one <==\nError: boom\n    at a\n==> two <==\nhello\n");
-        let order: Vec<_> = found.records.iter().map(|record| record.time.0).collect();
-        assert_eq!(order, [100, 100, 101]);
+        let order: Vec<_> = found.untimed.iter().map(|record| record.time.0).collect();
+        assert_eq!((order, found.records.len()), (vec![0, 0, 1], 0));
+        let more = read("", "third\n").untimed;
+        let mut all = Vec::new();
+        follow(&mut all, found.untimed, 100);
+        follow(&mut all, more, 100);
+        let order: Vec<_> = all.iter().map(|record| record.time.0).collect();
+        assert_eq!(order, [100, 100, 101, 102]);
     }
 
     #[test]
@@ -215,9 +248,24 @@ mod tests {
         let docker = r#"{"log":"x\n","stream":"stdout","time":"2026-11-20T10:00:00Z"}"#;
         let records = r#"{"tag":"t","time":[5,0],"record":{"log":"x"}}"#;
         let own = r#"{"level":"info","msg":"x"}"#;
-        let formats =
-            [docker, records, own].map(|text| (read("", text).format, read("", text).records.len()));
-        assert_eq!(formats, [(Format::Docker, 1), (Format::Records, 1), (Format::Plain, 1)]);
+        let formats = [docker, records].map(|text| (read("", text).format, read("", text).records.len()));
+        assert_eq!(formats, [(Format::Docker, 1), (Format::Records, 1)]);
+        assert_eq!((read("", own).format, read("", own).untimed.len()), (Format::Plain, 1));
         assert_eq!(read("", "").records, []);
+    }
+
+    #[test]
+    fn a_cut_off_first_or_last_line_does_not_change_the_format() {
+        let cri = "2026-11-20T10:00:00Z stdout P a\n2026-11-20T10:00:00Z stdout F b\n";
+        let docker = "{\"log\":\"x\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-20T10:00:00Z\"}\n";
+        let records = "{\"tag\":\"t\",\"time\":[5,0],\"record\":{\"log\":\"x\"}}\n";
+        let cut = |text: &str| {
+            let found = read("", &format!("ut off\n{text}{}", text.get(..20).unwrap()));
+            (found.format, found.records.len(), found.skipped)
+        };
+        // In container logs such a line is a record, as in Fluent Bit.
+        assert_eq!(cut(cri), (Format::Cri, 3, 0));
+        assert_eq!(cut(docker), (Format::Docker, 1, 2));
+        assert_eq!(cut(records), (Format::Records, 1, 2));
     }
 }

@@ -87,6 +87,38 @@ fn texts_without_times_follow_each_other() {
 }
 
 #[test]
+fn texts_without_times_come_after_all_that_have_one_and_say_nothing_of_a_month() {
+    let mut page = page(RULES, "banner\nGET /healthz 200\n");
+    assert_eq!(page.ledger().0.span_seconds, 0.0);
+    assert!(page.panel().contains("Nothing is known of a month"));
+    page.add("a.log", b"2026-11-20T10:00:00Z stdout F timed\n2026-11-20T10:00:05Z stdout F later\n");
+    page.add("b.log", b"and more\n");
+    page.start();
+    page.advance(9);
+    let shown: Vec<_> =
+        page.lines(&[0, 1, 2, 3, 4]).into_iter().map(|line| (line.time, line.message)).collect();
+    let shown: Vec<_> = shown.iter().map(|(time, message)| (&time[..8], &**message)).collect();
+    assert_eq!(
+        shown,
+        [
+            ("10:00:00", "timed"),
+            ("10:00:05", "later"),
+            ("10:00:06", "banner"),
+            ("10:00:06", "GET /healthz 200"),
+            ("10:00:07", "and more")
+        ]
+    );
+    assert!((page.ledger().0.span_seconds - 7.0).abs() < 1e-9);
+    assert!(page.panel().contains("30 days of this node"));
+}
+
+#[test]
+fn lines_that_are_no_record_are_told() {
+    let added = Page::default().add("x", b"{\"tag\":\"t\",\"time\":[5,0],\"record\":{}}\n{\"tag\":\n");
+    assert_eq!((added.records, added.format, added.skipped), (1, "records", 1));
+}
+
+#[test]
 fn searches_text_and_tag_in_either_case() {
     let page = page(RULES, "One ü \"q\"\ntwo\n");
     assert_eq!(page.search("oNE"), [0]);
