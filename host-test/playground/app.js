@@ -32,10 +32,14 @@ const client = createClient({
     lines.reset(0);
     inputs.arrived(message);
     closeExplanation(false);
+    filter.found = null; // of the inputs before
     find();
   },
   run: onRun,
+  panel: ({ panel }) => showPanel(panel),
+  failed: ({ message }) => note(`${message}.`),
   fault({ message }) {
+    $("progress").hidden = true;
     $("status").textContent = `The engine stopped: ${message}. Reload the page.`;
     $("status").classList.add("bad");
   },

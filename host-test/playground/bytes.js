@@ -16,5 +16,5 @@ export async function through(bytes, transform, most = Infinity) {
 }
 
 /** Whatever the name says: a server may have taken the gzip off, and a file need not be called .gz. */
-export const gunzip = (bytes) =>
-  bytes[0] === 0x1f && bytes[1] === 0x8b ? through(bytes, new DecompressionStream("gzip")) : bytes;
+export const gunzip = (bytes, most) =>
+  bytes[0] === 0x1f && bytes[1] === 0x8b ? through(bytes, new DecompressionStream("gzip"), most) : bytes;

@@ -17,13 +17,8 @@ export function verdict(row, dropped) {
   return { kind: "kept", sign: "✓", word: "kept" };
 }
 
-const OUTCOMES = {
-  none: "no rule matched", unknown: "metadata missing", exclude: "dropped by an annotation", fault: "could not be read",
-};
-
-/** What decided: a rule's own name, or in words what an outcome means. */
-export const decider = ({ stage, name }) =>
-  stage === "guard" ? `guard ${name}` : stage === "outcome" ? OUTCOMES[name] ?? name : name;
+/** What decided: a rule's own name, or in the engine's words what an outcome means. */
+export const decider = ({ stage, name, meaning }) => (stage === "guard" ? `guard ${name}` : meaning ?? name);
 
 /** Names a row of the run. A guard and a rule never share a name, but an outcome may be called like a rule. */
 export const keyOf = ({ stage, name }) => `${stage === "outcome" ? "outcome" : "named"}/${name}`;

@@ -5,6 +5,7 @@ import { gunzip } from "./bytes.js";
 import { $, element, plural } from "./format.js";
 
 const SHAREABLE = 4e6; // bytes; more would not fit into a link however well it compresses
+const MOST = 256e6; // bytes of lines in all; the engine holds each three times over, in at most 4 GB
 
 /** `tell(message, transfer)` reaches the engine; `onRules(text)` gets a dropped rule file; `note(text)` tells the reader. */
 export function createInputs({ tell, note, onRules, list }) {
@@ -40,12 +41,14 @@ export function createInputs({ tell, note, onRules, list }) {
 
   async function take(files) {
     const inputs = [];
+    let size = held.sample ? 0 : held.size;
     let own;
     for (const file of files) {
       try {
         const bytes = await inflated(file);
         if (/\.ya?ml$/i.test(file.name)) onRules(new TextDecoder().decode(bytes), file.name);
         else if (/\.json$/i.test(file.name) && isPodList(bytes)) own = bytes;
+        else if ((size += bytes.length) > MOST) throw new Error(`lines of more than ${MOST / 1e6} MB in all`);
         else inputs.push({ name: file.name.replace(/\.gz$/, ""), bytes });
       } catch (error) {
         note(`${file.name} could not be read: ${error.message}`);
@@ -67,7 +70,11 @@ export function createInputs({ tell, note, onRules, list }) {
   $("open").onclick = () => pick({ multiple: true }, take);
   $("open-rules").onclick = () => pick({ accept: ".yaml,.yml" }, async ([file]) => file && onRules(await file.text(), file.name));
   $("pods").onclick = () =>
-    pick({ accept: ".json,application/json" }, async ([file]) => file && add([], await inflated(file)));
+    pick({ accept: ".json,application/json" }, async ([file]) => {
+      if (!file) return;
+      const bytes = await inflated(file).catch((error) => note(`${file.name} could not be read: ${error.message}`));
+      if (bytes) add([], bytes);
+    });
 
   const dialog = $("paste-dialog");
   const area = $("paste-text");
@@ -146,4 +153,4 @@ function isPodList(bytes) {
   }
 }
 
-const inflated = async (file) => gunzip(new Uint8Array(await file.arrayBuffer()));
+const inflated = async (file) => gunzip(new Uint8Array(await file.arrayBuffer()), MOST);

@@ -1,4 +1,4 @@
-// All work on records, off the page's thread. The rule it keeps: never longer than one slice without listening. A newer
+// All work on records, off the page's thread. The rule it keeps: a run never decides more than one slice without listening. A newer
 // rule file or newer inputs end the run under way; lines that the page asks for are answered between slices.
 
 import init, { Preview } from "./engine.js";
@@ -21,7 +21,6 @@ const fetched = (name) => {
 const ready = (async () => {
   await init({ module_or_path: new URL("./engine_bg.wasm", import.meta.url) });
   preview = new Preview();
-  postMessage({ event: "ready" });
 })();
 
 const DO = {
@@ -31,7 +30,11 @@ const DO = {
     const added = [];
     let list = pods;
     if (sample) {
-      const [records, samplePods] = await Promise.all([fetched("sample.gz"), fetched("pods.gz")]);
+      const files = await Promise.all([fetched("sample.gz"), fetched("pods.gz")]).catch(({ message }) => {
+        postMessage({ event: "failed", message: `The sample could not be loaded: ${message}` });
+      });
+      if (!files) return;
+      const [records, samplePods] = files;
       inputs = [{ name: "", label: "sample", bytes: records }];
       list ??= samplePods;
     }
@@ -55,7 +58,7 @@ const DO = {
 
   prices({ firehose, cloudwatch }) {
     preview.prices(firehose, cloudwatch);
-    run().catch(fault);
+    postMessage({ event: "panel", panel: preview.panel() });
   },
 
   lines({ id, indexes, generation: asked }) {
@@ -71,18 +74,24 @@ const DO = {
   },
 
   prefetch() {
-    fetched("sample.gz");
-    fetched("pods.gz");
+    for (const name of ["sample.gz", "pods.gz"]) fetched(name).catch(() => {}); // told when they are wanted
   },
 };
 
 // In their order, one after the other: an input that is still read comes before the rules that were changed after it.
-let queue = ready;
+let queue = Promise.resolve();
 onmessage = ({ data }) => {
   if (data.do === "prefetch") return DO.prefetch();
-  queue = queue.then(() => DO[data.do](data)).catch(fault);
+  queue = queue
+    .then(async () => {
+      await ready;
+      await DO[data.do](data);
+    })
+    .catch((error) => {
+      fault(error);
+      if (data.id) answer(data.id, null); // who has asked waits no longer
+    });
 };
-ready.catch(fault);
 
 async function run() {
   const mine = ++current;
@@ -130,6 +139,9 @@ function answer(id, value) {
   postMessage({ event: "answer", id, value }, value instanceof Uint32Array ? [value.buffer] : []);
 }
 
+let hasFault = false;
+/** Only the first says what happened; those after it are its consequences. */
 function fault(error) {
-  postMessage({ event: "fault", message: String(error?.message ?? error) });
+  if (!hasFault) postMessage({ event: "fault", message: String(error?.message ?? error) });
+  hasFault = true;
 }

@@ -21,7 +21,7 @@ pub enum RuleFileError {
         reason: std::io::Error,
     },
     /// It has mistakes; the text shows each with its place.
-    #[error("{shown}rule file {path} has {count} mistakes")]
+    #[error("{shown}rule file {path} has {count} mistake{}", if *.count == 1 { "" } else { "s" })]
     Mistakes {
         /// The file.
         path: PathBuf,

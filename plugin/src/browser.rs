@@ -120,6 +120,7 @@ impl Filter {
     pub fn load(&mut self, source: &str) -> bool {
         let loaded = trial::load_explained(source);
         let is_usable = loaded.is_ok();
+        self.engine.count_reload(is_usable);
         if let Ok(loaded) = loaded {
             self.engine.replace_rules(loaded.rules);
         }

@@ -1,7 +1,7 @@
 //! The component-model face: the world of `wit/filter.wit`.
 //!
-//! Whatever the host hands over, no call traps: rules that cannot be used are findings, a record that cannot be read goes on
-//! untouched. Built by `host-test` for wasm32-unknown-unknown, which has no WASI imports, so that the component needs nothing
+//! Whatever the host hands over is answered: rules that cannot be used are findings, a record that cannot be read goes on
+//! as it came. Only where memory ends does a call trap. Built by `host-test` for wasm32-unknown-unknown, which has no WASI imports, so that the component needs nothing
 //! of its host but the imports of its world.
 
 use nodesieve_engine::config::RuleFile;
@@ -42,10 +42,16 @@ impl bindings::Guest for Component {
             |found: &[Diagnostic]| found.iter().map(|diagnostic| finding(diagnostic, &rules)).collect();
         match trial::load_explained(&rules) {
             Ok(loaded) => {
-                with_engine((), |engine| engine.replace_rules(loaded.rules));
+                with_engine((), |engine| {
+                    engine.count_reload(true);
+                    engine.replace_rules(loaded.rules);
+                });
                 Ok(tell(&loaded.warnings))
             }
-            Err(mistakes) => Err(tell(&mistakes)),
+            Err(mistakes) => {
+                with_engine((), |engine| engine.count_reload(false));
+                Err(tell(&mistakes))
+            }
         }
     }
 

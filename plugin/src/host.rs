@@ -94,8 +94,6 @@ impl Host {
     /// due.
     pub(crate) fn filter(&mut self, input: Input<'_>, now: Now, out: &mut Vec<u8>) -> Answer {
         if input.tag == TICK_TAG {
-            self.engine.counters_mut().add(Metric::Ticks, 1);
-            self.engine.counters_mut().set(Metric::TickSeen, 1);
             self.reload_when_changed(now);
             self.say_expired(now);
             let answer = self.engine.tick(input.text, now, out);
@@ -153,15 +151,13 @@ impl Host {
         self.stamp = stamp(&path);
         match load(&path) {
             Ok((rules, source)) => {
-                self.engine.counters_mut().add(Metric::Reloads, 1);
-                self.engine.counters_mut().set(Metric::ConfigValid, 1);
+                self.engine.count_reload(true);
                 self.engine.counters_mut().set(Metric::LastGood, 0);
                 self.put_in_force(rules);
                 self.keep_as_last_good(&source);
             }
             Err(message) => {
-                self.engine.counters_mut().add(Metric::ReloadsRefused, 1);
-                self.engine.counters_mut().set(Metric::ConfigValid, 0);
+                self.engine.count_reload(false);
                 let kept = if self.is_restored { "; the rules before it stay in force" } else { "" };
                 say(&format!("{message}{kept}\n"));
                 if !self.is_restored {
@@ -321,7 +317,8 @@ fn load(path: &Path) -> Result<(Rc<RuleFile>, String), String> {
         read_text(path, MAX_RULE_BYTES).map_err(|error| format!("nodesieve: read {shown}: {error}"))?;
     let refused = |mistakes: &[_]| {
         let list = render_all(mistakes, &source, &shown, Paint::Plain);
-        format!("{list}nodesieve: load {shown}: {} mistakes", mistakes.len())
+        let (count, s) = (mistakes.len(), if mistakes.len() == 1 { "" } else { "s" });
+        format!("{list}nodesieve: load {shown}: {count} mistake{s}")
     };
     let loaded = trial::load(&source, filter).map_err(|mistakes| refused(&mistakes))?;
     if !loaded.warnings.is_empty() {

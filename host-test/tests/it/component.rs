@@ -2,7 +2,9 @@
 
 use crate::cases::Face;
 use host_test::cases::Expected;
+use host_test::fluent_bit::Metrics;
 use nodesieve_engine::pods::PodSource as _;
+use nodesieve_preview::findings::finding;
 use nodesieve_preview::pods::PodTable;
 use std::sync::OnceLock;
 use wasmtime::component::{Component, HasSelf, Linker};
@@ -11,13 +13,20 @@ use wasmtime::{Engine, Store};
 wasmtime::component::bindgen!({ path: "../plugin/wit", world: "filter" });
 
 use nodesieve::filter::host::Host;
-use nodesieve::filter::types::{Action, EventTime, Stage, Unavailable};
+use nodesieve::filter::types::{Action, EventTime, Severity, Stage, Unavailable};
 
 /// What the world asks of its host.
-#[derive(Default)]
 struct Node {
     now: u64,
     pods: PodTable,
+    /// What it says of a pod file that is not there.
+    absence: Unavailable,
+}
+
+impl Default for Node {
+    fn default() -> Node {
+        Node { now: 0, pods: PodTable::default(), absence: Unavailable::Missing }
+    }
 }
 
 impl nodesieve::filter::types::Host for Node {}
@@ -33,7 +42,7 @@ impl Host for Node {
 
     fn pod_file(&mut self, name: String) -> Result<Vec<u8>, Unavailable> {
         let mut content = Vec::new();
-        self.pods.read(&name, &mut content).map(|()| content).map_err(|_| Unavailable::Missing)
+        self.pods.read(&name, &mut content).map(|()| content).map_err(|_| self.absence)
     }
 }
 
@@ -148,4 +157,50 @@ fn verdicts_say_what_decided_and_findings_where_the_mistake_is() {
     assert_eq!((refused[0].line, refused[0].column, &*refused[0].code), (2, 1, "NS201"));
     let still = face.decide(&[record("t", 8, r#"{"log":"GET /healthz"}"#)]);
     assert_eq!(still[0].action, Action::Drop);
+}
+
+#[test]
+fn guards_warnings_and_numbers_are_told_as_everywhere() {
+    // A rule behind one that takes everything is doubted, and usable.
+    let doubted = "version: 1\n\
+        guards: [{ name: errors, when: { severity: '>=error' } }]\n\
+        rules: [{ name: lost, drop: {}, reason: all }, { name: late, when: { container: a }, keep: {} }]\n";
+    let mut face = InComponent::start("version: 1\n");
+    let mut load = |source: &str| {
+        let found = match face.filter.call_load(&mut face.store, source).unwrap() {
+            Ok(warnings) => (true, warnings),
+            Err(mistakes) => (false, mistakes),
+        };
+        let native = match nodesieve_engine::trial::load_explained(source) {
+            Ok(loaded) => (true, loaded.warnings),
+            Err(mistakes) => (false, mistakes),
+        };
+        assert!(!found.1.is_empty() && (found.0, found.1.len()) == (native.0, native.1.len()));
+        for (found, native) in found.1.iter().zip(&native.1) {
+            let native = finding(native, source, "");
+            let severity = if native.severity == "warning" { Severity::Warning } else { Severity::Error };
+            assert_eq!((found.line as usize, found.column as usize), (native.line, native.column));
+            assert_eq!((&*found.code, found.severity), (native.code, severity));
+            assert_eq!((&found.message, &found.help), (&native.message, &native.help));
+        }
+    };
+    load(doubted);
+    load("version: 1\nrulez: []\nrules: [{ name: A }]\n");
+    let verdict = face.decide(&[record("t", 5, r#"{"log":"level=error no"}"#)]).remove(0);
+    assert_eq!((verdict.action, verdict.stage, &*verdict.rule), (Action::Keep, Stage::Guard, "errors"));
+
+    face.store.data_mut().absence = Unavailable::Unreadable;
+    let tag = format!("kube.var.log.containers.p_n_c-{:064}.log", 0);
+    face.decide(&[record(&tag, 6, r#"{"log":"level=error no"}"#)]);
+    face.filter("nodesieve.tick", 7, "{}");
+    let metrics = Metrics::new(face.metrics(8));
+    let numbers = [
+        "nodesieve_reloads_total",
+        "nodesieve_reloads_refused_total",
+        "nodesieve_config_valid",
+        "nodesieve_ticks_total",
+        "nodesieve_tick_seen",
+        "nodesieve_pod_refused_total",
+    ];
+    assert_eq!(numbers.map(|name| metrics.get(name)), [2, 1, 0, 1, 1, 1].map(Some));
 }

@@ -2,9 +2,13 @@
 
 use host_test::explain::{Explanation, StepLine};
 use host_test::ledger::{Ledger, RuleLine};
-use nodesieve_engine::engine::OUTCOMES;
+use host_test::replay::Outcome;
+use host_test::report;
+use nodesieve_engine::engine::{OUTCOMES, StepResult};
 use nodesieve_engine::metrics::{RULE_TABLE, SHADOW_TABLE, Stage, TABLE};
 use nodesieve_preview::findings::Finding;
+use nodesieve_preview::inputs::Format;
+use nodesieve_preview::page::Page;
 use nodesieve_preview::panel::{self, Rows};
 use nodesieve_preview::survey::{Breakdown, Named, Volume};
 use serde_json::{Value, json};
@@ -57,6 +61,28 @@ fn numbers_of_the_ledger_are_called_as_the_metrics_are() {
         assert!(ledger.contains(word), "ledger's {word}");
     }
     assert!(metrics.contains("nodesieve_records_open") && ledger.contains("open"));
+    // What only a harness knows, who counts from outside and has prices. A new number is put here, or called as its metric.
+    let own = [
+        "delivered",
+        "delivered_bytes",
+        "undeliverable",
+        "firehose_calls",
+        "billed_bytes",
+        "billed_bytes_aggregated",
+        "billed_bytes_unfiltered",
+        "billed_bytes_unfiltered_aggregated",
+        "flush_seconds",
+        "span_seconds",
+        "faults",
+        "open",
+        "rules",
+        "shadows",
+        "money",
+        "prices",
+    ];
+    let as_metrics = of_metrics.into_iter().chain(["bytes_in", "bytes_out", "summaries", "ticks"]);
+    let named: BTreeSet<String> = as_metrics.chain(own).map(String::from).collect();
+    assert_eq!(ledger, named);
     let row = keys(&serde_json::to_value(RuleLine::default()).unwrap());
     for (table, prefix) in [(&RULE_TABLE[..], "nodesieve_rule_"), (&SHADOW_TABLE[..], "nodesieve_shadow_")] {
         for (name, ..) in table {
@@ -98,6 +124,63 @@ fn stages_outcomes_and_actions_are_called_alike_everywhere() {
             !html.contains("<span class=\"stage\">outcome"),
             "the panel does not say what {outcome} means"
         );
+    }
+}
+
+/// The keys of an object that a script of the page has as a constant, such as `const SIGNS = { ... };`.
+fn of_script(script: &str, constant: &str) -> BTreeSet<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("playground").join(script);
+    let text = std::fs::read_to_string(path).unwrap();
+    let (_, behind) = text.split_once(&format!("const {constant} = {{")).unwrap();
+    let (inside, _) = behind.split_once("};").unwrap();
+    inside
+        .split(", ")
+        .filter_map(|pair| Some(pair.split_once(':')?.0.trim().trim_matches('"').to_owned()))
+        .collect()
+}
+
+#[test]
+fn results_and_formats_are_called_alike_by_the_engine_and_the_page() {
+    let results = [
+        StepResult::Matched,
+        StepResult::Failed("message"),
+        StepResult::Unknown("labels"),
+        StepResult::Shadow,
+        StepResult::Over,
+    ];
+    assert_eq!(of_script("explanation.js", "SIGNS"), set(results.map(StepResult::name)));
+    let formats = [Format::Cri, Format::Docker, Format::Records, Format::Plain];
+    assert_eq!(of_script("inputs.js", "FORMATS"), set(formats.map(Format::name)));
+    // What outcomes mean comes from the engine; a second list would drift.
+    for row in Page::default().rows() {
+        assert_eq!(row.meaning, Some(panel::meaning(&row.name)), "{row:?}");
+        assert_ne!(row.meaning, Some(panel::meaning("something new")), "{row:?} has no meaning");
+    }
+}
+
+#[test]
+fn the_terminal_and_the_panel_have_the_columns_of_the_json() {
+    let rules =
+        vec![RuleLine { name: "a".into(), stage: "rule".into(), matched: 1, kept: 1, ..RuleLine::default() }];
+    let outcome = Outcome {
+        ledger: Ledger { rules, ..Ledger::default() },
+        breakdown: Breakdown::default(),
+        metrics: String::new(),
+        stderr: String::new(),
+        imbalances: Vec::new(),
+        losses: Vec::new(),
+    };
+    let text = report::text(&outcome);
+    let html = panel::volume(&outcome.ledger, &outcome.breakdown, &[], Rows::Text);
+    let row = keys(&serde_json::to_value(RuleLine::default()).unwrap());
+    for word in ["matched", "kept", "dropped"] {
+        assert!(row.contains(word) && text.lines().next().unwrap().contains(word), "{text}");
+    }
+    for word in ["kept", "dropped"] {
+        assert!(html.contains(&format!(" {word}</span>")), "{word}: {html}");
+    }
+    for bill in outcome.ledger.bills() {
+        assert!(text.contains(bill.name) && html.contains(bill.name), "{}", bill.name);
     }
 }
 

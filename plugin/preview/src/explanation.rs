@@ -2,7 +2,7 @@
 
 use crate::inputs::Record;
 use nodesieve_engine::config::model::Action;
-use nodesieve_engine::engine::{Engine, Explained, Fault, Input, StepResult};
+use nodesieve_engine::engine::{Engine, Explained, Fault, Input};
 use nodesieve_engine::pods::PodSource;
 use nodesieve_engine::time::{EventTime, Now};
 use serde::Serialize;
@@ -67,21 +67,12 @@ fn tell(engine: &Engine, explained: &Explained) -> Explanation {
         steps: explained
             .steps
             .iter()
-            .map(|step| {
-                let (result, condition) = match step.result {
-                    StepResult::Matched => ("matched", None),
-                    StepResult::Failed(key) => ("failed", Some(key)),
-                    StepResult::Unknown(key) => ("unknown", Some(key)),
-                    StepResult::Shadow => ("matched in shadow mode", None),
-                    StepResult::Over => ("over", None),
-                };
-                StepLine {
-                    stage: step.stage.name(),
-                    name: step.name.to_string(),
-                    result,
-                    condition,
-                    detail: step.detail.clone(),
-                }
+            .map(|step| StepLine {
+                stage: step.stage.name(),
+                name: step.name.to_string(),
+                result: step.result.name(),
+                condition: step.result.condition(),
+                detail: step.detail.clone(),
             })
             .collect(),
     }

@@ -3,15 +3,18 @@
 //! The rule it keeps: nothing a person pastes is an error that ends the page. Rules that cannot be used leave those before
 //! them in force, a pod list that is none leaves the pods before it.
 
+mod held;
+
 use crate::explanation::{Explanation, explain};
 use crate::findings::{Placed, placed};
 use crate::host_json;
-use crate::inputs::{Record, follow, merge, pasted};
+use crate::inputs::{Record, pasted};
 use crate::money::Prices;
 use crate::panel::{self, Rows};
 use crate::pods::PodTable;
 use crate::run::Run;
 use crate::survey::Dimensions;
+use held::Held;
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::engine::{Engine, OUTCOMES};
 use nodesieve_engine::metrics::Stage;
@@ -21,15 +24,14 @@ use nodesieve_engine::tag::ContainerTag;
 use nodesieve_engine::time::{EventTime, Now};
 use nodesieve_engine::trial;
 use serde::Serialize;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// Kept texts that are remembered for explanations, in bytes; beyond it a record is run again up to where it stands.
 const MAX_REMEMBERED: usize = 128 << 20;
+/// Ticks after which [`Page::advance`] comes back early: each is work too, and a gap between two records has up to an hour of them.
+const MAX_TICKS: u64 = 20_000;
 /// Longest message in a row of the list, in characters.
 const MAX_MESSAGE: usize = 400;
-/// The time of the first line where lines have none: 2026-01-01T00:00:00Z.
-const START: u32 = 1_767_225_600;
 /// The bit of a dropped record in its verdict.
 const DROPPED: u16 = 1;
 
@@ -37,16 +39,7 @@ const DROPPED: u16 = 1;
 #[derive(Debug)]
 pub struct Page {
     rules: Rc<RuleFile>,
-    /// Those with a time, then the others.
-    records: Vec<Record>,
-    /// How many have a time.
-    timed: usize,
-    /// Records that wait for the next run to be merged.
-    added: Vec<Vec<Record>>,
-    /// And those without times, which come after all others; counted from 0.
-    untimed: Vec<Record>,
-    /// Tags that the page has made, with the prefix of the rules.
-    tags: BTreeSet<String>,
+    held: Held,
     pods: PodTable,
     prices: Prices,
     dimensions: Dimensions,
@@ -89,6 +82,9 @@ pub struct Row {
     pub name: String,
     /// `guard`, `rule` or `outcome`.
     pub stage: &'static str,
+    /// What an outcome means, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub meaning: Option<&'static str>,
 }
 
 /// A record as a row of the list.
@@ -139,11 +135,7 @@ impl Default for Page {
             run: Run::new(&rules, &dimensions),
             explainer: Engine::new(Rc::clone(&rules), 0),
             rules,
-            records: Vec::new(),
-            timed: 0,
-            added: Vec::new(),
-            untimed: Vec::new(),
-            tags: BTreeSet::new(),
+            held: Held::default(),
             pods: PodTable::default(),
             prices: Prices::default(),
             dimensions,
@@ -172,11 +164,7 @@ impl Page {
 
     /// Forgets all records.
     pub fn clear(&mut self) {
-        self.records.clear();
-        self.timed = 0;
-        self.added.clear();
-        self.untimed.clear();
-        self.tags.clear();
+        self.held = Held::default();
         self.begin_anew();
     }
 
@@ -185,9 +173,7 @@ impl Page {
         let found = pasted(name, content, &self.rules.input.tag_prefix);
         let records = found.records.len().saturating_add(found.untimed.len());
         let added = Added { records, format: found.format.name(), skipped: found.skipped };
-        self.tags.extend(found.tags);
-        self.added.push(found.records);
-        follow(&mut self.untimed, found.untimed, 0);
+        self.held.add(found);
         self.begin_anew();
         added
     }
@@ -209,25 +195,29 @@ impl Page {
     /// Begins a run and says how many records there are.
     pub fn start(&mut self) -> usize {
         if std::mem::take(&mut self.is_stale) {
-            self.merge_what_was_added();
+            self.held.settle();
             let input = &self.rules.input;
-            self.dimensions = Dimensions::of(&self.records, &input.tag_prefix, &input.message);
-            if self.timed == 0 {
+            self.dimensions = Dimensions::of(self.held.records(), &input.tag_prefix, &input.message);
+            if !self.held.is_timed() {
                 self.dimensions.forget_span();
             }
         }
         self.forget_run();
         self.explainer = Engine::new(Rc::clone(&self.rules), 0);
-        self.records.len()
+        self.held.records().len()
     }
 
-    /// Takes so many more records and says how many are done. With the last one the run is complete.
+    /// Takes so many more records, or fewer where gaps between them are long, and says how many are done. With the last one the
+    /// run is complete.
     pub fn advance(&mut self, count: usize) -> usize {
         if self.is_stale {
             self.start();
         }
-        let from = self.run.done();
-        for record in self.records.iter().skip(from).take(count) {
+        let (from, ticks) = (self.run.done(), self.run.ticks());
+        for record in self.held.records().iter().skip(from).take(count) {
+            if self.run.ticks().saturating_sub(ticks) > MAX_TICKS {
+                break;
+            }
             let outcome = self.run.take(record, &self.dimensions, &mut self.pods);
             let row = u16::try_from(outcome.row).unwrap_or(u16::MAX >> 1).min(u16::MAX >> 1);
             let dropped = if outcome.text.is_none() { DROPPED } else { 0 };
@@ -244,7 +234,7 @@ impl Page {
                 self.ends.push(self.remembered.len());
             }
         }
-        if self.run.done() >= self.records.len() {
+        if self.run.done() >= self.held.records().len() {
             self.run.finish();
         }
         self.run.done()
@@ -255,9 +245,17 @@ impl Page {
         let stages =
             [(Stage::Guard, &self.explainer.rules().guards), (Stage::Rule, &self.explainer.rules().rules)];
         let decided = stages.into_iter().flat_map(|(stage, rules)| {
-            rules.iter().map(move |rule| Row { name: rule.name.to_string(), stage: stage.name() })
+            rules.iter().map(move |rule| Row {
+                name: rule.name.to_string(),
+                stage: stage.name(),
+                meaning: None,
+            })
         });
-        let outcome = |name: &str| Row { name: name.into(), stage: Stage::Outcome.name() };
+        let outcome = |name: &str| Row {
+            name: name.into(),
+            stage: Stage::Outcome.name(),
+            meaning: Some(panel::meaning(name)),
+        };
         decided.chain(OUTCOMES.map(outcome)).collect()
     }
 
@@ -271,25 +269,26 @@ impl Page {
         let (ledger, imbalances) = self.run.ledger(self.prices);
         let breakdown = self.run.breakdown(&self.dimensions);
         // What is decided and not summed up yet is no imbalance, before the end.
-        let wrong = if self.run.done() >= self.records.len() { imbalances } else { Vec::new() };
+        let wrong = if self.run.done() >= self.held.records().len() { imbalances } else { Vec::new() };
         panel::volume(&ledger, &breakdown, &wrong, Rows::Buttons)
     }
 
     /// Records as rows of the list.
     pub fn lines(&self, indexes: &[u32]) -> Vec<Shown> {
         let names = Names::new(self.rules.input.message.clone(), Vec::new());
-        let records = indexes.iter().filter_map(|&index| self.records.get(usize::try_from(index).ok()?));
+        let records =
+            indexes.iter().filter_map(|&index| self.held.records().get(usize::try_from(index).ok()?));
         records.map(|record| shown(record, &names, &self.rules.input.tag_prefix)).collect()
     }
 
     /// Everything about a record that this run has taken.
     pub fn detail(&mut self, index: usize) -> Option<Detail> {
-        let record = self.records.get(index)?;
+        let record = self.held.records().get(index)?;
         let verdict = *self.verdicts.get(index)?;
         let is_dropped = verdict & DROPPED == DROPPED;
         let answer = if is_dropped { None } else { Some(self.answer(index)) };
         // The run's clock does not go back where a record's time does.
-        let before = self.records.iter().take(index.saturating_add(1));
+        let before = self.held.records().iter().take(index.saturating_add(1));
         let now = Now(before.map(Record::nanoseconds).max().unwrap_or_default());
         let explanation = explain(&mut self.explainer, record, now, &mut self.pods);
         Some(Detail {
@@ -311,8 +310,12 @@ impl Page {
         host_json::push_string(&mut wanted, &text.to_ascii_lowercase());
         let wanted = wanted.get(1..wanted.len().saturating_sub(1)).unwrap_or_default();
         let holds = |text: &str| text.to_ascii_lowercase().contains(wanted);
-        let found =
-            self.records.iter().enumerate().filter(|(_, record)| holds(&record.text) || holds(&record.tag));
+        let found = self
+            .held
+            .records()
+            .iter()
+            .enumerate()
+            .filter(|(_, record)| holds(&record.text) || holds(&record.tag));
         found.filter_map(|(index, _)| u32::try_from(index).ok()).collect()
     }
 
@@ -328,23 +331,6 @@ impl Page {
         self.forget_run();
     }
 
-    fn merge_what_was_added(&mut self) {
-        let mut untimed = self.records.split_off(self.timed.min(self.records.len()));
-        let before = untimed.first().map_or(0, |first| first.time.0);
-        untimed.iter_mut().for_each(|record| record.time.0 = record.time.0.saturating_sub(before));
-        follow(&mut untimed, std::mem::take(&mut self.untimed), 0);
-        let mut streams = vec![std::mem::take(&mut self.records)];
-        streams.append(&mut self.added);
-        self.records = merge(streams);
-        self.timed = self.records.len();
-        let last = self.records.iter().map(|record| record.time.0).max();
-        let start = last.map_or(START, |last| last.saturating_add(1));
-        self.records.extend(untimed.into_iter().map(|mut record| {
-            record.time.0 = record.time.0.saturating_add(start);
-            record
-        }));
-    }
-
     fn forget_run(&mut self) {
         self.run = Run::new(&self.rules, &self.dimensions);
         self.verdicts.clear();
@@ -356,18 +342,7 @@ impl Page {
     fn use_rules(&mut self, rules: Rc<RuleFile>) {
         let (old, new) = (&self.rules.input, &rules.input);
         if old.tag_prefix != new.tag_prefix {
-            let renamed = |tag: &str| {
-                let name = tag.strip_prefix(&*old.tag_prefix).unwrap_or(tag);
-                format!("{}{name}", new.tag_prefix)
-            };
-            // Written records have tags of their own, as in a replay.
-            let waiting = self.added.iter_mut().flatten().chain(&mut self.untimed);
-            for record in self.records.iter_mut().chain(waiting) {
-                if self.tags.contains(&record.tag) {
-                    record.tag = renamed(&record.tag);
-                }
-            }
-            self.tags = self.tags.iter().map(|tag| renamed(tag)).collect();
+            self.held.rename(&old.tag_prefix, &new.tag_prefix);
         }
         self.is_stale |= old.tag_prefix != new.tag_prefix || old.message != new.message;
         self.rules = rules;
@@ -385,7 +360,7 @@ impl Page {
         let mut again = Run::new(&rules, &self.dimensions);
         let mut pods = self.pods.clone();
         let mut answer = String::new();
-        for (at, record) in self.records.iter().enumerate().take(index.saturating_add(1)) {
+        for (at, record) in self.held.records().iter().enumerate().take(index.saturating_add(1)) {
             let outcome = again.take(record, &self.dimensions, &mut pods);
             if at == index {
                 answer = String::from_utf8_lossy(outcome.text.unwrap_or_default()).into_owned();

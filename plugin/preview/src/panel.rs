@@ -3,9 +3,12 @@
 //! The rule it keeps: whatever comes from a log or a rule file is escaped, in text and in attributes, and nothing needs a
 //! script. Kept is plain and dropped is striped, so that it reads in black and white too.
 
+mod chart;
+
 use crate::ledger::{Ledger, RuleLine};
 use crate::numbers::{bytes, dollars, grouped, percent};
-use crate::survey::{Breakdown, Named, Span};
+use crate::survey::{Breakdown, Named};
+use chart::over_time;
 use std::fmt::Write as _;
 
 /// The sections in their order: id and heading.
@@ -215,42 +218,6 @@ fn by_namespace(namespaces: &[Named]) -> String {
     out
 }
 
-fn over_time(times: &[Span], step: u64) -> String {
-    let most = times.iter().map(|span| span.volume.seen).max().unwrap_or_default();
-    let step = duration(step as f64);
-    let clock = |span: &Span| span.start.get(11..19).unwrap_or_default().to_owned();
-    let (first, last) =
-        (times.first().map(clock).unwrap_or_default(), times.last().map(clock).unwrap_or_default());
-    let each = CHART_WIDTH / times.len().max(1) as f64;
-    let height = |records: u64| CHART_HEIGHT * records as f64 / most.max(1) as f64;
-    let mut columns = String::new();
-    for (index, span) in times.iter().enumerate() {
-        let (x, kept, dropped) = (index as f64 * each, height(span.volume.kept), height(span.volume.dropped));
-        put(
-            &mut columns,
-            format_args!(
-                "<g><title>{}: {} kept, {} dropped</title><rect class=\"hit\" x=\"{x:.2}\" y=\"0\" width=\"{each:.2}\" height=\"{CHART_HEIGHT}\"/>\
-                 <rect class=\"kept\" x=\"{x:.2}\" y=\"{:.2}\" width=\"{:.2}\" height=\"{kept:.2}\"/>\
-                 <rect fill=\"url(#volume-stripes)\" x=\"{x:.2}\" y=\"{:.2}\" width=\"{:.2}\" height=\"{dropped:.2}\"/></g>\n",
-                clock(span),
-                count(span.volume.kept),
-                count(span.volume.dropped),
-                CHART_HEIGHT - kept,
-                each * 0.85,
-                CHART_HEIGHT - kept - dropped,
-                each * 0.85
-            ),
-        );
-    }
-    format!(
-        "{LEGEND}<figure class=\"chart\">\n<span class=\"maximum\">{most} records in {step}</span>\n\
-         <svg viewBox=\"0 0 {CHART_WIDTH} {CHART_HEIGHT}\" role=\"img\" aria-label=\"Records over time, from {first} to {last}, at most {most} in {step}\">\n\
-         {PATTERN}{columns}</svg>\n\
-         <figcaption class=\"axis\"><span>{first}</span><span>a column is {step}</span><span>{last}</span></figcaption>\n</figure>\n",
-        most = count(most)
-    )
-}
-
 fn templates(templates: &[Named]) -> String {
     let most = templates.iter().map(|named| named.volume.seen).max().unwrap_or_default();
     let mut out = String::from("<ol class=\"rows\">\n");
@@ -316,12 +283,12 @@ fn cost(ledger: &Ledger) -> String {
 }
 
 /// What an outcome means.
-fn meaning(outcome: &str) -> &'static str {
+pub fn meaning(outcome: &str) -> &'static str {
     match outcome {
         "none" => "no rule matched",
-        "unknown" => "metadata missing, kept",
+        "unknown" => "metadata missing",
         "exclude" => "dropped by an annotation",
-        "fault" => "could not be read, passed on",
+        "fault" => "could not be read",
         _ => "outcome",
     }
 }
@@ -373,13 +340,8 @@ fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
     let _ = out.write_fmt(text);
 }
 
-const CHART_WIDTH: f64 = 360.0;
-const CHART_HEIGHT: f64 = 96.0;
 const LEGEND: &str = "<p class=\"legend\" aria-hidden=\"true\"><span><span class=\"bar\" style=\"--kept: 100%\"><i class=\"kept\"></i></span>kept</span>\
 <span><span class=\"bar\" style=\"--dropped: 100%\"><i class=\"dropped\"></i></span>dropped</span></p>\n";
-const PATTERN: &str = "<defs><pattern id=\"volume-stripes\" width=\"4\" height=\"4\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">\
-<rect class=\"stripes\" width=\"4\" height=\"4\"/><path class=\"stripe\" d=\"M1 0V4\" stroke-width=\"2\"/></pattern></defs>\n";
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -57,6 +57,11 @@ impl Run {
         self.done
     }
 
+    /// Ticks of the virtual clock so far.
+    pub fn ticks(&self) -> u64 {
+        self.clock.ticks()
+    }
+
     /// Takes the next record, which must be the one at position [`Run::done`].
     pub fn take(&mut self, record: &Record, dimensions: &Dimensions, pods: &mut PodTable) -> Outcome<'_> {
         let Run { engine, clock, tally, .. } = self;

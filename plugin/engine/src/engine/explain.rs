@@ -52,6 +52,27 @@ pub enum StepResult {
     Over,
 }
 
+impl StepResult {
+    /// The word for it, wherever explanations are shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            StepResult::Matched => "matched",
+            StepResult::Failed(_) => "failed",
+            StepResult::Unknown(_) => "unknown",
+            StepResult::Shadow => "matched in shadow mode",
+            StepResult::Over => "over",
+        }
+    }
+
+    /// The condition that failed or is unknown.
+    pub fn condition(self) -> Option<&'static str> {
+        match self {
+            StepResult::Failed(key) | StepResult::Unknown(key) => Some(key),
+            StepResult::Matched | StepResult::Shadow | StepResult::Over => None,
+        }
+    }
+}
+
 impl Engine {
     /// Explains one record as if it stood alone: a continuation line is judged by itself.
     ///

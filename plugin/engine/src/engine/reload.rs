@@ -7,7 +7,7 @@
 use crate::config::RuleFile;
 use crate::config::model::{Policy, Rule};
 use crate::engine::{Engine, OUTCOMES, Why, annotation, decide, names};
-use crate::metrics::Stage;
+use crate::metrics::{Metric, Stage};
 use crate::pods::Cache;
 use crate::policy::{Account, RuleState, Slots};
 use crate::record::Shape;
@@ -18,6 +18,12 @@ use std::rc::Rc;
 pub(super) type Former<'o> = (&'o Rule, usize, RuleState);
 
 impl Engine {
+    /// Counts that rules were read, and whether they can be used.
+    pub fn count_reload(&mut self, is_valid: bool) {
+        self.counters.add(if is_valid { Metric::Reloads } else { Metric::ReloadsRefused }, 1);
+        self.counters.set(Metric::ConfigValid, u64::from(is_valid));
+    }
+
     /// Puts other rules in force. Counters go on; the pod cache starts anew only when what it holds would differ.
     pub fn replace_rules(&mut self, rules: impl Into<Rc<RuleFile>>) {
         self.replace(rules.into());

@@ -31,11 +31,13 @@ pub(super) struct Summaries {
 }
 
 impl Engine {
-    /// Takes a record of the tick input, which is not counted. The answer is a summary when one is due and there is
+    /// Takes a record of the tick input, which is counted as a tick only. The answer is a summary when one is due and there is
     /// something to sum up, else [`Answer::Drop`]. `text` may hold the `node`'s name.
     #[inline(never)]
     pub fn tick(&mut self, text: &[u8], now: Now, out: &mut Vec<u8>) -> Answer {
         out.clear();
+        self.counters.add(Metric::Ticks, 1);
+        self.counters.set(Metric::TickSeen, 1);
         self.make_room(now);
         let summaries = &mut self.summaries;
         if let (true, Some(unsent)) = (std::mem::take(&mut summaries.is_unsent), &summaries.unconfirmed) {

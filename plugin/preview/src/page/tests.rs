@@ -113,6 +113,19 @@ fn texts_without_times_come_after_all_that_have_one_and_say_nothing_of_a_month()
 }
 
 #[test]
+fn long_gaps_end_a_slice_early_and_change_nothing() {
+    let hourly: String = (0..24).map(|hour| format!("2026-11-20T{hour:02}:00:00Z stdout F x\n")).collect();
+    let mut page = page("version: 1\n", "");
+    page.add("", hourly.as_bytes());
+    assert_eq!(page.start(), 24);
+    let first = page.advance(usize::MAX);
+    assert!((2..12).contains(&first), "{first}");
+    while page.advance(usize::MAX) < 24 {}
+    let (ledger, imbalances) = page.ledger();
+    assert_eq!((ledger.seen, ledger.kept, imbalances), (24, 24, Vec::new()));
+}
+
+#[test]
 fn lines_that_are_no_record_are_told() {
     let added = Page::default().add("x", b"{\"tag\":\"t\",\"time\":[5,0],\"record\":{}}\n{\"tag\":\n");
     assert_eq!((added.records, added.format, added.skipped), (1, "records", 1));
