@@ -4,7 +4,7 @@
 
 import { createClient } from "./client.js";
 import { renderExplanation } from "./explanation.js";
-import { $, count, decider, element, keyOf, plural } from "./format.js";
+import { $, count, decider, element, keyOf, kinds, plural } from "./format.js";
 import { createInputs } from "./inputs.js";
 import { createLayout } from "./layout.js";
 import { createLines } from "./lines.js";
@@ -15,7 +15,7 @@ const NOTHING = { rows: [], verdicts: new Uint16Array(), done: 0, total: 0, run:
 let generation = 0;
 let run = NOTHING;
 let before = NOTHING; // the run that this one replaces, of the same inputs
-let rules = { usable: true, findings: [], ever: false };
+let rules = { usable: true, findings: [], more: 0, ever: false };
 let filter = { verdict: "all", by: "", text: "", found: null };
 let openIndex = -1;
 let editor = null;
@@ -116,8 +116,7 @@ function decision(index) {
 }
 
 function tellStatus() {
-  const errors = rules.findings.filter(({ severity }) => severity === "error").length;
-  const warnings = rules.findings.length - errors;
+  const { errors, warnings } = kinds(rules);
   const older = `${plural(errors, "mistake")}, ${rules.ever ? "showing the last usable rules" : "no usable rules yet"}`;
   const usable = warnings ? `rules usable, ${plural(warnings, "warning")}` : "rules usable";
   const parts = [rules.usable ? usable : older];

@@ -7,7 +7,7 @@ import {
   indentUnit, keymap, lineNumbers, lintGutter, lintKeymap, search, searchKeymap, setDiagnostics, syntaxHighlighting, tags,
   yaml,
 } from "./vendor/codemirror.js";
-import { element, plural } from "./format.js";
+import { count, element, kinds, plural } from "./format.js";
 
 const PAUSE = 30; // ms without a keystroke
 
@@ -61,7 +61,7 @@ export function createEditor({ parent, findings, badge, onEdit }) {
       view.setState(stateOf(text));
       onEdit(source(), ++edit);
     },
-    show({ edit: of, findings: found }) {
+    show({ edit: of, findings: found, more }) {
       if (of !== edit) return;
       shown = found;
       const size = view.state.doc.length;
@@ -70,19 +70,19 @@ export function createEditor({ parent, findings, badge, onEdit }) {
         message: help ? `${message}\n${help}` : message,
       }));
       view.dispatch(setDiagnostics(view.state, diagnostics));
-      list(found, view.state.doc);
+      list(found, more, view.state.doc);
     },
   };
 
-  function list(found, doc) {
-    const errors = found.filter(({ severity }) => severity === "error").length;
-    const warnings = found.length - errors;
+  function list(found, more, doc) {
+    const { errors, warnings } = kinds({ findings: found, more });
     const title = [errors && plural(errors, "mistake"), warnings && plural(warnings, "warning")].filter(Boolean).join(", ");
     findings.hidden = !found.length;
     findings.querySelector("h3").textContent = title;
     badge.hidden = !found.length;
-    badge.textContent = found.length;
+    badge.textContent = found.length + more;
     findings.querySelector("ol").replaceChildren(...found.map((finding, at) => item(finding, at, doc)));
+    if (more) findings.querySelector("ol").append(element("li", "quiet", `and ${count(more)} more`));
   }
 }
 

@@ -7,6 +7,12 @@ export const count = (number) => String(Math.round(number)).replace(GROUP, "\u20
 
 export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 
+/** How many mistakes and warnings there are; `more` than are told come with mistakes only. */
+export function kinds({ findings, more }) {
+  const warnings = findings.filter(({ severity }) => severity === "warning").length;
+  return { errors: findings.length - warnings + more, warnings };
+}
+
 /** A verdict as colour class, sign and word. Sign and word carry it alone, for who cannot tell the colours apart. */
 export function verdict(row, dropped) {
   if (!row) return { kind: "pending", sign: "·", word: "not yet" };

@@ -51,8 +51,8 @@ const DO = {
   },
 
   rules({ source, edit }) {
-    const { usable, findings } = JSON.parse(preview.load(source));
-    postMessage({ event: "findings", edit, usable, findings });
+    const { usable, findings, more } = JSON.parse(preview.load(source));
+    postMessage({ event: "findings", edit, usable, findings, more });
     if (usable) run().catch(fault);
   },
 

@@ -137,7 +137,7 @@ impl Replay<'_> {
                 }
                 Returned::Dropped => tally.dropped(&dimensions, index, record),
                 Returned::Lost(loss) => {
-                    tally.lost(record);
+                    tally.lost(&dimensions, index, record);
                     if losses.len() < 10 {
                         losses.push((index, loss));
                     }

@@ -32,6 +32,8 @@ pub(super) fn replay(arguments: &Replay) -> anyhow::Result<ExitCode> {
     let (records, pod_list) = input(&arguments.run, &conf, &loaded.rules.input.tag_prefix)?;
     let module = artefact::module(arguments.run.wasm.as_deref())?;
     let mut out = arguments.out.as_deref().map(create).transpose()?;
+    // A place that cannot be written is told before the work is done.
+    let mut page = arguments.report.as_deref().map(create).transpose()?;
     let mut out_failed = None;
     let bar = progress_bar(records.len() as u64);
     let replay = replay::Replay {
@@ -69,14 +71,13 @@ pub(super) fn replay(arguments: &Replay) -> anyhow::Result<ExitCode> {
     if !outcome.stderr.is_empty() {
         anstream::eprint!("{}", outcome.stderr);
     }
+    if let Some(file) = &mut page {
+        let html = html_report::html(&outcome, &rules_path.display().to_string(), &arguments.run.shown());
+        file.write_all(html.as_bytes()).and_then(|()| file.flush()).context("write the report")?;
+    }
     match arguments.format {
         Format::Text => print(&report::text(&outcome))?,
         Format::Json => print(&format!("{}\n", serde_json::to_string_pretty(&Told::of(&outcome))?))?,
-    }
-    if let Some(path) = &arguments.report {
-        let input = arguments.run.shown();
-        let page = html_report::html(&outcome, &rules_path.display().to_string(), &input);
-        std::fs::write(path, page).with_context(|| format!("write {}", path.display()))?;
     }
     for wrong in &outcome.imbalances {
         anstream::eprintln!("does not add up: {wrong}");

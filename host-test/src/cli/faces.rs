@@ -6,6 +6,7 @@ use std::process::ExitCode;
 #[cfg(feature = "playground")]
 pub(super) fn playground(arguments: &Playground) -> anyhow::Result<ExitCode> {
     use crate::playground::{Server, page, write};
+    use anyhow::Context as _;
     let assets = page()?;
     if let Some(directory) = &arguments.out {
         write(&assets, directory)?;
@@ -13,8 +14,9 @@ pub(super) fn playground(arguments: &Playground) -> anyhow::Result<ExitCode> {
         anstream::eprintln!("{} files, {bytes} bytes, in {}", assets.len(), directory.display());
         return Ok(ExitCode::SUCCESS);
     }
-    let server = Server::start(assets, arguments.port)?;
-    anstream::println!("{}", server.url());
+    let server = Server::start(assets, arguments.port)
+        .context("serve the playground; `--port 0` takes any that is free")?;
+    super::commands::print(&format!("{}\n", server.url()))?;
     anstream::eprintln!("the playground; what is pasted there stays in the browser");
     loop {
         std::thread::park();

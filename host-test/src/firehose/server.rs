@@ -43,19 +43,20 @@ impl Firehose {
     pub fn start(options: Options) -> Result<Firehose, StandInError> {
         let shared = Arc::new(Shared::new(options.keep_records));
         let server = Server { stream: options.stream.into(), shared: Arc::clone(&shared) };
-        let stand_in = StandIn::start("firehose", options.port, options.tls, move |socket, acceptor| {
-            let server = server.clone();
-            server.shared.count(|received| received.connections += 1);
-            async move {
-                match acceptor {
-                    None => server.connection(socket).await,
-                    Some(acceptor) => match acceptor.accept(socket).await {
-                        Ok(socket) => server.connection(socket).await,
-                        Err(_) => server.shared.count(|received| received.failed_handshakes += 1),
-                    },
+        let stand_in =
+            StandIn::start("firehose stand-in", options.port, options.tls, move |socket, acceptor| {
+                let server = server.clone();
+                server.shared.count(|received| received.connections += 1);
+                async move {
+                    match acceptor {
+                        None => server.connection(socket).await,
+                        Some(acceptor) => match acceptor.accept(socket).await {
+                            Ok(socket) => server.connection(socket).await,
+                            Err(_) => server.shared.count(|received| received.failed_handshakes += 1),
+                        },
+                    }
                 }
-            }
-        })?;
+            })?;
         Ok(Firehose { stand_in, shared })
     }
 

@@ -63,7 +63,7 @@ impl Kubelet {
     pub fn start(options: Options, pod_list: impl Into<Vec<u8>>) -> Result<Kubelet, StandInError> {
         let shared = Arc::new(Shared::new(options.token, options.is_controlled, pod_list.into()));
         let server = Arc::clone(&shared);
-        let stand_in = StandIn::start("kubelet", options.port, true, move |socket, acceptor| {
+        let stand_in = StandIn::start("kubelet stand-in", options.port, true, move |socket, acceptor| {
             http::connection(Arc::clone(&server), socket, acceptor)
         })?;
         Ok(Kubelet { stand_in, shared })

@@ -8,6 +8,7 @@ mod tls;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
@@ -17,9 +18,9 @@ use tokio_rustls::TlsAcceptor;
 #[derive(Debug, thiserror::Error)]
 pub enum StandInError {
     /// The address is taken or not permitted.
-    #[error("bind {name} stand-in to {address}: {reason}")]
+    #[error("bind {name} to {address}: {reason}")]
     Bind {
-        /// What it stands in for.
+        /// What it is.
         name: &'static str,
         /// The address asked for.
         address: SocketAddr,
@@ -27,9 +28,9 @@ pub enum StandInError {
         reason: std::io::Error,
     },
     /// No certificate for HTTPS.
-    #[error("make certificate for {name} stand-in on {address}: {reason}")]
+    #[error("make certificate for {name} on {address}: {reason}")]
     Certificate {
-        /// What it stands in for.
+        /// What it is.
         name: &'static str,
         /// The address of the server.
         address: SocketAddr,
@@ -37,9 +38,9 @@ pub enum StandInError {
         reason: String,
     },
     /// No runtime or no thread.
-    #[error("start thread of {name} stand-in on {address}: {reason}")]
+    #[error("start thread of {name} on {address}: {reason}")]
     Thread {
-        /// What it stands in for.
+        /// What it is.
         name: &'static str,
         /// The address of the server.
         address: SocketAddr,
@@ -140,7 +141,7 @@ where
     loop {
         let Ok((socket, _)) = listener.accept().await else {
             // The peer has gone, or there are no more file descriptors: let the open connections end.
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
         let _ = socket.set_nodelay(true);
@@ -166,7 +167,7 @@ mod tests {
         let first = start(0).unwrap();
         let port = first.address().port();
         let Err(error) = start(port) else { panic!("port {port} was given out twice") };
-        assert!(error.to_string().starts_with(&format!("bind test stand-in to 127.0.0.1:{port}: ")));
+        assert!(error.to_string().starts_with(&format!("bind test to 127.0.0.1:{port}: ")));
     }
 
     #[test]

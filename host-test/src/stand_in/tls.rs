@@ -20,12 +20,12 @@ pub(super) fn identity(name: &str) -> Result<(String, TlsAcceptor), String> {
     let ca_key = KeyPair::generate().map_err(text)?;
     let mut ca = CertificateParams::new(Vec::new()).map_err(text)?;
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    ca.distinguished_name.push(DnType::CommonName, format!("nodesieve {name} stand-in authority"));
+    ca.distinguished_name.push(DnType::CommonName, format!("nodesieve {name} authority"));
     let ca_certificate = ca.self_signed(&ca_key).map_err(text)?;
 
     let key = KeyPair::generate().map_err(text)?;
     let mut params = CertificateParams::new(NAMES.map(String::from)).map_err(text)?;
-    params.distinguished_name.push(DnType::CommonName, format!("nodesieve {name} stand-in"));
+    params.distinguished_name.push(DnType::CommonName, format!("nodesieve {name}"));
     let certificate = params.signed_by(&key, &Issuer::new(ca, ca_key)).map_err(text)?;
 
     let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));

@@ -24,10 +24,13 @@ use nodesieve_engine::tag::ContainerTag;
 use nodesieve_engine::time::{EventTime, Now};
 use nodesieve_engine::trial;
 use serde::Serialize;
+use std::ops::Range;
 use std::rc::Rc;
 
 /// Kept texts that are remembered for explanations, in bytes; beyond it a record is run again up to where it stands.
 const MAX_REMEMBERED: usize = 128 << 20;
+/// Mistakes of a rule file that are told; each takes its place in the whole text.
+pub const MAX_FINDINGS: usize = 200;
 /// Ticks after which [`Page::advance`] comes back early: each is work too, and a gap between two records has up to an hour of them.
 const MAX_TICKS: u64 = 20_000;
 /// Longest message in a row of the list, in characters.
@@ -60,8 +63,10 @@ pub struct Page {
 pub struct LoadedRules {
     /// Whether the next run uses them.
     pub usable: bool,
-    /// Mistakes and warnings.
+    /// Mistakes and warnings, the first [`MAX_FINDINGS`].
     pub findings: Vec<Placed>,
+    /// How many more there are.
+    pub more: usize,
 }
 
 /// What [`Page::add`] says.
@@ -90,7 +95,7 @@ pub struct Row {
 /// A record as a row of the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Shown {
-    /// Time of day.
+    /// Time of day; with month and day where the records are of several days.
     pub time: String,
     /// Namespace, or nothing.
     pub namespace: String,
@@ -159,7 +164,8 @@ impl Page {
             Err(mistakes) => (false, mistakes),
         };
         let place = |diagnostic| placed(diagnostic, source, "nodesieve.yaml");
-        LoadedRules { usable, findings: found.iter().map(place).collect() }
+        let more = found.len().saturating_sub(MAX_FINDINGS);
+        LoadedRules { usable, findings: found.iter().take(MAX_FINDINGS).map(place).collect(), more }
     }
 
     /// Forgets all records.
@@ -278,7 +284,10 @@ impl Page {
         let names = Names::new(self.rules.input.message.clone(), Vec::new());
         let records =
             indexes.iter().filter_map(|&index| self.held.records().get(usize::try_from(index).ok()?));
-        records.map(|record| shown(record, &names, &self.rules.input.tag_prefix)).collect()
+        let day = |record: Option<&Record>| record.map(|record| record.time.0 / 86_400);
+        let is_one_day = day(self.held.records().first()) == day(self.held.records().last());
+        let time = if is_one_day { 11..23 } else { 5..23 };
+        records.map(|record| shown(record, &names, &self.rules.input.tag_prefix, time.clone())).collect()
     }
 
     /// Everything about a record that this run has taken.
@@ -370,7 +379,7 @@ impl Page {
     }
 }
 
-fn shown(record: &Record, names: &Names, tag_prefix: &str) -> Shown {
+fn shown(record: &Record, names: &Names, tag_prefix: &str, part: Range<usize>) -> Shown {
     let view = RecordView::read(record.text.as_bytes(), names).ok();
     let line = view.as_ref().and_then(RecordView::line);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -378,7 +387,7 @@ fn shown(record: &Record, names: &Names, tag_prefix: &str) -> Shown {
     let time = EventTime { sec: record.time.0, nsec: record.time.1 }.to_rfc3339();
     let whole = line.as_ref().map_or_else(|| record.text.clone(), |line| text(line.text()));
     Shown {
-        time: time.get(11..23).unwrap_or(&time).to_owned(),
+        time: time.get(part).unwrap_or(&time).replace('T', " "),
         namespace: tag.map_or_else(String::new, |tag| tag.namespace.to_owned()),
         pod: tag.map_or_else(String::new, |tag| tag.pod.to_owned()),
         container: tag.map_or_else(String::new, |tag| tag.container.to_owned()),

@@ -154,15 +154,22 @@ impl Survey {
 
     /// Counts what became of the record at a position: of how many bytes it goes on, or `None` when it is dropped.
     pub fn add(&mut self, dimensions: &Dimensions, index: usize, bytes_in: usize, bytes_out: Option<usize>) {
+        self.at(dimensions, index, |volume| volume.add(bytes_in as u64, bytes_out.map(|bytes| bytes as u64)));
+    }
+
+    /// Counts that the record at a position is lost: seen, and neither kept nor dropped.
+    pub fn lost(&mut self, dimensions: &Dimensions, index: usize, bytes_in: usize) {
+        self.at(dimensions, index, |volume| volume.see(bytes_in as u64));
+    }
+
+    fn at(&mut self, dimensions: &Dimensions, index: usize, count: impl Fn(&mut Volume)) {
         let Some(place) = dimensions.places.get(index) else { return };
         let volumes = [
             self.namespaces.get_mut(place.namespace),
             self.templates.get_mut(place.template),
             self.spans.get_mut(place.span),
         ];
-        for volume in volumes.into_iter().flatten() {
-            volume.add(bytes_in as u64, bytes_out.map(|bytes| bytes as u64));
-        }
+        volumes.into_iter().flatten().for_each(count);
     }
 
     /// The counts with their names.
@@ -184,9 +191,13 @@ impl Survey {
 }
 
 impl Volume {
-    fn add(&mut self, bytes_in: u64, bytes_out: Option<u64>) {
+    fn see(&mut self, bytes_in: u64) {
         self.seen = self.seen.saturating_add(1);
         self.bytes_in = self.bytes_in.saturating_add(bytes_in);
+    }
+
+    fn add(&mut self, bytes_in: u64, bytes_out: Option<u64>) {
+        self.see(bytes_in);
         match bytes_out {
             Some(bytes) => {
                 self.kept = self.kept.saturating_add(1);

@@ -50,8 +50,9 @@ impl Tally {
     }
 
     /// Counts a record that is lost.
-    pub fn lost(&mut self, record: &Record) {
+    pub fn lost(&mut self, dimensions: &Dimensions, index: usize, record: &Record) {
         self.seen(record);
+        self.survey.lost(dimensions, index, record.text.len());
         self.ledger.faults = self.ledger.faults.saturating_add(1);
     }
 

@@ -47,6 +47,12 @@ fn rules_that_cannot_be_used_leave_those_before_them() {
 }
 
 #[test]
+fn thousands_of_mistakes_are_counted_and_the_first_are_told() {
+    let loaded = Page::default().load(&format!("version: 1\nrules: [{}]\n", "{nmae: x}, ".repeat(5000)));
+    assert!(!loaded.usable && loaded.findings.len() == MAX_FINDINGS && loaded.more > 5000, "{}", loaded.more);
+}
+
+#[test]
 fn what_is_not_remembered_is_run_again() {
     let mut page =
         page("version: 1\nrules: [{ name: some, sample: { rate: 0.5 } }]\n", &"x\ny\nz\n".repeat(50));
@@ -123,6 +129,10 @@ fn long_gaps_end_a_slice_early_and_change_nothing() {
     while page.advance(usize::MAX) < 24 {}
     let (ledger, imbalances) = page.ledger();
     assert_eq!((ledger.seen, ledger.kept, imbalances), (24, 24, Vec::new()));
+    assert_eq!(page.lines(&[23])[0].time, "23:00:00.000");
+    page.add("", b"2026-11-21T01:00:00Z stdout F x\n");
+    page.start();
+    assert_eq!(page.lines(&[23])[0].time, "11-20 23:00:00.000");
 }
 
 #[test]

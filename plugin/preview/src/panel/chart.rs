@@ -7,7 +7,13 @@ use crate::survey::Span;
 pub(super) fn over_time(times: &[Span], step: u64) -> String {
     let most = times.iter().map(|span| span.volume.seen).max().unwrap_or_default();
     let step = duration(step as f64);
-    let clock = |span: &Span| span.start.get(11..19).unwrap_or_default().to_owned();
+    let day = |span: Option<&Span>| span.and_then(|span| span.start.get(..10)).unwrap_or_default().to_owned();
+    // Of more than a day the time of day says too little.
+    let is_one_day = day(times.first()) == day(times.last());
+    let clock = |span: &Span| {
+        let shown = if is_one_day { span.start.get(11..19) } else { span.start.get(5..16) };
+        shown.unwrap_or_default().replace('T', " ")
+    };
     let (first, last) =
         (times.first().map(clock).unwrap_or_default(), times.last().map(clock).unwrap_or_default());
     let each = CHART_WIDTH / times.len().max(1) as f64;
