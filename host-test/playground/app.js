@@ -3,11 +3,13 @@
 // replaces the verdicts of the one before from the first record on, so that nothing flickers.
 
 import { createClient } from "./client.js";
+import { draft, keepRest, keepRules } from "./draft.js";
 import { renderExplanation } from "./explanation.js";
 import { $, count, decider, element, keyOf, kinds, plural } from "./format.js";
 import { createInputs } from "./inputs.js";
 import { createLayout } from "./layout.js";
 import { createLines } from "./lines.js";
+import { createPrices } from "./prices.js";
 import { decode, encode } from "./share.js";
 
 const NOTHING = { rows: [], verdicts: new Uint16Array(), done: 0, total: 0, run: 0, generation: 0 };
@@ -34,6 +36,7 @@ const client = createClient({
     closeExplanation(false);
     filter.found = null; // of the inputs before
     find();
+    keep();
   },
   run: onRun,
   panel: ({ panel }) => showPanel(panel),
@@ -53,34 +56,65 @@ const lines = createLines({
   onOpen: openExplanation,
   onMove: (index) => openIndex >= 0 && openExplanation(index, false),
 });
-const inputs = createInputs({ tell: client.tell, note, onRules: (text, name) => (editor.replace(text), note(`Rules of ${name}.`)), list: $("list") });
+const inputs = createInputs({
+  tell: client.tell,
+  note,
+  onRules: (text, name) => (editor.replace(text), note(`Rules of ${name}. Undo brings back those before.`)),
+  list: $("list"),
+});
+const prices = createPrices((given) => {
+  client.tell({ do: "prices", ...given });
+  keep();
+});
 
-start();
+start().catch(({ message }) => {
+  $("status").textContent = `The page could not be started: ${message}`;
+  $("status").classList.add("bad");
+});
 
 async function start() {
-  const shared = await decodeOrTell();
-  if (!shared || shared.sample) client.tell({ do: "prefetch" });
-  const rulesText = shared ? shared.rules : fetch("./rules.yaml").then((response) => (response.ok ? response.text() : ""));
+  const before = draft() ?? (await decodeOrTell());
+  if (!before || before.sample) client.tell({ do: "prefetch" });
+  const rulesText = before ? before.rules : shippedRules();
   const { createEditor } = await import("./editor.js");
   editor = createEditor({
     parent: $("editor"),
     findings: $("findings"),
     badge: $("badge"),
-    onEdit: (source, edit) => client.tell({ do: "rules", source, edit }),
+    onEdit(source, edit) {
+      client.tell({ do: "rules", source, edit });
+      keepRules(source);
+    },
   });
-  await restore(shared ?? { rules: await rulesText, inputs: [], sample: true });
+  restore(before ?? { rules: await rulesText, inputs: [], sample: true });
+}
+
+async function shippedRules() {
+  const response = await fetch("./rules.yaml");
+  if (!response.ok) throw new Error(`rules.yaml: ${response.status} ${response.statusText}`);
+  return response.text();
 }
 
 /** Rules before inputs, so that the first run is of these rules. */
-async function restore({ rules, inputs: own, sample, pods }) {
+function restore({ rules, inputs: own, sample, pods, prices: given, lacks }) {
   const encoder = new TextEncoder();
   editor.replace(rules);
+  prices.set(given);
+  if (lacks) note("Only the rules are here: the lines were too many. These are the sample's.");
   inputs.replace({
-    sample: sample || (!own.length && !pods),
+    sample,
     inputs: own.map(({ name, text }) => ({ name, bytes: encoder.encode(text) })),
     pods: pods === undefined ? null : encoder.encode(pods),
   });
 }
+
+const state = () => ({ rules: editor.source(), ...inputs.shared(), prices: prices.given() });
+
+let isKept = true;
+function keep() {
+  isKept = keepRest(state()) || inputs.isSample();
+}
+addEventListener("beforeunload", (event) => isKept || event.preventDefault());
 
 // The run
 
@@ -104,6 +138,7 @@ function onRun(message) {
   select();
   if (complete) {
     tellStatus();
+    tellWhatIsUnknown();
     if (openIndex >= 0) openExplanation(openIndex, false);
   }
 }
@@ -122,9 +157,28 @@ function tellStatus() {
   const parts = [rules.usable ? usable : older];
   if (run.total && run.done >= run.total) parts.unshift(`${plural(run.total, "record")} in ${count(Math.max(1, run.ms))} ms`);
   $("status").textContent = parts.join(" · ");
+  announce(parts.at(-1));
   $("status").classList.toggle("bad", !rules.usable);
   $("stale").hidden = rules.usable || !rules.ever;
   document.body.classList.toggle("older", !rules.usable);
+}
+
+let announcing = 0;
+/** For who does not see the status: whether the rules can be used, once a person stops typing. */
+function announce(text) {
+  clearTimeout(announcing);
+  announcing = setTimeout(() => {
+    if ($("announcement").textContent !== text) $("announcement").textContent = text;
+  }, 800);
+}
+
+/** Without metadata a condition on it holds back its rule: the record is kept, and a person wonders why. */
+function tellWhatIsUnknown() {
+  const row = run.rows.findIndex(({ stage, name }) => stage === "outcome" && name === "unknown");
+  let unknown = 0;
+  for (const verdict of run.verdicts) if (verdict >> 1 === row) unknown++;
+  $("hint").hidden = inputs.hasPods() || unknown === 0;
+  $("hint").textContent = `${count(unknown)} of ${plural(run.total, "record")} kept for want of metadata: a rule asks for labels, owner or age. Pods… takes a pod list.`;
 }
 
 // The panel
@@ -153,13 +207,6 @@ $("panel").addEventListener("click", (event) => {
   pressPanel();
   if (layout.narrow()) layout.show("lines");
 });
-
-for (const input of $("volume").querySelectorAll(".prices input")) {
-  input.addEventListener("input", () => {
-    const [firehose, cloudwatch] = ["price-firehose", "price-cloudwatch"].map((id) => $(id).valueAsNumber);
-    if (firehose >= 0 && cloudwatch >= 0) client.tell({ do: "prices", firehose, cloudwatch });
-  });
-}
 
 // Which records are shown
 
@@ -238,6 +285,7 @@ function select(moved) {
 // The explanation
 
 let asking = false;
+let shownIndex = -1; // the record that the explanation is of
 async function openExplanation(index, byKey) {
   openIndex = index;
   lines.opened(index);
@@ -247,10 +295,11 @@ async function openExplanation(index, byKey) {
   asking = true;
   const explained = await client.ask({ do: "explain", index, generation });
   asking = false;
-  if (openIndex >= 0 && openIndex !== index) return openExplanation(openIndex, byKey);
+  if (openIndex >= 0 && openIndex !== index) return (shownIndex = -1), openExplanation(openIndex, byKey);
   if (!explained || openIndex !== index) return;
   const root = $("explanation");
-  renderExplanation(root, explained, run.rows[explained.row] ?? { stage: "rule", name: explained.explanation.rule });
+  renderExplanation(root, explained, run.rows[explained.row] ?? { stage: "rule", name: explained.explanation.rule }, shownIndex !== index);
+  shownIndex = index;
   root.hidden = false;
   if (byKey || layout.narrow()) root.focus();
   requestAnimationFrame(() => lines.reveal());
@@ -258,7 +307,7 @@ async function openExplanation(index, byKey) {
 
 function closeExplanation(back = true) {
   if (openIndex < 0) return;
-  openIndex = -1;
+  openIndex = shownIndex = -1;
   $("explanation").hidden = true;
   lines.opened(-1);
   if (back) lines.focus();
@@ -271,6 +320,12 @@ $("lines").onkeydown = (event) => {
   closeExplanation();
 };
 
+$("skip").onclick = (event) => {
+  event.preventDefault(); // the fragment is for links
+  if (layout.narrow()) layout.show("lines");
+  $("list").focus();
+};
+
 // Rules as a file, and links
 
 $("save-rules").onclick = () => {
@@ -281,9 +336,10 @@ $("save-rules").onclick = () => {
 let ownHash = "";
 $("share").onclick = async () => {
   try {
-    const { fragment, lacks } = await encode({ rules: editor.source(), ...inputs.shared() });
-    ownHash = location.hash = fragment;
-    const told = lacks ? "The lines are too long for a link: it holds only the rules." : "The link holds rules and lines.";
+    const { fragment, lacks } = await encode(state());
+    if (location.hash !== fragment) ownHash = location.hash = fragment;
+    keepRules(editor.source());
+    const told = lacks ? "It holds only the rules: the lines are too many for a link, or not UTF-8." : "The link holds rules and lines.";
     try {
       await navigator.clipboard.writeText(location.href);
       note(`Link copied. ${told}`);
@@ -299,13 +355,15 @@ $("share").onclick = async () => {
 };
 
 addEventListener("hashchange", async () => {
-  const shared = location.hash === ownHash ? null : await decodeOrTell();
+  const isOwn = location.hash === ownHash;
+  ownHash = ""; // the way back to it is another matter
+  const shared = isOwn ? null : await decodeOrTell();
   if (shared) restore(shared);
 });
 
 async function decodeOrTell() {
   try {
-    return ["", "#list"].includes(location.hash) ? null : await decode(location.hash);
+    return location.hash ? await decode(location.hash) : null;
   } catch {
     note("The link is damaged or of another version; it was ignored.");
     return null;

@@ -55,10 +55,11 @@ export function createEditor({ parent, findings, badge, onEdit }) {
 
   return {
     source,
-    /** Another file: its history begins here. */
+    /** Another file; undo brings the one before back, but for the first. */
     replace(text) {
+      if (edit === 0) view.setState(stateOf(text));
+      else view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text }, selection: { anchor: 0 }, scrollIntoView: true });
       clearTimeout(timer);
-      view.setState(stateOf(text));
       onEdit(source(), ++edit);
     },
     show({ edit: of, findings: found, more }) {
@@ -97,9 +98,11 @@ function item({ line, column, from, to, code, severity, message, help }, at, doc
     const { text, from: start, to: end } = doc.line(line);
     // A long line begins shortly before the place, so that the caret is on view.
     const before = from - start;
+    // And a long line ends soon behind it.
+    const shown = text.slice(0, before + 160);
     const cut = before > 36 ? before - 16 : Math.min(before, text.length - text.trimStart().length);
-    const source = element("span", "source", `${text.slice(cut)}\n${" ".repeat(before - cut)}`);
-    source.append(element("span", "caret", "^".repeat(Math.max(1, Math.min(to, end) - from))));
+    const source = element("span", "source", `${shown.slice(cut)}\n${" ".repeat(before - cut)}`);
+    source.append(element("span", "caret", "^".repeat(Math.max(1, Math.min(to, end, start + shown.length) - from))));
     source.setAttribute("aria-hidden", "true");
     button.append(source);
   }

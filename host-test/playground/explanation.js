@@ -7,7 +7,8 @@ import { decider, element, verdict } from "./format.js";
 const SIGNS = { matched: "✓", failed: "–", unknown: "?", over: "▲", "matched in shadow mode": "◌" };
 const WORDS = { over: "over: its until is past" };
 
-export function renderExplanation(root, { tag, time, record, answer, action, continued, explanation }, row) {
+/** `isOther` when another record was shown before: one that is decided anew stays where a reader has scrolled to. */
+export function renderExplanation(root, { tag, time, record, answer, action, continued, explanation }, row, isOther) {
   const dropped = action === "drop";
   const { kind, sign } = verdict(row, dropped);
   const head = element("header");
@@ -28,11 +29,15 @@ export function renderExplanation(root, { tag, time, record, answer, action, con
   const columns = element("div", "columns");
   columns.append(stepsOf(explanation.steps), recordsOf(tag, record, answer));
   root.replaceChildren(head, facts, columns);
-  root.scrollTop = 0;
+  if (isOther) root.scrollTop = 0;
 }
 
-const sentence = (row, dropped) =>
-  (dropped ? "Dropped" : "Kept") + (row.stage === "outcome" ? `: ${decider(row)}` : ` by the ${row.stage} ${row.name}`);
+/** A rule's policy is named where it weighs, for then the same rule keeps some records and drops others. */
+function sentence(row, dropped) {
+  const verb = dropped ? "Dropped" : "Kept";
+  if (row.stage === "outcome") return `${verb}: ${decider(row)}`;
+  return `${verb} by the ${row.weighs ? `${row.weighs} of the ` : ""}${row.stage} ${row.name}`;
+}
 
 function stepsOf(steps) {
   const block = element("div", "block");

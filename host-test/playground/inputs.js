@@ -46,15 +46,23 @@ export function createInputs({ tell, note, onRules, list }) {
     for (const file of files) {
       try {
         const bytes = await inflated(file);
-        if (/\.ya?ml$/i.test(file.name)) onRules(new TextDecoder().decode(bytes), file.name);
-        else if (/\.json$/i.test(file.name) && isPodList(bytes)) own = bytes;
+        const name = file.name.replace(/\.gz$/i, "");
+        if (/\.ya?ml$/i.test(name)) openRules(bytes, name);
+        else if (/\.json$/i.test(name) && isPodList(bytes)) own = bytes;
+        else if (!bytes.length) throw new Error("it is empty");
         else if ((size += bytes.length) > MOST) throw new Error(`lines of more than ${MOST / 1e6} MB in all`);
-        else inputs.push({ name: file.name.replace(/\.gz$/, ""), bytes });
+        else inputs.push({ name, bytes });
       } catch (error) {
         note(`${file.name} could not be read: ${error.message}`);
       }
     }
     add(inputs, own);
+  }
+
+  function openRules(bytes, name) {
+    const text = new TextDecoder().decode(bytes);
+    if (/^["']?version["']?\s*:/m.test(text)) onRules(text, name);
+    else note(`${name} is no rule file: it has no \`version\`.`);
   }
 
   function paste(text) {
@@ -66,11 +74,12 @@ export function createInputs({ tell, note, onRules, list }) {
     input.onchange = () => then([...input.files]);
     input.click();
   };
-  $("sample").onclick = () => replace({ sample: true });
+  $("sample").onclick = () => (held.sample || !added.length || confirm("Put the sample in the place of your lines?")) && replace({ sample: true });
+  $("clear").onclick = () => replace({});
   $("open").onclick = () => pick({ multiple: true }, take);
-  $("open-rules").onclick = () => pick({ accept: ".yaml,.yml" }, async ([file]) => file && onRules(await file.text(), file.name));
+  $("open-rules").onclick = () => pick({ accept: ".yaml,.yml" }, async ([file]) => file && openRules(await file.arrayBuffer(), file.name));
   $("pods").onclick = () =>
-    pick({ accept: ".json,application/json" }, async ([file]) => {
+    pick({ accept: ".json,.gz,application/json" }, async ([file]) => {
       if (!file) return;
       const bytes = await inflated(file).catch((error) => note(`${file.name} could not be read: ${error.message}`));
       if (bytes) add([], bytes);
@@ -81,8 +90,9 @@ export function createInputs({ tell, note, onRules, list }) {
   $("paste").onclick = () => dialog.showModal();
   dialog.querySelector("[value=cancel]").onclick = () => dialog.close("cancel");
   dialog.onclose = () => {
-    if (dialog.returnValue === "apply") paste(area.value);
-    dialog.returnValue = area.value = "";
+    // What was typed and not applied is there when the dialog is opened again.
+    if (dialog.returnValue === "apply") paste(area.value), (area.value = "");
+    dialog.returnValue = "";
   };
   document.addEventListener("paste", (event) => {
     // With the focus on the list or nowhere: a person who has just opened the page and presses Ctrl-V.
@@ -116,18 +126,26 @@ export function createInputs({ tell, note, onRules, list }) {
       if (answer?.error) {
         held.pods = replace ? null : podsBefore; // the engine keeps those that it has
         note(`The pod list could not be read: ${answer.error}`);
-      } else if (answer) pods = answer.pods;
+      } else if (answer) {
+        pods = answer.pods;
+        if (held.pods && !pods) note("The pod list names no pod.");
+      }
       $("inputs").replaceChildren(...describe(added, pods));
     },
     /** What a link can hold; `inputs` is null when it is too much. */
     shared() {
-      const text = (bytes) => new TextDecoder().decode(bytes);
-      return {
-        sample: held.sample,
-        inputs: held.inputs && held.inputs.map(({ name, bytes }) => ({ name, text: text(bytes) })),
-        ...(held.pods ? { pods: text(held.pods) } : {}),
-      };
+      // Bytes that are no UTF-8 would come out as others.
+      const text = (bytes) => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+      const { sample } = held;
+      try {
+        const inputs = held.inputs && held.inputs.map(({ name, bytes }) => ({ name, text: text(bytes) }));
+        return { sample, inputs, ...(held.pods ? { pods: text(held.pods) } : {}) };
+      } catch {
+        return { sample, inputs: null };
+      }
     },
+    isSample: () => held.sample,
+    hasPods: () => pods > 0,
   };
 }
 

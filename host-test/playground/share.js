@@ -7,10 +7,10 @@ const PREFIX = "#v1.";
 const LONGEST = 64_000; // characters of the fragment
 const LARGEST = 16e6; // bytes of JSON; a link that inflates to more is not ours
 
-/** `state` is {rules, inputs: [{name, text}] or null when too large to keep, sample, pods?}. */
+/** `state` is {rules, inputs: [{name, text}] or null when too large to keep, sample, pods?, prices?}. */
 export async function encode(state) {
-  const small = { rules: state.rules, inputs: [], sample: state.sample };
-  const attempts = [{ lacks: true, state: small }];
+  const small = { rules: state.rules, inputs: [], sample: true, prices: state.prices, lacks: !state.sample };
+  const attempts = [{ lacks: small.lacks, state: small }];
   if (state.inputs) attempts.unshift({ lacks: false, state });
   for (const { lacks, state: part } of attempts) {
     const fragment = PREFIX + base64url(await through(new TextEncoder().encode(JSON.stringify(part)), new CompressionStream("deflate-raw")));
@@ -24,13 +24,14 @@ export async function decode(hash) {
   if (!hash.startsWith(PREFIX)) throw new Error("another version");
   const bytes = Uint8Array.from(atob(hash.slice(PREFIX.length).replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
   const text = new TextDecoder("utf-8", { fatal: true }).decode(await through(bytes, new DecompressionStream("deflate-raw"), LARGEST));
-  const { rules, inputs, sample, pods } = JSON.parse(text);
+  const { rules, inputs, sample, pods, prices, lacks } = JSON.parse(text);
   const isText = (value) => typeof value === "string";
   const right =
     isText(rules) && Array.isArray(inputs) && inputs.every((input) => isText(input?.name) && isText(input?.text)) &&
-    (pods === undefined || isText(pods));
+    (pods === undefined || isText(pods)) &&
+    (prices === undefined || [prices?.firehose, prices?.cloudwatch].every((price) => typeof price === "number"));
   if (!right) throw new Error("no rule file");
-  return { rules, inputs, sample: sample === true, pods };
+  return { rules, inputs, sample: sample === true, pods, prices, lacks: lacks === true };
 }
 
 function base64url(bytes) {

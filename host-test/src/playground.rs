@@ -61,19 +61,21 @@ macro_rules! embedded {
 }
 
 /// What is in this program.
-const EMBEDDED: [(&str, &[u8]); 16] = embedded![
+const EMBEDDED: [(&str, &[u8]); 18] = embedded![
     "index.html",
     "page.css",
     "panel.css",
     "app.js",
     "bytes.js",
     "client.js",
+    "draft.js",
     "editor.js",
     "explanation.js",
     "format.js",
     "inputs.js",
     "layout.js",
     "lines.js",
+    "prices.js",
     "share.js",
     "theme.js",
     "worker.js",

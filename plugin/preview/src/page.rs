@@ -16,6 +16,7 @@ use crate::run::Run;
 use crate::survey::Dimensions;
 use held::Held;
 use nodesieve_engine::config::RuleFile;
+use nodesieve_engine::config::model::{Policy, Rule};
 use nodesieve_engine::engine::{Engine, OUTCOMES};
 use nodesieve_engine::metrics::Stage;
 use nodesieve_engine::record::{Names, RecordView};
@@ -87,6 +88,9 @@ pub struct Row {
     pub name: String,
     /// `guard`, `rule` or `outcome`.
     pub stage: &'static str,
+    /// The policy that keeps some of its records and drops others: `sample`, `limit` and so on; of a guard `ceiling`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weighs: Option<&'static str>,
     /// What an outcome means, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub meaning: Option<&'static str>,
@@ -254,12 +258,14 @@ impl Page {
             rules.iter().map(move |rule| Row {
                 name: rule.name.to_string(),
                 stage: stage.name(),
+                weighs: weighs(rule),
                 meaning: None,
             })
         });
         let outcome = |name: &str| Row {
             name: name.into(),
             stage: Stage::Outcome.name(),
+            weighs: None,
             meaning: Some(panel::meaning(name)),
         };
         decided.chain(OUTCOMES.map(outcome)).collect()
@@ -376,6 +382,13 @@ impl Page {
             }
         }
         answer
+    }
+}
+
+fn weighs(rule: &Rule) -> Option<&'static str> {
+    match &rule.policy {
+        Policy::Keep | Policy::Drop => rule.ceiling.is_some().then_some("ceiling"),
+        policy => Some(policy.name()),
     }
 }
 
