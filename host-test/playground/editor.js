@@ -55,10 +55,10 @@ export function createEditor({ parent, findings, badge, onEdit }) {
 
   return {
     source,
-    /** Another file; undo brings the one before back, but for the first. */
+    /** Another file; undo brings the one before back, but for the first. Its event is none that joins what was typed just before. */
     replace(text) {
       if (edit === 0) view.setState(stateOf(text));
-      else view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text }, selection: { anchor: 0 }, scrollIntoView: true });
+      else view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text }, selection: { anchor: 0 }, scrollIntoView: true, userEvent: "input.replace" });
       clearTimeout(timer);
       onEdit(source(), ++edit);
     },

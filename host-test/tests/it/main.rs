@@ -22,6 +22,7 @@ mod pattern_cases;
 mod patterns;
 mod permissions;
 mod playground;
+mod playground_state;
 mod policies;
 mod replay;
 mod report;

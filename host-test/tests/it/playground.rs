@@ -1,6 +1,7 @@
 //! The page in a real browser; says "skipped" where there is none.
 
 use crate::chromium::{self, Chromium};
+use base64::Engine as _;
 use host_test::playground::{Asset, Server, page, write};
 use nodesieve_preview::inputs::{Record, pasted};
 use serde_json::json;
@@ -32,11 +33,20 @@ pub(crate) fn browser() -> Option<(MutexGuard<'static, ()>, Server, Chromium)> {
 pub(crate) const COMPLETE: &str = "document.querySelector('#status')?.textContent.includes(' ms')";
 
 /// Replaces the rules as a person would who selects all and types.
-fn type_rules(browser: &mut Chromium, rules: &str) {
+pub(crate) fn type_rules(browser: &mut Chromium, rules: &str) {
     browser.evaluate(
         "document.querySelector('#editor .cm-content').focus(); getSelection().selectAllChildren(document.querySelector('#editor .cm-content'))",
     );
     browser.type_text(rules);
+}
+
+/// Drops a file on the page.
+pub(crate) fn drop_file(browser: &mut Chromium, name: &str, content: &str) {
+    let (name, content) = (json!(name), json!(content));
+    browser.evaluate(&format!(
+        "(() => {{ const data = new DataTransfer(); data.items.add(new File([{content}], {name})); \
+         document.body.dispatchEvent(new DragEvent('drop', {{ dataTransfer: data, bubbles: true, cancelable: true }})); }})()"
+    ));
 }
 
 /// What an asset holds that is compressed.
@@ -243,6 +253,10 @@ fn the_whole_volume_is_printed_and_nothing_that_is_cut_off() {
         let cut = "(panel => panel.scrollHeight - panel.clientHeight)(document.querySelector('#panel'))";
         assert_eq!(browser.evaluate(cut), 0, "{width}");
     }
+    let pdf = browser.call("Page.printToPDF", json!({}));
+    let pdf = base64::engine::general_purpose::STANDARD.decode(pdf["data"].as_str().unwrap()).unwrap();
+    let pages = String::from_utf8_lossy(&pdf).matches("/Type /Page\n").count();
+    assert!((2..9).contains(&pages), "{pages} pages");
     browser.picture("print");
 }
 
@@ -250,8 +264,7 @@ fn the_whole_volume_is_printed_and_nothing_that_is_cut_off() {
 fn a_link_brings_rules_and_lines_to_another_page_and_a_broken_one_does_no_harm() {
     let Some((_alone, server, mut browser)) = browser() else { return };
     browser.wait_for(COMPLETE);
-    let data = "const data = new DataTransfer(); data.items.add(new File(['only \\u00fc one\\nand two'], 'mine.log'));";
-    browser.evaluate(&format!("(() => {{ {data} document.body.dispatchEvent(new DragEvent('drop', {{ dataTransfer: data, bubbles: true, cancelable: true }})); }})()"));
+    drop_file(&mut browser, "mine.log", "only ü one\nand two");
     browser.wait_for("document.querySelector('#panel .figure .number').textContent === '2'");
     type_rules(
         &mut browser,

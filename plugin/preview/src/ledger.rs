@@ -1,7 +1,7 @@
 //! What a run came to: counted from outside where that is possible, and taken from the filter's own metrics for what
 //! only it knows. The two must agree, and [`Ledger::imbalances`] says where they do not.
 
-use crate::money::{Money, Prices};
+use crate::money::{LEAST_SECONDS, Money, Prices};
 use serde::Serialize;
 
 /// The numbers of a run. Serialised as the `--format json` of `replay`.
@@ -126,9 +126,9 @@ impl Ledger {
             .sort_by_key(|line| ["guard", "rule", "outcome"].iter().position(|stage| *stage == line.stage));
     }
 
-    /// Whether it is known how long the run's records took to write: without that nothing is known of a month's dollars.
+    /// Whether the run's records took long enough to write that something is known of a month's dollars.
     pub fn is_timed(&self) -> bool {
-        self.span_seconds > 0.0
+        self.span_seconds >= LEAST_SECONDS
     }
 
     /// What is billed in each of three ways, without and with nodesieve.

@@ -75,9 +75,9 @@ pub struct Bytes {
 }
 
 impl Money {
-    /// Dollars for 30 days when `bytes` are those of `span_seconds`; nothing for a run without a span.
+    /// Dollars for 30 days when `bytes` are those of `span_seconds`; nothing for a run of less than [`LEAST_SECONDS`].
     pub fn of(bytes: Bytes, span_seconds: f64, prices: Prices) -> Money {
-        if span_seconds <= 0.0 {
+        if span_seconds < LEAST_SECONDS {
             return Money::default();
         }
         let month = MONTH_SECONDS / span_seconds;
@@ -93,6 +93,8 @@ impl Money {
     }
 }
 
+/// A run that is shorter says nothing of a month.
+pub const LEAST_SECONDS: f64 = 10.0;
 /// AWS divides by 1,048,576 KB in its examples.
 const GB: f64 = 1_073_741_824.0;
 const MONTH_SECONDS: f64 = 30.0 * 86_400.0;
@@ -107,5 +109,6 @@ mod tests {
         let money = Money::of(bytes, 86_400.0, Prices::default());
         assert!((money.firehose - 0.87).abs() < 1e-9 && (money.cloudwatch_unfiltered - 30.0).abs() < 1e-9);
         assert_eq!(Money::of(bytes, 0.0, Prices::default()), Money::default());
+        assert_eq!(Money::of(bytes, 9.9, Prices::default()), Money::default());
     }
 }

@@ -4,10 +4,12 @@
 //! them in force, a pod list that is none leaves the pods before it.
 
 mod held;
+mod told;
 
-use crate::explanation::{Explanation, explain};
-use crate::findings::{Placed, placed};
-use crate::host_json;
+pub use told::{Added, Detail, LoadedRules, Row, Shown};
+
+use crate::explanation::explain;
+use crate::findings::placed;
 use crate::inputs::{Record, pasted};
 use crate::money::Prices;
 use crate::panel::{self, Rows};
@@ -24,7 +26,6 @@ use nodesieve_engine::severity::Severity;
 use nodesieve_engine::tag::ContainerTag;
 use nodesieve_engine::time::{EventTime, Now};
 use nodesieve_engine::trial;
-use serde::Serialize;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -57,84 +58,6 @@ pub struct Page {
     remembered: Vec<u8>,
     /// Where the text of each record ends in `remembered`.
     ends: Vec<usize>,
-}
-
-/// What [`Page::load`] says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LoadedRules {
-    /// Whether the next run uses them.
-    pub usable: bool,
-    /// Mistakes and warnings, the first [`MAX_FINDINGS`].
-    pub findings: Vec<Placed>,
-    /// How many more there are.
-    pub more: usize,
-}
-
-/// What [`Page::add`] says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Added {
-    /// Records in the text.
-    pub records: usize,
-    /// What the text was taken for.
-    pub format: &'static str,
-    /// Lines in it that are no record.
-    pub skipped: usize,
-}
-
-/// A guard, a rule or an outcome.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Row {
-    /// Its name.
-    pub name: String,
-    /// `guard`, `rule` or `outcome`.
-    pub stage: &'static str,
-    /// The policy that keeps some of its records and drops others: `sample`, `limit` and so on; of a guard `ceiling`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weighs: Option<&'static str>,
-    /// What an outcome means, in words.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub meaning: Option<&'static str>,
-}
-
-/// A record as a row of the list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Shown {
-    /// Time of day; with month and day where the records are of several days.
-    pub time: String,
-    /// Namespace, or nothing.
-    pub namespace: String,
-    /// Pod, or nothing.
-    pub pod: String,
-    /// Container, or nothing.
-    pub container: String,
-    /// Stream, or nothing.
-    pub stream: String,
-    /// The line's severity.
-    pub severity: Option<&'static str>,
-    /// The start of the line, or of the record when it has none.
-    pub message: String,
-}
-
-/// Everything about one record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Detail {
-    /// Its tag.
-    pub tag: String,
-    /// Its time, RFC 3339.
-    pub time: String,
-    /// The record as it came.
-    pub record: String,
-    /// `keep` or `drop`.
-    pub action: &'static str,
-    /// The row of what decided.
-    pub row: usize,
-    /// The record as it goes on.
-    pub answer: Option<String>,
-    /// Whether it continues the line before it and has its verdict, whatever it would get alone.
-    #[serde(rename = "continued")]
-    pub is_continued: bool,
-    /// Guards and rules in their order, as if the record stood alone.
-    pub explanation: Explanation,
 }
 
 impl Default for Page {
@@ -318,19 +241,25 @@ impl Page {
         })
     }
 
-    /// Positions of the records whose text or tag holds `text`, in either case of ASCII letters.
+    /// Positions of the records that show `text`, in either case: in the line, in namespace/pod/container as the list has it, or, where
+    /// no line is found, anywhere in the record.
     pub fn search(&self, text: &str) -> Vec<u32> {
-        let mut wanted = String::new();
-        // As the record's own JSON has it.
-        host_json::push_string(&mut wanted, &text.to_ascii_lowercase());
-        let wanted = wanted.get(1..wanted.len().saturating_sub(1)).unwrap_or_default();
-        let holds = |text: &str| text.to_ascii_lowercase().contains(wanted);
-        let found = self
-            .held
-            .records()
-            .iter()
-            .enumerate()
-            .filter(|(_, record)| holds(&record.text) || holds(&record.tag));
+        let wanted = text.to_lowercase();
+        let input = &self.rules.input;
+        let names = Names::new(input.message.clone(), Vec::new());
+        let holds = |text: &str| text.to_lowercase().contains(&wanted);
+        let found = self.held.records().iter().enumerate().filter(|(_, record)| {
+            let view = RecordView::read(record.text.as_bytes(), &names).ok();
+            let is_in_text = match view.as_ref().and_then(RecordView::line) {
+                Some(line) => holds(&String::from_utf8_lossy(line.text())),
+                None => holds(&record.text),
+            };
+            is_in_text
+                || match ContainerTag::parse(&record.tag, &input.tag_prefix) {
+                    Some(tag) => holds(&format!("{}/{}/{}", tag.namespace, tag.pod, tag.container)),
+                    None => holds(&record.tag),
+                }
+        });
         found.filter_map(|(index, _)| u32::try_from(index).ok()).collect()
     }
 

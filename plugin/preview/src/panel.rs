@@ -6,7 +6,7 @@
 mod chart;
 
 use crate::ledger::{Ledger, RuleLine};
-use crate::numbers::{bytes, dollars, grouped, percent};
+use crate::numbers::{bytes, grouped, percent};
 use crate::survey::{Breakdown, Named};
 use chart::over_time;
 use std::fmt::Write as _;
@@ -72,7 +72,7 @@ pub fn escaped(text: &str) -> String {
 fn headline(ledger: &Ledger, wrong: &[String]) -> String {
     let mut out = String::from("<dl class=\"figures\">\n");
     let share = |part| percent(part, ledger.seen);
-    let span = if ledger.is_timed() { duration(ledger.span_seconds) } else { String::new() };
+    let span = if ledger.span_seconds > 0.0 { duration(ledger.span_seconds) } else { String::new() };
     let usd = |amount| usd(ledger, amount);
     let figures = [
         ("", "Records seen", ledger.seen, span),
@@ -196,9 +196,10 @@ fn by_namespace(namespaces: &[Named]) -> String {
         let line = |word: &str, class: &str, records: u64, size: u64| {
             format!(
                 "<span>{word}</span><span class=\"bar\" style=\"--{class}: {}\" aria-hidden=\"true\"><i class=\"{class}\"></i></span>\
-                 <span class=\"amount\">{} records, {}</span>\n",
+                 <span class=\"amount\">{} {}, {}</span>\n",
                 width(records, most),
                 count(records),
+                if records == 1 { "record" } else { "records" },
                 bytes(size)
             )
         };
@@ -275,7 +276,7 @@ fn cost(ledger: &Ledger) -> String {
             if ledger.is_timed() {
                 "Dollars are for 30 days of this node at this rate."
             } else {
-                "Nothing is known of a month: the lines have no times, or all the same."
+                "Nothing is known of a month: the lines have no times, or are of less than 10 s."
             }
         ),
     );
@@ -314,7 +315,11 @@ fn usd(ledger: &Ledger, amount: f64) -> String {
     if !ledger.is_timed() {
         return "\u{2013}".into();
     }
-    if amount < 0.0 { format!("\u{2212}${}", dollars(-amount)) } else { format!("${}", dollars(amount)) }
+    let cents = format!("{:.2}", amount.abs());
+    let (whole, part) = cents.split_once('.').unwrap_or((&cents, "00"));
+    let whole = whole.parse().map_or_else(|_| whole.to_owned(), count);
+    let sign = if amount < 0.0 { "\u{2212}" } else { "" };
+    format!("{sign}${whole}.{part}")
 }
 
 /// By how much a number falls or rises.

@@ -97,7 +97,7 @@ fn texts_without_times_come_after_all_that_have_one_and_say_nothing_of_a_month()
     let mut page = page(RULES, "banner\nGET /healthz 200\n");
     assert_eq!(page.ledger().0.span_seconds, 0.0);
     assert!(page.panel().contains("Nothing is known of a month"));
-    page.add("a.log", b"2026-11-20T10:00:00Z stdout F timed\n2026-11-20T10:00:05Z stdout F later\n");
+    page.add("a.log", b"2026-11-20T10:00:00Z stdout F timed\n2026-11-20T10:00:15Z stdout F later\n");
     page.add("b.log", b"and more\n");
     page.start();
     page.advance(9);
@@ -108,13 +108,13 @@ fn texts_without_times_come_after_all_that_have_one_and_say_nothing_of_a_month()
         shown,
         [
             ("10:00:00", "timed"),
-            ("10:00:05", "later"),
-            ("10:00:06", "banner"),
-            ("10:00:06", "GET /healthz 200"),
-            ("10:00:07", "and more")
+            ("10:00:15", "later"),
+            ("10:00:16", "banner"),
+            ("10:00:16", "GET /healthz 200"),
+            ("10:00:17", "and more")
         ]
     );
-    assert!((page.ledger().0.span_seconds - 7.0).abs() < 1e-9);
+    assert!((page.ledger().0.span_seconds - 17.0).abs() < 1e-9);
     assert!(page.panel().contains("30 days of this node"));
 }
 
@@ -143,11 +143,15 @@ fn lines_that_are_no_record_are_told() {
 
 #[test]
 fn searches_text_and_tag_in_either_case() {
-    let page = page(RULES, "One ü \"q\"\ntwo\n");
+    let mut page = page(RULES, "One ü \"q\"\ntwo\n");
     assert_eq!(page.search("oNE"), [0]);
-    assert_eq!(page.search("ü \"Q\""), [0]);
-    assert_eq!(page.search("_DEFAULT_"), [0, 1]);
-    assert_eq!(page.search("three"), [0; 0]);
+    assert_eq!(page.search("Ü \"Q\""), [0]);
+    assert_eq!(page.search("Default/pasted/"), [0, 1]);
+    // Keys that nobody sees, and what is nowhere.
+    assert_eq!([page.search("stdout"), page.search("log"), page.search("three")], [[0; 0]; 3]);
+    page.add("", br#"{"tag":"app.x","time":[1,0],"record":{"order":"K-17"}}"#);
+    page.start();
+    assert_eq!([page.search("k-17"), page.search("APP.x")], [[0], [0]]);
 }
 
 #[test]
