@@ -253,6 +253,8 @@ fn the_whole_volume_is_printed_and_nothing_that_is_cut_off() {
         let cut = "(panel => panel.scrollHeight - panel.clientHeight)(document.querySelector('#panel'))";
         assert_eq!(browser.evaluate(cut), 0, "{width}");
     }
+    browser.call("Emulation.clearDeviceMetricsOverride", json!({}));
+    browser.call("Emulation.setEmulatedMedia", json!({}));
     let pdf = browser.call("Page.printToPDF", json!({}));
     let pdf = base64::engine::general_purpose::STANDARD.decode(pdf["data"].as_str().unwrap()).unwrap();
     let pages = String::from_utf8_lossy(&pdf).matches("/Type /Page\n").count();
