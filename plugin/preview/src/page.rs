@@ -340,4 +340,6 @@ fn shown(record: &Record, names: &Names, tag_prefix: &str, part: Range<usize>) -
 }
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests;
