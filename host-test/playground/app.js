@@ -40,7 +40,10 @@ const client = createClient({
   },
   run: onRun,
   panel: ({ panel }) => showPanel(panel),
-  failed: ({ message }) => note(`${message}.`),
+  failed({ message }) {
+    inputs.failed();
+    note(`${message}.`);
+  },
   fault({ message }) {
     $("progress").hidden = true;
     $("status").textContent = `The engine stopped: ${message}. Reload the page.`;
@@ -83,7 +86,7 @@ async function start() {
     badge: $("badge"),
     onEdit(source, edit) {
       client.tell({ do: "rules", source, edit });
-      keepRules(source);
+      areRulesKept = keepRules(source) || edit === 1; // the first are those of a file or link
     },
   });
   restore(before ?? { rules: await rulesText, inputs: [], sample: true });
@@ -99,7 +102,7 @@ async function shippedRules() {
 function restore({ rules, inputs: own, sample, pods, prices: given, lacks }) {
   const encoder = new TextEncoder();
   editor.replace(rules);
-  prices.set(given);
+  client.tell({ do: "prices", ...prices.set(given) });
   if (lacks) note("Only the rules are here: the lines were too many. These are the sample's.");
   inputs.replace({
     sample,
@@ -110,11 +113,12 @@ function restore({ rules, inputs: own, sample, pods, prices: given, lacks }) {
 
 const state = () => ({ rules: editor.source(), ...inputs.shared(), prices: prices.given() });
 
-let isKept = true;
+let areRulesKept = true;
+let areLinesKept = true;
 function keep() {
-  isKept = keepRest(state()) || inputs.isSample();
+  if (editor) areLinesKept = keepRest(state()) || inputs.isSample();
 }
-addEventListener("beforeunload", (event) => isKept || event.preventDefault());
+addEventListener("beforeunload", (event) => (areRulesKept && areLinesKept) || event.preventDefault());
 
 // The run
 
@@ -127,7 +131,7 @@ function onRun(message) {
     if (before.total !== run.total) before = NOTHING;
   }
   run.verdicts.set(message.verdicts, message.from);
-  if (!performance.getEntriesByName("verdicts").length) performance.mark("verdicts");
+  if (message.done && !performance.getEntriesByName("verdicts").length) performance.mark("verdicts");
   Object.assign(run, { done: message.done, ms: message.ms });
   const complete = run.done >= run.total;
   if (complete) before = NOTHING;
@@ -357,8 +361,14 @@ $("share").onclick = async () => {
 addEventListener("hashchange", async () => {
   const isOwn = location.hash === ownHash;
   ownHash = ""; // the way back to it is another matter
+  const asked = location.hash;
   const shared = isOwn ? null : await decodeOrTell();
-  if (shared) restore(shared);
+  if (asked !== location.hash) return; // another is on its way
+  if (!shared) return keepRules(editor.source()); // what is here belongs to this address from now on
+  // Lines that are kept nowhere else are not given up for a link without a word, nor for one that has none.
+  const keepsLines = shared.lacks || (!areLinesKept && !confirm("Put the lines of this link in the place of yours?"));
+  if (keepsLines) editor.replace(shared.rules);
+  else restore(shared);
 });
 
 async function decodeOrTell() {

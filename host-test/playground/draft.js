@@ -5,10 +5,9 @@ const RULES = "nodesieve.rules";
 const REST = "nodesieve.rest";
 const FROM = "nodesieve.from";
 
-/** Rules, as they change. */
+/** Rules, as they change; false when there is no room for them. */
 export function keepRules(text) {
-  put(RULES, text);
-  put(FROM, location.hash);
+  return put(RULES, text) && put(FROM, location.hash);
 }
 
 /** Everything else of a state; false when there is no room for it. */

@@ -11,11 +11,13 @@ const MOST = 256e6; // bytes of lines in all; the engine holds each three times 
 export function createInputs({ tell, note, onRules, list }) {
   let podsBefore = null;
   let held = { sample: false, inputs: [], size: 0, pods: null };
+  let former = held; // what is held still when the sample does not come
   let added = [];
   let pods = null; // the engine's answer
 
   /** Replaces all there is. `pods` are bytes or null. */
   function replace({ sample = false, inputs = [], pods: own = null }) {
+    former = held;
     held = { sample, inputs: [], size: 0, pods: own };
     send({ replace: true, sample, inputs, pods: sample && !own ? undefined : own });
   }
@@ -61,7 +63,7 @@ export function createInputs({ tell, note, onRules, list }) {
 
   function openRules(bytes, name) {
     const text = new TextDecoder().decode(bytes);
-    if (/^["']?version["']?\s*:/m.test(text)) onRules(text, name);
+    if (/^\s*\{|^\s*["']?version["']?\s*:/m.test(text)) onRules(text, name);
     else note(`${name} is no rule file: it has no \`version\`.`);
   }
 
@@ -144,6 +146,7 @@ export function createInputs({ tell, note, onRules, list }) {
         return { sample, inputs: null };
       }
     },
+    failed: () => (held = former),
     isSample: () => held.sample,
     hasPods: () => pods > 0,
   };

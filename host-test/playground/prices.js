@@ -32,10 +32,10 @@ export function createPrices(onChange) {
   return {
     /** What is typed, where it differs from what is usual. */
     given: () => (fields.some(({ input, usual }) => input.value !== usual) ? read() ?? undefined : undefined),
-    /** Shows these, or the usual ones. */
+    /** Shows these, or the usual ones, and tells which they are; `onChange` is for a person's. */
     set(prices) {
       for (const { name, input, usual } of fields) input.value = prices?.[name] ?? usual;
-      changed();
+      return read();
     },
   };
 }

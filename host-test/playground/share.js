@@ -9,7 +9,7 @@ const LARGEST = 16e6; // bytes of JSON; a link that inflates to more is not ours
 
 /** `state` is {rules, inputs: [{name, text}] or null when too large to keep, sample, pods?, prices?}. */
 export async function encode(state) {
-  const small = { rules: state.rules, inputs: [], sample: true, prices: state.prices, lacks: !state.sample };
+  const small = { rules: state.rules, inputs: [], sample: true, prices: state.prices, lacks: !state.sample || Boolean(state.pods) };
   const attempts = [{ lacks: small.lacks, state: small }];
   if (state.inputs) attempts.unshift({ lacks: false, state });
   for (const { lacks, state: part } of attempts) {

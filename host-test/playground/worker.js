@@ -26,7 +26,6 @@ const ready = (async () => {
 const DO = {
   /** `inputs` replace or join what is there; `pods` is absent (as before), null (forget them) or bytes. */
   async inputs({ replace, sample, inputs, pods }) {
-    current++;
     const added = [];
     let list = pods;
     if (sample) {
@@ -38,6 +37,7 @@ const DO = {
       inputs = [{ name: "", label: "sample", bytes: records }];
       list ??= samplePods;
     }
+    current++; // a run under way is of what was there
     if (replace) preview.clear();
     // Pods of other records are none of these, also when the new list is refused.
     if (replace && list !== undefined) preview.pods(new Uint8Array());

@@ -273,6 +273,10 @@ fn sizes(change: Change<u64>) -> [String; 3] {
 }
 
 fn dollars(change: Change<f64>) -> [String; 3] {
+    // Of logs without times, or of a moment, nothing is known of a month.
+    if change.old == 0.0 && change.new == 0.0 {
+        return ["-".to_owned(), "-".to_owned(), String::new()];
+    }
     shown(change, |dollars| format!("{dollars:.2}"), |larger, smaller| larger - smaller)
 }
 

@@ -49,6 +49,12 @@ fn a_reload_keeps_rules_lines_and_prices_also_behind_a_link() {
     share(&mut browser);
     type_rules(&mut browser, &rules("later"));
     wait_for_run(&mut browser, "later", 2);
+    // Also one that comes before the engine has answered, and one behind the way back to where there was no link.
+    reload(&mut browser);
+    reload(&mut browser);
+    wait_for_run(&mut browser, "later", 2);
+    browser.evaluate("history.back()");
+    browser.wait_for("location.hash === ''");
     reload(&mut browser);
     wait_for_run(&mut browser, "later", 2);
     assert_eq!(browser.complaints, Vec::<String>::new());
@@ -72,6 +78,26 @@ fn address_and_rules_agree_on_the_way_back_and_forth() {
     browser.evaluate("document.querySelector('#skip').click()");
     assert_eq!(browser.evaluate("document.activeElement.id"), "list");
     assert_eq!(browser.evaluate("location.hash.startsWith('#v1.')"), true);
+}
+
+#[test]
+fn a_link_without_lines_leaves_those_that_are_there() {
+    let Some((_alone, _server, mut browser)) = browser() else { return };
+    browser.wait_for(COMPLETE);
+    // More than a link or a reload can hold.
+    browser.evaluate(
+        "(() => { const data = new DataTransfer(); data.items.add(new File(['GET '.repeat(600_000) + '\\nPOST '.repeat(600_000)], 'large.log')); \
+         document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true })); })()",
+    );
+    for name in ["first", "second"] {
+        type_rules(&mut browser, &rules(name));
+        browser.wait_for(&format!("document.querySelector('#panel [data-row={name}]')"));
+        share(&mut browser);
+    }
+    browser.evaluate("history.back()");
+    browser.wait_for("document.querySelector('#panel [data-row=first]')");
+    browser.wait_for("document.querySelector('#status').textContent.includes(' records in')");
+    assert_eq!(browser.evaluate("document.querySelector('#inputs').textContent.includes('large.log')"), true);
 }
 
 #[test]

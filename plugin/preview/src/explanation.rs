@@ -12,7 +12,7 @@ use serde::Serialize;
 pub struct Explanation {
     /// `keep`, `drop`, or `depends` when chance or the records before decide.
     pub action: &'static str,
-    /// The guard or rule that decides; `none`, `unknown` or `fault` when none does.
+    /// The guard or rule that decides; `none`, `unknown`, `exclude` or `fault` when none does.
     pub rule: String,
     /// The line's severity, if it states one.
     pub severity: Option<&'static str>,

@@ -131,9 +131,7 @@ impl Page {
             self.held.settle();
             let input = &self.rules.input;
             self.dimensions = Dimensions::of(self.held.records(), &input.tag_prefix, &input.message);
-            if !self.held.is_timed() {
-                self.dimensions.forget_span();
-            }
+            self.dimensions.trust_only(self.held.timed());
         }
         self.forget_run();
         self.explainer = Engine::new(Rc::clone(&self.rules), 0);

@@ -3,6 +3,8 @@
 //! What a record belongs to does not hang on the rules, so it is found once ([`Dimensions`]); a run only counts
 //! ([`Survey`]). Both are bounded: beyond their caps namespaces and templates are counted as `other`.
 
+mod times;
+
 use crate::inputs::Record;
 use nodesieve_engine::record::{Names, RecordView};
 use nodesieve_engine::tag::ContainerTag;
@@ -10,6 +12,7 @@ use nodesieve_engine::template::{masked, template};
 use nodesieve_engine::time::EventTime;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use times::{Spans, written};
 
 /// Records and bytes before and after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -67,11 +70,6 @@ const MAX_TEMPLATES: usize = 4096;
 const TOP_TEMPLATES: usize = 20;
 /// Longest template shown, in bytes.
 const MAX_TEMPLATE: usize = 240;
-/// Spans of time.
-const MAX_SPANS: usize = 60;
-/// What spans are long, in seconds.
-const STEPS: [u64; 17] =
-    [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400, 604_800];
 /// What is beyond a cap.
 const OTHER: &str = "other";
 /// The namespace of a record whose tag names no container.
@@ -92,7 +90,8 @@ pub struct Dimensions {
     templates: Vec<Label>,
     spans: Spans,
     places: Vec<Place>,
-    span_seconds: f64,
+    /// When these records were written, in seconds since 1970; `None` where too few say so.
+    written: Option<(f64, f64)>,
 }
 
 impl Dimensions {
@@ -111,25 +110,35 @@ impl Dimensions {
             Place {
                 namespace: namespaces.number(namespace.to_owned(), || namespace.to_owned()),
                 template: templates.number(key, text),
-                span: spans.of(record.nanoseconds() / SECOND),
+                span: spans.of(u64::from(record.time.0)),
             }
         };
         let places = records.iter().map(place).collect();
         let (namespaces, templates) = (namespaces.labels(), templates.labels());
-        let (first, last) = where_most_are(records);
-        let span_seconds = last.saturating_sub(first) as f64 / SECOND as f64;
-        Dimensions { namespaces, templates, spans, places, span_seconds }
+        let written = written(records);
+        Dimensions { namespaces, templates, spans, places, written }
     }
 
-    /// The time from the first to the last record, in seconds; a few with a time of their own do not stretch it. 0 when nothing is
-    /// known of it.
+    /// How many records these are of.
+    pub fn records(&self) -> usize {
+        self.places.len()
+    }
+
+    /// How long it took to write the records, in seconds; 0 when nothing is known of it.
     pub fn span_seconds(&self) -> f64 {
-        self.span_seconds
+        self.written.map_or(0.0, |(first, last)| last - first)
     }
 
-    /// Takes the times for invented: how long it took to write these records is not known.
-    pub fn forget_span(&mut self) {
-        self.span_seconds = 0.0;
+    /// Whether a time is one at which most of these records were written.
+    pub fn is_when_most_were(&self, seconds: u32) -> bool {
+        let seconds = f64::from(seconds);
+        self.written.is_none_or(|(first, last)| (first.floor()..=last).contains(&seconds))
+    }
+
+    /// Takes the times of all but these for invented.
+    pub fn trust_only(&mut self, timed: &[Record]) {
+        let most_are = timed.len() >= self.places.len().saturating_sub(timed.len());
+        self.written = if most_are { written(timed) } else { None };
     }
 }
 
@@ -263,51 +272,6 @@ impl<K: Ord> Numbered<K> {
     }
 }
 
-/// Equal spans of time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Spans {
-    start: u64,
-    step: u64,
-    count: usize,
-}
-
-impl Spans {
-    /// Over where records are; a few with a time of their own do not stretch it.
-    fn over(records: &[Record]) -> Spans {
-        if records.is_empty() {
-            return Spans::default();
-        }
-        let (first, last) = where_most_are(records);
-        let (first, last) = (first / SECOND, last / SECOND);
-        let number = |time: u64, step: u64| time.checked_div(step).unwrap_or_default();
-        let fits = |step: &u64| number(last, *step).saturating_sub(number(first, *step)) < MAX_SPANS as u64;
-        let longest = last.saturating_sub(first).div_ceil(MAX_SPANS as u64).saturating_add(1);
-        let step = STEPS.into_iter().find(|step| fits(step)).unwrap_or(longest).max(1);
-        let start = number(first, step).saturating_mul(step);
-        let count = number(last.saturating_sub(start), step).saturating_add(1);
-        Spans { start, step, count: usize::try_from(count).unwrap_or(MAX_SPANS) }
-    }
-
-    fn of(&self, seconds: u64) -> usize {
-        let span = seconds.saturating_sub(self.start).checked_div(self.step).unwrap_or_default();
-        usize::try_from(span).unwrap_or(usize::MAX).min(self.count.saturating_sub(1))
-    }
-}
-
-/// The times of the first and the last record in nanoseconds; where a few at either end are far from all others, those of the others.
-fn where_most_are(records: &[Record]) -> (u64, u64) {
-    let mut times: Vec<u64> = records.iter().map(Record::nanoseconds).collect();
-    times.sort_unstable();
-    let (Some(&first), Some(&last)) = (times.first(), times.last()) else { return (0, 0) };
-    let outliers = times.len() / 100;
-    let low = times.get(outliers).copied().unwrap_or(first);
-    let high = times.iter().rev().nth(outliers).copied().unwrap_or(last);
-    let most = high.saturating_sub(low).max(SECOND);
-    if last.saturating_sub(first) / 4 > most { (low, high) } else { (first, last) }
-}
-
-const SECOND: u64 = 1_000_000_000;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -361,7 +325,7 @@ mod tests {
         assert_eq!(found.namespaces.len(), MAX_NAMESPACES + 1);
         assert_eq!(found.namespaces.last().map(|named| &*named.name), Some(OTHER));
         assert_eq!(found.times.iter().map(|span| span.volume.seen).sum::<u64>(), 5000);
-        assert!(found.times.len() <= MAX_SPANS, "{}", found.times.len());
+        assert!(found.times.len() <= times::MAX_SPANS, "{}", found.times.len());
     }
 
     #[test]
@@ -386,7 +350,6 @@ mod tests {
         records.insert(0, record("a", 0, "x"));
         let found = breakdown(&records, |_| true);
         assert!(found.times.len() > 10 && found.times[0].start.starts_with("2027"), "{:?}", found.times[0]);
-        assert!((Dimensions::of(&records, "t.", &[]).span_seconds() - 990.0).abs() < 20.0);
         assert_eq!(found.times.iter().map(|span| span.volume.seen).sum::<u64>(), 1001);
     }
 }

@@ -15,7 +15,10 @@ pub struct Tally {
     reported: Reported,
     unfiltered: Bill,
     bill: Bill,
-    most_seconds: f64,
+    /// How many records there are, and how long it took to write them, in seconds.
+    all: (u64, f64),
+    /// Seconds since 1970 at which the last record was read.
+    now: u64,
     survey: Survey,
 }
 
@@ -27,31 +30,32 @@ impl Tally {
             reported: Reported::default(),
             unfiltered: Bill::new(flush_seconds),
             bill: Bill::new(flush_seconds),
-            most_seconds: dimensions.span_seconds(),
+            all: (dimensions.records() as u64, dimensions.span_seconds()),
+            now: 0,
             survey: Survey::new(dimensions),
         }
     }
 
     /// Counts the record at a position that goes on as `text`.
     pub fn kept(&mut self, dimensions: &Dimensions, index: usize, record: &Record, text: &[u8]) {
-        self.seen(record);
+        self.seen(dimensions, record);
         self.survey.add(dimensions, index, record.text.len(), Some(text.len()));
         self.ledger.kept = self.ledger.kept.saturating_add(1);
         self.ledger.bytes_out = self.ledger.bytes_out.saturating_add(text.len() as u64);
         self.reported.add(text);
-        self.bill.add(&record.tag, u64::from(record.time.0), text.len());
+        self.bill.add(&record.tag, self.now, text.len());
     }
 
     /// Counts a record that ends here.
     pub fn dropped(&mut self, dimensions: &Dimensions, index: usize, record: &Record) {
-        self.seen(record);
+        self.seen(dimensions, record);
         self.survey.add(dimensions, index, record.text.len(), None);
         self.ledger.dropped = self.ledger.dropped.saturating_add(1);
     }
 
     /// Counts a record that is lost.
     pub fn lost(&mut self, dimensions: &Dimensions, index: usize, record: &Record) {
-        self.seen(record);
+        self.seen(dimensions, record);
         self.survey.lost(dimensions, index, record.text.len());
         self.ledger.faults = self.ledger.faults.saturating_add(1);
     }
@@ -60,14 +64,16 @@ impl Tally {
     pub fn summary(&mut self, ticked: &Ticked) {
         self.reported.add(&ticked.summary);
         let tag = std::str::from_utf8(TICK_TAG).unwrap_or_default();
-        self.bill.add(tag, u64::from(ticked.seconds), ticked.summary.len());
+        self.bill.add(tag, self.now, ticked.summary.len());
     }
 
     /// What it comes to. `metrics` is the filter's metrics file at the end; delivered is what Firehose would take.
     pub fn ledger(&self, metrics: &str, clock: &VirtualClock, prices: Prices) -> Ledger {
         let mut ledger = Ledger { prices, ..self.ledger.clone() };
         ledger.ticks = clock.ticks();
-        ledger.span_seconds = clock.span_seconds().min(self.most_seconds);
+        let (records, seconds) = self.all;
+        // Of a part of them the clock tells.
+        ledger.span_seconds = if ledger.seen < records { clock.span_seconds().min(seconds) } else { seconds };
         ledger.counted = self.reported.counted;
         ledger.summaries = self.reported.summaries;
         ledger.summarised = self.reported.summarised;
@@ -96,9 +102,13 @@ impl Tally {
         &self.survey
     }
 
-    fn seen(&mut self, record: &Record) {
+    fn seen(&mut self, dimensions: &Dimensions, record: &Record) {
+        // A record whose clock was wrong was read between its neighbours.
+        if dimensions.is_when_most_were(record.time.0) {
+            self.now = self.now.max(u64::from(record.time.0));
+        }
         self.ledger.seen = self.ledger.seen.saturating_add(1);
         self.ledger.bytes_in = self.ledger.bytes_in.saturating_add(record.text.len() as u64);
-        self.unfiltered.add(&record.tag, u64::from(record.time.0), record.text.len());
+        self.unfiltered.add(&record.tag, self.now, record.text.len());
     }
 }

@@ -116,12 +116,16 @@ fn plain(content: &[u8], tag: &str) -> (Vec<Record>, bool) {
     let lines = content.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let lines = lines.filter(|line| !line.is_empty());
     let first = lines.clone().find_map(with_time).map(|(time, _)| time);
-    let is_timed = first.is_some();
+    // A stack trace has a time on its first line only; a time on one line in a hundred is what that line speaks of.
+    let dated = lines.clone().filter(|line| with_time(line).is_some()).count();
+    let is_timed = dated.saturating_mul(100) >= lines.clone().count().max(1);
+    let first = first.filter(|_| is_timed);
     let mut time = first.unwrap_or_default();
     let mut has_begun = !is_timed;
     let mut records = Vec::new();
     for line in lines {
-        let (own, message) = with_time(line).map_or((None, line), |(time, message)| (Some(time), message));
+        let own = if is_timed { with_time(line) } else { None };
+        let (own, message) = own.map_or((None, line), |(time, message)| (Some(time), message));
         has_begun |= own.is_some();
         time = own.unwrap_or(time);
         let mut text = String::with_capacity(message.len().saturating_add(32));
@@ -211,6 +215,9 @@ mod tests {
         let found = read("", "banner\nof two lines\n2026-11-20T10:00:00Z started\n");
         let times: Vec<_> = found.records.iter().map(|record| record.time).collect();
         assert_eq!((times, found.untimed.len()), (vec![(1_795_168_800, 0); 3], 0));
+        let found = read("", &format!("2026-11-20T10:00:00Z once\n{}", "and never again\n".repeat(200)));
+        assert_eq!((found.records.len(), found.untimed.len()), (0, 201));
+        assert!(found.untimed[0].text.contains("2026-11-20T10:00:00Z once"));
     }
 
     #[test]

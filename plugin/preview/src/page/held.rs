@@ -16,7 +16,7 @@ pub(super) struct Held {
     added: Vec<Vec<Record>>,
     /// And those without times, counted from 0.
     untimed: Vec<Record>,
-    /// Tags that were made for files, with the prefix of the rules.
+    /// Tags that were made for files, with the prefix of the rules: at most one for each file, whose lines are held as well.
     tags: BTreeSet<String>,
 }
 
@@ -29,9 +29,9 @@ impl Held {
         &self.records
     }
 
-    /// Whether any record has a time.
-    pub(super) fn is_timed(&self) -> bool {
-        self.timed > 0
+    /// Those of them that have a time.
+    pub(super) fn timed(&self) -> &[Record] {
+        self.records.get(..self.timed).unwrap_or_default()
     }
 
     /// Adds a text's.

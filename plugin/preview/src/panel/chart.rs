@@ -6,13 +6,17 @@ use crate::survey::Span;
 /// The chart with its legend and axis. `step` is what a column is long, in seconds.
 pub(super) fn over_time(times: &[Span], step: u64) -> String {
     let most = times.iter().map(|span| span.volume.seen).max().unwrap_or_default();
-    let step = duration(step as f64);
+    let (seconds, step) = (step, duration(step as f64));
     let day = |span: Option<&Span>| span.and_then(|span| span.start.get(..10)).unwrap_or_default().to_owned();
     // Of more than a day the time of day says too little.
     let is_one_day = day(times.first()) == day(times.last());
     let clock = |span: &Span| {
-        let shown = if is_one_day { span.start.get(11..19) } else { span.start.get(5..16) };
-        shown.unwrap_or_default().replace('T', " ")
+        let part = match (is_one_day, seconds < 60) {
+            (true, _) => 11..19,
+            (false, true) => 5..19,
+            (false, false) => 5..16,
+        };
+        span.start.get(part).unwrap_or_default().replace('T', " ")
     };
     let (first, last) =
         (times.first().map(clock).unwrap_or_default(), times.last().map(clock).unwrap_or_default());
