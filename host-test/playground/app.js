@@ -98,11 +98,15 @@ async function shippedRules() {
   return response.text();
 }
 
+function begin(rules, given) {
+  editor.replace(rules);
+  client.tell({ do: "prices", ...prices.set(given) });
+}
+
 /** Rules before inputs, so that the first run is of these rules. */
 function restore({ rules, inputs: own, sample, pods, prices: given, lacks }) {
   const encoder = new TextEncoder();
-  editor.replace(rules);
-  client.tell({ do: "prices", ...prices.set(given) });
+  begin(rules, given);
   if (lacks) note("Only the rules are here: the lines were too many. These are the sample's.");
   inputs.replace({
     sample,
@@ -367,7 +371,7 @@ addEventListener("hashchange", async () => {
   if (!shared) return keepRules(editor.source()); // what is here belongs to this address from now on
   // Lines that are kept nowhere else are not given up for a link without a word, nor for one that has none.
   const keepsLines = shared.lacks || (!areLinesKept && !confirm("Put the lines of this link in the place of yours?"));
-  if (keepsLines) editor.replace(shared.rules);
+  if (keepsLines) begin(shared.rules, shared.prices);
   else restore(shared);
 });
 

@@ -13,17 +13,16 @@ export function keepRules(text) {
 /** Everything else of a state; false when there is no room for it. */
 export function keepRest({ rules, ...rest }) {
   const kept = Array.isArray(rest.inputs) && put(REST, JSON.stringify(rest));
-  if (!kept) put(REST, null);
+  if (!kept) put(REST, JSON.stringify({ inputs: [], sample: true, prices: rest.prices, lacks: true }));
   return kept;
 }
 
-/** The state before a reload, or null. `lacks` when its lines were too many. */
+/** The state before a reload, or null. `lacks` when its lines were too many; without lines yet it is the sample. */
 export function draft() {
   const rules = get(RULES);
   if (rules === null || get(FROM) !== location.hash) return null;
   try {
-    const rest = JSON.parse(get(REST));
-    return rest ? { ...rest, rules } : { rules, inputs: [], sample: true, lacks: true };
+    return { inputs: [], sample: true, ...JSON.parse(get(REST)), rules };
   } catch {
     return null;
   }
@@ -31,8 +30,7 @@ export function draft() {
 
 function put(key, value) {
   try {
-    if (value === null) sessionStorage.removeItem(key);
-    else sessionStorage.setItem(key, value);
+    sessionStorage.setItem(key, value);
     return true;
   } catch {
     return false; // full, or forbidden to this page

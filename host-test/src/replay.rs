@@ -127,7 +127,7 @@ impl Replay<'_> {
             clock.advance(record.nanoseconds(), |now| tick(&mut guest, now), &mut summaries);
             guest.clock().advance_to(clock.now());
             for summary in summaries.drain(..) {
-                deliver_summary(&summary, &mut tally, &mut delivery, &mut delivered)?;
+                deliver_summary(&summary, &dimensions, &mut tally, &mut delivery, &mut delivered)?;
             }
             match guest.filter(record.tag.as_bytes(), record.time, record.text.as_bytes()) {
                 Returned::Kept(text) => {
@@ -147,7 +147,7 @@ impl Replay<'_> {
         }
         clock.finish(self.rules, |now| tick(&mut guest, now), &mut summaries);
         for summary in summaries.drain(..) {
-            deliver_summary(&summary, &mut tally, &mut delivery, &mut delivered)?;
+            deliver_summary(&summary, &dimensions, &mut tally, &mut delivery, &mut delivered)?;
         }
         delivery.finish()?;
 
@@ -192,12 +192,13 @@ fn tick(guest: &mut Guest, now: u64) -> Option<Vec<u8>> {
 
 fn deliver_summary(
     ticked: &Ticked,
+    dimensions: &Dimensions,
     tally: &mut Tally,
     delivery: &mut Delivery,
     delivered: &mut impl FnMut(&Record, &[u8]),
 ) -> Result<(), ReplayError> {
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    tally.summary(ticked);
+    tally.summary(dimensions, ticked);
     delivery.add(&ticked.summary)?;
     delivered(&Record { tag: text(TICK_TAG), time: (ticked.seconds, 0), text: text(TICK) }, &ticked.summary);
     Ok(())

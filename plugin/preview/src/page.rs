@@ -166,7 +166,7 @@ impl Page {
             }
         }
         if self.run.done() >= self.held.records().len() {
-            self.run.finish();
+            self.run.finish(&self.dimensions);
         }
         self.run.done()
     }

@@ -67,7 +67,7 @@ impl Run {
         let Run { engine, clock, tally, .. } = self;
         let mut summaries = Vec::new();
         clock.advance(record.nanoseconds(), |now| tick(engine, now), &mut summaries);
-        summaries.iter().for_each(|ticked| tally.summary(ticked));
+        summaries.iter().for_each(|ticked| tally.summary(dimensions, ticked));
         let time = EventTime { sec: record.time.0, nsec: record.time.1 };
         let input = Input { tag: record.tag.as_bytes(), time, text: record.text.as_bytes() };
         let continued = engine.counters().get(Metric::Continued);
@@ -93,7 +93,7 @@ impl Run {
     }
 
     /// Ticks until everything is summed up, once.
-    pub fn finish(&mut self) {
+    pub fn finish(&mut self, dimensions: &Dimensions) {
         if std::mem::replace(&mut self.is_finished, true) {
             return;
         }
@@ -101,7 +101,7 @@ impl Run {
         let mut summaries = Vec::new();
         let rules = engine.rules().clone();
         clock.finish(&rules, |now| tick(engine, now), &mut summaries);
-        summaries.iter().for_each(|ticked| tally.summary(ticked));
+        summaries.iter().for_each(|ticked| tally.summary(dimensions, ticked));
     }
 
     /// The numbers so far, and where they do not add up.

@@ -61,7 +61,8 @@ impl Tally {
     }
 
     /// Counts a summary.
-    pub fn summary(&mut self, ticked: &Ticked) {
+    pub fn summary(&mut self, dimensions: &Dimensions, ticked: &Ticked) {
+        self.come_to(dimensions, ticked.seconds);
         self.reported.add(&ticked.summary);
         let tag = std::str::from_utf8(TICK_TAG).unwrap_or_default();
         self.bill.add(tag, self.now, ticked.summary.len());
@@ -102,13 +103,40 @@ impl Tally {
         &self.survey
     }
 
-    fn seen(&mut self, dimensions: &Dimensions, record: &Record) {
-        // A record whose clock was wrong was read between its neighbours.
-        if dimensions.is_when_most_were(record.time.0) {
-            self.now = self.now.max(u64::from(record.time.0));
+    /// Goes on to a time, unless a clock was wrong: what it stands on was read between its neighbours.
+    fn come_to(&mut self, dimensions: &Dimensions, seconds: u32) {
+        if dimensions.is_when_most_were(seconds) {
+            self.now = self.now.max(u64::from(seconds));
         }
+    }
+
+    fn seen(&mut self, dimensions: &Dimensions, record: &Record) {
+        self.come_to(dimensions, record.time.0);
         self.ledger.seen = self.ledger.seen.saturating_add(1);
         self.ledger.bytes_in = self.ledger.bytes_in.saturating_add(record.text.len() as u64);
         self.unfiltered.add(&record.tag, self.now, record.text.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::money::FLUSH_SECONDS;
+
+    #[test]
+    fn summaries_in_a_quiet_hour_are_billed_in_flushes_of_their_own() {
+        let record = |seconds| Record { tag: "t".into(), time: (seconds, 0), text: "{}".into() };
+        let records = [record(100), record(1000)];
+        let dimensions = Dimensions::of(&records, "", &[]);
+        let mut tally = Tally::new(FLUSH_SECONDS, &dimensions);
+        let summary = |seconds| Ticked { seconds, summary: b"{}".to_vec() };
+        tally.kept(&dimensions, 0, &records[0], b"{}");
+        tally.summary(&dimensions, &summary(300));
+        tally.summary(&dimensions, &summary(600));
+        // A clock that was wrong opens no flush.
+        tally.summary(&dimensions, &summary(4_000_000_000));
+        tally.kept(&dimensions, 1, &records[1], b"{}");
+        let ledger = tally.ledger("", &VirtualClock::default(), Prices::default());
+        assert_eq!((ledger.billed_bytes_aggregated, ledger.delivered), (4 * 5120, 5));
     }
 }
