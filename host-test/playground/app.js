@@ -70,7 +70,7 @@ const prices = createPrices((given) => {
   keep();
 });
 
-start().catch(({ message }) => {
+const started = start().catch(({ message }) => {
   $("status").textContent = `The page could not be started: ${message}`;
   $("status").classList.add("bad");
 });
@@ -363,11 +363,13 @@ $("share").onclick = async () => {
 };
 
 addEventListener("hashchange", async () => {
+  await started;
   const isOwn = location.hash === ownHash;
   ownHash = ""; // the way back to it is another matter
   const asked = location.hash;
   const shared = isOwn ? null : await decodeOrTell();
   if (asked !== location.hash) return; // another is on its way
+  if (!editor) return;
   if (!shared) return keepRules(editor.source()); // what is here belongs to this address from now on
   // Lines that are kept nowhere else are not given up for a link without a word, nor for one that has none.
   const keepsLines = shared.lacks || (!areLinesKept && !confirm("Put the lines of this link in the place of yours?"));

@@ -83,6 +83,11 @@ impl Chromium {
 
     /// Calls a method of the protocol and waits for its answer.
     pub fn call(&mut self, method: &str, parameters: Value) -> Value {
+        self.try_call(method, parameters).unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// The same, or what the browser says why not.
+    fn try_call(&mut self, method: &str, parameters: Value) -> Result<Value, Value> {
         self.sent += 1;
         let mut command = json!({ "id": self.sent, "method": method, "params": parameters });
         if !self.session.is_empty() {
@@ -96,8 +101,8 @@ impl Chromium {
             let answer =
                 self.answers.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no answer to {method}"));
             if answer["id"] == self.sent {
-                assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
-                return answer["result"].clone();
+                let error = &answer["error"];
+                return if error.is_null() { Ok(answer["result"].clone()) } else { Err(error.clone()) };
             }
             self.note(&answer);
         }
@@ -105,16 +110,29 @@ impl Chromium {
 
     /// The value of an expression, awaited if it is a promise.
     pub fn evaluate(&mut self, expression: &str) -> Value {
+        self.try_evaluate(expression).unwrap_or_else(|error| panic!("{expression}: {error}"))
+    }
+
+    fn try_evaluate(&mut self, expression: &str) -> Result<Value, Value> {
         let parameters = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
-        let answer = self.call("Runtime.evaluate", parameters);
-        assert!(answer["exceptionDetails"].is_null(), "{expression}: {}", answer["exceptionDetails"]);
-        answer["result"]["value"].clone()
+        let answer = self.try_call("Runtime.evaluate", parameters)?;
+        match &answer["exceptionDetails"] {
+            Value::Null => Ok(answer["result"]["value"].clone()),
+            thrown => Err(thrown.clone()),
+        }
     }
 
     /// Waits until an expression is true.
     pub fn wait_for(&mut self, expression: &str) {
         let until = Instant::now() + PATIENCE;
-        while self.evaluate(&format!("!!({expression})")) != true {
+        loop {
+            match self.try_evaluate(&format!("!!({expression})")) {
+                Ok(Value::Bool(true)) => return,
+                Ok(_) => {}
+                // The question went to a page that another was taking the place of.
+                Err(error) if error["code"] == -32000 => {}
+                Err(error) => panic!("{expression}: {error}"),
+            }
             assert!(Instant::now() < until, "never true: {expression}; {:?}", self.complaints);
             // The browser has its own clock; this only keeps the pipe from being flooded.
             std::thread::park_timeout(Duration::from_millis(10));

@@ -54,7 +54,8 @@ fn a_reload_keeps_rules_lines_and_prices_also_behind_a_link() {
     reload(&mut browser);
     wait_for_run(&mut browser, "later", 2);
     browser.evaluate("history.back()");
-    browser.wait_for("location.hash === ''");
+    // The page hears of it a moment after the address has changed.
+    browser.wait_for("location.hash === '' && sessionStorage.getItem('nodesieve.from') === ''");
     reload(&mut browser);
     wait_for_run(&mut browser, "later", 2);
     assert_eq!(browser.complaints, Vec::<String>::new());
