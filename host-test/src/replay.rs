@@ -117,7 +117,7 @@ impl Replay<'_> {
         };
         let mut delivery = Delivery::new(Client::new(&url, STREAM, None)?);
         let input = &self.rules.input;
-        let dimensions = Dimensions::of(self.records, &input.tag_prefix, &input.message);
+        let dimensions = Dimensions::of(self.records, input);
         let mut tally = Tally::new(self.flush_seconds, &dimensions);
         let mut losses = Vec::new();
         let mut clock = VirtualClock::default();

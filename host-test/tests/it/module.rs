@@ -2,7 +2,10 @@
 
 use crate::support;
 use host_test::guest::Returned;
+use host_test::inputs;
+use host_test::replay::write_pods;
 use nodesieve_engine::pods::{Container, PodFile};
+use nodesieve_preview::clock::{TICK, TICK_TAG};
 use std::collections::BTreeSet;
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef, Validator, WasmFeatures};
 
@@ -174,5 +177,32 @@ fn a_record_costs_few_instructions() {
     assert!(kept < KEPT_FUEL, "kept: {kept}");
 }
 
+/// Instructions for a record of conf/samples with conf/nodesieve.yaml, on average, without the ticks between them.
+#[test]
+fn the_samples_cost_few_instructions() {
+    let rules = std::fs::read_to_string(support::conf().join("nodesieve.yaml")).unwrap();
+    let (mut guest, tree) = support::start(&rules);
+    let pods = std::fs::read(support::conf().join("samples/podlist.json")).unwrap();
+    write_pods(&pods, &tree.pods_directory()).unwrap();
+    let records =
+        inputs::logs(&[support::conf().join("samples/containers")], "kube.var.log.containers.").unwrap();
+    let mut second = 0;
+    let mut total = 0u64;
+    for record in &records {
+        let now = record.nanoseconds().max(second * 1_000_000_000);
+        guest.clock().advance_to(now);
+        if now / 1_000_000_000 > second {
+            second = now / 1_000_000_000;
+            guest.filter(TICK_TAG, (second as u32, 0), TICK);
+        }
+        guest.filter(record.tag.as_bytes(), record.time, record.text.as_bytes());
+        total += guest.fuel_used();
+    }
+    let each = total / records.len() as u64;
+    eprintln!("{each} instructions each of {}", records.len());
+    assert!(each < SAMPLES_FUEL, "{each}");
+}
+
+const SAMPLES_FUEL: u64 = 14_000;
 const DROPPED_FUEL: u64 = 14_000;
 const KEPT_FUEL: u64 = 12_500;

@@ -14,8 +14,8 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 pub use nodesieve_text::{
-    automaton, fields, glob, hash, json, line, number, record, search, severity, swar, tag, template, time,
-    wildcard,
+    automaton, continuation, fields, glob, hash, json, line, number, path, record, search, severity, swar,
+    tag, template, time, trace, wildcard,
 };
 
 pub mod config;

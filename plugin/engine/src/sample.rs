@@ -82,33 +82,6 @@ impl Threshold {
     }
 }
 
-/// The 56-bit randomness in a trace id of 32 hexadecimal digits: its last 14.
-///
-/// Also reads a W3C `traceparent` (`00-<trace id>-<span id>-01`) and an X-Ray id (`1-5759e988-bd862e3fe1be46a994272793`).
-///
-/// # Errors
-/// `None` for anything else, and for the invalid id of all zeros: such a text is only a key.
-pub fn trace_randomness(id: &[u8]) -> Option<u64> {
-    let id = id.trim_ascii();
-    let mut digits = [0u8; 32];
-    match id {
-        _ if id.len() == 32 => digits.copy_from_slice(id),
-        [b'0', b'0', b'-', rest @ ..] if rest.len() >= 32 && matches!(rest.get(32), Some(b'-')) => {
-            digits.copy_from_slice(rest.get(..32)?);
-        }
-        [b'1', b'-', rest @ ..] if rest.len() == 33 && rest.get(8) == Some(&b'-') => {
-            digits.get_mut(..8)?.copy_from_slice(rest.get(..8)?);
-            digits.get_mut(8..)?.copy_from_slice(rest.get(9..)?);
-        }
-        _ => return None,
-    }
-    if !digits.iter().all(u8::is_ascii_hexdigit) || digits.iter().all(|&digit| digit == b'0') {
-        return None;
-    }
-    let last = std::str::from_utf8(digits.get(18..)?).ok()?;
-    u64::from_str_radix(last, 16).ok()
-}
-
 /// The randomness in an explicit `rv`: exactly 14 hexadecimal digits in lower case.
 ///
 /// # Errors
@@ -179,27 +152,6 @@ mod tests {
         assert_eq!(Probability::parse("1 / 4").map(Probability::value), Some(0.25));
     }
 
-    #[test]
-    fn trace_ids_come_in_three_spellings() {
-        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
-        let expected = Some(0xce_929d_0e0e_4736);
-        assert_eq!(trace_randomness(id.as_bytes()), expected);
-        assert_eq!(trace_randomness(format!("00-{id}-00f067aa0ba902b7-01").as_bytes()), expected);
-        assert_eq!(trace_randomness(id.to_uppercase().as_bytes()), expected);
-        assert_eq!(trace_randomness(b"1-5759e988-bd862e3fe1be46a994272793"), Some(0xbe_46a9_9427_2793));
-        for key in [
-            "",
-            "7",
-            "4bf92f3577b34da6a3ce929d0e0e473",
-            "zbf92f3577b34da6a3ce929d0e0e4736",
-            "00000000000000000000000000000000",
-            "1-5759e988xbd862e3fe1be46a994272793",
-            "00-4bf9",
-        ] {
-            assert_eq!(trace_randomness(key.as_bytes()), None, "{key}");
-        }
-    }
-
     /// Scenario: 100,000 random ids at rates of 1/100 and 1/10.
     /// Guarantees: what the low rate keeps the high one keeps too, and both keep their share within five deviations.
     #[test]
@@ -223,11 +175,6 @@ mod tests {
             let Threshold(th) = Threshold::new(Probability::parse(&format!("1/{whole}")).unwrap());
             let effective = (MAX - th) as f64 / MAX as f64;
             prop_assert!((effective / p - 1.0).abs() < 0.001, "{whole}: {effective}");
-        }
-
-        #[test]
-        fn any_bytes_have_a_randomness_or_none(id in prop::collection::vec(any::<u8>(), 0..60)) {
-            let _ = trace_randomness(&id);
         }
     }
 }

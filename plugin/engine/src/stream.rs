@@ -3,11 +3,11 @@
 //!
 //! Records of one tag come in runs, so the last tag is compared before anything is looked up. At `MAX_TAGS` the
 //! least recently used tag is forgotten: its names are read again, and a continuation line that comes after that is
-//! judged by itself.
+//! judged by itself. Which lines look like parts is not known here but in [`crate::continuation`].
 
 use crate::config::model::Continuation;
+use crate::continuation::{Body, Look, Shape};
 use crate::hash::BuildWordHasher;
-use crate::line::Line;
 use crate::swar;
 use crate::tag::ContainerTag;
 use crate::time::EventTime;
@@ -29,7 +29,7 @@ pub struct TagState<D> {
     parts: Option<[Range<usize>; 4]>,
     /// For each guard and rule, whether the tag's names meet its conditions on them.
     pub meets: Box<[bool]>,
-    runs: [Option<Run<D>>; 2],
+    runs: [Runs<D>; 2],
     /// By row of the counters: records and bytes dropped that no key knows of.
     dropped: Vec<(usize, u64, u64)>,
 }
@@ -43,6 +43,26 @@ pub enum Side {
     Err,
 }
 
+/// What is open on one of the two.
+#[derive(Debug)]
+struct Runs<D> {
+    /// The last line that stood for itself.
+    latest: Option<Run<D>>,
+    /// The crash report before it: what looks like a part of one is a part of that, and not of a probe that came between.
+    report: Option<Run<D>>,
+    /// To which of the two the last line belongs.
+    last: Slot,
+}
+
+/// Which run a line belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// The last line that stood for itself.
+    Latest,
+    /// The crash report before it.
+    Report,
+}
+
 /// A line and those that continue it.
 #[derive(Debug)]
 struct Run<D> {
@@ -50,19 +70,46 @@ struct Run<D> {
     last: EventTime,
     lines: u32,
     body: Body,
+    /// Whether it is a log line that tells of an error: what was thrown may follow.
+    is_failure: bool,
+    /// Whether it is a crash report, or may become one.
+    is_report: bool,
 }
 
-/// What a crash report's unindented lines look like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Body {
-    /// No crash report, or Java's: its lines are blank-led or start with `Caused by:`.
-    Plain,
-    /// Python, inside a traceback.
-    Python,
-    /// Python, behind the line that names the exception: another traceback may follow.
-    PythonEnd,
-    /// Go, behind `panic:` or `fatal error:`.
-    Go,
+impl<D> Run<D> {
+    fn is_open(&self, time: EventTime, limits: Continuation) -> bool {
+        self.lines < limits.lines && self.last.distance(time) <= limits.within
+    }
+
+    /// The body behind a line, if the line belongs to it.
+    fn taking(&self, look: &Look<'_>, is_next: bool) -> Option<Body> {
+        match look.shape {
+            Shape::Opening { follows_error: true, .. } if is_next && self.is_failure && self.lines == 1 => {
+                Some(Body::opened_by(look))
+            }
+            Shape::Opening { is_indented: true, .. } if is_next && self.is_report => {
+                Some(self.body.continued_by(look, is_next).unwrap_or(self.body))
+            }
+            // Reports have blank lines in them, and end before what says something of itself.
+            Shape::Blank if is_next && self.is_report => {
+                Some(self.body.continued_by(look, is_next).unwrap_or(self.body))
+            }
+            _ => self.body.continued_by(look, is_next),
+        }
+    }
+
+    fn take(&mut self, body: Body, look: &Look<'_>, time: EventTime) {
+        self.body = body;
+        self.lines = self.lines.wrapping_add(1);
+        self.last = time;
+        self.is_report |= look.shape == Shape::Frame || body.is_report();
+    }
+}
+
+impl<D> Default for Runs<D> {
+    fn default() -> Runs<D> {
+        Runs { latest: None, report: None, last: Slot::Latest }
+    }
 }
 
 impl<D: Clone> Streams<D> {
@@ -91,7 +138,7 @@ impl<D: Clone> Streams<D> {
                     name: tag.into(),
                     parts,
                     meets: meets(parsed),
-                    runs: [None, None],
+                    runs: [Runs::default(), Runs::default()],
                     dropped: Vec::new(),
                 },
             );
@@ -112,7 +159,7 @@ impl<D: Clone> Streams<D> {
             let parsed = ContainerTag::parse(&name, prefix);
             state.parts = parsed.map(|found| ranges(&name, &found));
             state.meets = meets(parsed);
-            for run in state.runs.iter_mut().flatten() {
+            for run in state.runs.iter_mut().flat_map(|runs| [&mut runs.latest, &mut runs.report]).flatten() {
                 run.decided = renamed(run.decided.clone());
             }
         }
@@ -194,93 +241,78 @@ impl<D: Clone> TagState<D> {
         }
     }
 
-    /// What was decided for the line that this one continues, or `None` when it stands for itself.
+    /// Whether a line could continue another one at this time.
     #[inline]
+    pub fn is_open(&self, side: Side, time: EventTime, limits: Continuation) -> bool {
+        let Some(runs) = self.runs.get(side as usize) else { return false };
+        [&runs.latest, &runs.report].into_iter().flatten().any(|run| run.is_open(time, limits))
+    }
+
+    /// What was decided for the line that this one continues, or `None` when it stands for itself.
+    ///
+    /// A part of a crash report goes with the last report, whatever line came between; what is only indented goes with the
+    /// line right before it.
     pub fn continues(
         &mut self,
         side: Side,
-        line: &Line<'_>,
+        look: &Look<'_>,
         time: EventTime,
         limits: Continuation,
-    ) -> Option<D> {
-        let run = self.runs.get_mut(side as usize)?.as_mut()?;
-        if run.lines >= limits.lines || run.last.distance(time) > limits.within {
-            return None;
+    ) -> Option<(D, Slot)> {
+        let Runs { latest, report, last } = self.runs.get_mut(side as usize)?;
+        let taking = |run: &Option<Run<D>>, slot: Slot| {
+            let run = run.as_ref().filter(|run| run.is_open(time, limits))?;
+            run.taking(look, *last == slot)
+        };
+        let (by_latest, by_report) = (taking(latest, Slot::Latest), taking(report, Slot::Report));
+        let latest_is_report = latest.as_ref().is_some_and(|run| run.is_report);
+        let (run, slot, body) = match (by_latest, by_report) {
+            (Some(body), None) => (latest, Slot::Latest, body),
+            (None, Some(body)) => (report, Slot::Report, body),
+            // Both have a place for it: a report rather than a line that has none yet.
+            (Some(body), Some(_))
+                if latest_is_report || look.shape != Shape::Frame && *last == Slot::Latest =>
+            {
+                (latest, Slot::Latest, body)
+            }
+            (Some(_), Some(body)) => (report, Slot::Report, body),
+            (None, None) => return None,
+        };
+        let run = run.as_mut()?;
+        run.take(body, look, time);
+        *last = slot;
+        Some((run.decided.clone(), slot))
+    }
+
+    /// From now on a run goes with another verdict: one of its lines met a guard.
+    pub fn decide_anew(&mut self, side: Side, slot: Slot, decided: D) {
+        let Some(runs) = self.runs.get_mut(side as usize) else { return };
+        let run = match slot {
+            Slot::Latest => &mut runs.latest,
+            Slot::Report => &mut runs.report,
+        };
+        if let Some(run) = run {
+            run.decided = decided;
         }
-        run.body = run.body.continued_by(line)?;
-        run.lines = run.lines.wrapping_add(1);
-        run.last = time;
-        Some(run.decided.clone())
     }
 
     /// Remembers what was decided for a line that stands for itself.
     #[inline]
-    pub fn begin(&mut self, side: Side, line: &Line<'_>, time: EventTime, decided: D) {
-        if let Some(slot) = self.runs.get_mut(side as usize) {
-            *slot = Some(Run { decided, last: time, lines: 1, body: Body::opened_by(line.raw()) });
-        }
-    }
-}
-
-impl Body {
-    fn opened_by(line: &[u8]) -> Body {
-        if line.starts_with(TRACEBACK) {
-            Body::Python
-        } else if [b"panic: ".as_slice(), b"fatal error: ", b"goroutine "]
-            .iter()
-            .any(|start| line.starts_with(start))
+    pub fn begin(&mut self, side: Side, look: &Look<'_>, time: EventTime, decided: D) {
+        let Some(runs) = self.runs.get_mut(side as usize) else { return };
+        let body = Body::opened_by(look);
+        let is_report = look.is_failure || body.is_report() || look.shape == Shape::Frame;
+        let is_failure = look.is_failure && look.shape == Shape::Own;
+        let new = Run { decided, last: time, lines: 1, body, is_failure, is_report };
+        if let Some(before) = runs.latest.replace(new)
+            && before.is_report
         {
-            Body::Go
-        } else {
-            Body::Plain
+            runs.report = Some(before);
         }
-    }
-
-    /// The body after a line that belongs to it, or `None` when the line does not.
-    fn continued_by(self, line: &Line<'_>) -> Option<Body> {
-        let raw = line.raw();
-        if line.starts_blank() {
-            // A further traceback may follow an exception's notes, which are indented.
-            return Some(self);
-        }
-        if raw.starts_with(b"Caused by:") || raw.starts_with(b"... ") && raw.ends_with(b" more") {
-            return Some(self);
-        }
-        match self {
-            Body::Plain => None,
-            Body::Python if names_exception(raw) => Some(Body::PythonEnd),
-            Body::Python => None,
-            Body::PythonEnd if raw.is_empty() => Some(self),
-            Body::PythonEnd if CHAINED.iter().any(|text| raw.starts_with(text)) => Some(self),
-            Body::PythonEnd if raw.starts_with(TRACEBACK) => Some(Body::Python),
-            Body::PythonEnd => None,
-            Body::Go
-                if raw.is_empty() || GO.iter().any(|start| raw.starts_with(start)) || is_go_call(raw) =>
-            {
-                Some(self)
-            }
-            Body::Go => None,
-        }
+        runs.last = Slot::Latest;
     }
 }
 
-/// `ValueError: bad`, `KeyboardInterrupt`, `requests.exceptions.Timeout: ...`: a dotted name, then a colon or nothing.
-fn names_exception(line: &[u8]) -> bool {
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
-    let length = line.iter().take_while(|byte| is_name(byte)).count();
-    length > 0 && matches!(line.get(length), None | Some(b':'))
-}
-
-/// `main.main()`, `net/http.(*conn).serve(0xc0001)`: no blank before the first parenthesis, and it closes the line.
-fn is_go_call(line: &[u8]) -> bool {
-    let open = line.iter().position(|&byte| byte == b'(');
-    line.last() == Some(&b')') && open.is_some_and(|open| !line.iter().take(open).any(|&byte| byte == b' '))
-}
-
-const TRACEBACK: &[u8] = b"Traceback (most recent call last)";
-const CHAINED: [&[u8]; 2] =
-    [b"During handling of the above exception", b"The above exception was the direct cause"];
-const GO: [&[u8]; 6] = [b"goroutine ", b"[signal ", b"created by ", b"exit status ", b"panic: ", b"main."];
 /// Longest label of a tag, in bytes.
 const MAX_LABEL: usize = 120;
 /// Tags remembered: a node runs at most a few hundred containers, and each restart is a new tag.
@@ -290,6 +322,8 @@ const MAX_TAGS: usize = 1024;
 mod tests {
     use super::*;
     use crate::json::push_string;
+    use crate::line::Line;
+    use crate::severity;
     use std::time::Duration;
 
     const LIMITS: Continuation = Continuation { within: Duration::from_secs(5), lines: 500 };
@@ -305,10 +339,11 @@ mod tests {
             let line = Line::new(&content[1..content.len() - 1]);
             let time = EventTime { sec: index as u32, nsec: 0 };
             let state = streams.tag(b"t", "", |_| Box::default()).unwrap();
-            let found = state.continues(Side::Out, &line, time, limits);
+            let look = Look::at(&line, severity::read(&line));
+            let found = state.continues(Side::Out, &look, time, limits);
             assert_eq!(found.is_some(), mark == "+", "{text}");
             if found.is_none() {
-                state.begin(Side::Out, &line, time, index);
+                state.begin(Side::Out, &look, time, index);
             }
         }
     }
@@ -384,10 +419,11 @@ mod tests {
     fn streams_of_one_tag_are_apart() {
         let mut streams: Streams<u8> = Streams::new();
         let (head, tail, time) = (Line::new(b"ERROR x"), Line::new(b"  at y"), EventTime::default());
+        let (head, tail) = (Look::at(&head, severity::read(&head)), Look::at(&tail, None));
         let state = streams.tag(b"t", "", |_| Box::default()).unwrap();
         state.begin(Side::Err, &head, time, 1);
         assert_eq!(state.continues(Side::Out, &tail, time, LIMITS), None);
-        assert_eq!(state.continues(Side::Err, &tail, time, LIMITS), Some(1));
+        assert_eq!(state.continues(Side::Err, &tail, time, LIMITS), Some((1, Slot::Latest)));
     }
 
     #[test]

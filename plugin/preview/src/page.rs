@@ -18,11 +18,11 @@ use crate::run::Run;
 use crate::survey::Dimensions;
 use held::Held;
 use nodesieve_engine::config::RuleFile;
-use nodesieve_engine::config::model::{Policy, Rule};
+use nodesieve_engine::config::model::{Input, Policy, Rule};
 use nodesieve_engine::engine::{Engine, OUTCOMES};
 use nodesieve_engine::metrics::Stage;
 use nodesieve_engine::record::{Names, RecordView};
-use nodesieve_engine::severity::Severity;
+use nodesieve_engine::severity::{self, Severity};
 use nodesieve_engine::tag::ContainerTag;
 use nodesieve_engine::time::{EventTime, Now};
 use nodesieve_engine::trial;
@@ -130,7 +130,7 @@ impl Page {
         if std::mem::take(&mut self.is_stale) {
             self.held.settle();
             let input = &self.rules.input;
-            self.dimensions = Dimensions::of(self.held.records(), &input.tag_prefix, &input.message);
+            self.dimensions = Dimensions::of(self.held.records(), input);
             self.dimensions.trust_only(self.held.timed());
         }
         self.forget_run();
@@ -214,7 +214,7 @@ impl Page {
         let day = |record: Option<&Record>| record.map(|record| record.time.0 / 86_400);
         let is_one_day = day(self.held.records().first()) == day(self.held.records().last());
         let time = if is_one_day { 11..23 } else { 5..23 };
-        records.map(|record| shown(record, &names, &self.rules.input.tag_prefix, time.clone())).collect()
+        records.map(|record| shown(record, &names, &self.rules.input, time.clone())).collect()
     }
 
     /// Everything about a record that this run has taken.
@@ -319,12 +319,15 @@ fn weighs(rule: &Rule) -> Option<&'static str> {
     }
 }
 
-fn shown(record: &Record, names: &Names, tag_prefix: &str, part: Range<usize>) -> Shown {
+fn shown(record: &Record, names: &Names, input: &Input, part: Range<usize>) -> Shown {
     let view = RecordView::read(record.text.as_bytes(), names).ok();
     let line = view.as_ref().and_then(RecordView::line);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let tag = ContainerTag::parse(&record.tag, tag_prefix);
+    let tag = ContainerTag::parse(&record.tag, &input.tag_prefix);
     let time = EventTime { sec: record.time.0, nsec: record.time.1 }.to_rfc3339();
+    let reading = || line.as_ref().and_then(severity::read);
+    let severity =
+        view.as_ref().and_then(|view| Severity::of_record(view, line.as_ref(), &input.severity, reading));
     let whole = line.as_ref().map_or_else(|| record.text.clone(), |line| text(line.text()));
     Shown {
         time: time.get(part).unwrap_or(&time).replace('T', " "),
@@ -332,7 +335,7 @@ fn shown(record: &Record, names: &Names, tag_prefix: &str, part: Range<usize>) -
         pod: tag.map_or_else(String::new, |tag| tag.pod.to_owned()),
         container: tag.map_or_else(String::new, |tag| tag.container.to_owned()),
         stream: view.as_ref().and_then(RecordView::stream).map_or_else(String::new, text),
-        severity: line.as_ref().and_then(Severity::of).map(Severity::name),
+        severity: severity.map(Severity::name),
         message: whole.chars().take(MAX_MESSAGE).collect(),
     }
 }

@@ -6,6 +6,7 @@
 mod times;
 
 use crate::inputs::Record;
+use nodesieve_engine::config::model::Input;
 use nodesieve_engine::record::{Names, RecordView};
 use nodesieve_engine::tag::ContainerTag;
 use nodesieve_engine::template::{masked, template};
@@ -95,18 +96,21 @@ pub struct Dimensions {
 }
 
 impl Dimensions {
-    /// Those of records in the order of time. `tag_prefix` and `message` are those of the rules.
-    pub fn of(records: &[Record], tag_prefix: &str, message: &[Box<str>]) -> Dimensions {
-        let names = Names::new(message.to_vec(), Vec::new());
+    /// Those of records in the order of time. `input` is that of the rules.
+    pub fn of(records: &[Record], input: &Input) -> Dimensions {
+        let names = Names::new(input.message.clone(), Vec::new());
+        let keys = &input.message_keys;
         let spans = Spans::over(records);
         let mut namespaces = Numbered::new(MAX_NAMESPACES);
         let mut templates = Numbered::new(MAX_TEMPLATES);
         let place = |record: &Record| {
-            let namespace = ContainerTag::parse(&record.tag, tag_prefix).map_or(NONE, |tag| tag.namespace);
+            let namespace =
+                ContainerTag::parse(&record.tag, &input.tag_prefix).map_or(NONE, |tag| tag.namespace);
             let view = RecordView::read(record.text.as_bytes(), &names).ok();
             let line = view.as_ref().and_then(RecordView::line);
-            let key = line.as_ref().map(template);
-            let text = || line.as_ref().map_or_else(|| NONE.to_owned(), |line| masked(line, MAX_TEMPLATE));
+            let key = line.as_ref().map(|line| template(line, keys));
+            let text =
+                || line.as_ref().map_or_else(|| NONE.to_owned(), |line| masked(line, keys, MAX_TEMPLATE));
             Place {
                 namespace: namespaces.number(namespace.to_owned(), || namespace.to_owned()),
                 template: templates.number(key, text),
@@ -285,7 +289,7 @@ mod tests {
     }
 
     fn breakdown(records: &[Record], keeps: impl Fn(usize) -> bool) -> Breakdown {
-        let dimensions = Dimensions::of(records, "t.", &["log".into()]);
+        let dimensions = Dimensions::of(records, &Input { tag_prefix: "t.".into(), ..Input::default() });
         let mut survey = Survey::new(&dimensions);
         for (index, record) in records.iter().enumerate() {
             survey.add(&dimensions, index, record.text.len(), keeps(index).then_some(100));

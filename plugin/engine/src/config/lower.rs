@@ -6,6 +6,7 @@ use crate::config::section::{Mistakes, Section};
 use crate::config::trials::{Trial, trials};
 use crate::config::yaml::{Kind, Node, Quoting};
 use crate::diag::{Code, Diagnostic, did_you_mean};
+use crate::path::Path;
 use crate::pods::{Field, Fields, Selection};
 use std::num::NonZeroUsize;
 
@@ -87,15 +88,21 @@ fn version(top: &Section<'_>, mistakes: &mut Mistakes) {
 }
 
 fn input(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
-    let known = ["tag_prefix", "message", "trace_id", "continuation", "max_record"];
+    let known =
+        ["tag_prefix", "message", "message_keys", "severity", "trace_id", "continuation", "max_record"];
     let section = Section::open(node, "input", &known, mistakes)?;
     let input = &mut file.input;
     if let Some(prefix) = section.get("tag_prefix").and_then(|node| mistakes.text(node, "tag_prefix")) {
         input.tag_prefix = prefix.to_owned();
     }
-    for (key, slot) in [("message", &mut input.message), ("trace_id", &mut input.trace_id)] {
+    for (key, slot) in [("message", &mut input.message), ("message_keys", &mut input.message_keys)] {
         if let Some(names) = section.get(key).and_then(|node| mistakes.texts(node, key)) {
             *slot = names.into_iter().map(|(name, _)| Box::from(name)).collect();
+        }
+    }
+    for (key, slot) in [("trace_id", &mut input.trace_id), ("severity", &mut input.severity)] {
+        if let Some(paths) = section.get(key).and_then(|node| paths(node, key, mistakes)) {
+            *slot = paths;
         }
     }
     if let Some(limit) =
@@ -119,6 +126,20 @@ fn input(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()
         };
     }
     Some(())
+}
+
+/// Names of fields, each with or without the path to it.
+fn paths(node: &Node, what: &str, mistakes: &mut Mistakes) -> Option<Vec<Path>> {
+    let paths = mistakes.texts(node, what)?.into_iter().map(|(text, span)| {
+        let found = Path::parse(text);
+        if found.is_none() {
+            let help = "write a field as trace_id, dd.trace_id or $.dd.trace_id";
+            mistakes.note_with_help(Code::Value, &span, format!("`{text}` is not a field"), help);
+        }
+        found
+    });
+    // All of them are looked at: every mistake in one pass.
+    paths.collect::<Vec<_>>().into_iter().collect()
 }
 
 fn pods(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {

@@ -5,10 +5,12 @@ mod policy;
 pub use policy::{Budget, Dedup, First, Floor, Key, Limit, Part, Policy, Rate, Sample, Target, Unit};
 
 use crate::glob::Globs;
+use crate::path::Path;
 use crate::pattern::Pattern;
 use crate::pods::{CacheSettings, Enrichment};
 use crate::selector::Selector;
 use crate::severity::Severity;
+use crate::template;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -48,8 +50,12 @@ pub struct Input {
     pub tag_prefix: String,
     /// Fields that may hold the line.
     pub message: Vec<Box<str>>,
-    /// Fields that may hold a trace id.
-    pub trace_id: Vec<Box<str>>,
+    /// Fields that may hold a trace id, in the line or the record.
+    pub trace_id: Vec<Path>,
+    /// Further fields that may hold a level, asked before the known ones.
+    pub severity: Vec<Path>,
+    /// Fields of a line's JSON that may hold its message, the first that holds a string.
+    pub message_keys: Vec<Box<str>>,
     /// Which lines go with the one before; `None` when each is judged by itself.
     pub continuation: Option<Continuation>,
     /// Largest answer, in bytes.
@@ -223,7 +229,9 @@ impl Default for Input {
         Input {
             tag_prefix: "kube.var.log.containers.".into(),
             message: ["log", "message"].map(Box::from).to_vec(),
-            trace_id: ["trace_id", "traceId", "traceparent", "xray_trace_id"].map(Box::from).to_vec(),
+            trace_id: TRACE_IDS.iter().filter_map(|name| Path::parse(name)).collect(),
+            severity: Vec::new(),
+            message_keys: template::MESSAGE_KEYS.map(Box::from).to_vec(),
             continuation: Some(Continuation { within: Duration::from_secs(5), lines: 500 }),
             max_record: 1_000_000,
         }
@@ -243,3 +251,16 @@ impl Default for Pods {
         }
     }
 }
+
+/// Where trace ids stand by default: W3C's and X-Ray's names, Datadog's, ECS' and Google's.
+pub const TRACE_IDS: [&str; 9] = [
+    "trace_id",
+    "traceId",
+    "traceID",
+    "traceparent",
+    "xray_trace_id",
+    "dd.trace_id",
+    "dd_trace_id",
+    "trace.id",
+    "logging.googleapis.com/trace",
+];

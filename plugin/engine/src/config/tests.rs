@@ -346,7 +346,7 @@ fn every_key_has_its_meaning() {
         (file.input.tag_prefix.as_str(), file.input.max_record, file.input.continuation),
         ("a.", 500_000, None)
     );
-    assert_eq!((&*file.input.message[0], &*file.input.trace_id[0]), ("msg", "id"));
+    assert_eq!((&*file.input.message[0], file.input.trace_id[0].name()), ("msg", "id"));
     assert_eq!((file.pods.cache.ttl, file.pods.cache.capacity.get()), (Duration::from_secs(30), 7));
     assert_eq!(file.enrich.fields, Fields::Only(vec![Field::Host, Field::Labels]));
     assert_eq!((&file.enrich.labels, &*file.enrich.key), (&Selection::None, "k8s"));

@@ -93,14 +93,12 @@ impl Deciding<'_> {
         facts: &Facts<'_>,
         metadata: &mut Metadata<'_>,
     ) -> Decided {
+        if let Some(decided) = self.guarded(meets, facts, metadata) {
+            return decided;
+        }
         let rules = self.rules;
         let guards = rules.guards.len();
-        let (guards_meet, rules_meet) = meets.split_at(guards.min(meets.len()));
-        for (at, (rule, tag_is_met)) in rules.guards.iter().zip(guards_meet).enumerate() {
-            if *tag_is_met && let Some(decided) = self.ask(at, rule, Why::Guard(at), facts, metadata) {
-                return decided;
-            }
-        }
+        let rules_meet = meets.get(guards..).unwrap_or_default();
         let (mut shadows, mut bit) = ((0, 0), 1u32);
         for (at, (rule, tag_is_met)) in rules.rules.iter().zip(rules_meet).enumerate() {
             let own = bit;
@@ -131,6 +129,32 @@ impl Deciding<'_> {
             Decided::plain(rules.no_match, Why::NoMatch)
         };
         Decided { shadows, ..none }
+    }
+
+    /// What the guards decide, if one of them does.
+    #[inline]
+    pub(super) fn guarded(
+        &mut self,
+        meets: &[bool],
+        facts: &Facts<'_>,
+        metadata: &mut Metadata<'_>,
+    ) -> Option<Decided> {
+        let mut guards = self.rules.guards.iter().zip(meets).enumerate();
+        guards.find_map(
+            |(at, (rule, tag_is_met))| {
+                if *tag_is_met { self.ask(at, rule, Why::Guard(at), facts, metadata) } else { None }
+            },
+        )
+    }
+
+    /// Charges a line that goes with one that was decided before.
+    pub(super) fn follow(&mut self, before: &Decided, moment: &Moment) {
+        let verdict = before.verdict;
+        if let Some(at) = verdict.why.position(self.rules)
+            && let Some(state) = self.states.get_mut(at)
+        {
+            state.follow(before.key, verdict.action == Action::Keep, self.bytes, moment);
+        }
     }
 
     /// What one guard or rule decides, or would; nothing when it does not apply.

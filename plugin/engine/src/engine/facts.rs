@@ -1,18 +1,21 @@
 //! What can be asked about one record, each answer found at most once and only when a rule asks.
 
 use crate::config::model::{Input, Key, Part};
+use crate::continuation::Look;
 use crate::json::{self, Level, Value};
 use crate::line::Line;
+use crate::path::Path;
 use crate::pattern::{Document, Enriched, Missing, Pattern, Truth};
 use crate::pods::{Cache, Enrichment, Found, PodMeta, PodSource, all_that_is_known};
 use crate::policy::KeySource;
 use crate::record::RecordView;
-use crate::sample::{Threshold, explicit_randomness, trace_randomness};
+use crate::sample::{Threshold, explicit_randomness};
 use crate::search::Prepared;
-use crate::severity::Severity;
+use crate::severity::{self, Reading, Severity};
 use crate::tag::ContainerTag;
 use crate::template::template;
 use crate::time::{EventTime, Now};
+use crate::trace::TraceId;
 use crate::{config::model, hash};
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -26,6 +29,7 @@ pub(super) struct Facts<'r> {
     pub(super) now: Now,
     input: &'r Input,
     sampling: &'r Prepared,
+    reading: OnceCell<Option<Reading>>,
     severity: OnceCell<Option<Severity>>,
     template: OnceCell<u64>,
     /// What the tag says about the container, as JSON.
@@ -50,16 +54,34 @@ impl<'r> Facts<'r> {
             now,
             input,
             sampling,
+            reading: OnceCell::new(),
             severity: OnceCell::new(),
             template: OnceCell::new(),
             said_by_tag: OnceCell::new(),
         }
     }
 
-    /// The line's severity.
+    /// What the line says of itself.
+    #[inline]
+    pub(super) fn reading(&self) -> Option<Reading> {
+        *self.reading.get_or_init(|| self.line.and_then(severity::read))
+    }
+
+    /// The line as it looks next to others.
+    #[inline]
+    pub(super) fn look(&self) -> Option<Look<'r>> {
+        let line = self.line?;
+        let mut look = Look::at(line, self.reading());
+        look.is_failure = self.severity() >= Some(Severity::Error);
+        Some(look)
+    }
+
+    /// The severity of the line, else of the record.
     #[inline]
     pub(super) fn severity(&self) -> Option<Severity> {
-        *self.severity.get_or_init(|| self.line.and_then(Severity::of))
+        *self.severity.get_or_init(|| {
+            Severity::of_record(self.record, self.line, &self.input.severity, || self.reading())
+        })
     }
 
     /// Whether the record matches a JSON pattern; metadata is looked up only when it decides.
@@ -111,20 +133,25 @@ impl<'r> Facts<'r> {
         ask(Document::Record(Enriched { record, key, object: Some(object), missing, id_is_whole }))
     }
 
-    /// The 56-bit randomness of a sampling key, or `None` when the record has none of its parts.
+    /// The 56-bit randomness of a sampling key, or `None` when the record lacks one of its parts: the parts that it has would be
+    /// one hash for all such records, and all of them would share one fate.
     pub(super) fn randomness(&self, key: &Key, metadata: &mut Metadata<'_>) -> Option<u64> {
         if let [Part::TraceId] = key.0.as_slice() {
-            let id = self.trace_id()?;
-            return Some(trace_randomness(&id).unwrap_or_else(|| hash::randomness(&id, SEED)));
+            return Some(match self.trace_id()? {
+                // The low 56 bits, as the threshold has them.
+                TraceId::Bits(bits) => bits as u64,
+                TraceId::Text(text) => hash::randomness(&text, SEED),
+            });
         }
         let mut text = Vec::new();
-        let mut has_any = false;
         for part in &key.0 {
-            has_any |= self.write_part(part, metadata, &mut text);
+            if !self.write_part(part, metadata, &mut text) {
+                return None;
+            }
             // Keeps ("a", "bc") apart from ("ab", "c").
             text.push(0);
         }
-        has_any.then(|| hash::randomness(&text, SEED))
+        (!key.0.is_empty()).then(|| hash::randomness(&text, SEED))
     }
 
     /// What an earlier stage has sampled by: randomness and threshold, as far as the line or the record says so
@@ -165,26 +192,30 @@ impl<'r> Facts<'r> {
             }
             Part::Template => {
                 let Some(line) = self.line else { return false };
-                let hash = *self.template.get_or_init(|| template(line));
+                let hash = *self.template.get_or_init(|| template(line, &self.input.message_keys));
                 into.extend(hash.to_be_bytes().iter().flat_map(|byte| [byte >> 4, byte & 15]).map(hex_digit));
                 return true;
             }
             Part::Stream => self.record.stream().map(<[u8]>::to_vec),
             Part::Severity => self.severity().map(|severity| severity.name().as_bytes().to_vec()),
-            Part::TraceId => self.trace_id(),
+            Part::TraceId => self.trace_id().map(|id| id.key()),
             Part::Field(path) => self.field(path),
         };
         into.extend_from_slice(text.as_deref().unwrap_or_default());
         text.is_some()
     }
 
-    /// The first trace id field that holds something, in the line's JSON, else in the record.
-    fn trace_id(&self) -> Option<Vec<u8>> {
-        let paths = || self.input.trace_id.iter().map(std::slice::from_ref);
-        let in_line = |path: &[Box<str>]| self.line.and_then(|line| line.field(path));
-        let is_there = |id: &Vec<u8>| !id.is_empty() && id != b"null" && !id.iter().all(|&byte| byte == b'0');
-        let in_record = || paths().filter_map(|path| self.record_field(path)).find(is_there);
-        paths().filter_map(in_line).find(is_there).or_else(in_record)
+    /// The first trace id: in the line's JSON or its text, else in the record.
+    fn trace_id(&self) -> Option<TraceId> {
+        let first = |find: &dyn Fn(&Path) -> Option<Vec<u8>>| {
+            let mut paths = self.input.trace_id.iter();
+            paths.find_map(|path| TraceId::parse(&find(path)?, is_datadog(path.name())))
+        };
+        let in_line = self.line.and_then(|line| {
+            let is_json = line.raw().first() == Some(&b'{');
+            if is_json { first(&|path| path.in_line(line)) } else { first(&|path| path.in_text(line)) }
+        });
+        in_line.or_else(|| first(&|path| path.in_record(self.record.text())))
     }
 
     fn field(&self, path: &[Box<str>]) -> Option<Vec<u8>> {
@@ -262,6 +293,11 @@ impl KeySource for Keys<'_, '_, '_> {
 
 fn hex_digit(nibble: u8) -> u8 {
     if nibble < 10 { b'0'.wrapping_add(nibble) } else { b'a'.wrapping_add(nibble).wrapping_sub(10) }
+}
+
+/// Whether a trace id under this name may be a decimal number.
+fn is_datadog(name: &str) -> bool {
+    name.split(['.', '_', '-']).any(|part| matches!(part, "dd" | "datadog"))
 }
 
 /// Whether an age comparison holds for a container that started then, at the time of a record.

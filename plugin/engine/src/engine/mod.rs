@@ -229,36 +229,41 @@ impl Engine {
         let moment = Moment::new(now, input.time);
         let bytes = input.text.len() as u64;
 
-        let continued = match (&line, rules.input.continuation) {
-            (Some(line), Some(limits)) => state.continues(side, line, input.time, limits),
-            _ => None,
+        let facts = Facts::new(&record, line.as_ref(), container, input.time, now, &rules.input, sampling);
+        let mut deciding = Deciding {
+            rules,
+            states: &mut self.states,
+            rows: &self.rows,
+            accounts: &mut self.accounts,
+            slots: &mut self.slots,
+            random: &mut self.random,
+            bytes,
         };
-        let decided = match continued {
-            Some(before) => {
-                counters.add(Metric::Continued, 1);
-                let verdict = before.verdict;
-                if let Some(at) = verdict.why.position(rules)
-                    && let Some(state) = self.states.get_mut(at)
-                {
-                    state.follow(before.key, verdict.action == Action::Keep, bytes, &moment);
+        let look = rules.input.continuation.zip(facts.look());
+        let continued =
+            look.as_ref().and_then(|(limits, look)| state.continues(side, look, input.time, *limits));
+        let decided = match (continued, look) {
+            (Some((before, slot)), _) => {
+                // Whatever line it goes with, what a guard would keep is kept, and the rest of its report with it.
+                let is_dropped = before.verdict.action == Action::Drop && before.verdict.why != Why::Exclude;
+                let guarded =
+                    if is_dropped { deciding.guarded(&state.meets, &facts, &mut metadata) } else { None };
+                match guarded {
+                    Some(decided) => {
+                        state.decide_anew(side, slot, decided);
+                        decided
+                    }
+                    None => {
+                        counters.add(Metric::Continued, 1);
+                        deciding.follow(&before, &moment);
+                        Decided { count: 1, held: false, ..before }
+                    }
                 }
-                Decided { count: 1, held: false, ..before }
             }
-            None => {
-                let facts =
-                    Facts::new(&record, line.as_ref(), container, input.time, now, &rules.input, sampling);
-                let mut deciding = Deciding {
-                    rules,
-                    states: &mut self.states,
-                    rows: &self.rows,
-                    accounts: &mut self.accounts,
-                    slots: &mut self.slots,
-                    random: &mut self.random,
-                    bytes,
-                };
+            (None, look) => {
                 let decided = deciding.decide(&state.meets, &facts, &mut metadata);
-                if let Some(line) = &line {
-                    state.begin(side, line, input.time, decided);
+                if let Some((_, look)) = look {
+                    state.begin(side, &look, input.time, decided);
                 }
                 decided
             }
@@ -308,7 +313,8 @@ impl Engine {
                 state.note_dropped(row, bytes);
             }
             if account.example.is_none() {
-                account.example = line.as_ref().map(|line| masked(line, MAX_EXAMPLE).into());
+                account.example =
+                    line.as_ref().map(|line| masked(line, &rules.input.message_keys, MAX_EXAMPLE).into());
             }
         }
         counters.add(Metric::Late, u64::from(moment.is_late));

@@ -11,12 +11,15 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 pub mod automaton;
+pub mod continuation;
 pub mod fields;
 pub mod glob;
 pub mod hash;
+pub mod head;
 pub mod json;
 pub mod line;
 pub mod number;
+pub mod path;
 pub mod record;
 pub mod search;
 pub mod severity;
@@ -24,4 +27,5 @@ pub mod swar;
 pub mod tag;
 pub mod template;
 pub mod time;
+pub mod trace;
 pub mod wildcard;

@@ -4,6 +4,7 @@
 //! `level`?) can be answered on the escaped text, and unescaping every line would cost more than all the rest of the
 //! filter. [`Line::escapes`] says which shortcuts are sound; [`Line::text`] unescapes once and remembers.
 
+use crate::head;
 use crate::json::{self, Escapes, Level, Outline, Value};
 use std::cell::OnceCell;
 
@@ -13,6 +14,7 @@ pub struct Line<'a> {
     raw: &'a [u8],
     escapes: Escapes,
     text: OnceCell<Vec<u8>>,
+    head: OnceCell<Vec<u8>>,
     outline: OnceCell<Option<Outline>>,
 }
 
@@ -25,12 +27,18 @@ impl<'a> Line<'a> {
     /// As [`Line::new`], when the escapes are known from reading the record.
     pub fn with_escapes(content: &'a [u8], escapes: Escapes) -> Line<'a> {
         let raw = if escapes == Escapes::None { content } else { without_newline(content) };
-        Line { raw, escapes, text: OnceCell::new(), outline: OnceCell::new() }
+        Line { raw, escapes, text: OnceCell::new(), head: OnceCell::new(), outline: OnceCell::new() }
     }
 
     /// The line with all that is written, a newline at its end included.
     pub fn exactly(content: &'a [u8]) -> Line<'a> {
-        Line { raw: content, escapes: Escapes::of(content), text: OnceCell::new(), outline: OnceCell::new() }
+        Line {
+            raw: content,
+            escapes: Escapes::of(content),
+            text: OnceCell::new(),
+            head: OnceCell::new(),
+            outline: OnceCell::new(),
+        }
     }
 
     /// The text as written in the record, escapes and all, without the newline that docker leaves at its end.
@@ -48,6 +56,15 @@ impl<'a> Line<'a> {
         match self.escapes {
             Escapes::None => self.raw,
             _ => self.text.get_or_init(|| json::unescape(json::cut(self.raw, MAX_UNESCAPED))),
+        }
+    }
+
+    /// The start of the line as it reads on a terminal: escapes resolved, each ANSI sequence one [`head::COLOUR`].
+    #[inline]
+    pub fn head(&self) -> &[u8] {
+        match head::as_it_stands(self.raw, self.escapes) {
+            Some(start) => start,
+            None => self.head.get_or_init(|| head::resolved(self.raw)),
         }
     }
 
@@ -90,15 +107,6 @@ impl<'a> Line<'a> {
             Value::String(content) => Some(json::unescape(content)),
             Value::Scalar(text) => Some(text.to_vec()),
             Value::Object(_) | Value::Array(_) => None,
-        }
-    }
-
-    /// Whether the text is blank-led as a continuation line is: by a space or a tab.
-    pub fn starts_blank(&self) -> bool {
-        match self.raw.first() {
-            Some(b' ' | b'\t') => true,
-            Some(b'\\') => self.raw.get(1) == Some(&b't') || self.text().first() == Some(&b'\t'),
-            _ => false,
         }
     }
 }
@@ -173,12 +181,5 @@ mod tests {
             assert_eq!(line.field(&path("missing")), None);
         }
         assert_eq!(Line::new(b"no json").field(&path("level")), None);
-    }
-
-    #[test]
-    fn sees_a_leading_blank_through_its_escape() {
-        assert!(Line::new(br"\tat com.example.Shop").starts_blank());
-        assert!(Line::new(b"  File").starts_blank());
-        assert!(!Line::new(br"\n").starts_blank() && !Line::new(b"").starts_blank());
     }
 }

@@ -1,13 +1,25 @@
 //! How severe a line is, read from the line itself and as cheaply as possible.
 //!
-//! The agent's own status says nothing (containers log everything to stdout or stderr), so the line has to: a level
-//! in its JSON or logfmt, a level word in its usual places, klog's and syslog's prefixes, the openings of Java, Python
-//! and Go crashes. Where none of these stands, the severity is unknown and satisfies no comparison: a guess in either
-//! direction would drop an error or keep a flood.
+//! The agent's own status says nothing (containers log everything to stdout or stderr), so the line has to. [`PRECEDENCE`]
+//! is the order in which it is asked, each step with its reason; the first that says something decides. Where none does,
+//! the severity is unknown and satisfies no comparison: a guess in either direction would drop an error or keep a flood. So
+//! a level word in running text is none, and a number is a level only in the keys and scales of those who count levels.
 
-use crate::json::{self, Escapes, Members, Value};
+use crate::head;
+use crate::json::{Escapes, Level};
 use crate::line::Line;
+use crate::path::Path;
+use crate::record::RecordView;
 use crate::swar;
+use front::Front;
+
+pub(crate) mod crash;
+mod front;
+mod names;
+mod structured;
+
+pub(crate) use structured::is_level_key;
+pub use structured::level_keys;
 
 /// The six levels, in rising order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,270 +60,229 @@ impl Severity {
             Severity::Fatal => "fatal",
         }
     }
+}
 
-    /// The severity that a line states, or `None` when it states none.
-    ///
-    /// Looked for in this order, the first that is there decides:
-    /// 1. a JSON line's top-level `level`, `severity` or `lvl`: a word, or a number of the pino/bunyan scale;
-    /// 2. a leading syslog priority `<3>`, klog header `E1123 `, crash opening (`panic: `, `Traceback (`,
-    ///    `Exception in thread`, `java.lang.NullPointerException`), level word or `[word]`;
-    /// 3. logfmt's `level=`, `severity=` or `lvl=` anywhere;
-    /// 4. a level word in capitals or `[word]` among the first words, as log frameworks write it behind the time.
+/// A step of the order in which a line is asked for its level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A key of `input.severity`.
+    Further,
+    /// A JSON object's or logfmt's own level.
+    Structured,
+    /// The level in front of the message.
+    Front,
+    /// The opening of a crash report.
+    Crash,
+    /// A field of the record itself.
+    Record,
+}
+
+/// A step with what it reads, an example, and why it has its place.
+#[derive(Clone, Copy, Debug)]
+pub struct Explained {
+    /// The step.
+    pub step: Step,
+    /// What is read.
+    pub reads: &'static str,
+    /// A line, or a record where the step reads that.
+    pub example: &'static str,
+    /// Its level.
+    pub severity: Severity,
+    /// Why it has its place.
+    pub because: &'static str,
+}
+
+/// The order in which a line is asked for its level. The documentation has this table, and a test compares the two.
+pub const PRECEDENCE: [Explained; 7] = [
+    Explained {
+        step: Step::Further,
+        reads: "the keys of `input.severity`, in the line's JSON, else in the record",
+        example: r#"{"app":{"sev":"ERROR"},"level":"info"}"#,
+        severity: Severity::Error,
+        because: "you know your programs better than any list",
+    },
+    Explained {
+        step: Step::Structured,
+        reads: "a record that the line wraps: JSON in a JSON field, behind a klog or glog header, `record` of a PostgreSQL operator",
+        example: r#"I1120 10:00:00.000001 1 a.go:1] {"severity":"ERROR"}"#,
+        severity: Severity::Error,
+        because: "the wrapper only says that it passed something on",
+    },
+    Explained {
+        step: Step::Structured,
+        reads: "the level of a JSON object, at its top: a name, or a number in the keys and scales that use numbers",
+        example: r#"{"level":50,"time":1700000000000,"msg":"level=info"}"#,
+        severity: Severity::Error,
+        because: "the program states it, in a place made for it",
+    },
+    Explained {
+        step: Step::Structured,
+        reads: "the level of a line that is logfmt from its start; names only",
+        example: r#"time=10:00 level=warn msg="ERROR 7""#,
+        severity: Severity::Warn,
+        because: "the same; behind running text `level=` is part of a message",
+    },
+    Explained {
+        step: Step::Front,
+        reads: "the level in front of the message, behind time, process, thread and logger: a name, a name in brackets, a letter, a syslog priority",
+        example: "2026-11-20 10:00:00,123 [main] ERROR c.a.Pay - set level=debug",
+        severity: Severity::Error,
+        because: "log frameworks write it there, and nothing of the message stands before it",
+    },
+    Explained {
+        step: Step::Crash,
+        reads: "the opening of a crash report",
+        example: "java.lang.IllegalStateException: closed",
+        severity: Severity::Error,
+        because: "a runtime that has lost its program writes no level",
+    },
+    Explained {
+        step: Step::Record,
+        reads: "the same keys in the record itself",
+        example: r#"{"log":"closed","level":"warn"}"#,
+        severity: Severity::Warn,
+        because: "a parser before the filter has taken the line apart; what is left of the line comes first",
+    },
+];
+
+/// What a line says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Its level.
+    pub severity: Severity,
+    /// Where that stands.
+    pub step: Step,
+}
+
+impl Severity {
+    /// The severity that a line states by itself, or `None` when it states none.
     pub fn of(line: &Line<'_>) -> Option<Severity> {
-        if line.raw().first() == Some(&b'{') {
-            return of_json(line);
-        }
-        let unescaped;
-        let head = match line.escapes() {
-            Escapes::None => line.raw(),
-            _ => {
-                unescaped = json::unescape(json::cut(line.raw(), HEAD));
-                &unescaped
-            }
-        };
-        let body = if line.escapes() == Escapes::Irregular { line.text() } else { line.raw() };
-        opening(head).or_else(|| logfmt(json::cut(body, LOGFMT))).or_else(|| among_first_words(head))
+        read(line).map(|reading| reading.severity)
+    }
+
+    /// The severity of a record: the line's own, else that of the record's own fields. `further` are the keys of
+    /// `input.severity`, which come first; `reading` is what the line says of itself.
+    #[inline]
+    pub fn of_record(
+        record: &RecordView<'_>,
+        line: Option<&Line<'_>>,
+        further: &[Path],
+        reading: impl FnOnce() -> Option<Reading>,
+    ) -> Option<Severity> {
+        let named = if further.is_empty() { None } else { of_further(record, line, further) };
+        named
+            .or_else(|| reading().map(|reading| reading.severity))
+            .or_else(|| record.level().and_then(|(key, value)| structured::of_field(key, value)))
     }
 }
 
-/// JSON: the keys are found by their `v`, a rare letter that `level`, `severity` and `lvl` share; no `v`, no walk.
-fn of_json(line: &Line<'_>) -> Option<Severity> {
-    let (text, level) = line.as_json();
-    let mut from = 0usize;
-    loop {
-        let v = swar::find_byte(text, from, b'v')?;
-        let before = |count: usize| text.get(v.wrapping_sub(count)..v).unwrap_or_default();
-        let after = text.get(v.wrapping_add(1)..).unwrap_or_default();
-        let is_key = (before(2) == b"le" && after.starts_with(b"el"))
-            || (before(2) == b"se" && after.starts_with(b"erity"))
-            || (before(1) == b"l" && after.starts_with(b"l"));
-        if is_key {
-            break;
-        }
-        from = v.wrapping_add(1);
+/// What a line says of its level, and where.
+pub fn read(line: &Line<'_>) -> Option<Reading> {
+    let raw = line.raw();
+    if raw.first() == Some(&b'{') {
+        let (text, level) = line.as_json();
+        let severity = structured::json(text, level, line.escapes(), 0)?;
+        return Some(Reading { severity, step: Step::Structured });
     }
-    let mut members = Members::open(text, level).ok()?;
-    while let Ok(Some(member)) = members.next() {
-        if matches!(member.key, b"level" | b"severity" | b"lvl") {
-            // One that says nothing we know leaves the word to the next.
-            let found = match member.value {
-                Value::String(text) => word(text),
-                Value::Scalar(number) => numeric(number),
-                Value::Object(_) | Value::Array(_) => None,
-            };
-            if found.is_some() {
-                return found;
-            }
-        }
+    let head = line.head();
+    let start = padding(head);
+    let text = head.get(start..).unwrap_or_default();
+    if text.first() == Some(&b'"') {
+        // A member of JSON over several lines.
+        let severity = structured::member(text)?;
+        return Some(Reading { severity, step: Step::Structured });
     }
-    None
-}
-
-/// What stands at the very start of a plain line.
-fn opening(text: &[u8]) -> Option<Severity> {
-    match text.first()? {
-        b'<' => syslog_priority(text),
-        b'[' => bracketed(text),
-        // A colour before the level word.
-        0x1b => after_colour(text).and_then(|rest| bracketed(rest).or_else(|| leading_word(rest))),
-        first if first.is_ascii_uppercase() => klog(text)
-            .or_else(|| {
-                [b"Traceback (most recent call last)".as_slice(), b"Exception in thread "]
-                    .iter()
-                    .any(|opening| text.starts_with(opening))
-                    .then_some(Severity::Error)
-            })
-            .or_else(|| leading_word(text)),
-        first if first.is_ascii_lowercase() => {
-            if text.starts_with(b"panic: ") || text.starts_with(b"fatal error: ") {
-                return Some(Severity::Fatal);
-            }
-            leading_word(text).or_else(|| java_exception(text))
-        }
-        _ => None,
+    if structured::key_length(text).is_some()
+        && let Some(severity) = of_logfmt(line, raw)
+    {
+        return Some(Reading { severity, step: Step::Structured });
     }
-}
-
-/// `E1123 10:00:00.123456`: severity letter, month and day (klog, text format).
-fn klog(text: &[u8]) -> Option<Severity> {
-    let severity = match text.first()? {
-        b'I' => Severity::Info,
-        b'W' => Severity::Warn,
-        b'E' => Severity::Error,
-        b'F' => Severity::Fatal,
-        _ => return None,
+    let before = start.checked_sub(1).and_then(|at| head.get(at)).copied().unwrap_or(b' ');
+    let (severity, step) = match front::front(text, before) {
+        Front::Level(severity) => (severity, Step::Front),
+        Front::Crash(severity) => (severity, Step::Crash),
+        Front::Around(outer, _) => match behind_header(line) {
+            Some(inner) => (inner, Step::Structured),
+            None => (outer, Step::Front),
+        },
+        Front::Json => (behind_header(line)?, Step::Structured),
+        Front::Nothing => return None,
     };
-    match text.get(1..6)? {
-        [a, b, c, d, b' '] if [a, b, c, d].iter().all(|byte| byte.is_ascii_digit()) => Some(severity),
-        _ => None,
+    Some(Reading { severity, step })
+}
+
+/// The level of a text that another record wraps.
+fn wrapped_text(text: &[u8], depth: u8) -> Option<Severity> {
+    let text = text.trim_ascii();
+    if text.first() == Some(&b'{') {
+        return structured::json(text, Level::Plain, Escapes::Nested, depth);
+    }
+    if structured::key_length(text).is_some()
+        && let Some(severity) = structured::logfmt(text, false)
+    {
+        return Some(severity);
+    }
+    let mut head = text.get(..text.len().min(head::MAX_HEAD)).unwrap_or_default().to_vec();
+    head::shorten(&mut head);
+    match front::front(head.get(padding(&head)..).unwrap_or_default(), b' ') {
+        Front::Level(severity) | Front::Crash(severity) => Some(severity),
+        Front::Around(outer, start) => {
+            let inner =
+                structured::json(text.get(start..).unwrap_or_default(), Level::Plain, Escapes::Nested, depth);
+            inner.or(Some(outer))
+        }
+        Front::Json | Front::Nothing => None,
     }
 }
 
-/// `<3>`: facility * 8 + severity (RFC 5424, section 6.2.1).
-fn syslog_priority(text: &[u8]) -> Option<Severity> {
-    let end = text.iter().take(5).position(|&byte| byte == b'>')?;
-    let digits = std::str::from_utf8(text.get(1..end)?).ok()?;
-    let priority: u8 = digits.parse().ok().filter(|&priority| priority <= 191)?;
-    Some(match priority % 8 {
-        0..=2 => Severity::Fatal,
-        3 => Severity::Error,
-        4 => Severity::Warn,
-        5 | 6 => Severity::Info,
-        _ => Severity::Debug,
+/// The JSON object that stands behind a time, a header or the name of a container.
+fn behind_header(line: &Line<'_>) -> Option<Severity> {
+    let (text, level) = line.as_json();
+    let at = swar::find_byte(text, 0, b'{')?;
+    structured::json(text.get(at..)?, level, Escapes::Nested, 0)
+}
+
+fn of_logfmt(line: &Line<'_>, raw: &[u8]) -> Option<Severity> {
+    let blanks = raw.iter().take_while(|byte| **byte == b' ').count();
+    match line.escapes() {
+        Escapes::None => structured::logfmt(raw.get(blanks..)?, false),
+        Escapes::Irregular => structured::logfmt(line.text().trim_ascii_start(), false),
+        Escapes::Short | Escapes::Nested | Escapes::Wide => structured::logfmt(raw.get(blanks..)?, true),
+    }
+}
+
+/// Whether a line is logfmt from its start, behind its padding.
+pub(crate) fn is_logfmt(head: &[u8]) -> bool {
+    structured::is_logfmt(head, false)
+}
+
+/// Whether a text ends in a level: `... ERROR`, `... [error]`, `... warn:`.
+pub(crate) fn ends_in_level(text: &[u8]) -> bool {
+    let text = text.trim_ascii_end();
+    let closed = text.strip_suffix(b":").or_else(|| text.strip_suffix(b"]")).unwrap_or(text);
+    let letters =
+        closed.trim_ascii_end().iter().rev().take(12).take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let closed = closed.trim_ascii_end();
+    let word = closed.get(closed.len().wrapping_sub(letters)..).unwrap_or_default();
+    let before = closed.get(closed.len().wrapping_sub(letters).wrapping_sub(1));
+    let is_apart =
+        before.is_none_or(|byte| matches!(*byte, b' ' | b'\t' | b'[' | b'|' | b':' | head::COLOUR | b'm'));
+    let capitals = word.len() >= 3 && word.iter().all(u8::is_ascii_uppercase);
+    is_apart && names::name(word).is_some_and(|name| !name.is_word) && (capitals || closed.len() < text.len())
+}
+
+/// The blanks and colours that a line is padded with.
+pub(crate) fn padding(head: &[u8]) -> usize {
+    head.iter().take_while(|byte| matches!(**byte, b' ' | b'\t' | head::COLOUR | 0)).count()
+}
+
+fn of_further(record: &RecordView<'_>, line: Option<&Line<'_>>, further: &[Path]) -> Option<Severity> {
+    let level = |text: Vec<u8>| names::value(&text).or_else(|| names::pino(&text));
+    further.iter().find_map(|path| {
+        let in_line = line.and_then(|line| path.in_line(line)).and_then(level);
+        in_line.or_else(|| path.in_record(record.text()).and_then(level))
     })
 }
-
-/// `[ERROR]`, `[ error ]`, `[error] [client ...]`.
-fn bracketed(text: &[u8]) -> Option<Severity> {
-    let inner = text.strip_prefix(b"[")?;
-    let end = inner.iter().take(12).position(|&byte| byte == b']')?;
-    word(inner.get(..end)?.trim_ascii())
-}
-
-/// `ERROR something`, `error: something`, `WARN|something`.
-fn leading_word(text: &[u8]) -> Option<Severity> {
-    let length = text.iter().take(12).take_while(|byte| byte.is_ascii_alphabetic()).count();
-    let found = plain_word(text.get(..length)?, text.get(length) == Some(&b':'))?;
-    let in_capitals =
-        text.first().is_some_and(u8::is_ascii_uppercase) && text.get(1).is_some_and(u8::is_ascii_uppercase);
-    match text.get(length) {
-        None | Some(b':' | b'[' | b']' | b'|') => Some(found),
-        Some(b' ' | b'\t' | b',' | b'-' | 0x1b) if in_capitals => Some(found),
-        _ => None,
-    }
-}
-
-/// `java.lang.IllegalStateException: ...`: dotted lower-case package, then a class name that says what it is.
-fn java_exception(text: &[u8]) -> Option<Severity> {
-    // Cheaply first: a package starts with a short word in lower case and a dot.
-    let package = text.iter().take(16).take_while(|byte| byte.is_ascii_lowercase()).count();
-    if text.get(package) != Some(&b'.') {
-        return None;
-    }
-    let end = text
-        .iter()
-        .take(160)
-        .position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'$')));
-    let name = text.get(..end.unwrap_or(text.len().min(160)))?;
-    let class = name.rsplit(|&byte| byte == b'.').next()?;
-    let dotted = class.len() < name.len() && class.first().is_some_and(u8::is_ascii_uppercase);
-    (dotted && (class.ends_with(b"Exception") || class.ends_with(b"Error"))).then_some(Severity::Error)
-}
-
-/// `level=error`, `severity="warn"`, `lvl=dbug`, as a key of its own: at the start or behind a blank.
-fn logfmt(text: &[u8]) -> Option<Severity> {
-    let mut from = 0usize;
-    while let Some(at) = swar::find_byte(text, from, b'=') {
-        from = at.wrapping_add(1);
-        let before = text.get(..at).unwrap_or_default();
-        let key = [b"level".as_slice(), b"severity", b"lvl"].into_iter().find(|key| before.ends_with(key));
-        let Some(key) = key else { continue };
-        let stands_alone = match before.len().checked_sub(key.len()).and_then(|at| at.checked_sub(1)) {
-            Some(previous) => match before.get(previous) {
-                // An escaped tab or newline ends in its letter.
-                Some(b't' | b'n') => before.get(previous.wrapping_sub(1)) == Some(&b'\\'),
-                blank => matches!(blank, Some(b' ' | b'\t')),
-            },
-            None => true,
-        };
-        if !stands_alone {
-            continue;
-        }
-        let value = text.get(from..).unwrap_or_default();
-        let value = value.strip_prefix(b"\\\"").or_else(|| value.strip_prefix(b"\"")).unwrap_or(value);
-        let length = value.iter().take(12).take_while(|byte| byte.is_ascii_alphanumeric()).count();
-        let value = value.get(..length).unwrap_or_default();
-        if let Some(found) = word(value).or_else(|| numeric(value)) {
-            return Some(found);
-        }
-    }
-    None
-}
-
-/// A level word behind the time: `2026-11-20 10:00:01.123  INFO 1 --- [...]`, `10:00:01 [error] 31#31: ...`.
-fn among_first_words(text: &[u8]) -> Option<Severity> {
-    let head = text.get(..HEAD.min(text.len()))?;
-    let mut at = 0usize;
-    for _ in 0..FIRST_WORDS {
-        let end = swar::find_either(head, at, b' ', b'\t').unwrap_or(head.len());
-        let candidate = head.get(at..end).unwrap_or_default();
-        at = end.wrapping_add(1);
-        // Only a capital, a bracket or a colour can start what is looked for; times and threads go by at once.
-        if !matches!(candidate.first(), Some(b'A'..=b'Z' | b'[' | 0x1b)) {
-            continue;
-        }
-        let candidate = after_colour(candidate).unwrap_or(candidate);
-        if let Some(found) = bracketed(candidate) {
-            return Some(found);
-        }
-        let length = candidate.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
-        let ends = matches!(candidate.get(length), None | Some(b':' | b',' | b']' | b'-' | b'|' | 0x1b));
-        if length >= 3
-            && ends
-            && let Some(found) =
-                plain_word(candidate.get(..length).unwrap_or_default(), candidate.get(length) == Some(&b':'))
-        {
-            return Some(found);
-        }
-    }
-    None
-}
-
-/// Behind one ANSI colour: `ESC[1;31mERROR`.
-fn after_colour(text: &[u8]) -> Option<&[u8]> {
-    let rest = text.strip_prefix(b"\x1b[")?;
-    let length = rest.iter().take(8).take_while(|byte| byte.is_ascii_digit() || **byte == b';').count();
-    rest.get(length..)?.strip_prefix(b"m")
-}
-
-/// A level word in running text, where `config: not found` and `LOG FILE missing` are no levels. The rarer words of
-/// java.util.logging count in capitals and with a colon behind them only.
-fn plain_word(text: &[u8], before_colon: bool) -> Option<Severity> {
-    const AMBIGUOUS: [&[u8]; 8] =
-        [b"config", b"fine", b"finer", b"finest", b"default", b"log", b"silly", b"verbose"];
-    let is_ambiguous = AMBIGUOUS.iter().any(|word| text.eq_ignore_ascii_case(word));
-    let is_java = before_colon && matches!(text, b"CONFIG" | b"FINE" | b"FINER" | b"FINEST");
-    if is_ambiguous && !is_java { None } else { word(text) }
-}
-
-/// A level word in any case.
-fn word(text: &[u8]) -> Option<Severity> {
-    let mut lower = [0u8; 11];
-    let slot = lower.get_mut(..text.len())?;
-    for (to, from) in slot.iter_mut().zip(text) {
-        *to = from.to_ascii_lowercase();
-    }
-    Some(match &*slot {
-        b"trace" | b"finest" | b"finer" | b"verbose" | b"silly" => Severity::Trace,
-        b"debug" | b"dbug" | b"dbg" | b"fine" | b"config" => Severity::Debug,
-        b"info" | b"information" | b"inf" | b"notice" | b"default" | b"log" => Severity::Info,
-        b"warn" | b"warning" | b"wrn" => Severity::Warn,
-        b"error" | b"err" | b"severe" | b"eror" => Severity::Error,
-        b"fatal" | b"critical" | b"crit" | b"panic" | b"dpanic" | b"emerg" | b"emergency" | b"alert"
-        | b"ftl" => Severity::Fatal,
-        _ => return None,
-    })
-}
-
-/// pino and bunyan: 10 trace, 20 debug, 30 info, 40 warn, 50 error, 60 fatal. Smaller numbers are ambiguous (syslog
-/// and OpenTelemetry count in opposite directions) and stay unknown.
-fn numeric(text: &[u8]) -> Option<Severity> {
-    Some(match text {
-        b"10" => Severity::Trace,
-        b"20" => Severity::Debug,
-        b"30" => Severity::Info,
-        b"40" => Severity::Warn,
-        b"50" => Severity::Error,
-        b"60" => Severity::Fatal,
-        _ => return None,
-    })
-}
-
-/// How far into a line a level word is looked for, in bytes and in words, empty ones counted: time, thread and logger stand before it.
-const HEAD: usize = 96;
-const FIRST_WORDS: usize = 8;
-/// How far into a line a logfmt key is looked for, in bytes.
-const LOGFMT: usize = 4096;
 
 #[cfg(test)]
 mod tests;

@@ -9,31 +9,38 @@
 //!
 //! | what | example | becomes |
 //! |---|---|---|
-//! | digits; the sign behind a blank, `=`, `,`, `:` or an opening bracket; `%` or `µs` behind | `rows=-42 40%` | `rows=<*>` |
+//! | digits; the sign behind a blank, `=`, `,`, `:` or an opening bracket; `%`, ` %` or `µs` behind | `rows=-42 40%` | `rows=<*>` |
 //! | digits and at most four letters behind | `12ms 3.5GB 014Z 1e-9` | `<*>` |
 //! | letters `a` to `f` and digits; `0x` and such | `fe22b29e 0xdead` | `<*>` |
 //! | any piece with two or more runs of digits | `x2v9k 20T10` | `<*>` |
 //! | the digits of any other piece | `http2 user42 k8s v1.9` | `http<*> user<*> k<*>s v<*>` |
 //! | behind letters or digits and a `-`, 5 or more consonants in lower case, or 3 or more and a number: Kubernetes' random names have no vowels | `web-xkvqz web-hvrz9` | `web-<*>` |
-//! | UUIDs and IPv6 addresses as a whole | `fe80::abcd` | `<*>` |
+//! | UUIDs, IPv6 and MAC addresses as a whole | `fe80::abcd` | `<*>` |
+//! | `AM` and `PM` behind a value; ISO 8601's durations | `10:00 AM PT5S` | `<*>` |
 //! | `Nov`, `Fri` before 1 or 2 of blank `,` `/` `-` and a digit or another such name | `Fri Nov 20` | `<*>` |
-//! | quoted strings; the quote does not stand behind a letter or digit, `'` also ends before none | `"GET /" don't` | `<*> don't` |
+//! | quoted strings, in `"`, `'` or backticks; the quote does not stand behind a letter or digit, `'` also ends before none | `"GET /" don't` | `<*> don't` |
+//! | 8 or more of the letters `a` to `f` | `deadbeef` | `<*>` |
+//! | mail addresses | `to bob@example.com` | `to <*>` |
+//! | the values of a query | `/find?q=shoes&page=2` | `/find?q=<*>&page=<*>` |
 //! | values in a row with 1 to 3 of blank `,` `;` `:` `.` `/` `-` `+` `_` or a bar between: lists, addresses, times | `10:00:00,123 [1, 2]` | `<*> [<*>]` |
 //!
-//! Kept are the letter of klog's `E1123 10:00:00`, a level, and the words of a quoted string behind `msg=`, `message=`
-//! or `event=`, or behind klog's header: there the quotes hold the message. A quote behind a backslash or without its
-//! partner is a character like others.
+//! Kept are the letter of klog's `E1123 10:00:00`, a level, and the words of a quoted string behind `msg=`, `message=`,
+//! `event=`, `err=` or `error=`, behind klog's header, or behind a level: there the quotes hold the message. A quote behind a
+//! backslash or without its partner is a character like others. Of an HTTP status its class is kept, `5xx`: behind a request,
+//! `status`, `code` or `HTTP/1.1`, between gin's bars and behind HAProxy's times; a 500 is no repeat of a 200.
 //!
 //! Blanks count as one, at both ends as none; ANSI colours are skipped. Read are at most 2048 bytes and the first line
 //! that is not blank; of the masked text the first 1024 bytes count, so that a cut through values of different lengths is
 //! rarely seen. A quoted string that the cut leaves open ends there.
 //!
-//! A line that is a JSON object is known by its message (the first string of `message`, `msg`, `event`, `log`), its
-//! level (the first string of at most 16 bytes, or pino number, of `level`, `severity`, `lvl`) and the set of its keys, all
-//! masked in the same way. Of more than 256 keys the first 256 count.
+//! A line that is a JSON object is known by its message (the first string of `input.message_keys`), its error (the string
+//! of `error`, `err` or `exception`, where that is not the message), its level (the first field for levels that holds a string
+//! of at most 16 bytes, or a pino number), its status (the class of an HTTP status, a gRPC code, or the word in `status`) and
+//! the set of its keys, all masked in the same way. Of more than 256 keys the first 256 count.
 
 use crate::json::{self, Level, Outline, Value, push_string};
 use crate::line::Line;
+use crate::severity;
 use crate::swar;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -42,7 +49,9 @@ mod shape;
 use mask::{is_constant, mask_into};
 
 /// 64-bit key of a line's template.
-pub fn template(line: &Line<'_>) -> u64 {
+///
+/// `message_keys` are the keys of a JSON line that may hold its message.
+pub fn template(line: &Line<'_>, message_keys: &[Box<str>]) -> u64 {
     let Some(object) = Object::of(line) else {
         let mut masked = Vec::new();
         with_text(line, |text| mask_into(text, &mut masked));
@@ -57,9 +66,18 @@ pub fn template(line: &Line<'_>) -> u64 {
     // Its length comes first: level and message cannot run into each other.
     known.push(level.len() as u8);
     known.extend_from_slice(&level);
-    if let Some(message) = object.message() {
+    let (message, name) = object.message(message_keys);
+    if let Some(message) = message {
         known.push(1);
         mask_into(&message, &mut known);
+    }
+    if let Some(error) = object.error(name) {
+        known.push(2);
+        mask_into(&error, &mut known);
+    }
+    if let Some(status) = object.status() {
+        known.push(3);
+        known.extend_from_slice(&status);
     }
     xxh3_64_with_seed(&known, OBJECT_SEED)
 }
@@ -69,10 +87,10 @@ pub fn template(line: &Line<'_>) -> u64 {
 ///
 /// A JSON object is shown as one with its level, its message and the names of its keys; of its values there is nothing
 /// else.
-pub fn masked(line: &Line<'_>, limit: usize) -> String {
+pub fn masked(line: &Line<'_>, message_keys: &[Box<str>], limit: usize) -> String {
     let mut shown = Vec::new();
     match Object::of(line) {
-        Some(object) => object.show(&mut shown),
+        Some(object) => object.show(message_keys, &mut shown),
         None => with_text(line, |text| mask_into(text, &mut shown)),
     }
     let mut text = String::from_utf8_lossy(&shown).into_owned();
@@ -118,17 +136,44 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn message(&self) -> Option<Vec<u8>> {
-        MESSAGES.iter().find_map(|name| match self.outline.get(self.text, self.level, name)? {
+    /// The message and its key.
+    fn message<'k>(&self, keys: &'k [Box<str>]) -> (Option<Vec<u8>>, &'k str) {
+        let found = keys.iter().find_map(|name| Some((self.string(name.as_bytes())?, &**name)));
+        found.map_or((None, ""), |(message, name)| (Some(message), name))
+    }
+
+    /// What went wrong, where that stands beside the message.
+    fn error(&self, message: &str) -> Option<Vec<u8>> {
+        ERRORS.iter().filter(|name| **name != message.as_bytes()).find_map(|name| self.string(name))
+    }
+
+    fn string(&self, name: &[u8]) -> Option<Vec<u8>> {
+        match self.outline.get(self.text, self.level, name)? {
             Value::String(content) => Some(self.resolved(content)),
             _ => None,
-        })
+        }
+    }
+
+    /// What came of a request: the class of its status, or a word.
+    fn status(&self) -> Option<Vec<u8>> {
+        let inner = |name: &[u8]| match self.outline.get(self.text, self.level, name)? {
+            Value::Object(text) => {
+                let path = |name: &str| [Box::from(name)];
+                let names = ["statusCode", "status_code", "status"];
+                names.iter().find_map(|name| json::lookup(text, self.level, &path(name)).and_then(said))
+            }
+            _ => None,
+        };
+        STATUSES
+            .iter()
+            .find_map(|name| said(self.outline.get(self.text, self.level, name)?))
+            .or_else(|| ANSWERS.iter().find_map(|name| inner(name)))
     }
 
     /// The level, masked and in lower case; empty if there is none.
     fn level(&self) -> Vec<u8> {
         let mut masked = Vec::new();
-        for name in LEVELS {
+        for (name, _) in self.outline.keys(self.text).filter(|(name, _)| severity::is_level_key(name)) {
             match self.outline.get(self.text, self.level, name) {
                 Some(Value::String(content)) if content.len() <= MAX_LEVEL.wrapping_mul(MAX_SPELLING) => {
                     let level = self.resolved(content);
@@ -160,7 +205,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn show(&self, out: &mut Vec<u8>) {
+    fn show(&self, message_keys: &[Box<str>], out: &mut Vec<u8>) {
         let level = self.level();
         out.push(b'{');
         if !level.is_empty() {
@@ -168,11 +213,18 @@ impl<'a> Object<'a> {
             push_string(out, &level);
             out.push(b',');
         }
-        if let Some(message) = self.message() {
+        let (message, name) = self.message(message_keys);
+        for (shown, text) in [(&b"\"message\":"[..], message), (b"\"error\":", self.error(name))] {
+            let Some(text) = text else { continue };
             let mut part = Vec::new();
-            mask_into(&message, &mut part);
-            out.extend_from_slice(b"\"message\":");
+            mask_into(&text, &mut part);
+            out.extend_from_slice(shown);
             push_string(out, &part);
+            out.push(b',');
+        }
+        if let Some(status) = self.status() {
+            out.extend_from_slice(b"\"status\":");
+            push_string(out, &status);
             out.push(b',');
         }
         let mut keys = Vec::new();
@@ -195,10 +247,62 @@ fn insert<T: Ord>(list: &mut Vec<T>, value: T) {
     }
 }
 
-/// Where the message of a JSON line stands, the first that is a string.
-const MESSAGES: [&[u8]; 4] = [b"message", b"msg", b"event", b"log"];
-/// Where its level stands.
-const LEVELS: [&[u8]; 3] = [b"level", b"severity", b"lvl"];
+/// What a status says: the class of an HTTP status, or a word.
+fn said(value: Value<'_>) -> Option<Vec<u8>> {
+    let (Value::String(text) | Value::Scalar(text)) = value else { return None };
+    match text {
+        [class @ b'1'..=b'5', b'0'..=b'9', b'0'..=b'9'] => Some(vec![*class, b'x', b'x']),
+        _ if matches!(value, Value::Scalar(_)) => None,
+        // `OK`, `Unavailable`, `failed`: one word.
+        _ if (1..=MAX_LEVEL).contains(&text.len()) && text.iter().all(u8::is_ascii_alphabetic) => {
+            Some(text.to_ascii_lowercase())
+        }
+        _ => None,
+    }
+}
+
+/// Where the message of a JSON line stands by default, the first that is a string: of zap, zerolog, pino, bunyan, logrus,
+/// klog, logstash, structlog, Docker, Serilog, OpenTelemetry, GELF, hclog and .NET, and what went wrong where there is no other.
+pub const MESSAGE_KEYS: [&str; 17] = [
+    "message",
+    "msg",
+    "event",
+    "log",
+    "@mt",
+    "@m",
+    "Message",
+    "body",
+    "short_message",
+    "text",
+    "@message",
+    "MESSAGE",
+    "M",
+    "textPayload",
+    "error",
+    "err",
+    "exception",
+];
+/// Where what went wrong stands beside it.
+const ERRORS: [&[u8]; 3] = [b"error", b"err", b"exception"];
+/// Where a status stands.
+const STATUSES: [&[u8]; 14] = [
+    b"status",
+    b"statusCode",
+    b"status_code",
+    b"statuscode",
+    b"response_code",
+    b"responseCode",
+    b"http_status",
+    b"http.status_code",
+    b"http.response.status_code",
+    b"code",
+    b"resp",
+    b"DownstreamStatus",
+    b"grpc.code",
+    b"grpc_code",
+];
+/// What may hold one: pino-http, ECS, Envoy's.
+const ANSWERS: [&[u8]; 3] = [b"res", b"response", b"http"];
 /// A longer level is no level.
 const MAX_LEVEL: usize = 16;
 /// The most bytes that one byte of text takes as written: `\\u0041`, an escape inside a string inside a string.

@@ -10,6 +10,7 @@ pub use shape::Shape;
 
 use crate::json::{self, Escapes, Level, Malformed, Member, Members, Value};
 use crate::line::Line;
+use crate::severity;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
@@ -53,6 +54,8 @@ pub struct RecordView<'a> {
     members: usize,
     message: Option<(Span, Escapes)>,
     stream: Option<&'a [u8]>,
+    /// The first field that says a level: its key as written, and its value.
+    level: Option<(&'a [u8], Value<'a>)>,
     /// The appended keys that the record has already.
     doubled: Vec<&'a [u8]>,
     unreadable: Vec<(usize, usize)>,
@@ -119,6 +122,9 @@ impl<'a> RecordView<'a> {
         while let Some(member) = members.next()? {
             view.members = view.members.wrapping_add(1);
             note(&member);
+            if view.level.is_none() && severity::is_level_key(member.key) {
+                view.level = Some((member.key, member.value));
+            }
             // Most keys are told from all that mean something by their length.
             if member.key_escapes == Escapes::None && !names.has_length(member.key.len()) {
                 continue;
@@ -162,6 +168,12 @@ impl<'a> RecordView<'a> {
     /// The text of the `stream` member, escapes untouched: `stdout` or `stderr` as a rule.
     pub fn stream(&self) -> Option<&'a [u8]> {
         self.stream
+    }
+
+    /// The record's own field for a level, if a parser before the filter has made one: its key, and its value as written.
+    #[inline]
+    pub fn level(&self) -> Option<(&'a [u8], Value<'a>)> {
+        self.level
     }
 
     /// Writes the record with `append` behind its own members into `out`, which is cleared first, in at most `limit`

@@ -19,6 +19,8 @@ pub struct Shape {
     message: Option<usize>,
     /// Which value is the stream.
     stream: Option<usize>,
+    /// Which value is a level, and where its key stands: how far before the value, and how long it is.
+    level: Option<(usize, usize, usize)>,
     /// How far before the end of the text the closing brace stands.
     close_from_end: usize,
 }
@@ -40,6 +42,13 @@ impl Shape {
             }
             if self.stream == Some(index) {
                 view.stream = text.get(start..end);
+            }
+            if let Some((value, before, length)) = self.level
+                && value == index
+            {
+                let key = start.wrapping_sub(before);
+                let key = text.get(key..key.wrapping_add(length)).unwrap_or_default();
+                view.level = text.get(start..end).map(|value| (key, Value::String(value)));
             }
             at = end;
         }
@@ -70,9 +79,12 @@ impl Shape {
         }
         let position = |start: usize| values.iter().position(|value| value.start == start);
         self.message = view.message.and_then(|(span, _)| position(span.start));
-        let stream_start =
-            view.stream.map(|stream| (stream.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize));
-        self.stream = stream_start.and_then(position);
+        let place = |part: &[u8]| (part.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize);
+        self.stream = view.stream.map(place).and_then(position);
+        self.level = view.level.and_then(|(key, value)| {
+            let Value::String(value) = value else { return None };
+            Some((position(place(value))?, place(value).wrapping_sub(place(key)), key.len()))
+        });
         self.close_from_end = text.len().wrapping_sub(view.close);
         let mut from = 0usize;
         for value in &values {
@@ -95,6 +107,7 @@ impl<'a> RecordView<'a> {
             members: 0,
             message: None,
             stream: None,
+            level: None,
             doubled: Vec::new(),
             unreadable: Vec::new(),
         }
@@ -111,11 +124,15 @@ mod tests {
         Names::new(vec!["log".into(), "message".into()], vec!["kubernetes".into()])
     }
 
-    type Seen<'a> = (Option<(Vec<u8>, Escapes)>, Option<&'a [u8]>, usize, usize);
+    type Seen<'a> = (Option<(Vec<u8>, Escapes)>, Option<&'a [u8]>, Option<[&'a [u8]; 2]>, usize, usize);
 
     fn seen<'a>(view: &RecordView<'a>) -> Seen<'a> {
         let line = view.line().map(|line| (line.raw().to_vec(), line.escapes()));
-        (line, view.stream(), view.members, view.close)
+        let level = view.level().and_then(|(key, value)| match value {
+            Value::String(text) => Some([key, text]),
+            _ => None,
+        });
+        (line, view.stream(), level, view.members, view.close)
     }
 
     fn any_record() -> impl Strategy<Value = String> {
@@ -124,7 +141,7 @@ mod tests {
             1 => Just("1".to_owned()),
             1 => Just("{\"x\":\"y\"}".to_owned()),
         ];
-        let member = ("log|stream|message|kubernetes|a|b", value)
+        let member = ("log|stream|message|kubernetes|level|b", value)
             .prop_map(|(key, value)| format!("\"{key}\":{value}"));
         (prop::collection::vec(member, 0..4), "[ ]{0,1}")
             .prop_map(|(members, blank)| format!("{{{}{blank}}}{blank}", members.join(",")))

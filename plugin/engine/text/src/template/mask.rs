@@ -4,6 +4,7 @@
 //! Whatever looks ahead is bounded or remembers that it failed: the time is linear in the text.
 
 use super::shape::{self, BLANK, DIGIT, HEX, JOINT, LETTER, NAMED, OPENING, SPECIAL, WORD, byte_at, class};
+use crate::severity;
 use crate::swar;
 
 /// How much of a text is read.
@@ -24,16 +25,19 @@ pub(super) fn mask_into(text: &[u8], out: &mut Vec<u8>) {
     let start = start.get(lead..).unwrap_or_default();
     out.reserve(start.len().min(MAX_MASKED));
     let line_end = swar::find_byte(start, 0, b'\n');
+    let text = start.get(..line_end.unwrap_or(start.len())).unwrap_or_default();
     Mask {
-        text: start.get(..line_end.unwrap_or(start.len())).unwrap_or_default(),
+        text,
         out,
         copied: 0,
         value_end: 0,
         visible_from: 0,
         message_end: None,
-        unclosed: [0; 2],
+        unclosed: [0; 3],
         is_cut: is_cut && line_end.is_none(),
         is_klog: false,
+        has_at: swar::find_byte(text, 0, b'@').is_some(),
+        awaits_status: false,
         base,
     }
     .run();
@@ -69,10 +73,14 @@ struct Mask<'a, 'b> {
     visible_from: usize,
     /// The closing quote of a message whose words are kept.
     message_end: Option<usize>,
-    /// For `"` and `'`: how far the text is known to have no closing one.
-    unclosed: [usize; 2],
+    /// For `"`, `'` and the backtick: how far the text is known to have no closing one.
+    unclosed: [usize; 3],
     is_cut: bool,
     is_klog: bool,
+    /// Whether a mail address may be in the text.
+    has_at: bool,
+    /// Whether a request has been passed whose status has not.
+    awaits_status: bool,
     /// What `out` held before.
     base: usize,
 }
@@ -160,6 +168,12 @@ impl Mask<'_, '_> {
             at = at.wrapping_add(1);
         }
         let length = at.wrapping_sub(from);
+        if self.has_at
+            && let Some(end) = self.mail(from)
+        {
+            self.value(from, end);
+            return end;
+        }
         if seen & LETTER == 0
             && length <= 8
             && let Some(end) = self.address(from, at, seen)
@@ -168,13 +182,29 @@ impl Mask<'_, '_> {
             return end;
         }
         match seen & WORD {
+            DIGIT if length == 3 && self.is_status(from, at) => {
+                // Its class stays.
+                self.copy(from.wrapping_add(1), at);
+                self.out.extend_from_slice(b"xx");
+                self.awaits_status = false;
+                at
+            }
             DIGIT => {
                 let end = self.behind_number(self.behind_joined(at));
                 self.value(start, end);
                 end
             }
             seen_in_word if seen_in_word & DIGIT != 0 => self.mixed(start, from, at, seen),
+            _ if length == 2 && self.is_half_of_day(from) => {
+                self.value(start, at);
+                at
+            }
             _ if length == 3 && shape::is_calendar(self.text, from) => {
+                self.value(start, at);
+                at
+            }
+            // Hexadecimal without a digit by chance.
+            HEX if length >= 8 => {
                 self.value(start, at);
                 at
             }
@@ -212,6 +242,11 @@ impl Mask<'_, '_> {
     fn behind_number(&self, at: usize) -> usize {
         match self.peek(at) {
             b'%' => at.wrapping_add(1),
+            b' ' if self.peek(at.wrapping_add(1)) == b'%'
+                && class(self.peek(at.wrapping_add(2))) & WORD == 0 =>
+            {
+                at.wrapping_add(2)
+            }
             0xc2 | 0xce => match self.text.get(at..at.wrapping_add(3)) {
                 Some([0xc2, 0xb5, b's'] | [0xce, 0xbc, b's'])
                     if class(self.peek(at.wrapping_add(3))) & WORD == 0 =>
@@ -238,7 +273,10 @@ impl Mask<'_, '_> {
                 && digits == 1
                 && head == 0
         };
+        // ISO 8601: `PT0.5S`, `P3D`.
+        let is_duration = || matches!(piece, [b'P', rest @ ..] if rest.iter().all(|byte| is_digit(&byte) || matches!(byte, b'T' | b'D' | b'H' | b'M' | b'S' | b'W' | b'Y')));
         let is_value = seen & LETTER == 0
+            || is_duration()
             || (head == 0 && letters <= 4)
             || tail.iter().any(|byte| is_digit(&byte))
             || (seen & NAMED == 0 && letters >= 3 && self.is_suffix(from))
@@ -256,6 +294,15 @@ impl Mask<'_, '_> {
         end
     }
 
+    /// Whether `AM` or `PM` stands behind a value.
+    fn is_half_of_day(&self, from: usize) -> bool {
+        let half = self.text.get(from..from.wrapping_add(2)).unwrap_or_default();
+        self.value_end > 0
+            && self.copied.wrapping_add(1) == from
+            && self.peek(self.copied) == b' '
+            && matches!(half, [b'A' | b'P', b'M'] | [b'a' | b'p', b'm'])
+    }
+
     /// Whether the piece at `from` stands behind a letter or digit and a `-`.
     fn is_suffix(&self, from: usize) -> bool {
         from.wrapping_sub(self.visible_from) >= 2
@@ -269,6 +316,7 @@ impl Mask<'_, '_> {
         let length = end.wrapping_sub(from);
         match self.peek(end) {
             b'-' if length == 8 => shape::uuid(self.text, from),
+            b':' | b'-' if length == 2 && shape::mac(self.text, from) => Some(from.wrapping_add(17)),
             // Not for each hour and minute of a time.
             b':' if length <= 4 && (length >= 3 || seen & HEX != 0) => shape::ipv6(self.text, from),
             _ => None,
@@ -304,7 +352,12 @@ impl Mask<'_, '_> {
                 self.value(at, end);
                 end
             }
-            b'"' | b'\'' => self.quote(at, byte, before),
+            b'"' | b'\'' | b'`' => self.quote(at, byte, before),
+            b'?' | b'&' => self.query(next),
+            b'/' => {
+                self.awaits_status |= self.is_request(at);
+                next
+            }
             0x1b if self.peek(next) == b'[' => {
                 let mut end = next.wrapping_add(1);
                 while matches!(self.peek(end), b'0'..=b'?') {
@@ -327,6 +380,11 @@ impl Mask<'_, '_> {
             self.message_end = None;
             return next;
         }
+        if before == b'\\'
+            && let Some(end) = self.message_end
+        {
+            return self.quoted_in_message(at, quote, end);
+        }
         if class(before) & WORD != 0 || before == b'\\' {
             return next;
         }
@@ -336,8 +394,26 @@ impl Mask<'_, '_> {
             return next;
         }
         let end = close.wrapping_add(1).min(self.text.len());
+        let inner = self.text.get(next..close).unwrap_or_default();
+        self.awaits_status |= inner.windows(6).any(|window| window == b" HTTP/");
         self.value(at, end);
         end
+    }
+
+    /// A string with escaped quotes inside a quoted message: `msg="user \"bob\" gone"`.
+    fn quoted_in_message(&mut self, at: usize, quote: u8, end: usize) -> usize {
+        let next = at.wrapping_add(1);
+        let rest = self.text.get(next..end).unwrap_or_default();
+        let close =
+            rest.iter().take(MAX_QUOTED).position(|byte| *byte == quote).map(|at| next.wrapping_add(at));
+        match close.filter(|close| self.peek(close.wrapping_sub(1)) == b'\\') {
+            Some(close) => {
+                let end = close.wrapping_add(1);
+                self.value(at.wrapping_sub(1), end);
+                end
+            }
+            None => next,
+        }
     }
 
     /// Where the quote that ends a string stands. That there is none is remembered: whoever looks for it further behind
@@ -345,7 +421,11 @@ impl Mask<'_, '_> {
     fn closing(&mut self, from: usize, quote: u8) -> Option<usize> {
         let end = self.message_end.unwrap_or(self.text.len());
         let open_end = (self.is_cut && self.message_end.is_none()).then_some(end);
-        let unclosed = self.unclosed.get_mut(usize::from(quote == b'\''))?;
+        let unclosed = self.unclosed.get_mut(match quote {
+            b'"' => 0usize,
+            b'\'' => 1,
+            _ => 2,
+        })?;
         if *unclosed >= end {
             return open_end;
         }
@@ -371,9 +451,119 @@ impl Mask<'_, '_> {
     fn is_message(&self, at: usize) -> bool {
         let before = self.text.get(self.visible_from..at).unwrap_or_default();
         match before {
-            [.., b'='] => [&b"msg="[..], b"message=", b"event="].iter().any(|name| before.ends_with(name)),
-            [.., b']', b' '] => self.is_klog,
+            [.., b'='] => MESSAGES.iter().any(|name| {
+                before
+                    .strip_suffix(*name)
+                    .is_some_and(|before| before.last().is_none_or(|byte| *byte == b' '))
+            }),
+            [.., b']', b' '] if self.is_klog => true,
+            // `ERROR "disk full"`, `[error] "disk full"`: nothing else says what it is about.
+            [before @ .., b' ' | b'\t'] => severity::ends_in_level(before),
             _ => false,
         }
     }
+
+    /// The end of the mail address that starts at `from`.
+    #[inline(never)]
+    fn mail(&self, from: usize) -> Option<usize> {
+        let is_local = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'+');
+        let rest = self.text.get(from..)?;
+        let local = rest.iter().take(MAX_MAIL).take_while(is_local).count();
+        let domain = rest.get(local..)?.strip_prefix(b"@")?;
+        let is_domain = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+        let length = domain.iter().take(MAX_MAIL).take_while(is_domain).count();
+        let name = domain.get(..length)?;
+        // A dot or dash at its end belongs to the sentence.
+        let end = name.iter().rposition(u8::is_ascii_alphanumeric)?.wrapping_add(1);
+        let is_mail = name.get(..end)?.contains(&b'.') && name.first().is_some_and(u8::is_ascii_alphanumeric);
+        is_mail.then(|| from.wrapping_add(local).wrapping_add(1).wrapping_add(end))
+    }
+
+    /// The value of a query's key behind `?` or `&`; returns where to go on.
+    fn query(&mut self, from: usize) -> usize {
+        let rest = self.text.get(from..).unwrap_or_default();
+        let is_key =
+            |byte: &&u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'.' | b'-' | b'[' | b']');
+        let key = rest.iter().take(MAX_QUERY_KEY).take_while(is_key).count();
+        if key == 0 || rest.get(key) != Some(&b'=') {
+            return from;
+        }
+        let start = from.wrapping_add(key).wrapping_add(1);
+        let value = self.text.get(start..).unwrap_or_default();
+        let is_end = |byte: &u8| {
+            class(*byte) & BLANK != 0
+                || matches!(byte, b'&' | b'"' | b'\'' | b'`' | b')' | b'>' | b']' | b'#' | b',' | b';' | 0x1b)
+        };
+        let length = value.iter().position(is_end).unwrap_or(value.len());
+        if length == 0 {
+            return start;
+        }
+        let end = start.wrapping_add(length);
+        self.value(start, end);
+        end
+    }
+
+    /// Whether a path at `at` stands behind the method of a request.
+    fn is_request(&self, at: usize) -> bool {
+        let before = self.text.get(at.saturating_sub(8)..at).unwrap_or_default();
+        METHODS.iter().any(|method| before.ends_with(method))
+    }
+
+    /// Whether the three digits from `from` to `end` are an HTTP status.
+    #[inline(never)]
+    fn is_status(&self, from: usize, end: usize) -> bool {
+        let next = self.peek(end);
+        let is_whole = matches!(next, 0 | b' ' | b',' | b';' | b'"' | b')' | b']' | b'|' | b'}' | 0x1b)
+            || next == b'.' && class(self.peek(end.wrapping_add(1))) & WORD == 0;
+        if !(b'1'..=b'5').contains(&self.peek(from)) || !is_whole {
+            return false;
+        }
+        let before = self.text.get(from.saturating_sub(24)..from).unwrap_or_default();
+        if let [.., b' '] = before
+            && self.awaits_status
+        {
+            return true;
+        }
+        if self.visible_from == from && self.awaits_status {
+            return true;
+        }
+        let is_bar =
+            matches!(before, [.., b'|', b' ']) && next == b' ' && self.peek(end.wrapping_add(1)) == b'|';
+        let word = match before {
+            [word @ .., b'=' | b':' | b' '] => word.strip_suffix(b":").unwrap_or(word),
+            _ => return false,
+        };
+        let ends_with = |name: &[u8]| {
+            let at = word.len().wrapping_sub(name.len());
+            word.get(at..).is_some_and(|end| end.eq_ignore_ascii_case(name))
+        };
+        is_bar
+            || CODES.iter().any(|name| ends_with(name))
+            || before.ends_with(b" ")
+                && (b"HTTP/1.0 HTTP/1.1 HTTP/2.0 HTTP/2 HTTP/3 HTTP"
+                    .split(|byte| *byte == b' ')
+                    .any(ends_with)
+                    || is_times(word))
+    }
 }
+
+/// HAProxy's times, `0/0/1/2/3`, stand before the status.
+fn is_times(word: &[u8]) -> bool {
+    let is_time = |byte: &&u8| byte.is_ascii_digit() || matches!(byte, b'/' | b'-' | b'+');
+    let length = word.iter().rev().take_while(is_time).count();
+    let times = word.get(word.len().wrapping_sub(length)..).unwrap_or_default();
+    times.iter().filter(|byte| **byte == b'/').count() == 4
+}
+
+/// The keys whose quoted value is a message.
+const MESSAGES: [&[u8]; 5] = [b"msg=", b"message=", b"event=", b"err=", b"error="];
+/// What stands between a method and a path.
+const METHODS: [&[u8]; 7] = [b"GET ", b"POST ", b"PUT ", b"HEAD ", b"PATCH ", b"DELETE ", b"OPTIONS "];
+/// What a status stands behind.
+const CODES: [&[u8]; 4] = [b"status", b"code", b"resp", b"Completed"];
+/// Longest string in a quoted message.
+const MAX_QUOTED: usize = 256;
+/// Longest local part and domain of a mail address.
+const MAX_MAIL: usize = 64;
+/// Longest key of a query.
+const MAX_QUERY_KEY: usize = 32;

@@ -36,6 +36,20 @@ pub(super) fn uuid(text: &[u8], from: usize) -> Option<usize> {
     (shape.iter().enumerate().all(fits) && class(byte_at(text, end)) & WORD == 0).then_some(end)
 }
 
+/// Whether a MAC address stands at `from`: six groups of two hex digits, with colons or with dashes.
+#[inline(never)]
+pub(super) fn mac(text: &[u8], from: usize) -> bool {
+    let separator = byte_at(text, from.wrapping_add(2));
+    let fits = |(at, &byte): (usize, &u8)| match at % 3 {
+        2 => byte == separator,
+        _ => class(byte) & (DIGIT | HEX) != 0,
+    };
+    let end = from.wrapping_add(17);
+    text.get(from..end).is_some_and(|shape| shape.iter().enumerate().all(fits))
+        && class(byte_at(text, end)) & WORD == 0
+        && byte_at(text, end) != separator
+}
+
 /// The end of the IPv6 address at `from`: groups of at most four hex digits with a `::` or seven colons, and a digit
 /// somewhere, so that `fade::bed` stays two names.
 #[inline(never)]
@@ -128,12 +142,13 @@ const fn classes() -> [u8; 256] {
             b'i' | b'o' | b'u' | b'y' | b'G'..=b'Z' => LETTER | NAMED,
             b'g'..=b'z' => LETTER,
             b' ' | b'\t' | b'\r' | 0x0b | 0x0c => BLANK | JOINT | OPENING,
-            b'"' | b'\'' | 0x1b => SPECIAL,
+            b'"' | b'\'' | b'`' | b'?' | b'&' | 0x1b => SPECIAL,
             b'+' | b'-' => SPECIAL | JOINT,
             b':' => SPECIAL | JOINT | OPENING,
             b',' => JOINT | OPENING,
             b'=' | b'(' | b'[' | b'{' | b'<' => OPENING,
-            b';' | b'.' | b'/' | b'_' | b'|' => JOINT,
+            b'/' => SPECIAL | JOINT,
+            b';' | b'.' | b'_' | b'|' => JOINT,
             _ => 0,
         };
         byte += 1;

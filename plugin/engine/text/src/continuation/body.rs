@@ -1,0 +1,401 @@
+//! Crash reports by their runtime: which lines they have a place for, although none of them looks like a part by itself.
+//!
+//! A body is what is known of the report that is open. It takes the next line and says what is open then, or that the line
+//! is not its own. Everything here looks at the start of a line.
+
+use super::frame::{contains, starts, starts_with_time};
+use super::{Look, Shape};
+use crate::severity::crash;
+
+/// The report that a line has opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// A log line: frames and causes may follow, and what is indented.
+    Plain,
+    /// Python, inside a traceback: code and the line that names the exception.
+    Traceback,
+    /// Behind `  File "a.py", line 1`: one line of code, whatever it is.
+    Source,
+    /// Behind the line that names the exception, or before the traceback: a message, notes, another traceback.
+    Raised,
+    /// The same of an exception that lists fields: pydantic's.
+    Fields,
+    /// Go: goroutines with their calls.
+    Go,
+    /// Go's race detector, up to its line of signs.
+    Race,
+    /// Node, before the error: the place, a line of source, a caret.
+    Script {
+        /// Whether the line of source has been.
+        has_source: bool,
+    },
+    /// Node's error and Rust's: an object that is open, or prose behind it.
+    Error {
+        /// Braces and brackets that are open at line ends.
+        open: u16,
+    },
+    /// A panic in Rust whose message comes on the next line.
+    Panicked,
+    /// JSON over several lines.
+    Object {
+        /// Braces and brackets that are open.
+        open: u16,
+    },
+    /// PostgreSQL: `DETAIL`, `HINT`, `STATEMENT` and what they quote.
+    Postgres {
+        /// Whether a statement is quoted, over as many lines as it has.
+        is_quoting: bool,
+    },
+    /// A block of prose that ends where a line says something of itself: a sanitizer's report, Spring's, MySQL's.
+    Prose,
+}
+
+impl Body {
+    /// The body that a line opens which stands for itself.
+    pub fn opened_by(look: &Look<'_>) -> Body {
+        let text = look.text;
+        match text.first() {
+            Some(b'T') if starts(text, &["Traceback (most recent call last)"]) => Body::Traceback,
+            Some(b'E' | b'+')
+                if starts(text, &["Exception Group Traceback", "+ Exception Group Traceback"]) =>
+            {
+                Body::Traceback
+            }
+            Some(b'E')
+                if starts(
+                    text,
+                    &["Exception ignored in", "Exception in thread Thread", "Exception in callback "],
+                ) =>
+            {
+                Body::Raised
+            }
+            Some(b'E') if starts(text, &["Error: ", "Error:"]) => Body::Error { open: opened(look) },
+            Some(b'p' | b'f' | b'g' | b'S' | b'u') if is_go(text) => Body::Go,
+            Some(b'W') if text == b"WARNING: DATA RACE" => Body::Race,
+            Some(b't') if text.starts_with(b"thread '") => Body::Panicked,
+            Some(b't') if text.starts_with(b"terminate called ") => Body::Plain,
+            Some(b'{' | b'[') if look.last == b'{' || look.last == b'[' => Body::Object { open: 1 },
+            Some(b'=')
+                if contains(text, b"ERROR: AddressSanitizer")
+                    || contains(text, b"ERROR: LeakSanitizer")
+                    || contains(text, b"WARNING: ThreadSanitizer")
+                    || contains(text, b"WARNING: MemorySanitizer") =>
+            {
+                Body::Prose
+            }
+            _ if look.is_crash => Body::of_crash(look),
+            _ if matches!(look.last, b'{' | b'[') => Body::Error { open: 1 },
+            _ if look.is_failure => Body::of_failure(look),
+            _ => Body::Plain,
+        }
+    }
+
+    fn of_crash(look: &Look<'_>) -> Body {
+        let text = look.text;
+        if contains(text, b"http: panic serving ") {
+            Body::Go
+        } else if is_script(text) {
+            Body::Script { has_source: false }
+        } else if text.starts_with(b"pydantic") && contains(text, b"ValidationError") {
+            Body::Fields
+        } else if matches!(look.last, b'{' | b'[') {
+            Body::Error { open: 1 }
+        } else {
+            Body::Plain
+        }
+    }
+
+    fn of_failure(look: &Look<'_>) -> Body {
+        let text = look.text;
+        if contains(text, b"mysqld got signal ") || contains(text, b"InnoDB: Assertion failure") {
+            Body::Prose
+        } else if postgres(text).is_some() {
+            Body::Postgres { is_quoting: false }
+        } else {
+            Body::Plain
+        }
+    }
+
+    /// Whether it belongs to a crash report for certain.
+    pub fn is_report(self) -> bool {
+        !matches!(self, Body::Plain | Body::Object { .. } | Body::Postgres { .. } | Body::Error { .. })
+    }
+
+    /// The body behind a line that belongs to it, or `None` when the line does not. `is_next` says that no line has come
+    /// between.
+    pub fn continued_by(self, look: &Look<'_>, is_next: bool) -> Option<Body> {
+        let text = look.text;
+        match self {
+            Body::Source => {
+                let is_code = look.indent > 2 && !starts_with_time(text);
+                if is_code && look.shape != Shape::Frame {
+                    Some(Body::Traceback)
+                } else {
+                    Body::Traceback.continued_by(look, is_next)
+                }
+            }
+            Body::Traceback => self.traceback(look),
+            Body::Raised | Body::Fields => self.raised(look, is_next),
+            Body::Go => self.go(look, is_next),
+            Body::Race => {
+                let is_sign = text.iter().all(|byte| *byte == b'=');
+                let is_part =
+                    starts(text, &["Read at ", "Write at ", "Previous ", "Goroutine ", "Found "]) || is_sign;
+                (is_part || matches!(look.shape, Shape::Blank | Shape::Indented | Shape::Frame))
+                    .then_some(self)
+            }
+            Body::Script { has_source: false } => is_next.then_some(Body::Script { has_source: true }),
+            Body::Script { has_source: true } => match look.shape {
+                Shape::Blank | Shape::Frame | Shape::Indented => Some(self),
+                Shape::Opening { .. } => Some(Body::Error { open: opened(look) }),
+                _ => starts(text, &["throw "]).then_some(self),
+            },
+            Body::Error { open } => error(look, open, is_next),
+            Body::Panicked => match look.shape {
+                Shape::Frame => Some(Body::Error { open: 0 }),
+                Shape::Own => None,
+                _ => is_next.then_some(Body::Error { open: 0 }),
+            },
+            Body::Object { open } => object(look, open),
+            Body::Postgres { is_quoting } => {
+                if let Some(part) = postgres(text) {
+                    return (part != Part::Error)
+                        .then_some(Body::Postgres { is_quoting: part == Part::Quote });
+                }
+                match look.shape {
+                    Shape::Indented => Some(self),
+                    // A statement goes on as it was written, at the line's start too, unless it is a line of its own.
+                    Shape::Blank if is_next => Some(self),
+                    Shape::Bare if is_next && is_quoting && look.indent > 0 => Some(self),
+                    _ => None,
+                }
+            }
+            Body::Prose => match look.shape {
+                Shape::Own => None,
+                _ => is_next.then_some(self),
+            },
+            Body::Plain => plain(look, is_next),
+        }
+    }
+
+    fn traceback(self, look: &Look<'_>) -> Option<Body> {
+        let text = look.text;
+        match look.shape {
+            Shape::Frame if text.starts_with(b"File \"") => Some(Body::Source),
+            // An exception group draws its tree on the left.
+            Shape::Frame => Some(self),
+            _ if look.indent > 0 && matches!(text.first(), Some(b'|' | b'+')) => Some(self),
+            Shape::Indented => Some(self),
+            Shape::Opening { is_indented: true, .. } => Some(self),
+            Shape::Blank => None,
+            Shape::Own | Shape::Opening { .. } | Shape::Bare => {
+                if look.indent > 0 || !names_exception(text) {
+                    return None;
+                }
+                Some(if contains(text, b"ValidationError") { Body::Fields } else { Body::Raised })
+            }
+        }
+    }
+
+    fn raised(self, look: &Look<'_>, is_next: bool) -> Option<Body> {
+        let text = look.text;
+        if starts(text, &["Traceback (most recent call last)", "+ Exception Group Traceback"]) {
+            return Some(Body::Traceback);
+        }
+        // What SQLAlchemy and psycopg put behind their message, and asyncio behind its own.
+        const TAILS: [&str; 13] = [
+            "[SQL: ",
+            "[parameters: ",
+            "(Background on this error at: ",
+            "LINE ",
+            "DETAIL: ",
+            "HINT: ",
+            "CONTEXT: ",
+            "[cached since ",
+            "future: <",
+            "task: <",
+            "handle: <",
+            "client_session: <",
+            "For further information ",
+        ];
+        if starts(text, &TAILS) {
+            return Some(self);
+        }
+        match look.shape {
+            Shape::Frame if text.starts_with(b"File \"") => Some(Body::Source),
+            Shape::Frame => Some(self),
+            Shape::Indented | Shape::Blank => is_next.then_some(self),
+            Shape::Bare if self == Body::Fields && is_next => is_field(text).then_some(self),
+            _ => None,
+        }
+    }
+
+    fn go(self, look: &Look<'_>, is_next: bool) -> Option<Body> {
+        let text = look.text;
+        let is_part = crash::is_goroutine(text)
+            || starts(
+                text,
+                &[
+                    "created by ",
+                    "[signal ",
+                    "exit status ",
+                    "main.",
+                    "runtime: ",
+                    "runtime stack:",
+                    "panic(",
+                ],
+            )
+            || starts(
+                text,
+                &["SIGQUIT: ", "PC=", "r8 ", "rax ", "rip ", "...additional frames elided", "[recovered]"],
+            )
+            || is_go_call(text);
+        match look.shape {
+            _ if is_part && !starts_with_time(text) => Some(self),
+            Shape::Frame | Shape::Indented => Some(self),
+            Shape::Opening { is_indented: true, .. } => Some(self),
+            Shape::Blank => is_next.then_some(self),
+            _ => None,
+        }
+    }
+}
+
+/// A log line with what belongs to it by its look.
+fn plain(look: &Look<'_>, is_next: bool) -> Option<Body> {
+    match look.shape {
+        Shape::Frame => Some(if look.text.starts_with(b"File \"") {
+            Body::Source
+        } else if look.last == b'{' {
+            Body::Error { open: 1 }
+        } else {
+            Body::Plain
+        }),
+        Shape::Indented if is_next => {
+            Some(if matches!(look.last, b'{' | b'[') { Body::Object { open: 1 } } else { Body::Plain })
+        }
+        _ => None,
+    }
+}
+
+/// An error with its object and what may stand behind it.
+fn error(look: &Look<'_>, open: u16, is_next: bool) -> Option<Body> {
+    let text = look.text;
+    if open > 0 {
+        let closes = matches!(text.first(), Some(b'}' | b']'));
+        let mut now = if closes { open.saturating_sub(1) } else { open };
+        now = now.saturating_add(opened(look));
+        return (closes
+            || look.indent > 0 && look.shape != Shape::Own
+            || matches!(look.shape, Shape::Blank | Shape::Frame))
+        .then_some(Body::Error { open: now });
+    }
+    const TAILS: [&str; 6] =
+        ["Emitted 'error' event", "Thrown at:", "Location:", "Backtrace omitted", "Run with ", "Error: "];
+    let is_tail = starts(text, &TAILS) && !text.starts_with(b"Error: ")
+        || starts(text, &["Caused by:", "Stack backtrace:"]);
+    match look.shape {
+        Shape::Frame | Shape::Indented => Some(Body::Error { open: opened(look) }),
+        Shape::Blank => is_next.then_some(Body::Error { open: 0 }),
+        _ => is_tail.then_some(Body::Error { open: opened(look) }),
+    }
+}
+
+/// JSON over several lines: members and closing brackets, up to the last.
+fn object(look: &Look<'_>, open: u16) -> Option<Body> {
+    if open == 0 {
+        return None;
+    }
+    let closes = matches!(look.text.first(), Some(b'}' | b']'));
+    if !closes && look.indent == 0 && !matches!(look.text.first(), Some(b'"')) {
+        return None;
+    }
+    if starts_with_time(look.text) {
+        return None;
+    }
+    let now = if closes { open.saturating_sub(1) } else { open };
+    Some(Body::Object { open: now.saturating_add(opened(look)) })
+}
+
+/// What a line leaves open at its end.
+fn opened(look: &Look<'_>) -> u16 {
+    u16::from(matches!(look.last, b'{' | b'['))
+}
+
+/// A line of PostgreSQL's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// `ERROR:  duplicate key`, which stands for itself.
+    Error,
+    /// `DETAIL:  Key (id)=(7) already exists.`
+    Note,
+    /// `STATEMENT:  INSERT ...`
+    Quote,
+}
+
+/// What a line of PostgreSQL's is, behind its prefix: a word in capitals, a colon, two blanks.
+fn postgres(text: &[u8]) -> Option<Part> {
+    let at = text.windows(3).position(|window| window == b":  ")?;
+    let before = text.get(..at)?;
+    let letters = before.iter().rev().take_while(|byte| byte.is_ascii_uppercase()).count();
+    let word = before.get(before.len().wrapping_sub(letters)..)?;
+    match word {
+        b"ERROR" | b"FATAL" | b"PANIC" => Some(Part::Error),
+        b"DETAIL" | b"HINT" | b"CONTEXT" | b"LOCATION" => Some(Part::Note),
+        b"STATEMENT" | b"QUERY" => Some(Part::Quote),
+        _ => None,
+    }
+}
+
+/// `/app/server.js:12`, `node:events:502`, `file:///app/a.mjs:3`: where Node was, before it says what was thrown.
+pub(crate) fn is_script(text: &[u8]) -> bool {
+    let digits = text.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let Some(path) = text
+        .len()
+        .checked_sub(digits)
+        .and_then(|end| text.get(..end))
+        .and_then(|path| path.strip_suffix(b":"))
+    else {
+        return false;
+    };
+    let is_file = [&b".js"[..], b".mjs", b".cjs", b".ts", b".mts"].iter().any(|end| path.ends_with(end));
+    digits > 0 && !path.contains(&b' ') && (path.starts_with(b"node:") || is_file && path.contains(&b'/'))
+}
+
+fn is_go(text: &[u8]) -> bool {
+    crash::is_goroutine(text)
+        || starts(
+            text,
+            &["panic: ", "fatal error: ", "SIGQUIT: ", "SIGSEGV: ", "SIGABRT: ", "unexpected fault address "],
+        )
+}
+
+/// `ValueError: bad`, `KeyboardInterrupt`, `requests.exceptions.Timeout: ...`: a dotted name, then a colon or nothing.
+fn names_exception(text: &[u8]) -> bool {
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+    let length = text.iter().take_while(|byte| is_name(byte)).count();
+    length > 0
+        && text.first().is_some_and(u8::is_ascii_alphabetic)
+        && matches!(text.get(length), None | Some(b':'))
+}
+
+/// `database_url`, `items -> 0 -> name`, `body.0.name`: where pydantic found something wrong.
+fn is_field(text: &[u8]) -> bool {
+    let is_name = |part: &[u8]| {
+        !part.is_empty()
+            && part.iter().all(|byte| {
+                byte.is_ascii_alphanumeric()
+                    || matches!(byte, b'_' | b'.' | b'-' | b'[' | b']' | b'`' | b'(' | b')' | b',')
+            })
+    };
+    text.len() <= 120
+        && text.split(|byte| *byte == b' ').all(|part| part == b"->" || is_name(part))
+        && (contains(text, b" -> ") || !text.contains(&b' '))
+}
+
+/// `main.main()`, `net/http.(*conn).serve(0xc0001)`, `panic({0x1, 0x2})`: no blank before the first parenthesis, and it closes
+/// the line.
+fn is_go_call(text: &[u8]) -> bool {
+    let open = text.iter().position(|byte| *byte == b'(');
+    let is_closed = matches!(text.last(), Some(b')')) || text.ends_with(b"...)");
+    is_closed && open.is_some_and(|open| open > 0 && !text.iter().take(open).any(|byte| *byte == b' '))
+}

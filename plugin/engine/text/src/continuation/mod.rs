@@ -1,0 +1,115 @@
+//! Which lines belong together: a stack trace to the error it follows, a member to its object, a statement to its error.
+//!
+//! Container runtimes write a crash report line by line, and a filter that judges each by itself tears it. But a line that is
+//! indented is not a part for that: many loggers pad what they write. **The rule kept here:** a line is a part when it looks
+//! like one ([`frame`]), when the report that is open has a place for it ([`body`]), or when it is indented and says nothing
+//! of itself: no level, no time, no JSON and no logfmt of its own, no crash report that it opens.
+
+pub mod body;
+mod frame;
+
+use crate::head;
+use crate::line::Line;
+use crate::severity::{self, Reading, Severity, Step};
+
+pub use body::Body;
+
+/// A line next to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A frame, a cause, a part of a report that no log line looks like.
+    Frame,
+    /// Indented, and it says nothing of itself.
+    Indented,
+    /// Blank.
+    Blank,
+    /// It says nothing of itself, and starts like any line.
+    Bare,
+    /// The opening of a crash report; what was thrown, or a traceback, may go with the error that it follows.
+    Opening {
+        /// Whether it may go with an error before it.
+        follows_error: bool,
+        /// Whether it is indented.
+        is_indented: bool,
+    },
+    /// It stands for itself.
+    Own,
+}
+
+/// A line as continuations see it.
+#[derive(Debug)]
+pub struct Look<'t> {
+    /// Its start as it reads on a terminal, without what it is padded with.
+    pub(crate) text: &'t [u8],
+    /// The blanks that it is padded with.
+    pub(crate) indent: usize,
+    /// The last byte of the line, of a long one too.
+    pub(crate) last: u8,
+    /// Whether it says that it is an error.
+    pub is_failure: bool,
+    /// Whether it opens a crash report.
+    pub(crate) is_crash: bool,
+    /// What it is next to others.
+    pub shape: Shape,
+}
+
+impl<'t> Look<'t> {
+    /// Looks at a line; `reading` is what it says of itself.
+    pub fn at(line: &'t Line<'_>, reading: Option<Reading>) -> Look<'t> {
+        if let [b'{', b'\\' | b'"', .., b'}'] = line.raw() {
+            // JSON on one line is the most frequent of all, and stands for itself.
+            return Look {
+                text: b"{",
+                indent: 0,
+                last: b'}',
+                is_failure: false,
+                is_crash: false,
+                shape: Shape::Own,
+            };
+        }
+        let head = line.head();
+        let indent = head.iter().take_while(|byte| matches!(**byte, b' ' | b'\t')).count();
+        let text = head.get(severity::padding(head)..).unwrap_or_default().trim_ascii_end();
+        let raw = line.raw();
+        let is_whole = raw.len() <= head::MAX_HEAD;
+        let last = if is_whole { text.last() } else { raw.last() };
+        let step = reading.map(|reading| reading.step);
+        let is_failure = reading.is_some_and(|reading| reading.severity >= Severity::Error);
+        let shape = shape(line, text, indent, step);
+        Look {
+            text,
+            indent,
+            last: last.copied().unwrap_or(b' '),
+            is_failure,
+            is_crash: step == Some(Step::Crash),
+            shape,
+        }
+    }
+}
+
+fn shape(line: &Line<'_>, text: &[u8], indent: usize, step: Option<Step>) -> Shape {
+    if text.is_empty() {
+        return Shape::Blank;
+    }
+    if frame::is_frame(text, indent) {
+        return Shape::Frame;
+    }
+    match step {
+        Some(Step::Crash) => {
+            let follows_error = frame::follows_error(text);
+            return Shape::Opening { follows_error, is_indented: indent > 0 };
+        }
+        Some(_) => return Shape::Own,
+        None => {}
+    }
+    if indent == 0 {
+        return Shape::Bare;
+    }
+    let is_own = frame::starts_with_time(text)
+        || text.first() == Some(&b'{') && line.outline().is_some()
+        || severity::is_logfmt(text);
+    if is_own { Shape::Own } else { Shape::Indented }
+}
+
+#[cfg(test)]
+mod tests;

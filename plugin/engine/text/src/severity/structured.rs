@@ -1,0 +1,440 @@
+//! The level that a structured line states: a JSON object, or logfmt from its start.
+//!
+//! Keys are compared without case. A word in a key for levels counts wherever the object has it at the top; a number only
+//! in the keys and scales of those who count levels. What wraps another record has the level of that one, because the
+//! wrapper (a container engine, an operator, a header of its own) only says that it passed something on.
+
+use super::{Severity, names, wrapped_text};
+use crate::json::{self, Escapes, Level, Members, Value};
+use crate::swar;
+
+/// What a key may say about the level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Key {
+    /// A name of a level; a number by tens (pino, bunyan), or GELF's.
+    Level,
+    /// `status`: a name of a level, if nothing else says one. Most are something else.
+    Status,
+    /// OpenTelemetry's number.
+    OtelNumber,
+    /// journald's `PRIORITY`: a name, or syslog's number.
+    Priority,
+    /// Python's `levelno`.
+    PythonNumber,
+    /// MongoDB's letter.
+    Mongo,
+    /// The message, or what may hold a record that this one wraps.
+    Message,
+    /// An object with a level of its own: `log`, `record`.
+    Nested,
+    /// One of the keys by which pino and bunyan are known.
+    Usual,
+    /// `short_message`, GELF's.
+    Gelf,
+    /// `@t`, which every line of Serilog's compact format has.
+    Serilog,
+    /// `ts`, `v` and `err` of klog's JSON.
+    KlogTime,
+    KlogVerbosity,
+    KlogError,
+    /// `stream`, of a container engine's own file.
+    Stream,
+}
+
+/// The keys, in lower case, with what they may say.
+const KEYS: [(&[u8], Key); 40] = [
+    (b"level", Key::Level),
+    (b"severity", Key::Level),
+    (b"lvl", Key::Level),
+    (b"@level", Key::Level),
+    (b"@l", Key::Level),
+    (b"l", Key::Level),
+    (b"loglevel", Key::Level),
+    (b"log.level", Key::Level),
+    (b"log_level", Key::Level),
+    (b"levelname", Key::Level),
+    (b"level_name", Key::Level),
+    (b"severity_text", Key::Level),
+    (b"severitytext", Key::Level),
+    (b"error_severity", Key::Level),
+    (b"severitynumber", Key::OtelNumber),
+    (b"severity_number", Key::OtelNumber),
+    (b"priority", Key::Priority),
+    (b"levelno", Key::PythonNumber),
+    (b"status", Key::Status),
+    (b"s", Key::Mongo),
+    (b"message", Key::Message),
+    (b"msg", Key::Message),
+    (b"@message", Key::Message),
+    (b"@m", Key::Message),
+    (b"@mt", Key::Message),
+    (b"m", Key::Message),
+    (b"body", Key::Message),
+    (b"log", Key::Nested),
+    (b"record", Key::Nested),
+    (b"time", Key::Usual),
+    (b"pid", Key::Usual),
+    (b"hostname", Key::Usual),
+    (b"timestamp", Key::Usual),
+    (b"@timestamp", Key::Usual),
+    (b"short_message", Key::Gelf),
+    (b"@t", Key::Serilog),
+    (b"ts", Key::KlogTime),
+    (b"v", Key::KlogVerbosity),
+    (b"err", Key::KlogError),
+    (b"stream", Key::Stream),
+];
+
+/// The keys whose value is a level, in lower case: for the documentation and for those who look elsewhere.
+pub fn level_keys() -> impl Iterator<Item = &'static str> {
+    KEYS.iter()
+        .filter(|(_, key)| !matches!(key, Key::Message | Key::Usual | Key::Stream | Key::Nested))
+        .filter(|(_, key)| !matches!(key, Key::Gelf | Key::Serilog | Key::KlogTime))
+        .filter_map(|(name, _)| std::str::from_utf8(name).ok())
+}
+
+/// Whether a record's own field may say its level.
+pub(crate) fn is_level_key(name: &[u8]) -> bool {
+    matches!(key(name), Some(Key::Level | Key::OtelNumber | Key::Priority | Key::PythonNumber))
+        && name.len() > 1
+}
+
+/// The level that a record's own field says; `text` is its value as written.
+pub(crate) fn of_field(name: &[u8], value: Value<'_>) -> Option<Severity> {
+    match (key(name)?, value) {
+        (Key::Level, Value::String(text)) => names::value(text).or_else(|| names::pino(text)),
+        (Key::Level, Value::Scalar(text)) => names::pino(text),
+        (Key::OtelNumber, Value::Scalar(text) | Value::String(text)) => names::otel(text),
+        (Key::Priority, Value::String(text)) => names::value(text).or_else(|| names::syslog(text)),
+        (Key::Priority, Value::Scalar(text)) => names::syslog(text),
+        (Key::PythonNumber, Value::Scalar(text)) => names::python(text),
+        _ => None,
+    }
+}
+
+fn key(name: &[u8]) -> Option<Key> {
+    let first = name.first()?.to_ascii_lowercase();
+    let bit = LENGTHS >> name.len().min(63) & 1;
+    if bit == 0 || FIRST_LETTERS & letter_bit(first) == 0 {
+        return None;
+    }
+    let is_it = |known: &&(&[u8], Key)| known.0.len() == name.len() && known.0.eq_ignore_ascii_case(name);
+    KEYS.iter().find(is_it).map(|(_, key)| *key)
+}
+
+const LENGTHS: u64 = {
+    let (mut seen, mut at) = (0u64, 0usize);
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // While compiling.
+    while at < KEYS.len() {
+        seen |= 1 << KEYS[at].0.len();
+        at += 1;
+    }
+    seen
+};
+const FIRST_LETTERS: u64 = {
+    let (mut seen, mut at) = (0u64, 0usize);
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // While compiling.
+    while at < KEYS.len() {
+        seen |= letter_bit(KEYS[at].0[0]);
+        at += 1;
+    }
+    seen
+};
+
+const fn letter_bit(letter: u8) -> u64 {
+    1 << (letter & 63)
+}
+
+/// What a JSON object says of its level, `text` being it from its brace on. `depth` is how many records are around it.
+pub(super) fn json(text: &[u8], level: Level, escapes: Escapes, depth: u8) -> Option<Severity> {
+    let mut walk = Members::open(text, level).ok()?;
+    let mut seen = Seen::default();
+    while let Ok(Some(member)) = walk.next() {
+        let Some(key) = key(member.key) else { continue };
+        if let Some(found) = seen.take(key, member.key, member.value, level, member.escapes, depth) {
+            return Some(found);
+        }
+        // Only a text with escapes of its own can hold JSON in a string: of most lines the walk ends with the level.
+        if seen.word.is_some() && escapes < Escapes::Nested && level == Level::Quoted && depth == 0 {
+            break;
+        }
+    }
+    if seen.word.is_some() && depth == 0 && wraps_postgres(text) {
+        // The operator's `record`, behind the level of the operator's own line.
+        let found = json_member(text, level, b"record").and_then(|record| within(record, level));
+        return found.or(seen.word);
+    }
+    seen.conclusion(level, depth)
+}
+
+/// What has been seen of an object.
+#[derive(Default)]
+struct Seen<'a> {
+    word: Option<Severity>,
+    /// A number in a key for levels.
+    number: Option<&'a [u8]>,
+    status: Option<Severity>,
+    mongo: Option<Severity>,
+    is_usual: bool,
+    is_gelf: bool,
+    is_serilog: bool,
+    is_klog: bool,
+    verbosity: bool,
+    error: bool,
+    has_message: bool,
+    has_object_time: bool,
+    is_engine: bool,
+    engine_text: Option<&'a [u8]>,
+}
+
+impl<'a> Seen<'a> {
+    /// Takes a member; what it says is final if it is a wrapped record's.
+    fn take(
+        &mut self,
+        key: Key,
+        name: &[u8],
+        value: Value<'a>,
+        level: Level,
+        escapes: Escapes,
+        depth: u8,
+    ) -> Option<Severity> {
+        match (key, value) {
+            // MongoDB's `t` is the only object that a text is known by; `l` alone is no level but zap's `L`.
+            (Key::Level, Value::String(text)) if name.len() > 1 || name == b"L" => {
+                self.word = self.word.or_else(|| names::value(text));
+                self.number = self.number.or(Some(text));
+            }
+            (Key::Level, Value::Scalar(text)) if name.len() > 1 => self.number = self.number.or(Some(text)),
+            (Key::Level, Value::Object(text)) if name.len() > 1 => {
+                self.word = self.word.or_else(|| within(text, level));
+            }
+            (Key::OtelNumber, _) | (Key::Priority, _) | (Key::PythonNumber, _) => {
+                self.word = self.word.or_else(|| of_field(name, value));
+            }
+            (Key::Status, Value::String(text)) => {
+                self.status = self.status.or_else(|| {
+                    let name = names::name(text)?;
+                    (!matches!(text.first(), Some(b'f' | b's' | b'd' | b'l'))).then_some(name.severity)
+                });
+            }
+            (Key::Mongo, Value::String(text)) => self.mongo = names::value(text),
+            (Key::Nested | Key::Message, Value::Object(text)) => {
+                let found = within(text, level);
+                if found.is_some() {
+                    return found;
+                }
+                self.has_message = true;
+            }
+            (Key::Nested | Key::Message, Value::String(text)) => {
+                self.has_message = true;
+                if key == Key::Nested {
+                    self.engine_text = Some(text);
+                }
+                if escapes != Escapes::None && depth < MOST_WRAPPERS && text.first() == Some(&b'{') {
+                    let inner = resolved(text, level);
+                    return json(&inner, Level::Plain, Escapes::Nested, depth.saturating_add(1));
+                }
+            }
+            (Key::Usual, Value::Object(_)) => {}
+            (Key::Usual, _) => self.is_usual = true,
+            (Key::Gelf, _) => self.is_gelf = true,
+            (Key::Serilog, _) => self.is_serilog = true,
+            (Key::KlogTime, Value::Scalar(_)) => (self.is_klog, self.is_usual) = (true, true),
+            (Key::KlogTime, _) => self.is_usual = true,
+            (Key::KlogVerbosity, Value::Scalar(_)) => self.verbosity = true,
+            (Key::KlogError, Value::String(_)) => self.error = true,
+            (Key::Stream, Value::String(_)) => self.is_engine = true,
+            _ => {}
+        }
+        self.has_object_time |= matches!(value, Value::Object(_)) && name == b"t";
+        None
+    }
+
+    /// What all members together say.
+    fn conclusion(self, level: Level, depth: u8) -> Option<Severity> {
+        if self.word.is_some() {
+            return self.word;
+        }
+        let number = self.number.and_then(|text| {
+            if self.is_gelf {
+                names::syslog(text)
+            } else if self.is_usual || self.has_message {
+                names::pino(text)
+            } else {
+                None
+            }
+        });
+        if number.is_some() {
+            return number;
+        }
+        if self.mongo.is_some() && self.has_message {
+            return self.mongo;
+        }
+        // klog writes no level: an error has `err`, all else a verbosity.
+        if self.is_klog && self.has_message && (self.error || self.verbosity) {
+            return Some(if self.verbosity { Severity::Info } else { Severity::Error });
+        }
+        // Serilog leaves out `@l` where it is Information.
+        if self.is_serilog && self.has_message && self.number.is_none() {
+            return Some(Severity::Info);
+        }
+        if self.status.is_some() && self.has_message {
+            return self.status;
+        }
+        if self.is_engine && depth < MOST_WRAPPERS {
+            let text = resolved(self.engine_text?, level);
+            return wrapped_text(&text, depth.saturating_add(1));
+        }
+        None
+    }
+}
+
+/// The level of an object inside another one, by its own keys only.
+fn within(text: &[u8], level: Level) -> Option<Severity> {
+    let mut walk = Members::open(text, level).ok()?;
+    while let Ok(Some(member)) = walk.next() {
+        if let (Some(Key::Level), Value::String(text)) = (key(member.key), member.value)
+            && member.key.len() > 1
+            && let Some(found) = names::value(text)
+        {
+            return Some(found);
+        }
+    }
+    None
+}
+
+/// The level in a member that has a line to itself: `"level": "error",`.
+pub(super) fn member(text: &[u8]) -> Option<Severity> {
+    let rest = text.strip_prefix(b"\"")?;
+    let close = rest.iter().take(MAX_KEY).position(|byte| *byte == b'"')?;
+    let name = rest.get(..close).filter(|name| is_level_key(name))?;
+    let value = rest.get(close.wrapping_add(1)..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+    let end = |text: &[u8]| matches!(text, [] | [b','] | [b' ', ..] | [b'}', ..]);
+    match value {
+        [b'"', text @ ..] => {
+            let close = text.iter().take(MAX_KEY).position(|byte| *byte == b'"')?;
+            let behind = text.get(close.wrapping_add(1)..)?;
+            if end(behind) { of_field(name, Value::String(text.get(..close)?)) } else { None }
+        }
+        _ => {
+            let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            if end(value.get(digits..)?) { of_field(name, Value::Scalar(value.get(..digits)?)) } else { None }
+        }
+    }
+}
+
+fn json_member<'a>(text: &'a [u8], level: Level, name: &[u8]) -> Option<&'a [u8]> {
+    let mut walk = Members::open(text, level).ok()?;
+    while let Ok(Some(member)) = walk.next() {
+        if let (true, Value::Object(object)) = (member.key == name, member.value) {
+            return Some(object);
+        }
+    }
+    None
+}
+
+/// Whether `error_severity` stands somewhere, the level of a PostgreSQL record that an operator wraps.
+fn wraps_postgres(text: &[u8]) -> bool {
+    const NAME: &[u8] = b"error_severity";
+    let mut from = 0usize;
+    while let Some(at) = swar::find_pair(text, from, (5, b'_'), (13, b'y'), NAME.len()) {
+        if text.get(at..at.wrapping_add(NAME.len())) == Some(NAME) {
+            return true;
+        }
+        from = at.wrapping_add(1);
+    }
+    false
+}
+
+/// A string's content with its escapes resolved, as far as a level can stand in it.
+fn resolved(text: &[u8], level: Level) -> Vec<u8> {
+    let once = json::unescape(json::cut(text, MAX_WRAPPED));
+    match level {
+        Level::Plain => once,
+        Level::Quoted => json::unescape(&once),
+    }
+}
+
+/// The level of a line that is logfmt from its start: `key=value` pairs and nothing else before the level.
+///
+/// `is_escaped` says whether quotes are written `\"`. A number is no level here: nobody who writes logfmt counts.
+pub(super) fn logfmt(text: &[u8], is_escaped: bool) -> Option<Severity> {
+    let text = text.get(..text.len().min(MAX_LOGFMT)).unwrap_or_default();
+    let mut at = 0usize;
+    let mut pairs = 0usize;
+    loop {
+        let rest = text.get(at..)?;
+        let length = key_length(rest)?;
+        let name = rest.get(..length)?;
+        pairs = pairs.wrapping_add(1);
+        let start = at.wrapping_add(length).wrapping_add(1);
+        let (value, end) = pair_value(text, start, is_escaped)?;
+        if let Some(Key::Level | Key::Priority) = key(name)
+            && name.len() > 1
+            && let Some(found) = names::value(value)
+        {
+            // One pair alone is rather a setting: `LOG_LEVEL=debug`.
+            let more = text.get(end..).unwrap_or_default().trim_ascii_start();
+            let is_alone =
+                pairs == 1 && key_length(more).is_none() && name.iter().any(u8::is_ascii_uppercase);
+            return (!is_alone).then_some(found);
+        }
+        at = end;
+        while matches!(text.get(at), Some(b' ')) {
+            at = at.wrapping_add(1);
+        }
+    }
+}
+
+/// Whether a line is logfmt: two pairs at its start at the least.
+pub(super) fn is_logfmt(text: &[u8], is_escaped: bool) -> bool {
+    let first = || {
+        let length = key_length(text)?;
+        let (_, end) = pair_value(text, length.wrapping_add(1), is_escaped)?;
+        key_length(text.get(end..)?.strip_prefix(b" ")?)
+    };
+    first().is_some()
+}
+
+/// The length of the key that a pair starts with.
+pub(super) fn key_length(text: &[u8]) -> Option<usize> {
+    if !text.first()?.is_ascii_alphabetic() && text.first() != Some(&b'@') {
+        return None;
+    }
+    let is_inside =
+        |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'@' | b'-' | b'/');
+    let length = text.iter().take(MAX_KEY).take_while(is_inside).count();
+    (text.get(length) == Some(&b'=')).then_some(length)
+}
+
+/// The value at `start` and where it ends, quotes included.
+fn pair_value(text: &[u8], start: usize, is_escaped: bool) -> Option<(&[u8], usize)> {
+    let rest = text.get(start..)?;
+    let opening: &[u8] = if is_escaped { b"\\\"" } else { b"\"" };
+    if !rest.starts_with(opening) {
+        let length = rest.iter().position(|byte| matches!(byte, b' ' | b'\\' | b'\t')).unwrap_or(rest.len());
+        return Some((rest.get(..length)?, start.wrapping_add(length)));
+    }
+    let from = start.wrapping_add(opening.len());
+    let mut at = from;
+    loop {
+        let quote = swar::find_byte(text, at, b'"')?;
+        let before = text.get(from..quote)?;
+        let backslashes = before.iter().rev().take_while(|&&byte| byte == b'\\').count();
+        let closes = if is_escaped { backslashes % 4 == 1 } else { backslashes % 2 == 0 };
+        if closes {
+            let end = quote.wrapping_sub(usize::from(is_escaped));
+            return Some((text.get(from..end)?, quote.wrapping_add(1)));
+        }
+        at = quote.wrapping_add(1);
+    }
+}
+
+/// How many records may be wrapped in each other.
+const MOST_WRAPPERS: u8 = 2;
+/// How much of a wrapped record is read, in bytes as written.
+const MAX_WRAPPED: usize = 4096;
+/// How far into a line a pair is looked for, in bytes.
+const MAX_LOGFMT: usize = 4096;
+/// Longest key of a pair.
+const MAX_KEY: usize = 48;
