@@ -94,7 +94,12 @@ impl<D> Run<D> {
             Shape::Blank if is_next && self.is_report => {
                 Some(self.body.continued_by(look, is_next).unwrap_or(self.body))
             }
-            _ => self.body.continued_by(look, is_next),
+            _ if is_next && self.is_report && look.is_stars() => Some(Body::Prose),
+            Shape::Own | Shape::Opening { .. } => self.body.continued_by(look, is_next),
+            _ => self.body.continued_by(look, is_next).or_else(|| {
+                let is_tail = is_next && self.is_report && look.is_tail();
+                is_tail.then_some(self.body)
+            }),
         }
     }
 
@@ -252,6 +257,7 @@ impl<D: Clone> TagState<D> {
     ///
     /// A part of a crash report goes with the last report, whatever line came between; what is only indented goes with the
     /// line right before it.
+    #[inline]
     pub fn continues(
         &mut self,
         side: Side,
@@ -260,18 +266,24 @@ impl<D: Clone> TagState<D> {
         limits: Continuation,
     ) -> Option<(D, Slot)> {
         let Runs { latest, report, last } = self.runs.get_mut(side as usize)?;
+        let is_plain = |run: &Option<Run<D>>| run.as_ref().is_none_or(|run| run.body == Body::Plain);
+        if look.shape == Shape::Own && is_plain(latest) && is_plain(report) {
+            return None;
+        }
         let taking = |run: &Option<Run<D>>, slot: Slot| {
             let run = run.as_ref().filter(|run| run.is_open(time, limits))?;
             run.taking(look, *last == slot)
         };
         let (by_latest, by_report) = (taking(latest, Slot::Latest), taking(report, Slot::Report));
         let latest_is_report = latest.as_ref().is_some_and(|run| run.is_report);
+        let report_waits = report.as_ref().is_some_and(|run| run.body.is_waiting());
         let (run, slot, body) = match (by_latest, by_report) {
             (Some(body), None) => (latest, Slot::Latest, body),
             (None, Some(body)) => (report, Slot::Report, body),
             // Both have a place for it: a report rather than a line that has none yet.
             (Some(body), Some(_))
-                if latest_is_report || look.shape != Shape::Frame && *last == Slot::Latest =>
+                if latest_is_report
+                    || !report_waits && look.shape != Shape::Frame && *last == Slot::Latest =>
             {
                 (latest, Slot::Latest, body)
             }

@@ -6,7 +6,7 @@ use crate::config::section::{Mistakes, Section};
 use crate::config::trials::{Trial, trials};
 use crate::config::yaml::{Kind, Node, Quoting};
 use crate::diag::{Code, Diagnostic, did_you_mean};
-use crate::path::Path;
+use crate::path::{MAX_PATHS, Path};
 use crate::pods::{Field, Fields, Selection};
 use std::num::NonZeroUsize;
 
@@ -139,7 +139,12 @@ fn paths(node: &Node, what: &str, mistakes: &mut Mistakes) -> Option<Vec<Path>> 
         found
     });
     // All of them are looked at: every mistake in one pass.
-    paths.collect::<Vec<_>>().into_iter().collect()
+    let paths = paths.collect::<Vec<_>>().into_iter().collect::<Option<Vec<Path>>>()?;
+    if paths.len() > MAX_PATHS {
+        mistakes.note(Code::Value, &node.span, format!("{what} has at most {MAX_PATHS} fields"));
+        return None;
+    }
+    Some(paths)
 }
 
 fn pods(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {

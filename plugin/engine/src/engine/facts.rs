@@ -4,7 +4,7 @@ use crate::config::model::{Input, Key, Part};
 use crate::continuation::Look;
 use crate::json::{self, Level, Value};
 use crate::line::Line;
-use crate::path::Path;
+use crate::path::{self, Path};
 use crate::pattern::{Document, Enriched, Missing, Pattern, Truth};
 use crate::pods::{Cache, Enrichment, Found, PodMeta, PodSource, all_that_is_known};
 use crate::policy::KeySource;
@@ -207,15 +207,13 @@ impl<'r> Facts<'r> {
 
     /// The first trace id: in the line's JSON or its text, else in the record.
     fn trace_id(&self) -> Option<TraceId> {
-        let first = |find: &dyn Fn(&Path) -> Option<Vec<u8>>| {
-            let mut paths = self.input.trace_id.iter();
-            paths.find_map(|path| TraceId::parse(&find(path)?, is_datadog(path.name())))
-        };
-        let in_line = self.line.and_then(|line| {
-            let is_json = line.raw().first() == Some(&b'{');
-            if is_json { first(&|path| path.in_line(line)) } else { first(&|path| path.in_text(line)) }
+        let paths = &self.input.trace_id;
+        let read = |path: &Path, value: &[u8]| TraceId::parse(value, is_datadog(path.name()));
+        let in_line = self.line.and_then(|line| match line.raw().first() {
+            Some(b'{') => path::each_in_json(paths, line.as_json(), read),
+            _ => path::each_in_text(paths, line, read),
         });
-        in_line.or_else(|| first(&|path| path.in_record(self.record.text())))
+        in_line.or_else(|| path::each_in_json(paths, (self.record.text(), Level::Plain), read))
     }
 
     fn field(&self, path: &[Box<str>]) -> Option<Vec<u8>> {

@@ -3,7 +3,7 @@
 //! Programs write `{"dd":{"trace_id":"7"}}` and `{"dd.trace_id":"7"}` for the same thing, so a name with dots means both; and
 //! in a line of text `dd.trace_id=7`.
 
-use crate::json::{self, Level, Value};
+use crate::json::{self, Level, Member, Members, Value};
 use crate::line::Line;
 use crate::swar;
 
@@ -51,40 +51,94 @@ impl Path {
         if whole.is_some() || self.keys.len() == 1 { whole } else { find(&self.keys) }
     }
 
-    /// What stands behind `name=` or `name: ` in a line of text: up to a blank, a comma, a quote or a closing bracket.
-    pub fn in_text(&self, line: &Line<'_>) -> Option<Vec<u8>> {
-        let (text, name) = (line.raw(), self.name().as_bytes());
-        let (first, last) = (*name.first()?, *name.last()?);
-        let end = name.len().wrapping_sub(1);
-        let mut from = 0usize;
-        while let Some(at) = swar::find_pair(text, from, (end, last), (0, first), name.len().wrapping_add(1))
-        {
-            from = at.wrapping_add(1);
-            let behind = at.wrapping_add(name.len());
-            let before = at.checked_sub(1).and_then(|at| text.get(at)).copied().unwrap_or(b' ');
-            let stands_alone = !before.is_ascii_alphanumeric() && !matches!(before, b'_' | b'.' | b'-' | b'/')
-                // An escaped tab or newline ends in its letter.
-                || matches!(text.get(at.wrapping_sub(2)..at), Some(b"\\t" | b"\\n"));
-            if !stands_alone || text.get(at..behind) != Some(name) {
-                continue;
-            }
-            let value = match text.get(behind..) {
-                Some([b'=', value @ ..] | [b':', b' ', value @ ..] | [b':', value @ ..]) => value,
-                _ => continue,
-            };
-            let value = value.strip_prefix(b"\\\"").or_else(|| value.strip_prefix(b"\"")).unwrap_or(value);
-            let is_end = |byte: &u8| {
-                matches!(byte, b' ' | b',' | b'"' | b'\\' | b']' | b')' | b'}' | b'\'' | b'|' | b'>' | b'&')
-            };
-            let length = value.iter().take(MAX_VALUE).position(is_end);
-            let length = length.unwrap_or(value.len().min(MAX_VALUE));
-            return value.get(..length).map(<[u8]>::to_vec);
+    /// Its value in a member of the object around it.
+    fn in_member<'t>(&self, member: &Member<'t>, level: Level) -> Option<Value<'t>> {
+        if member.has_key(self.name().as_bytes(), level) {
+            return Some(member.value);
         }
-        None
+        let (first, rest) = self.keys.split_first()?;
+        match member.value {
+            Value::Object(inner) if !rest.is_empty() && member.has_key(first.as_bytes(), level) => {
+                json::lookup(inner, level, rest)
+            }
+            _ => None,
+        }
     }
 }
 
-/// Longest value in a line of text.
+/// The values of the paths in a JSON object, in the order of the paths; one walk for all of them. `take` says whether it has what
+/// it wants.
+pub fn each_in_json<T>(
+    paths: &[Path],
+    (text, level): (&[u8], Level),
+    mut take: impl FnMut(&Path, &[u8]) -> Option<T>,
+) -> Option<T> {
+    let mut members = Members::open(text, level).ok()?;
+    let mut found: [Option<Value<'_>>; MAX_PATHS] = [None; MAX_PATHS];
+    while let Ok(Some(member)) = members.next() {
+        for (path, slot) in paths.iter().zip(&mut found) {
+            // Of duplicate keys the last counts, as for every reader downstream.
+            *slot = path.in_member(&member, level).or(*slot);
+        }
+    }
+    paths.iter().zip(found).find_map(|(path, value)| match value? {
+        Value::String(content) if content.len() > MAX_VALUE => None,
+        Value::String(content) if level == Level::Quoted => {
+            take(path, &json::unescape(&json::unescape(content)))
+        }
+        Value::String(content) => take(path, &json::unescape(content)),
+        Value::Scalar(text) => take(path, text),
+        Value::Object(_) | Value::Array(_) => None,
+    })
+}
+
+/// The values that stand behind `name=` or `name: ` in a line of text, up to a blank, a comma, a quote or a closing bracket;
+/// as for [`each_in_json`].
+pub fn each_in_text<T>(
+    paths: &[Path],
+    line: &Line<'_>,
+    mut take: impl FnMut(&Path, &[u8]) -> Option<T>,
+) -> Option<T> {
+    let text = line.raw();
+    let mut found: [Option<&[u8]>; MAX_PATHS] = [None; MAX_PATHS];
+    let mut from = 0usize;
+    while let Some(at) = swar::find_either(text, from, b'=', b':') {
+        from = at.wrapping_add(1);
+        let before = text.get(..at).unwrap_or_default();
+        for (path, slot) in paths.iter().zip(&mut found) {
+            let name = path.name().as_bytes();
+            // Its last letter tells most words from it.
+            if slot.is_none() && before.last() == name.last() && ends_with_name(before, name) {
+                *slot = Some(value_at(text.get(from..).unwrap_or_default()));
+            }
+        }
+    }
+    paths.iter().zip(found).find_map(|(path, value)| take(path, value?))
+}
+
+/// Whether a name stands at the end of a text as a word of its own.
+fn ends_with_name(text: &[u8], name: &[u8]) -> bool {
+    let Some(before) = text.strip_suffix(name) else { return false };
+    match before {
+        [] => true,
+        // An escaped tab or newline ends in its letter.
+        [.., b'\\', b't' | b'n'] => true,
+        [.., last] => !last.is_ascii_alphanumeric() && !matches!(last, b'_' | b'.' | b'-' | b'/'),
+    }
+}
+
+fn value_at(text: &[u8]) -> &[u8] {
+    let text = text.strip_prefix(b" ").unwrap_or(text);
+    let text = text.strip_prefix(b"\\\"").or_else(|| text.strip_prefix(b"\"")).unwrap_or(text);
+    let is_end =
+        |byte: &u8| matches!(byte, b' ' | b',' | b'"' | b'\\' | b']' | b')' | b'}' | b'\'' | b'|' | b'>' | b'&');
+    let length = text.iter().take(MAX_VALUE).position(is_end).unwrap_or(text.len().min(MAX_VALUE));
+    text.get(..length).unwrap_or_default()
+}
+
+/// Most paths of a list.
+pub const MAX_PATHS: usize = 16;
+/// Longest value.
 const MAX_VALUE: usize = 256;
 
 #[cfg(test)]
@@ -96,9 +150,11 @@ mod tests {
         let mut content = Vec::new();
         json::push_string(&mut content, line.as_bytes());
         let line = Line::new(&content[1..content.len() - 1]);
-        let path = Path::parse(path).unwrap();
-        let value = path.in_line(&line).or_else(|| path.in_text(&line))?;
-        Some(String::from_utf8(value).unwrap())
+        let paths = [Path::parse(path).unwrap()];
+        let take = |_: &Path, value: &[u8]| Some(String::from_utf8(value.to_vec()).unwrap());
+        let found = each_in_json(&paths, line.as_json(), take);
+        assert_eq!(found, paths[0].in_line(&line).map(|value| String::from_utf8(value).unwrap()));
+        found.or_else(|| each_in_text(&paths, &line, take))
     }
 
     #[test]

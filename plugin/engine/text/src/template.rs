@@ -60,22 +60,18 @@ pub fn template(line: &Line<'_>, message_keys: &[Box<str>]) -> u64 {
     let mut hashes = Vec::with_capacity(16);
     object.each_key(|key| insert(&mut hashes, xxh3_64_with_seed(key, KEY_SEED)));
     let keys = hashes.iter().fold(0u64, |sum, hash| sum.wrapping_add(*hash));
-    let level = object.level();
+    let Said { level, message, error, status } = object.said(message_keys);
     let mut known = Vec::with_capacity(128);
     known.extend_from_slice(&keys.to_le_bytes());
     // Its length comes first: level and message cannot run into each other.
     known.push(level.len() as u8);
     known.extend_from_slice(&level);
-    let (message, name) = object.message(message_keys);
-    if let Some(message) = message {
-        known.push(1);
-        mask_into(&message, &mut known);
+    for (mark, text) in [(1u8, message), (2, error)] {
+        let Some(text) = text else { continue };
+        known.push(mark);
+        mask_into(&text, &mut known);
     }
-    if let Some(error) = object.error(name) {
-        known.push(2);
-        mask_into(&error, &mut known);
-    }
-    if let Some(status) = object.status() {
+    if let Some(status) = status {
         known.push(3);
         known.extend_from_slice(&status);
     }
@@ -107,6 +103,14 @@ fn with_text(line: &Line<'_>, read: impl FnOnce(&[u8])) {
     }
 }
 
+/// What a JSON object says besides the names of its keys, escapes resolved.
+struct Said {
+    level: Vec<u8>,
+    message: Option<Vec<u8>>,
+    error: Option<Vec<u8>>,
+    status: Option<Vec<u8>>,
+}
+
 /// A line that is a JSON object.
 struct Object<'a> {
     outline: &'a Outline,
@@ -136,59 +140,82 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The message and its key.
-    fn message<'k>(&self, keys: &'k [Box<str>]) -> (Option<Vec<u8>>, &'k str) {
-        let found = keys.iter().find_map(|name| Some((self.string(name.as_bytes())?, &**name)));
-        found.map_or((None, ""), |(message, name)| (Some(message), name))
-    }
-
-    /// What went wrong, where that stands beside the message.
-    fn error(&self, message: &str) -> Option<Vec<u8>> {
-        ERRORS.iter().filter(|name| **name != message.as_bytes()).find_map(|name| self.string(name))
-    }
-
-    fn string(&self, name: &[u8]) -> Option<Vec<u8>> {
-        match self.outline.get(self.text, self.level, name)? {
-            Value::String(content) => Some(self.resolved(content)),
-            _ => None,
+    /// What its members say besides their names.
+    fn said(&self, message_keys: &[Box<str>]) -> Said {
+        let mut message: Option<(usize, &[u8])> = None;
+        let mut error: Option<(usize, &[u8])> = None;
+        let mut status: Option<(usize, Vec<u8>)> = None;
+        let mut level = Vec::new();
+        let lengths = message_keys.iter().fold(0u64, |seen, name| seen | 1 << name.len().min(63));
+        for (written, has_escapes, value) in self.outline.members(self.text, self.level) {
+            let resolved;
+            let name = if has_escapes {
+                resolved = self.resolved(written);
+                resolved.as_slice()
+            } else {
+                written
+            };
+            // Of a key that stands there twice the last value counts, so one of the same rank takes the place.
+            let better = |rank: usize, found: Option<usize>| found.is_none_or(|found| rank <= found);
+            if let Value::String(text) = value {
+                if lengths >> name.len().min(63) & 1 == 1
+                    && let Some(rank) = message_keys.iter().position(|key| swar::equal(key.as_bytes(), name))
+                    && better(rank, message.map(|(rank, _)| rank))
+                {
+                    message = Some((rank, text));
+                }
+                if matches!(name.len(), 3 | 5 | 9)
+                    && let Some(rank) = ERRORS.iter().position(|key| *key == name)
+                    && better(rank, error.map(|(rank, _)| rank))
+                {
+                    error = Some((rank, text));
+                }
+            }
+            if let Some(rank) = STATUSES.iter().position(|key| *key == name)
+                && better(rank, status.as_ref().map(|(rank, _)| *rank))
+                && let Some(found) = self.status(rank, value)
+            {
+                status = Some((rank, found));
+            }
+            if level.is_empty() && severity::is_level_key(name) {
+                level = self.level(value);
+            }
+        }
+        let is_other = |error: &(usize, &[u8])| message.is_none_or(|(_, text)| !std::ptr::eq(text, error.1));
+        Said {
+            level,
+            error: error.filter(is_other).map(|(_, text)| self.resolved(text)),
+            message: message.map(|(_, text)| self.resolved(text)),
+            status: status.map(|(_, status)| status),
         }
     }
 
-    /// What came of a request: the class of its status, or a word.
-    fn status(&self) -> Option<Vec<u8>> {
-        let inner = |name: &[u8]| match self.outline.get(self.text, self.level, name)? {
-            Value::Object(text) => {
+    /// What came of a request: the class of its status, or a word. `rank` is that of its key.
+    fn status(&self, rank: usize, value: Value<'_>) -> Option<Vec<u8>> {
+        match value {
+            Value::Object(text) if rank >= ANSWERS => {
                 let path = |name: &str| [Box::from(name)];
                 let names = ["statusCode", "status_code", "status"];
                 names.iter().find_map(|name| json::lookup(text, self.level, &path(name)).and_then(said))
             }
+            Value::String(_) | Value::Scalar(_) if rank < ANSWERS => said(value),
             _ => None,
-        };
-        STATUSES
-            .iter()
-            .find_map(|name| said(self.outline.get(self.text, self.level, name)?))
-            .or_else(|| ANSWERS.iter().find_map(|name| inner(name)))
+        }
     }
 
-    /// The level, masked and in lower case; empty if there is none.
-    fn level(&self) -> Vec<u8> {
+    /// A level, masked and in lower case; empty if it is none.
+    fn level(&self, value: Value<'_>) -> Vec<u8> {
         let mut masked = Vec::new();
-        for (name, _) in self.outline.keys(self.text).filter(|(name, _)| severity::is_level_key(name)) {
-            match self.outline.get(self.text, self.level, name) {
-                Some(Value::String(content)) if content.len() <= MAX_LEVEL.wrapping_mul(MAX_SPELLING) => {
-                    let level = self.resolved(content);
-                    if level.len() <= MAX_LEVEL {
-                        mask_into(&level, &mut masked);
-                        break;
-                    }
+        match value {
+            Value::String(content) if content.len() <= MAX_LEVEL.wrapping_mul(MAX_SPELLING) => {
+                let level = self.resolved(content);
+                if level.len() <= MAX_LEVEL {
+                    mask_into(&level, &mut masked);
                 }
-                // Pino and bunyan count from 10 to 60; any other number may be anything.
-                Some(Value::Scalar(number @ [b'1'..=b'6', b'0'])) => {
-                    masked.extend_from_slice(number);
-                    break;
-                }
-                _ => {}
             }
+            // Pino and bunyan count from 10 to 60; any other number may be anything.
+            Value::Scalar(number @ [b'1'..=b'6', b'0']) => masked.extend_from_slice(number),
+            _ => {}
         }
         masked.make_ascii_lowercase();
         masked
@@ -206,15 +233,14 @@ impl<'a> Object<'a> {
     }
 
     fn show(&self, message_keys: &[Box<str>], out: &mut Vec<u8>) {
-        let level = self.level();
+        let Said { level, message, error, status } = self.said(message_keys);
         out.push(b'{');
         if !level.is_empty() {
             out.extend_from_slice(b"\"level\":");
             push_string(out, &level);
             out.push(b',');
         }
-        let (message, name) = self.message(message_keys);
-        for (shown, text) in [(&b"\"message\":"[..], message), (b"\"error\":", self.error(name))] {
+        for (shown, text) in [(&b"\"message\":"[..], message), (b"\"error\":", error)] {
             let Some(text) = text else { continue };
             let mut part = Vec::new();
             mask_into(&text, &mut part);
@@ -222,7 +248,7 @@ impl<'a> Object<'a> {
             push_string(out, &part);
             out.push(b',');
         }
-        if let Some(status) = self.status() {
+        if let Some(status) = status {
             out.extend_from_slice(b"\"status\":");
             push_string(out, &status);
             out.push(b',');
@@ -284,8 +310,8 @@ pub const MESSAGE_KEYS: [&str; 17] = [
 ];
 /// Where what went wrong stands beside it.
 const ERRORS: [&[u8]; 3] = [b"error", b"err", b"exception"];
-/// Where a status stands.
-const STATUSES: [&[u8]; 14] = [
+/// Where a status stands; from [`ANSWERS`] on in an object of that name: pino-http's, ECS', Envoy's.
+const STATUSES: [&[u8]; 17] = [
     b"status",
     b"statusCode",
     b"status_code",
@@ -300,9 +326,11 @@ const STATUSES: [&[u8]; 14] = [
     b"DownstreamStatus",
     b"grpc.code",
     b"grpc_code",
+    b"res",
+    b"response",
+    b"http",
 ];
-/// What may hold one: pino-http, ECS, Envoy's.
-const ANSWERS: [&[u8]; 3] = [b"res", b"response", b"http"];
+const ANSWERS: usize = 14;
 /// A longer level is no level.
 const MAX_LEVEL: usize = 16;
 /// The most bytes that one byte of text takes as written: `\\u0041`, an escape inside a string inside a string.

@@ -20,6 +20,8 @@ pub enum Body {
     Raised,
     /// The same of an exception that lists fields: pydantic's.
     Fields,
+    /// A statement in brackets, over as many lines as it has.
+    Statement,
     /// Go: goroutines with their calls.
     Go,
     /// Go's race detector, up to its line of signs.
@@ -94,6 +96,15 @@ impl Body {
         let text = look.text;
         if contains(text, b"http: panic serving ") {
             Body::Go
+        } else if text == b"Unhandled exception:" {
+            // Dart says what it was on the next line.
+            Body::Panicked
+        } else if contains(text, b"mysqld got signal ") || contains(text, b"InnoDB: Assertion failure") {
+            Body::Prose
+        } else if text.starts_with(b"*** ") {
+            Body::Prose
+        } else if text.starts_with(b"The application panicked") {
+            Body::Error { open: 0 }
         } else if is_script(text) {
             Body::Script { has_source: false }
         } else if text.starts_with(b"pydantic") && contains(text, b"ValidationError") {
@@ -107,12 +118,19 @@ impl Body {
 
     fn of_failure(look: &Look<'_>) -> Body {
         let text = look.text;
-        if contains(text, b"mysqld got signal ") || contains(text, b"InnoDB: Assertion failure") {
-            Body::Prose
-        } else if postgres(text).is_some() {
+        if postgres(text).is_some() {
             Body::Postgres { is_quoting: false }
         } else {
             Body::Plain
+        }
+    }
+
+    /// Whether it waits for lines of its own, whatever other line comes between.
+    pub fn is_waiting(self) -> bool {
+        match self {
+            Body::Source | Body::Traceback => true,
+            Body::Error { open } => open > 0,
+            _ => false,
         }
     }
 
@@ -136,6 +154,11 @@ impl Body {
             }
             Body::Traceback => self.traceback(look),
             Body::Raised | Body::Fields => self.raised(look, is_next),
+            Body::Statement => match look.shape {
+                Shape::Own => None,
+                _ if look.last == b']' => Some(Body::Raised),
+                _ => is_next.then_some(self),
+            },
             Body::Go => self.go(look, is_next),
             Body::Race => {
                 let is_sign = text.iter().all(|byte| *byte == b'=');
@@ -172,6 +195,8 @@ impl Body {
             }
             Body::Prose => match look.shape {
                 Shape::Own => None,
+                // A sanitizer's last line.
+                _ if text.ends_with(b"ABORTING") => Some(Body::Plain),
                 _ => is_next.then_some(self),
             },
             Body::Plain => plain(look, is_next),
@@ -187,8 +212,8 @@ impl Body {
             _ if look.indent > 0 && matches!(text.first(), Some(b'|' | b'+')) => Some(self),
             Shape::Indented => Some(self),
             Shape::Opening { is_indented: true, .. } => Some(self),
-            Shape::Blank => None,
-            Shape::Own | Shape::Opening { .. } | Shape::Bare => {
+            Shape::Blank | Shape::Own => None,
+            Shape::Opening { .. } | Shape::Bare => {
                 if look.indent > 0 || !names_exception(text) {
                     return None;
                 }
@@ -219,7 +244,8 @@ impl Body {
             "For further information ",
         ];
         if starts(text, &TAILS) {
-            return Some(self);
+            let is_open = text.first() == Some(&b'[') && look.last != b']';
+            return Some(if is_open { Body::Statement } else { self });
         }
         match look.shape {
             Shape::Frame if text.starts_with(b"File \"") => Some(Body::Source),
@@ -249,7 +275,8 @@ impl Body {
                 text,
                 &["SIGQUIT: ", "PC=", "r8 ", "rax ", "rip ", "...additional frames elided", "[recovered]"],
             )
-            || is_go_call(text);
+            || is_go_call(text)
+            || is_register(text);
         match look.shape {
             _ if is_part && !starts_with_time(text) => Some(self),
             Shape::Frame | Shape::Indented => Some(self),
@@ -390,6 +417,13 @@ fn is_field(text: &[u8]) -> bool {
     text.len() <= 120
         && text.split(|byte| *byte == b' ').all(|part| part == b"->" || is_name(part))
         && (contains(text, b" -> ") || !text.contains(&b' '))
+}
+
+/// `rbx    0x0`
+fn is_register(text: &[u8]) -> bool {
+    let name = text.iter().take(7).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let rest = text.get(name..).unwrap_or_default();
+    (2..=6).contains(&name) && rest.first() == Some(&b' ') && rest.trim_ascii_start().starts_with(b"0x")
 }
 
 /// `main.main()`, `net/http.(*conn).serve(0xc0001)`, `panic({0x1, 0x2})`: no blank before the first parenthesis, and it closes

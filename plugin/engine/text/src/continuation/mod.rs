@@ -54,6 +54,16 @@ pub struct Look<'t> {
 }
 
 impl<'t> Look<'t> {
+    /// Whether it is a part of a report that is open right before it.
+    pub fn is_tail(&self) -> bool {
+        frame::is_tail(self.text)
+    }
+
+    /// Whether it is a line of stars, which Spring puts around what it says of a start that failed.
+    pub fn is_stars(&self) -> bool {
+        self.text.len() >= 10 && self.text.iter().all(|byte| *byte == b'*')
+    }
+
     /// Looks at a line; `reading` is what it says of itself.
     pub fn at(line: &'t Line<'_>, reading: Option<Reading>) -> Look<'t> {
         if let [b'{', b'\\' | b'"', .., b'}'] = line.raw() {

@@ -95,6 +95,20 @@ impl Outline {
         })
     }
 
+    /// The members of `text`, which is the text this was made of, with the same keys and their values; in its order.
+    pub(crate) fn members<'a>(
+        &self,
+        text: &'a [u8],
+        level: Level,
+    ) -> impl Iterator<Item = (&'a [u8], bool, Value<'a>)> {
+        self.places.iter().filter_map(move |place| {
+            let end = place.key.wrapping_add(place.key_length / 2);
+            let written = text.get(place.key as usize..end as usize)?;
+            let value = text.get(place.value as usize..place.value_end as usize)?;
+            Some((written, !place.key_length.is_multiple_of(2), typed(value, level)))
+        })
+    }
+
     /// The value of a key in `text`, which is the text this was made of; of several the last.
     #[inline]
     pub fn get<'a>(&self, text: &'a [u8], level: Level, key: &[u8]) -> Option<Value<'a>> {

@@ -19,8 +19,10 @@ pub struct Shape {
     message: Option<usize>,
     /// Which value is the stream.
     stream: Option<usize>,
-    /// Which value is a level, and where its key stands: how far before the value, and how long it is.
-    level: Option<(usize, usize, usize)>,
+    /// Which value is a level.
+    level: Option<usize>,
+    /// How far before it its key stands, and how long that is.
+    level_key: (usize, usize),
     /// How far before the end of the text the closing brace stands.
     close_from_end: usize,
 }
@@ -43,11 +45,9 @@ impl Shape {
             if self.stream == Some(index) {
                 view.stream = text.get(start..end);
             }
-            if let Some((value, before, length)) = self.level
-                && value == index
-            {
-                let key = start.wrapping_sub(before);
-                let key = text.get(key..key.wrapping_add(length)).unwrap_or_default();
+            if self.level == Some(index) {
+                let key = start.wrapping_sub(self.level_key.0);
+                let key = text.get(key..key.wrapping_add(self.level_key.1)).unwrap_or_default();
                 view.level = text.get(start..end).map(|value| (key, Value::String(value)));
             }
             at = end;
@@ -81,10 +81,11 @@ impl Shape {
         self.message = view.message.and_then(|(span, _)| position(span.start));
         let place = |part: &[u8]| (part.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize);
         self.stream = view.stream.map(place).and_then(position);
-        self.level = view.level.and_then(|(key, value)| {
-            let Value::String(value) = value else { return None };
-            Some((position(place(value))?, place(value).wrapping_sub(place(key)), key.len()))
-        });
+        self.level = None;
+        if let Some((key, Value::String(value))) = view.level {
+            self.level = position(place(value));
+            self.level_key = (place(value).wrapping_sub(place(key)), key.len());
+        }
         self.close_from_end = text.len().wrapping_sub(view.close);
         let mut from = 0usize;
         for value in &values {

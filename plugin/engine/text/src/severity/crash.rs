@@ -11,6 +11,9 @@ pub(crate) fn opening(text: &[u8], at: usize) -> Option<Severity> {
     let rest = text.get(at..)?;
     match rest.first()? {
         b'T' if rest.starts_with(b"Traceback (most recent call last)") => Some(Severity::Error),
+        b'T' if rest.starts_with(b"The application panicked (crashed)") => Some(Severity::Fatal),
+        b'I' if rest.starts_with(b"InnoDB: Assertion failure") => Some(Severity::Fatal),
+        b'm' if rest.starts_with(b"mysqld got signal ") => Some(Severity::Fatal),
         b'E' if starts(
             rest,
             &[
@@ -32,7 +35,7 @@ pub(crate) fn opening(text: &[u8], at: usize) -> Option<Severity> {
         b'P' if starts(rest, &[b"Parse error: "]) => Some(Severity::Error),
         b'h' if rest.starts_with(b"http: panic serving ") => Some(Severity::Error),
         b'g' if is_goroutine(rest) => Some(Severity::Error),
-        b't' if rest.starts_with(b"thread '") && contains(rest, b"' panicked at") => Some(Severity::Fatal),
+        b't' if rest.starts_with(b"thread '") && contains(rest, b" panicked at ") => Some(Severity::Fatal),
         b't' if rest.starts_with(b"terminate called ") => Some(Severity::Fatal),
         b'U' if starts(
             rest,
@@ -53,6 +56,9 @@ pub(crate) fn opening(text: &[u8], at: usize) -> Option<Severity> {
         }
         b'C' if rest.starts_with(b"Caused by: ") => Some(Severity::Error),
         b'S' if starts(rest, &[b"SIGSEGV: ", b"SIGQUIT: ", b"SIGABRT: ", b"Segmentation fault"]) => {
+            Some(Severity::Fatal)
+        }
+        b'*' if starts(rest, &[b"*** Error in `", b"*** stack smashing detected", b"*** buffer overflow detected"]) => {
             Some(Severity::Fatal)
         }
         b'*' if rest.starts_with(b"** (") && contains(rest, b") ") => Some(Severity::Error),
@@ -76,8 +82,11 @@ fn thrown(text: &[u8]) -> Option<Severity> {
     let name = token.strip_suffix(b":").unwrap_or(token);
     let has_colon = name.len() < token.len();
     // Its last letters tell most words from it.
-    let is_error = [&b"Exception"[..], b"Error", b"ExceptionGroup"].iter().any(|end| name.ends_with(end));
-    if !is_error && !name.ends_with(b"Warning") || !has_colon && token.len() < text.len() {
+    let is_error =
+        [&b"Exception"[..], b"Error", b"ExceptionGroup", b"RemoteTraceback"].iter().any(|end| name.ends_with(end));
+    // `NoMethodError (undefined method 'name' for nil):`
+    let is_rails = || text.get(token.len()..).is_some_and(|rest| rest.starts_with(b" (") && rest.ends_with(b"):"));
+    if !is_error && !name.ends_with(b"Warning") || !has_colon && token.len() < text.len() && !is_rails() {
         return None;
     }
     let is_inside =

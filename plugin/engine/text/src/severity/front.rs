@@ -78,6 +78,12 @@ pub(super) fn front(text: &[u8], before: u8) -> Front {
                 at = at.wrapping_add(1);
             }
             b'[' | b'(' | b'<' => {
+                // `[TypeError: x] {`, as Node prints an error without a stack.
+                if byte == b'[' && passed.is_start
+                    && let Some(severity) = crash::opening(text, at.wrapping_add(1))
+                {
+                    return Front::Crash(severity);
+                }
                 (passed.bracket, passed.bracket_has_more, passed.before) = (byte, false, byte);
                 at = at.wrapping_add(1);
                 while matches!(text.get(at), Some(b' ' | &COLOUR)) {
@@ -261,6 +267,12 @@ fn word(text: &[u8], at: usize, passed: &mut Passed) -> Result<usize, Front> {
         if let Some(severity) = severity {
             return Err(Front::Level(severity));
         }
+    }
+    // `http: panic serving` starts with a level of winston's.
+    if word == b"http"
+        && let Some(severity) = crash::opening(text, at)
+    {
+        return Err(Front::Crash(severity));
     }
     if let Some(name) = names::name(word)
         && is_level(word, name, behind, passed)

@@ -41,48 +41,48 @@ enum Key {
     Stream,
 }
 
-/// The keys, in lower case, with what they may say.
+/// The keys, in lower case and in the order of their lengths, with what they may say.
 const KEYS: [(&[u8], Key); 40] = [
-    (b"level", Key::Level),
-    (b"severity", Key::Level),
-    (b"lvl", Key::Level),
-    (b"@level", Key::Level),
-    (b"@l", Key::Level),
     (b"l", Key::Level),
+    (b"s", Key::Mongo),
+    (b"m", Key::Message),
+    (b"v", Key::KlogVerbosity),
+    (b"@l", Key::Level),
+    (b"@m", Key::Message),
+    (b"@t", Key::Serilog),
+    (b"ts", Key::KlogTime),
+    (b"lvl", Key::Level),
+    (b"msg", Key::Message),
+    (b"@mt", Key::Message),
+    (b"log", Key::Nested),
+    (b"pid", Key::Usual),
+    (b"err", Key::KlogError),
+    (b"body", Key::Message),
+    (b"time", Key::Usual),
+    (b"level", Key::Level),
+    (b"@level", Key::Level),
+    (b"status", Key::Status),
+    (b"record", Key::Nested),
+    (b"stream", Key::Stream),
+    (b"levelno", Key::PythonNumber),
+    (b"message", Key::Message),
+    (b"severity", Key::Level),
     (b"loglevel", Key::Level),
+    (b"priority", Key::Priority),
+    (b"@message", Key::Message),
+    (b"hostname", Key::Usual),
     (b"log.level", Key::Level),
     (b"log_level", Key::Level),
     (b"levelname", Key::Level),
+    (b"timestamp", Key::Usual),
     (b"level_name", Key::Level),
-    (b"severity_text", Key::Level),
+    (b"@timestamp", Key::Usual),
     (b"severitytext", Key::Level),
+    (b"severity_text", Key::Level),
+    (b"short_message", Key::Gelf),
     (b"error_severity", Key::Level),
     (b"severitynumber", Key::OtelNumber),
     (b"severity_number", Key::OtelNumber),
-    (b"priority", Key::Priority),
-    (b"levelno", Key::PythonNumber),
-    (b"status", Key::Status),
-    (b"s", Key::Mongo),
-    (b"message", Key::Message),
-    (b"msg", Key::Message),
-    (b"@message", Key::Message),
-    (b"@m", Key::Message),
-    (b"@mt", Key::Message),
-    (b"m", Key::Message),
-    (b"body", Key::Message),
-    (b"log", Key::Nested),
-    (b"record", Key::Nested),
-    (b"time", Key::Usual),
-    (b"pid", Key::Usual),
-    (b"hostname", Key::Usual),
-    (b"timestamp", Key::Usual),
-    (b"@timestamp", Key::Usual),
-    (b"short_message", Key::Gelf),
-    (b"@t", Key::Serilog),
-    (b"ts", Key::KlogTime),
-    (b"v", Key::KlogVerbosity),
-    (b"err", Key::KlogError),
-    (b"stream", Key::Stream),
 ];
 
 /// The keys whose value is a level, in lower case: for the documentation and for those who look elsewhere.
@@ -113,37 +113,29 @@ pub(crate) fn of_field(name: &[u8], value: Value<'_>) -> Option<Severity> {
 }
 
 fn key(name: &[u8]) -> Option<Key> {
-    let first = name.first()?.to_ascii_lowercase();
-    let bit = LENGTHS >> name.len().min(63) & 1;
-    if bit == 0 || FIRST_LETTERS & letter_bit(first) == 0 {
-        return None;
-    }
-    let is_it = |known: &&(&[u8], Key)| known.0.len() == name.len() && known.0.eq_ignore_ascii_case(name);
-    KEYS.iter().find(is_it).map(|(_, key)| *key)
+    let first = name.first()? | 0x20;
+    let (from, to) = *RANGES.get(name.len())?;
+    let candidates = KEYS.get(usize::from(from)..usize::from(to))?;
+    let is_it =
+        |known: &&(&[u8], Key)| known.0.first().is_some_and(|own| own | 0x20 == first) && known.0.eq_ignore_ascii_case(name);
+    candidates.iter().find(is_it).map(|(_, key)| *key)
 }
 
-const LENGTHS: u64 = {
-    let (mut seen, mut at) = (0u64, 0usize);
+/// Where the keys of each length stand.
+const RANGES: [(u8, u8); 16] = {
+    let (mut ranges, mut at) = ([(0u8, 0u8); 16], 0usize);
     #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // While compiling.
     while at < KEYS.len() {
-        seen |= 1 << KEYS[at].0.len();
+        let length = KEYS[at].0.len();
+        assert!(at == 0 || KEYS[at - 1].0.len() <= length, "keys stand in the order of their lengths");
+        if ranges[length].1 == 0 {
+            ranges[length].0 = at as u8;
+        }
+        ranges[length].1 = at as u8 + 1;
         at += 1;
     }
-    seen
+    ranges
 };
-const FIRST_LETTERS: u64 = {
-    let (mut seen, mut at) = (0u64, 0usize);
-    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // While compiling.
-    while at < KEYS.len() {
-        seen |= letter_bit(KEYS[at].0[0]);
-        at += 1;
-    }
-    seen
-};
-
-const fn letter_bit(letter: u8) -> u64 {
-    1 << (letter & 63)
-}
 
 /// What a JSON object says of its level, `text` being it from its brace on. `depth` is how many records are around it.
 pub(super) fn json(text: &[u8], level: Level, escapes: Escapes, depth: u8) -> Option<Severity> {
@@ -154,8 +146,8 @@ pub(super) fn json(text: &[u8], level: Level, escapes: Escapes, depth: u8) -> Op
         if let Some(found) = seen.take(key, member.key, member.value, level, member.escapes, depth) {
             return Some(found);
         }
-        // Only a text with escapes of its own can hold JSON in a string: of most lines the walk ends with the level.
-        if seen.word.is_some() && escapes < Escapes::Nested && level == Level::Quoted && depth == 0 {
+        // Of most lines the walk ends with the level: only JSON in a string could say more.
+        if seen.word.is_some() && depth == 0 && (escapes < Escapes::Nested || !may_wrap(text)) {
             break;
         }
     }
@@ -333,9 +325,25 @@ fn json_member<'a>(text: &'a [u8], level: Level, name: &[u8]) -> Option<&'a [u8]
     None
 }
 
-/// Whether `error_severity` stands somewhere, the level of a PostgreSQL record that an operator wraps.
+/// Whether a string of an object that stands inside a string may hold an object itself: `{\\\"`.
+fn may_wrap(text: &[u8]) -> bool {
+    let mut from = 1usize;
+    while let Some(at) = swar::find_pair(text, from, (0, b'{'), (2, b'\\'), 3) {
+        if text.get(at.wrapping_add(1)) == Some(&b'\\') {
+            return true;
+        }
+        from = at.wrapping_add(1);
+    }
+    false
+}
+
+/// Whether `error_severity` stands somewhere, the level of a PostgreSQL record that an operator wraps: CloudNativePG has it in
+/// the last member.
 fn wraps_postgres(text: &[u8]) -> bool {
     const NAME: &[u8] = b"error_severity";
+    if !text.ends_with(b"}}") {
+        return false;
+    }
     let mut from = 0usize;
     while let Some(at) = swar::find_pair(text, from, (5, b'_'), (13, b'y'), NAME.len()) {
         if text.get(at..at.wrapping_add(NAME.len())) == Some(NAME) {
