@@ -43,7 +43,7 @@ impl Arrived {
         for record in running.firehose().take_records() {
             lines(&record, &mut records)?;
         }
-        for record in &records {
+        for (_, record) in &records {
             self.add(record);
         }
         Ok(())

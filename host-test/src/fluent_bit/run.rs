@@ -89,6 +89,8 @@ pub struct Outcome {
     /// The delivered log lines in the order of their arrival. A line that the runtime had to split comes in two when
     /// Fluent Bit's timer, every 4 s, falls between the reads of its pieces.
     pub records: Vec<Value>,
+    /// The same as they were delivered, byte for byte.
+    pub texts: Vec<String>,
     /// What these and the delivered summaries say.
     pub reported: Reported,
     /// The filter's metrics as last written.
@@ -105,10 +107,14 @@ impl Outcome {
     /// # Errors
     /// [`FluentBitError::Delivered`].
     pub fn add(&mut self, delivered: &[u8]) -> Result<(), FluentBitError> {
-        let mut records = Vec::new();
-        lines(delivered, &mut records)?;
-        records.retain(|record| !self.reported.add(record.to_string().as_bytes()));
-        self.records.extend(records);
+        let mut read = Vec::new();
+        lines(delivered, &mut read)?;
+        for (text, record) in read {
+            if !self.reported.add(text.as_bytes()) {
+                self.texts.push(text);
+                self.records.push(record);
+            }
+        }
         Ok(())
     }
 }
@@ -312,6 +318,7 @@ impl Running {
         }
         let mut outcome = Outcome {
             records: Vec::new(),
+            texts: Vec::new(),
             reported: Reported::default(),
             metrics: self.metrics(),
             log: self.log(),
@@ -331,12 +338,12 @@ impl Drop for Running {
 }
 
 /// The log lines in a Firehose record: the output joins them with line feeds, with an empty one at the end.
-pub(super) fn lines(record: &[u8], into: &mut Vec<Value>) -> Result<(), FluentBitError> {
+pub(super) fn lines(record: &[u8], into: &mut Vec<(String, Value)>) -> Result<(), FluentBitError> {
     for line in record.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
-        into.push(serde_json::from_slice(line).map_err(|reason| FluentBitError::Delivered {
-            line: String::from_utf8_lossy(line).chars().take(200).collect(),
-            reason,
-        })?);
+        let text = String::from_utf8_lossy(line).into_owned();
+        let read = serde_json::from_slice(line)
+            .map_err(|reason| FluentBitError::Delivered { line: text.chars().take(200).collect(), reason })?;
+        into.push((text, read));
     }
     Ok(())
 }
@@ -446,7 +453,8 @@ mod tests {
     fn a_record_is_taken_apart_into_its_lines() {
         let mut found = Vec::new();
         lines(b"{\"a\":1}\n{\"b\":\"\\n\"}\n\n", &mut found).unwrap();
-        assert_eq!(found, [serde_json::json!({"a": 1}), serde_json::json!({"b": "\n"})]);
+        let texts: Vec<&str> = found.iter().map(|(text, _)| text.as_str()).collect();
+        assert_eq!(texts, ["{\"a\":1}", "{\"b\":\"\\n\"}"]);
         let error = lines(b"{\"a\":1}{\n", &mut found).unwrap_err().to_string();
         assert!(error.starts_with("read delivered line {\"a\":1}{: "), "{error}");
     }

@@ -18,6 +18,7 @@ mod manifests;
 mod module;
 mod monitoring;
 mod moto;
+mod odd_files;
 mod pattern_cases;
 mod patterns;
 mod permissions;

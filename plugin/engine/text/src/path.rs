@@ -130,8 +130,9 @@ fn ends_with_name(text: &[u8], name: &[u8]) -> bool {
 fn value_at(text: &[u8]) -> &[u8] {
     let text = text.strip_prefix(b" ").unwrap_or(text);
     let text = text.strip_prefix(b"\\\"").or_else(|| text.strip_prefix(b"\"")).unwrap_or(text);
-    let is_end =
-        |byte: &u8| matches!(byte, b' ' | b',' | b'"' | b'\\' | b']' | b')' | b'}' | b'\'' | b'|' | b'>' | b'&');
+    let is_end = |byte: &u8| {
+        matches!(byte, b' ' | b',' | b'"' | b'\\' | b']' | b')' | b'}' | b'\'' | b'|' | b'>' | b'&')
+    };
     let length = text.iter().take(MAX_VALUE).position(is_end).unwrap_or(text.len().min(MAX_VALUE));
     text.get(..length).unwrap_or_default()
 }

@@ -3,14 +3,12 @@
 //! Files are merged by timestamp; records of one file keep their order even where their times go back, because tail
 //! reads a file from its start to its end.
 
-mod cri;
-mod docker;
+mod container;
+mod host_time;
 mod ndjson;
 mod pasted;
 
 pub use pasted::{Format, Pasted, follow, pasted};
-
-use crate::host_json;
 
 /// One record on its way to the filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,11 +36,9 @@ struct Read {
     skipped: usize,
 }
 
-/// The records of a container's log file, in the order in which their last parts stand. The content tells which of the two
-/// formats it has: Docker's lines are JSON objects.
+/// The records of a container's log file, in the order in which their last parts stand: of containerd or CRI-O, or of Docker.
 pub fn log_file(content: &[u8], tag: &str) -> Vec<Record> {
-    let is_docker = content.first() == Some(&b'{');
-    if is_docker { docker::read(content, tag).records } else { cri::read(content, tag).records }
+    container::read(content, tag).records
 }
 
 /// Records written down: one JSON object `{"tag","time":[s,ns],"record"}` per line.
@@ -76,21 +72,6 @@ fn date_the_first(records: &mut [Record]) {
         return;
     };
     records.iter_mut().take(undated).for_each(|record| record.time = time);
-}
-
-/// A record of string fields as the host's JSON text.
-fn text_of(fields: &[(&str, &str)]) -> String {
-    let mut out = String::from("{");
-    for (index, (key, value)) in fields.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        host_json::push_string(&mut out, key);
-        out.push(':');
-        host_json::push_string(&mut out, value);
-    }
-    out.push('}');
-    out
 }
 
 /// An RFC 3339 time with nanoseconds, as container runtimes write it; `None` when it is none.

@@ -60,7 +60,7 @@ mod tests {
     fn reads_lines_and_names_the_bad_one() {
         let read = |text: &str| records(text.as_bytes());
         let found = read("{\"tag\":\"t\",\"time\":[5,7],\"record\":{\"b\":\"ü\",\"a\":1}}\n\n").unwrap();
-        assert_eq!(found, [Record { tag: "t".into(), time: (5, 7), text: r#"{"b":"\u00fc","a":1}"#.into() }]);
+        assert_eq!(found, [Record { tag: "t".into(), time: (5, 7), text: r#"{"b":"ü","a":1}"#.into() }]);
         assert_eq!(
             read("\n{\"tag\":\"t\",\"record\":[1]}").unwrap_err(),
             (2, "`record` is not an object".into())

@@ -3,7 +3,8 @@
 //! The rule it keeps: no line is refused that Fluent Bit would take. What is no container log becomes a record whose `log` is the
 //! line, in a container that a rule can name, a millisecond after the line before it.
 
-use super::{Read, Record, cri, docker, host_json, merge, ndjson, parse_time};
+use super::{Read, Record, container, merge, ndjson, parse_time};
+use crate::host_json;
 
 /// What a text was taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,8 +90,7 @@ fn file(content: &[u8], tag: &str) -> (Format, Read, bool) {
     let whole = || [content, b"\n"].concat();
     let lines = content.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
     match lines.take(LOOKED_AT).find_map(shape).unwrap_or(Format::Plain) {
-        Format::Cri => (Format::Cri, cri::read(&whole(), tag), true),
-        Format::Docker => (Format::Docker, docker::read(&whole(), tag), true),
+        format @ (Format::Cri | Format::Docker) => (format, container::read(&whole(), tag), true),
         Format::Records => (Format::Records, ndjson::read(content), true),
         Format::Plain => {
             let (records, is_timed) = plain(content, tag);
@@ -101,9 +101,9 @@ fn file(content: &[u8], tag: &str) -> (Format, Read, bool) {
 
 /// The format that a line can only have.
 fn shape(line: &[u8]) -> Option<Format> {
-    if cri::is_line(line) {
+    if container::is_cri_line(line) {
         Some(Format::Cri)
-    } else if docker::is_line(line) {
+    } else if container::is_docker_line(line) {
         Some(Format::Docker)
     } else {
         ndjson::is_line(line).then_some(Format::Records)
@@ -272,7 +272,7 @@ mod tests {
         };
         // In container logs such a line is a record, as in Fluent Bit.
         assert_eq!(cut(cri), (Format::Cri, 3, 0));
-        assert_eq!(cut(docker), (Format::Docker, 1, 2));
+        assert_eq!(cut(docker), (Format::Docker, 3, 0));
         assert_eq!(cut(records), (Format::Records, 1, 2));
     }
 }

@@ -118,11 +118,7 @@ impl Body {
 
     fn of_failure(look: &Look<'_>) -> Body {
         let text = look.text;
-        if postgres(text).is_some() {
-            Body::Postgres { is_quoting: false }
-        } else {
-            Body::Plain
-        }
+        if postgres(text).is_some() { Body::Postgres { is_quoting: false } } else { Body::Plain }
     }
 
     /// Whether it waits for lines of its own, whatever other line comes between.

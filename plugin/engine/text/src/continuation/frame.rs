@@ -84,18 +84,52 @@ pub(super) fn follows_error(text: &[u8]) -> bool {
 pub(super) fn is_tail(text: &[u8]) -> bool {
     // In the order of: Erlang and Elixir, asyncio and aiohttp, SQLAlchemy, eyre, Node, PHP, Celery, Swift, Dart.
     const STARTS: [&str; 36] = [
-        "** ", "Last message", "State: ", "Client #PID<", "future: <", "task: <", "handle: <", "client_session: <",
-        "connections: [", "transport: <", "protocol: <", "source_traceback: ", "[SQL: ", "[parameters: ",
-        "(Background on this error at: ", "Message: ", "Location:", "Backtrace omitted", "Run with ", "Emitted 'error' event",
-        "Thrown at:", "Stack trace", "Stack backtrace:", "Next ", "\"} ", "\"}", "\"\"\"", "*** ", "Thread ", "<asynchronous suspension>",
-        "Backtrace", "Registers:", "Images ", "Call stack:", "Arguments: ", "SUMMARY: ",
+        "** ",
+        "Last message",
+        "State: ",
+        "Client #PID<",
+        "future: <",
+        "task: <",
+        "handle: <",
+        "client_session: <",
+        "connections: [",
+        "transport: <",
+        "protocol: <",
+        "source_traceback: ",
+        "[SQL: ",
+        "[parameters: ",
+        "(Background on this error at: ",
+        "Message: ",
+        "Location:",
+        "Backtrace omitted",
+        "Run with ",
+        "Emitted 'error' event",
+        "Thrown at:",
+        "Stack trace",
+        "Stack backtrace:",
+        "Next ",
+        "\"} ",
+        "\"}",
+        "\"\"\"",
+        "*** ",
+        "Thread ",
+        "<asynchronous suspension>",
+        "Backtrace",
+        "Registers:",
+        "Images ",
+        "Call stack:",
+        "Arguments: ",
+        "SUMMARY: ",
     ];
     starts(text, &STARTS) || is_symbol(text) || is_ruby_place(text)
 }
 
 /// `sigs.k8s.io/controller-runtime/pkg/internal/controller.(*Controller).Start.func2.2`: zap writes stacks without parentheses.
 fn is_symbol(text: &[u8]) -> bool {
-    let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'/' | b'*' | b'(' | b')' | b'-' | b'[' | b']');
+    let is_inside = |byte: &u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'_' | b'.' | b'/' | b'*' | b'(' | b')' | b'-' | b'[' | b']')
+    };
     text.len() > 5
         && text.iter().all(is_inside)
         && text.contains(&b'.')
@@ -104,7 +138,8 @@ fn is_symbol(text: &[u8]) -> bool {
 
 /// ``lib/rack/cookie.rb:20:in `call'``
 pub(super) fn is_ruby_place(text: &[u8]) -> bool {
-    let token = text.get(..text.iter().position(|byte| *byte == b' ').unwrap_or(text.len())).unwrap_or_default();
+    let token =
+        text.get(..text.iter().position(|byte| *byte == b' ').unwrap_or(text.len())).unwrap_or_default();
     token.ends_with(b":in")
 }
 

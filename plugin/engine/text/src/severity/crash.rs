@@ -58,7 +58,11 @@ pub(crate) fn opening(text: &[u8], at: usize) -> Option<Severity> {
         b'S' if starts(rest, &[b"SIGSEGV: ", b"SIGQUIT: ", b"SIGABRT: ", b"Segmentation fault"]) => {
             Some(Severity::Fatal)
         }
-        b'*' if starts(rest, &[b"*** Error in `", b"*** stack smashing detected", b"*** buffer overflow detected"]) => {
+        b'*' if starts(
+            rest,
+            &[b"*** Error in `", b"*** stack smashing detected", b"*** buffer overflow detected"],
+        ) =>
+        {
             Some(Severity::Fatal)
         }
         b'*' if rest.starts_with(b"** (") && contains(rest, b") ") => Some(Severity::Error),
@@ -82,10 +86,12 @@ fn thrown(text: &[u8]) -> Option<Severity> {
     let name = token.strip_suffix(b":").unwrap_or(token);
     let has_colon = name.len() < token.len();
     // Its last letters tell most words from it.
-    let is_error =
-        [&b"Exception"[..], b"Error", b"ExceptionGroup", b"RemoteTraceback"].iter().any(|end| name.ends_with(end));
+    let is_error = [&b"Exception"[..], b"Error", b"ExceptionGroup", b"RemoteTraceback"]
+        .iter()
+        .any(|end| name.ends_with(end));
     // `NoMethodError (undefined method 'name' for nil):`
-    let is_rails = || text.get(token.len()..).is_some_and(|rest| rest.starts_with(b" (") && rest.ends_with(b"):"));
+    let is_rails =
+        || text.get(token.len()..).is_some_and(|rest| rest.starts_with(b" (") && rest.ends_with(b"):"));
     if !is_error && !name.ends_with(b"Warning") || !has_colon && token.len() < text.len() && !is_rails() {
         return None;
     }

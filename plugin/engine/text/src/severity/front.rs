@@ -79,7 +79,8 @@ pub(super) fn front(text: &[u8], before: u8) -> Front {
             }
             b'[' | b'(' | b'<' => {
                 // `[TypeError: x] {`, as Node prints an error without a stack.
-                if byte == b'[' && passed.is_start
+                if byte == b'['
+                    && passed.is_start
                     && let Some(severity) = crash::opening(text, at.wrapping_add(1))
                 {
                     return Front::Crash(severity);

@@ -116,8 +116,9 @@ fn key(name: &[u8]) -> Option<Key> {
     let first = name.first()? | 0x20;
     let (from, to) = *RANGES.get(name.len())?;
     let candidates = KEYS.get(usize::from(from)..usize::from(to))?;
-    let is_it =
-        |known: &&(&[u8], Key)| known.0.first().is_some_and(|own| own | 0x20 == first) && known.0.eq_ignore_ascii_case(name);
+    let is_it = |known: &&(&[u8], Key)| {
+        known.0.first().is_some_and(|own| own | 0x20 == first) && known.0.eq_ignore_ascii_case(name)
+    };
     candidates.iter().find(is_it).map(|(_, key)| *key)
 }
 
