@@ -56,11 +56,25 @@ impl When {
     /// Whether there is a condition on the record as a whole or on what is known about its container.
     #[inline]
     pub fn asks_for_metadata(&self) -> bool {
-        self.record.is_some()
-            || self.labels.is_some()
-            || self.annotations.is_some()
-            || self.workload.is_some()
-            || self.container_age.is_some()
+        // Taken apart as a whole, so that a new condition has to be put on one of the two sides.
+        let When {
+            namespace: _,
+            pod: _,
+            container: _,
+            stream: _,
+            severity: _,
+            message: _,
+            record,
+            labels,
+            annotations,
+            workload,
+            container_age,
+        } = self;
+        record.is_some()
+            || labels.is_some()
+            || annotations.is_some()
+            || workload.is_some()
+            || container_age.is_some()
     }
 
     /// Whether there is no condition, so that every record meets it.

@@ -2,7 +2,9 @@
 
 mod policy;
 
-pub use policy::{Budget, Dedup, First, Floor, Key, Limit, Part, Policy, Rate, Sample, Target, Unit};
+pub use policy::{
+    Budget, Dedup, First, Floor, Key, Limit, Part, Policy, PolicyKind, Rate, Sample, Target, Unit,
+};
 
 use crate::glob::Globs;
 use crate::path::Path;

@@ -3,7 +3,7 @@
 use crate::config::amounts::{parse_bytes, parse_one_in, parse_rate};
 use crate::config::keys::key;
 use crate::config::model::{
-    Budget, Dedup, First, Floor, Key, Limit, Part, Policy, Rate, Sample, Target, Unit,
+    Budget, Dedup, First, Floor, Key, Limit, Part, Policy, PolicyKind, Rate, Sample, Target, Unit,
 };
 use crate::config::section::{Mistakes, Section};
 use crate::config::yaml::{Kind, Node};
@@ -12,17 +12,13 @@ use crate::sample::{Probability, Threshold};
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-/// The names of all policies.
-pub(super) const POLICIES: [&str; 8] =
-    ["drop", "keep", "sample", "first", "limit", "dedup", "target", "budget"];
-
 /// The policy in a rule's section. `node` is the rule as written.
 pub(super) fn policy(node: &Node, section: &Section<'_>, mistakes: &mut Mistakes) -> Option<Policy> {
-    let written: Vec<(&str, &Node)> = match &node.kind {
+    let written: Vec<(PolicyKind, &Node)> = match &node.kind {
         Kind::Map(map) => map
             .iter()
             .filter_map(|(key, _)| match &key.kind {
-                Kind::Scalar { text, .. } if POLICIES.contains(&text.as_str()) => Some((text.as_str(), key)),
+                Kind::Scalar { text, .. } => PolicyKind::named(text).map(|kind| (kind, key)),
                 _ => None,
             })
             .collect(),
@@ -35,21 +31,21 @@ pub(super) fn policy(node: &Node, section: &Section<'_>, mistakes: &mut Mistakes
             mistakes.note_with_help(Code::Policy, &span, "this rule has no policy", help);
             None
         }
-        [(name, _)] => {
-            let node = section.get(name)?;
-            match *name {
-                "drop" => Section::open(node, "drop", &[], mistakes).map(|_| Policy::Drop),
-                "keep" => Section::open(node, "keep", &[], mistakes).map(|_| Policy::Keep),
-                "sample" => sample(node, mistakes).map(Policy::Sample),
-                "first" => first(node, mistakes).map(Policy::First),
-                "limit" => limit(node, "limit", mistakes).map(Policy::Limit),
-                "dedup" => dedup(node, mistakes).map(Policy::Dedup),
-                "target" => target(node, "target", mistakes).map(Policy::Target),
-                _ => budget(node, mistakes).map(Policy::Budget),
+        [(kind, _)] => {
+            let node = section.get(kind.name())?;
+            match kind {
+                PolicyKind::Drop => Section::open(node, "drop", &[], mistakes).map(|_| Policy::Drop),
+                PolicyKind::Keep => Section::open(node, "keep", &[], mistakes).map(|_| Policy::Keep),
+                PolicyKind::Sample => sample(node, mistakes).map(Policy::Sample),
+                PolicyKind::First => first(node, mistakes).map(Policy::First),
+                PolicyKind::Limit => limit(node, "limit", mistakes).map(Policy::Limit),
+                PolicyKind::Dedup => dedup(node, mistakes).map(Policy::Dedup),
+                PolicyKind::Target => target(node, "target", mistakes).map(Policy::Target),
+                PolicyKind::Budget => budget(node, mistakes).map(Policy::Budget),
             }
         }
-        [_, (name, second), ..] => {
-            let message = format!("a rule has one policy; `{name}` is another");
+        [_, (kind, second), ..] => {
+            let message = format!("a rule has one policy; `{}` is another", kind.name());
             mistakes.note_with_help(Code::Policy, &second.span, message, "make it a rule of its own");
             None
         }

@@ -1,7 +1,7 @@
 //! Guards and rules, and what must hold among them.
 
 use crate::config::conditions::when;
-use crate::config::model::{Policy, Rule, RuleFile};
+use crate::config::model::{Policy, PolicyKind, Rule, RuleFile};
 use crate::config::policies::{floor, limit, policy};
 use crate::config::section::{Mistakes, Section};
 use crate::config::yaml::{Kind, Node, Quoting};
@@ -175,7 +175,16 @@ const MAX_NAME: usize = 63;
 /// Most rules in shadow mode.
 const MAX_SHADOWS: usize = 32;
 const GUARD_KEYS: [&str; 3] = ["name", "when", "ceiling"];
-const RULE_KEYS: [&str; 14] = [
-    "name", "when", "drop", "keep", "sample", "first", "limit", "dedup", "target", "budget", "floor", "mode",
-    "until", "reason",
-];
+/// What a rule may have besides its policy.
+const OTHER_KEYS: [&str; 6] = ["name", "when", "floor", "mode", "until", "reason"];
+const RULE_KEYS: [&str; 14] = {
+    let mut keys = [""; OTHER_KEYS.len() + PolicyKind::ALL.len()];
+    let mut at = 0usize;
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // While compiling.
+    while at < keys.len() {
+        keys[at] =
+            if at < OTHER_KEYS.len() { OTHER_KEYS[at] } else { PolicyKind::ALL[at - OTHER_KEYS.len()].name() };
+        at += 1;
+    }
+    keys
+};

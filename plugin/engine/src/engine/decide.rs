@@ -55,6 +55,10 @@ pub(super) struct Decided {
     pub(super) held: bool,
     /// The key of its policy, if that has any.
     pub(super) key: u64,
+    /// The guard that it is charged to, where that has not decided it.
+    pub(super) charged: Option<usize>,
+    /// Whether a guard has decided it above its ceiling.
+    pub(super) is_above: bool,
     /// The threshold of a sampled record when an earlier stage had a higher one.
     pub(super) threshold: Option<Threshold>,
     /// The shadow rules that it met, and of these those that would have dropped it, one bit each in their order.
@@ -65,7 +69,16 @@ impl Decided {
     /// A verdict on which nothing hangs.
     pub(super) fn plain(action: Action, why: Why) -> Decided {
         let verdict = Verdict { action, why };
-        Decided { verdict, count: 1, held: false, key: 0, threshold: None, shadows: (0, 0) }
+        Decided {
+            verdict,
+            count: 1,
+            held: false,
+            key: 0,
+            charged: None,
+            is_above: false,
+            threshold: None,
+            shadows: (0, 0),
+        }
     }
 }
 
@@ -150,7 +163,7 @@ impl Deciding<'_> {
     /// Charges a line that goes with one that was decided before.
     pub(super) fn follow(&mut self, before: &Decided, moment: &Moment) {
         let verdict = before.verdict;
-        if let Some(at) = verdict.why.position(self.rules)
+        if let Some(at) = before.charged.or_else(|| verdict.why.position(self.rules))
             && let Some(state) = self.states.get_mut(at)
         {
             state.follow(before.key, verdict.action == Action::Keep, self.bytes, moment);
@@ -177,9 +190,40 @@ impl Deciding<'_> {
             _ if !precedes_exclusion(rule, met) && is_excluded(self.rules, facts, metadata) => {
                 Some(Decided::plain(Action::Drop, Why::Exclude))
             }
-            Met::Unknown(_) => Some(Decided::plain(Action::Keep, Why::Unknown)),
+            Met::Unknown(_) => self.unknown(at, rule, why, facts, metadata),
             Met::Yes => Some(self.act(at, rule, why, facts, metadata)),
         }
+    }
+
+    /// What becomes of a record while nobody knows whether a guard or rule applies: neither a lenient nor a harsh one may act
+    /// on ignorance, so it is kept, unless ignorance makes no difference.
+    ///
+    /// A guard's ceiling holds all the same: without a kubelet all records of a node may be such, and a ceiling is there for
+    /// the storm. What is above it is the guard's own.
+    #[inline(never)]
+    fn unknown(
+        &mut self,
+        at: usize,
+        rule: &Rule,
+        why: Why,
+        facts: &Facts<'_>,
+        metadata: &mut Metadata<'_>,
+    ) -> Option<Decided> {
+        if let Some(action) = certain_of(rule, facts, metadata)
+            && certain_behind(self.rules, at, facts, metadata) == Some(action)
+        {
+            // The search goes on, and comes to the same.
+            return None;
+        }
+        if rule.ceiling.is_none() {
+            return Some(Decided::plain(Action::Keep, Why::Unknown));
+        }
+        let decided = self.act(at, rule, why, facts, metadata);
+        Some(if decided.is_above {
+            decided
+        } else {
+            Decided { charged: Some(at), key: decided.key, ..Decided::plain(Action::Keep, Why::Unknown) }
+        })
     }
 
     /// What a rule that applies decides.
@@ -229,12 +273,60 @@ impl Deciding<'_> {
                     count: acted.count,
                     held: acted.held,
                     key: acted.key,
+                    is_above: acted.is_above,
                     ..Decided::plain(action, why)
                 }
             }
             None => Decided::plain(Action::Keep, why),
         }
     }
+}
+
+/// What a rule decides for certain if it applies: nothing of it hangs on chance or on what came before.
+fn certain_of(rule: &Rule, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Option<Action> {
+    if rule.ceiling.is_some() {
+        return None;
+    }
+    match &rule.policy {
+        Policy::Keep => Some(Action::Keep),
+        Policy::Drop => Some(Action::Drop),
+        Policy::Sample(sample) => keyed(sample, facts, metadata).map(|(action, _)| action),
+        Policy::First(_) | Policy::Limit(_) | Policy::Dedup(_) | Policy::Target(_) | Policy::Budget(_) => None,
+    }
+}
+
+/// What the guards and rules behind a position decide for certain, whatever else is unknown.
+fn certain_behind(
+    rules: &RuleFile,
+    at: usize,
+    facts: &Facts<'_>,
+    metadata: &mut Metadata<'_>,
+) -> Option<Action> {
+    // What has to be decided in the same way by all that may apply before the first that does.
+    let mut all: Option<Action> = None;
+    let mut agree = |action: Action| match all {
+        Some(other) if other != action => None,
+        _ => {
+            all = Some(action);
+            all
+        }
+    };
+    for rule in rules.guards.iter().chain(&rules.rules).skip(at.saturating_add(1)) {
+        let is_out = rule.shadow
+            || is_over(rule, facts.now)
+            || names_met(&rule.when, facts.container.as_ref()).is_some();
+        if is_out {
+            continue;
+        }
+        match met(&rule.when, facts, metadata) {
+            Met::No(_) => {}
+            Met::Unknown(_) => {
+                agree(certain_of(rule, facts, metadata)?)?;
+            }
+            Met::Yes => return agree(certain_of(rule, facts, metadata)?),
+        }
+    }
+    agree(rules.no_match)
 }
 
 /// Whether a rule decides although an annotation that excludes comes before all rules: a drop that needs no metadata comes to
@@ -264,12 +356,26 @@ pub(super) fn is_over(rule: &Rule, now: Now) -> bool {
 /// Whether a record meets the conditions besides those on the tag's names, cheapest first and metadata last.
 #[inline]
 pub(super) fn met(when: &When, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Met {
-    if let Some(stream) = &when.stream
+    // Taken apart as a whole, here and below, so that a new condition cannot be forgotten.
+    let When {
+        namespace: _,
+        pod: _,
+        container: _,
+        stream,
+        severity,
+        message,
+        record: _,
+        labels: _,
+        annotations: _,
+        workload: _,
+        container_age: _,
+    } = when;
+    if let Some(stream) = stream
         && facts.record.stream() != Some(stream.as_bytes())
     {
         return Met::No("stream");
     }
-    if let Some(test) = &when.severity {
+    if let Some(test) = severity {
         let holds = match (test, facts.severity()) {
             (SeverityTest::Compared(comparison, level), Some(severity)) => comparison.holds(severity, *level),
             (SeverityTest::Compared(..), None) => false,
@@ -279,7 +385,7 @@ pub(super) fn met(when: &When, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -
             return Met::No("severity");
         }
     }
-    if let Some(pattern) = &when.message
+    if let Some(pattern) = message
         && !facts.line.is_some_and(|line| pattern.matches(&Searched::alone(line)))
     {
         return Met::No("message");
@@ -289,28 +395,41 @@ pub(super) fn met(when: &When, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -
 
 /// The conditions on the record as a whole and on metadata.
 fn metadata_met(when: &When, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Met {
+    let When {
+        namespace: _,
+        pod: _,
+        container: _,
+        stream: _,
+        severity: _,
+        message: _,
+        record,
+        labels,
+        annotations,
+        workload,
+        container_age,
+    } = when;
     let mut unknown = None;
-    if let Some(pattern) = &when.record {
+    if let Some(pattern) = record {
         match facts.record_matches(pattern, metadata) {
             Truth::Yes => {}
             Truth::No => return Met::No("record"),
             Truth::Unknown => unknown = Some("record"),
         }
     }
-    let needed = [
-        ("labels", when.labels.is_some()),
-        ("annotations", when.annotations.is_some()),
-        ("workload", when.workload.is_some()),
-        ("container_age", when.container_age.is_some()),
+    let asked = [
+        ("labels", labels.is_some()),
+        ("annotations", annotations.is_some()),
+        ("workload", workload.is_some()),
+        ("container_age", container_age.is_some()),
     ];
-    let Some((first, _)) = needed.into_iter().find(|(_, is_asked)| *is_asked) else {
+    let Some((first, _)) = asked.into_iter().find(|(_, is_asked)| *is_asked) else {
         return unknown.map_or(Met::Yes, Met::Unknown);
     };
     // A tag that names no container has no metadata either. That may well be a tag prefix that does not fit, so this is
     // no answer to act on.
     let Some(meta) = metadata.get() else { return Met::Unknown(unknown.unwrap_or(first)) };
     for (key, selector, pairs) in
-        [("labels", &when.labels, &meta.labels), ("annotations", &when.annotations, &meta.annotations)]
+        [("labels", labels, &meta.labels), ("annotations", annotations, &meta.annotations)]
     {
         let Some(selector) = selector else { continue };
         match pairs {
@@ -319,16 +438,16 @@ fn metadata_met(when: &When, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> 
             None => unknown = unknown.or(Some(key)),
         }
     }
-    if let Some(globs) = &when.workload {
+    if let Some(globs) = workload {
         match &meta.workload {
             Some(name) if globs.matches(name) => {}
             None if !meta.known => unknown = unknown.or(Some("workload")),
             _ => return Met::No("workload"),
         }
     }
-    if let Some(test) = when.container_age {
+    if let Some(test) = container_age {
         match meta.started {
-            Some(started) if age_holds(test, started, facts.time) => {}
+            Some(started) if age_holds(*test, started, facts.time) => {}
             Some(_) => return Met::No("container_age"),
             None => unknown = unknown.or(Some("container_age")),
         }

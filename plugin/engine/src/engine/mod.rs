@@ -226,10 +226,12 @@ impl Engine {
         let tag = state.name();
         let container = state.container(&tag);
         let mut metadata = Metadata::new(&tag, container, &rules.enrich, now, cache, pods);
-        let moment = Moment::new(now, input.time);
+        // Without a time of its own a record happened when it came: limits by event time would wait for 1970 to go on.
+        let time = if input.time == EventTime::default() { now.event_time() } else { input.time };
+        let moment = Moment::new(now, time);
         let bytes = input.text.len() as u64;
 
-        let facts = Facts::new(&record, line.as_ref(), container, input.time, now, &rules.input, sampling);
+        let facts = Facts::new(&record, line.as_ref(), container, time, now, &rules.input, sampling);
         let mut deciding = Deciding {
             rules,
             states: &mut self.states,
@@ -241,7 +243,7 @@ impl Engine {
         };
         let look = rules.input.continuation.zip(facts.look());
         let continued =
-            look.as_ref().and_then(|(limits, look)| state.continues(side, look, input.time, *limits));
+            look.as_ref().and_then(|(limits, look)| state.continues(side, look, time, *limits));
         let decided = match (continued, look) {
             (Some((before, slot)), _) => {
                 // Whatever line it goes with, what a guard would keep is kept, and the rest of its report with it.
@@ -263,7 +265,7 @@ impl Engine {
             (None, look) => {
                 let decided = deciding.decide(&state.meets, &facts, &mut metadata);
                 if let Some((_, look)) = look {
-                    state.begin(side, &look, input.time, decided);
+                    state.begin(side, &look, time, decided);
                 }
                 decided
             }
@@ -307,7 +309,7 @@ impl Engine {
             && let Some(account) = self.accounts.get_mut(row)
         {
             self.is_changed = true;
-            account.note(input.time);
+            account.note(time);
             if !decided.held {
                 account.add(bytes);
                 state.note_dropped(row, bytes);

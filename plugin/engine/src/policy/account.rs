@@ -63,10 +63,13 @@ impl Account {
             return;
         }
         let is_full = self.keys.len() >= MAX_KEYS;
-        if label.is_empty() || is_full && open.records <= self.least {
+        if label.is_empty() {
             self.other.add(open);
         } else if let Some((_, sum)) = self.keys.iter_mut().find(|(known, _)| **known == *label) {
+            // However small: it is known whose it is.
             sum.add(open);
+        } else if is_full && open.records <= self.least {
+            self.other.add(open);
         } else if !is_full {
             self.keys.push((label.into(), open));
         } else {
@@ -141,6 +144,17 @@ mod tests {
         assert!(account.keys.len() <= MAX_KEYS);
         account.close();
         assert_eq!(account.open(), Open::default());
+    }
+
+    #[test]
+    fn a_small_part_of_a_known_key_is_its_own_at_a_full_table_too() {
+        let mut account = Account::default();
+        for n in 0..100u64 {
+            account.take_over(&format!("key-{n}"), Open { records: n + 10, bytes: 1 });
+        }
+        let (label, before) = account.keys[0].clone();
+        account.take_over(&label, Open { records: 1, bytes: 1 });
+        assert_eq!(account.keys[0].1.records, before.records + 1);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use crate::hash::{BuildWordHasher, xxh3};
 use crate::policy::account::{Account, Open};
-use crate::policy::moment::Moment;
+use crate::policy::moment::{LateClock, Moment};
 use lru::LruCache;
 
 /// The states of a rule's keys.
@@ -25,33 +25,6 @@ struct Entry<S> {
     open: Open,
     label: Box<str>,
     late: LateClock,
-}
-
-/// A key's clock for late records. It never goes back, although their times do (several files of one key are read by
-/// turns), and goes on with the time of arrival, so that no backlog waits for ever behind one that was read before it.
-#[derive(Debug, Default)]
-struct LateClock {
-    /// In event time; 0 when there was no late record.
-    event: u64,
-    /// When that was, by the clock.
-    at: u64,
-}
-
-impl LateClock {
-    /// What it shows at a time of arrival; `None` when there was no late record.
-    fn at(&self, now: u64) -> Option<u64> {
-        (self.event > 0).then(|| self.event.saturating_add(now.saturating_sub(self.at)))
-    }
-
-    /// The time by which a record is measured.
-    fn measure(&mut self, moment: &Moment) -> u64 {
-        if !moment.is_late {
-            return moment.now;
-        }
-        self.event = self.at(moment.now).unwrap_or_default().max(moment.event);
-        self.at = moment.now;
-        self.event
-    }
 }
 
 /// A state that can be forgotten when nothing is in it.
@@ -168,6 +141,15 @@ impl<S: Forgettable> Keyed<S> {
             None => (&mut self.other, Seat::Shared),
         };
         (&mut entry.state, seat, entry.late.measure(moment))
+    }
+
+    /// The clock for late records of the key that was admitted last, else of the shared state.
+    pub(crate) fn late_clock(&mut self, seat: Seat) -> &mut LateClock {
+        let found = match seat {
+            Seat::Own => self.keys.iter_mut().next().map(|(_, entry)| entry),
+            Seat::Shared => None,
+        };
+        &mut found.unwrap_or(&mut self.other).late
     }
 
     /// As [`Keyed::known`], when no time is to be measured.

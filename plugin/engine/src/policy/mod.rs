@@ -56,6 +56,8 @@ pub(crate) struct Acted {
     pub(crate) held: bool,
     /// The key, for what follows.
     pub(crate) key: u64,
+    /// Whether it is above a guard's ceiling.
+    pub(crate) is_above: bool,
 }
 
 /// The state of one guard or rule.
@@ -138,6 +140,7 @@ impl RuleState {
                 None => kept,
             };
         let mut always = || true;
+        let mut is_above = false;
         let (counted, key) = match (kind, &rule.policy) {
             (Kind::First(state), Policy::First(first)) => {
                 let per = nanos(first.per);
@@ -192,6 +195,7 @@ impl RuleState {
                     (counted, key)
                 } else {
                     let hash = key.hash;
+                    is_above = true;
                     text.clear();
                     keys.write(&Key(ABOVE.to_vec()), text);
                     let seat =
@@ -205,7 +209,7 @@ impl RuleState {
             _ => return None,
         };
         let Counted { keep, count, held } = counted;
-        let acted = Acted { keep, count, held, key: key.hash };
+        let acted = Acted { keep, count, held, key: key.hash, is_above };
         // Kept for the next record, unless a field of a megabyte has been here.
         for text in [text, floor_key] {
             if text.capacity() > MAX_KEY_KEPT {

@@ -1,12 +1,12 @@
 //! A goal and the keys it is shared among: [`Goal`] decides, [`Keyed`] remembers.
 //!
-//! Late records have a goal and keys of their own, whose clock is the latest of their times: a backlog of two hours is thinned
-//! out to what two hours would have given.
+//! Late records have a goal and keys of their own, and a clock that goes on as their keys do ([`SharedLateClock`]): a backlog of
+//! two hours is thinned out to what two hours would have given, whichever of its files is read first.
 
 use crate::config::model;
 use crate::policy::goal::{Estimate, Goal};
 use crate::policy::keyed::{Counted, Forgettable, KeyText, Keyed, Seat};
-use crate::policy::moment::Moment;
+use crate::policy::moment::{Moment, SharedLateClock};
 use crate::policy::{Shared, nanos};
 
 /// A goal for records in time, and one for late ones as soon as there are any.
@@ -20,7 +20,7 @@ pub(crate) struct Target {
 struct Aim {
     goal: Goal,
     keys: Keyed<Estimate>,
-    clock: u64,
+    late: SharedLateClock,
 }
 
 impl Target {
@@ -45,14 +45,21 @@ impl Target {
         } else {
             &mut self.in_time
         };
-        // Late times go to and fro between files; the latest of them is a clock.
-        aim.clock = if moment.is_late { aim.clock.max(moment.event) } else { moment.now };
-        let (now, goal) = (aim.clock, &mut aim.goal);
+        let mut seat = aim.keys.admit(key, &(), moment, shared.slots, shared.account);
+        let now = if moment.is_late {
+            aim.late.measure(aim.keys.late_clock(seat), moment)
+        } else {
+            moment.now
+        };
+        let goal = &mut aim.goal;
         if goal.is_due(now) {
             goal.roll(now, aim.keys.states());
             aim.keys.forget_idle(&(), now, shared.slots, shared.account);
+            // A key that is new is idle as long as nothing has been counted on it.
+            let own = *aim.keys.late_clock(seat);
+            seat = aim.keys.admit(key, &(), moment, shared.slots, shared.account);
+            *aim.keys.late_clock(seat) = own;
         }
-        let seat = aim.keys.admit(key, &(), moment, shared.slots, shared.account);
         aim.keys.decide(seat, moment, (bytes, holds), |estimate, _| {
             let estimate = (seat == Seat::Own).then_some(estimate);
             let kept = goal.offer(key.hash, estimate, now, shared.random.f64());
@@ -66,8 +73,9 @@ impl Target {
             Some(late) if moment.is_late => late,
             _ => &mut self.in_time,
         };
+        let now = if moment.is_late { aim.late.position() } else { moment.now };
         let (estimate, seat, _) = aim.keys.known(hash, moment);
-        aim.goal.follow(hash, (seat == Seat::Own).then_some(estimate), aim.clock, kept);
+        aim.goal.follow(hash, (seat == Seat::Own).then_some(estimate), now, kept);
     }
 
     /// Everything that remembers keys.
@@ -86,7 +94,7 @@ impl Aim {
         Aim {
             goal: Goal::new(settings.rate.per_second(), nanos(settings.interval)),
             keys: Keyed::new(most),
-            clock: 0,
+            late: SharedLateClock::default(),
         }
     }
 }

@@ -50,6 +50,12 @@ impl Now {
     pub fn seconds(self) -> u64 {
         self.0 / NANOS
     }
+
+    /// The same as a record says it.
+    pub fn event_time(self) -> EventTime {
+        let sec = u32::try_from(self.seconds()).unwrap_or(u32::MAX);
+        EventTime { sec, nsec: (self.0 % NANOS) as u32 }
+    }
 }
 
 /// Reads `500ms`, `60s`, `10m`, `2h`, `1d` and sums such as `1h30m`.

@@ -25,19 +25,71 @@ pub enum Policy {
     Budget(Budget),
 }
 
+/// Which policy it is, without its settings: what a rule file names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant is the policy of the same name")]
+pub enum PolicyKind {
+    Drop,
+    Keep,
+    Sample,
+    First,
+    Limit,
+    Dedup,
+    Target,
+    Budget,
+}
+
+impl PolicyKind {
+    /// All of them, in the order in which they are listed for people.
+    pub const ALL: [PolicyKind; 8] = [
+        PolicyKind::Drop,
+        PolicyKind::Keep,
+        PolicyKind::Sample,
+        PolicyKind::First,
+        PolicyKind::Limit,
+        PolicyKind::Dedup,
+        PolicyKind::Target,
+        PolicyKind::Budget,
+    ];
+
+    /// Its name in rule files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            PolicyKind::Drop => "drop",
+            PolicyKind::Keep => "keep",
+            PolicyKind::Sample => "sample",
+            PolicyKind::First => "first",
+            PolicyKind::Limit => "limit",
+            PolicyKind::Dedup => "dedup",
+            PolicyKind::Target => "target",
+            PolicyKind::Budget => "budget",
+        }
+    }
+
+    /// The policy of a name.
+    pub fn named(name: &str) -> Option<PolicyKind> {
+        PolicyKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 impl Policy {
+    /// Which policy it is.
+    pub fn kind(&self) -> PolicyKind {
+        match self {
+            Policy::Keep => PolicyKind::Keep,
+            Policy::Drop => PolicyKind::Drop,
+            Policy::Sample(_) => PolicyKind::Sample,
+            Policy::First(_) => PolicyKind::First,
+            Policy::Limit(_) => PolicyKind::Limit,
+            Policy::Dedup(_) => PolicyKind::Dedup,
+            Policy::Target(_) => PolicyKind::Target,
+            Policy::Budget(_) => PolicyKind::Budget,
+        }
+    }
+
     /// The policy's name in rule files.
     pub fn name(&self) -> &'static str {
-        match self {
-            Policy::Keep => "keep",
-            Policy::Drop => "drop",
-            Policy::Sample(_) => "sample",
-            Policy::First(_) => "first",
-            Policy::Limit(_) => "limit",
-            Policy::Dedup(_) => "dedup",
-            Policy::Target(_) => "target",
-            Policy::Budget(_) => "budget",
-        }
+        self.kind().name()
     }
 }
 
