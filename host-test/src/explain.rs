@@ -1,6 +1,6 @@
 //! Explanations for people, and pod files for the engine without its host.
 
-pub use nodesieve_preview::explanation::{Explanation, StepLine, explain};
+pub use nodesieve_preview::explanation::{Explanation, StepLine, explain, explain_next};
 
 use crate::inputs::Record;
 use nodesieve_engine::pods::{PodSource, Unavailable};
@@ -27,6 +27,7 @@ pub fn text(record: &Record, explanation: &Explanation) -> String {
         let detail = step.detail.as_ref().map(|detail| format!(", {detail}")).unwrap_or_default();
         out.push_str(&format!("  {} {}: {}{condition}{detail}\n", step.stage, step.name, step.result));
     }
-    out.push_str(&format!("  => {} ({})\n", explanation.action, explanation.rule));
+    let how = if explanation.continues { ", as the line that it continues" } else { "" };
+    out.push_str(&format!("  => {} ({}{how})\n", explanation.action, explanation.rule));
     out
 }

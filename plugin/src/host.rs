@@ -5,6 +5,7 @@
 //! on a full disk changes a counter and nothing else.
 
 use crate::files::{PodDirectory, Stamp, read_text, say, stamp, write_whole};
+use crate::owner::{Owner, Standing};
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::diag::{Paint, render_all};
 use nodesieve_engine::engine::{Answer, Engine, Input, Verdict};
@@ -48,6 +49,12 @@ pub(crate) struct Host {
     metrics_written: Option<Now>,
     /// Whether what outlived the last filter has been taken up: with the first rules in force.
     is_restored: bool,
+    /// The claim to the state directory; `None` without one.
+    owner: Option<Owner>,
+    /// Whether what an earlier life has left is still to be taken up.
+    awaits_restore: bool,
+    /// Whether it has been said that the directory is another filter's.
+    has_refused: bool,
     /// A saved state in a place that the rules do not name any more.
     left_behind: Option<PathBuf>,
     /// Rules whose time was over at the last tick.
@@ -72,6 +79,9 @@ impl Host {
             chores_done: None,
             metrics_written: None,
             is_restored: false,
+            owner: None,
+            awaits_restore: false,
+            has_refused: false,
             left_behind: None,
             expired: 0,
             has_complained: false,
@@ -93,6 +103,9 @@ impl Host {
     /// Decides one record and does the chores that are due. A tick is not counted, and answers with a summary when one is
     /// due.
     pub(crate) fn filter(&mut self, input: Input<'_>, now: Now, out: &mut Vec<u8>) -> Answer {
+        if self.awaits_restore {
+            self.claim_state(now);
+        }
         if input.tag == TICK_TAG {
             self.reload_when_changed(now);
             self.say_expired(now);
@@ -204,9 +217,15 @@ impl Host {
         self.pods = PodDirectory(PathBuf::from(&rules.pods.dir));
         let before = self.state_path(STATE_FILE);
         self.engine.replace_rules(rules);
-        if !std::mem::replace(&mut self.is_restored, true) {
-            self.restore();
-        } else if before != self.state_path(STATE_FILE) {
+        let is_first = !std::mem::replace(&mut self.is_restored, true);
+        if is_first || before != self.state_path(STATE_FILE) {
+            // Whose the directory is, is found out with the next record; nothing has been counted before the first.
+            let instance = self.engine.instance();
+            let directory = self.engine.rules().state_dir.as_deref().map(Path::new);
+            self.owner = directory.map(|directory| Owner::new(directory, instance));
+            self.awaits_restore = is_first;
+        }
+        if !is_first && before != self.state_path(STATE_FILE) {
             // What is left there would be reported once more if the rules went back to that place.
             self.left_behind = before;
             self.engine.state_not_saved();
@@ -230,12 +249,42 @@ impl Host {
         }
     }
 
+    /// Whether the state may be written; takes it up when it has become ours.
+    fn claim_state(&mut self, now: Now) -> bool {
+        let Some(owner) = &mut self.owner else { return true };
+        match owner.check(now) {
+            Standing::Own => {
+                if std::mem::take(&mut self.awaits_restore) {
+                    self.restore();
+                }
+                true
+            }
+            Standing::Waiting => false,
+            Standing::Refused => {
+                self.awaits_restore = false;
+                self.engine.counters_mut().set(Metric::StateShared, 1);
+                if !std::mem::replace(&mut self.has_refused, true) {
+                    let directory = self.state_path("").unwrap_or_default();
+                    say(&format!(
+                        "nodesieve: use {}: another filter keeps its state there; this one keeps none. Let one filter have \
+                         all tags, or give each a state.dir of its own\n",
+                        directory.display()
+                    ));
+                }
+                false
+            }
+        }
+    }
+
     /// Writes what must outlive the filter when it has changed.
     fn save(&mut self, now: Now) {
         let Some(path) = self.state_path(STATE_FILE) else {
             self.leave_nothing_behind();
             return;
         };
+        if !self.claim_state(now) {
+            return;
+        }
         let Some(state) = self.engine.state_to_save(now) else { return };
         match write_whole(&path, state.as_bytes()) {
             Ok(()) => {
@@ -257,6 +306,7 @@ impl Host {
     }
 
     fn keep_as_last_good(&mut self, source: &str) {
+        // Two filters have the same rule file, so that it does not matter which of them writes it.
         let Some(path) = self.state_path(LAST_GOOD_FILE) else { return };
         if read_text(&path, MAX_RULE_BYTES).is_ok_and(|known| known == source) {
             return;

@@ -20,3 +20,9 @@ mod fluentbit;
     expect(dead_code, reason = "used by the wasi face")
 )]
 mod host;
+#[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
+#[cfg_attr(
+    not(all(target_arch = "wasm32", target_os = "wasi")),
+    expect(dead_code, reason = "used by the wasi face")
+)]
+mod owner;

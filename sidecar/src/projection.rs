@@ -7,7 +7,7 @@
 use crate::kubelet::{ContainerStatus, Metadata, Pod, Run, Status};
 use crate::limits::{Keys, Limits};
 use crate::listing::{self, ListError};
-use nodesieve_engine::pods::{Container, Pairs, PodFile, Workload, file_name};
+use nodesieve_engine::pods::{Container, OlderPod, Pairs, PodFile, Workload, file_name};
 use std::collections::BTreeMap;
 use std::io::Read;
 
@@ -50,6 +50,9 @@ pub fn project(pod_list: impl Read, limits: &Limits) -> Result<PodFiles, ListErr
     for ((namespace, name), same_name) in pods {
         let mut file = file_of(namespace, name, same_name);
         answer.omit(&mut file.labels, &limits.labels, limits.max_value);
+        for older in &mut file.older {
+            answer.omit(&mut older.labels, &limits.labels, limits.max_value);
+        }
         match fitted(file) {
             Some((file, was_shortened)) => {
                 answer.files.push(file);
@@ -82,20 +85,24 @@ fn named(mut pod: Pod) -> Option<((String, String), Pod)> {
 }
 
 /// The file of all pods of one name: of a StatefulSet's pod there can be a terminating and a new one. The newest
-/// speaks for the pod; the containers of all are listed, because their ids do not mix.
+/// speaks for the pod; the containers of all are listed, because their ids do not mix, and what is the older ones' own stands
+/// with their ids.
 fn file_of(namespace: String, name: String, mut pods: Vec<Pod>) -> PodFile {
     pods.sort_by(|left, right| age(&right.metadata).cmp(&age(&left.metadata)));
     let mut file = PodFile::new(namespace, name);
-    for pod in &pods {
+    for (at, pod) in pods.into_iter().enumerate() {
+        let before = file.containers.len();
         add_containers(&pod.status, &mut file.containers);
-    }
-    if let Some(newest) = pods.into_iter().next() {
-        file.workload = workload_of(&newest.metadata);
-        file.uid = newest.metadata.uid;
-        file.labels = newest.metadata.labels;
-        file.annotations = newest.metadata.annotations;
-        file.node = newest.spec.node_name;
-        file.ip = newest.status.pod_ip;
+        let workload = workload_of(&pod.metadata);
+        let Metadata { uid, labels, annotations, .. } = pod.metadata;
+        let (node, ip) = (pod.spec.node_name, pod.status.pod_ip);
+        if at == 0 {
+            (file.uid, file.node, file.ip) = (uid, node, ip);
+            (file.labels, file.annotations, file.workload) = (labels, annotations, workload);
+        } else if file.older.len() < MAX_OLDER {
+            let ids = file.containers.iter().skip(before).map(|container| container.id.clone()).collect();
+            file.older.push(OlderPod { uid, node, ip, labels, annotations, workload, ids });
+        }
     }
     file
 }
@@ -193,13 +200,17 @@ fn fitted(mut file: PodFile) -> Option<(PodFile, bool)> {
         return Some((file, false));
     }
     file.annotations = None;
+    file.older.iter_mut().for_each(|older| older.annotations = None);
     if file.encode().is_err() {
         file.labels = None;
+        file.older.iter_mut().for_each(|older| older.labels = None);
         file.encode().ok()?;
     }
     Some((file, true))
 }
 
+/// Pods that had the name before, of which is known what is their own.
+const MAX_OLDER: usize = 4;
 /// A CronJob's Job ends in the minutes since 1970 of its time, which have had 8 digits since 1989.
 const SCHEDULE_DIGITS: usize = 8;
 

@@ -4,7 +4,8 @@
 //! first such list, because lines of a pod are read after it has ended, and while there is no list nobody knows.
 
 use crate::store::{PodDirectory, StoreError};
-use nodesieve_engine::pods::{PodFile, file_name};
+use nodesieve_engine::pods::{OlderPod, PodFile, file_name};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -16,6 +17,10 @@ pub struct Publisher {
     grace: Duration,
     /// By file name, with the first list without its pod; `None` before the directory has been looked at.
     missing: Option<BTreeMap<String, Option<Instant>>>,
+    /// By namespace and name, the uid of the pod whose file was written last.
+    uids: BTreeMap<(String, String), Option<String>>,
+    /// Pods whose name another one has taken, and since when.
+    replaced: Vec<((String, String), Instant, OlderPod)>,
 }
 
 /// What became of a list.
@@ -35,12 +40,18 @@ pub struct Published {
 impl Publisher {
     /// Publishes to `directory`.
     pub fn new(directory: impl Into<PathBuf>, grace: Duration) -> Publisher {
-        Publisher { directory: PodDirectory::new(directory), grace, missing: None }
+        Publisher {
+            directory: PodDirectory::new(directory),
+            grace,
+            missing: None,
+            uids: BTreeMap::new(),
+            replaced: Vec::new(),
+        }
     }
 
     /// Publishes the pods of a list that is believed.
     pub fn publish(&mut self, pods: &[PodFile], now: Instant) -> Published {
-        let mut answer = self.add(pods);
+        let mut answer = self.add(pods, now);
         let Some(missing) = &mut self.missing else { return answer };
         let listed: BTreeSet<String> = names(pods).collect();
         // Of those that are listed `add` has just noted that they are.
@@ -50,6 +61,8 @@ impl Publisher {
         missing
             .retain(|_, since| since.is_none_or(|since| now.saturating_duration_since(since) <= self.grace));
         let keep: BTreeSet<String> = missing.keys().cloned().collect();
+        self.uids
+            .retain(|(namespace, pod), _| file_name(namespace, pod).is_some_and(|name| keep.contains(&name)));
         answer.files = keep.len();
         match self.directory.retain(&keep) {
             Ok(removed) => {
@@ -62,8 +75,10 @@ impl Publisher {
     }
 
     /// Publishes what is in a list from which something may be missing.
-    pub fn add(&mut self, pods: &[PodFile]) -> Published {
+    pub fn add(&mut self, pods: &[PodFile], now: Instant) -> Published {
         let mut answer = Published::default();
+        let pods = self.with_replaced(pods, now);
+        let pods = pods.as_ref();
         match self.directory.write(pods) {
             Ok(written) => {
                 answer.written = written.written;
@@ -85,6 +100,49 @@ impl Publisher {
     }
 }
 
+impl Publisher {
+    /// The pods with those that had their names before: lines of a StatefulSet's pod are read when its successor has long been
+    /// made, and only the container's id tells the two apart.
+    fn with_replaced<'p>(&mut self, pods: &'p [PodFile], now: Instant) -> Cow<'p, [PodFile]> {
+        let grace = self.grace;
+        self.replaced.retain(|(_, since, _)| now.saturating_duration_since(*since) <= grace);
+        for pod in pods {
+            let name = (pod.namespace.clone(), pod.pod.clone());
+            let before = match self.uids.get(&name) {
+                Some(uid) if *uid == pod.uid => continue,
+                known => known.cloned(),
+            };
+            self.uids.insert(name.clone(), pod.uid.clone());
+            let written = self.directory.read(&pod.namespace, &pod.pod);
+            let Some(written) = written.filter(|written| written.uid.is_some() && written.uid != pod.uid)
+            else {
+                continue;
+            };
+            // One that is still listed beside its successor speaks for itself.
+            let is_listed = pod.older.iter().any(|older| older.uid == written.uid);
+            if before.is_none_or(|before| before == written.uid) && !is_listed {
+                self.replaced.push((name, now, written.into_older()));
+            }
+        }
+        if self.replaced.is_empty() {
+            return Cow::Borrowed(pods);
+        }
+        let mut pods = pods.to_vec();
+        for (name, _, older) in &self.replaced {
+            let is_it = |pod: &&mut PodFile| (&pod.namespace, &pod.pod) == (&name.0, &name.1);
+            let Some(pod) = pods.iter_mut().find(is_it) else { continue };
+            if !pod.older.iter().any(|known| known.uid == older.uid) {
+                pod.older.push(older.clone());
+                // What cannot be read back is no file: the pod that is there comes first.
+                if pod.encode().is_err() {
+                    pod.older.pop();
+                }
+            }
+        }
+        Cow::Owned(pods)
+    }
+}
+
 /// The names of their files.
 fn names(pods: &[PodFile]) -> impl Iterator<Item = String> {
     pods.iter().filter_map(|pod| file_name(&pod.namespace, &pod.pod))
@@ -94,6 +152,7 @@ fn names(pods: &[PodFile]) -> impl Iterator<Item = String> {
 mod tests {
     use super::*;
     use crate::scratch::Scratch;
+    use nodesieve_engine::pods::{Container, Pairs};
 
     const GRACE: Duration = Duration::from_secs(600);
 
@@ -141,9 +200,30 @@ mod tests {
         let (scratch, start) = (Scratch::new(), Instant::now());
         let mut publisher = Publisher::new(scratch.at("pods"), GRACE);
         publisher.publish(&pods(&["a", "b"]), start);
-        check(publisher.add(&pods(&["new"])), (1, 0, 3, 0));
+        check(publisher.add(&pods(&["new"]), start), (1, 0, 3, 0));
         check(publisher.publish(&pods(&["a"]), after(start, 10_000)), (0, 0, 3, 0));
         assert_eq!(scratch.names("pods"), ["shop_a.json", "shop_b.json", "shop_new.json"]);
+    }
+
+    #[test]
+    fn a_replaced_pod_speaks_for_its_own_containers_for_the_grace_period() {
+        let (scratch, start) = (Scratch::new(), Instant::now());
+        let mut publisher = Publisher::new(scratch.at("pods"), GRACE);
+        let pod = |uid: &str, id: &str| {
+            let mut pod = PodFile { uid: Some(uid.into()), ..PodFile::new("shop", "db-0") };
+            pod.labels = Some(Pairs(vec![("of".into(), uid.into())]));
+            pod.containers.push(Container { name: "db".into(), id: id.into(), ..Container::default() });
+            pod
+        };
+        let uid_of =
+            |id: &str| PodDirectory::new(scratch.at("pods")).read("shop", "db-0").unwrap().as_seen_by(id).uid;
+        publisher.publish(&[pod("old", "0a")], start);
+        publisher.publish(&[pod("new", "0b")], after(start, 30));
+        assert_eq!((uid_of("0a").as_deref(), uid_of("0b").as_deref()), (Some("old"), Some("new")));
+        // The same list again changes nothing, and a later one only when the time is over.
+        check(publisher.publish(&[pod("new", "0b")], after(start, 60)), (0, 0, 1, 0));
+        check(publisher.publish(&[pod("new", "0b")], after(start, 631)), (1, 0, 1, 0));
+        assert_eq!(uid_of("0a").as_deref(), Some("new"));
     }
 
     #[test]

@@ -162,7 +162,7 @@ impl Sidecar {
             Ok(Answer { list, doubt: Some(doubt) }) => {
                 // The pods in it are there all the same; those that are not may be there too. What cannot be written is
                 // told when a list is believed.
-                self.publisher.add(&list.files);
+                self.publisher.add(&list.files, now);
                 Err(PollError::Doubt(doubt))
             }
             Err(error) => Err(error),

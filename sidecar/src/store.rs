@@ -117,6 +117,15 @@ impl PodDirectory {
         Ok(answer)
     }
 
+    /// The file that there is for a pod of this name; `None` when there is none that a reader would take.
+    pub fn read(&self, namespace: &str, pod: &str) -> Option<PodFile> {
+        let path = self.path.join(file_name(namespace, pod)?);
+        // A link that somebody else put there is not followed.
+        let is_file = fs::symlink_metadata(&path).is_ok_and(|found| found.is_file());
+        let content = is_file.then(|| fs::read(&path).ok()).flatten()?;
+        PodFile::decode(&content, namespace, pod).ok()
+    }
+
     /// Removes every pod file whose name is not in `keep`: those of an empty set are all. What is not a pod file by
     /// its name stays.
     ///

@@ -167,6 +167,9 @@ pub(super) struct Explain {
     /// Kubelet pod list; without one, metadata is missing
     #[arg(long, value_name = "PODLIST.json")]
     pub(super) pods: Option<PathBuf>,
+    /// Judges each record by itself, whatever came before it
+    #[arg(long)]
+    pub(super) alone: bool,
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
 }

@@ -3,7 +3,7 @@
 use crate::cli::arguments::{Check, Diff, Explain, FluentBit, Format, Match, Replay, Run, Samples};
 use crate::compare::{Comparison, Difference, ORDER_INDEPENDENT};
 use crate::diff::{self, Side};
-use crate::explain::{PodFiles, explain as explain_record, text as explain_text};
+use crate::explain::{PodFiles, explain as explain_record, explain_next, text as explain_text};
 use crate::inputs::{self, Record};
 use crate::ledger::Ledger;
 use crate::matching::{answer, event_matches};
@@ -17,6 +17,7 @@ use nodesieve_engine::diag::{Code, Diagnostic, Paint};
 use nodesieve_engine::engine::Engine;
 use nodesieve_engine::pattern::Pattern;
 use nodesieve_engine::time::Now;
+use nodesieve_preview::run::SEED;
 use nodesieve_preview::survey::Breakdown;
 use serde::Serialize;
 use std::fs::File;
@@ -170,7 +171,8 @@ pub(super) fn explain(arguments: &Explain) -> anyhow::Result<ExitCode> {
         write_pods(&read(path)?, &pod_directory)?;
         pods = PodFiles(Some(pod_directory));
     }
-    let mut engine = Engine::new(loaded.rules, 0);
+    let mut engine = Engine::new(loaded.rules, SEED);
+    let (mut clock, mut out) = (0u64, Vec::new());
     for (index, line) in std::io::stdin().lock().lines().enumerate() {
         let line = line.context("read records from stdin")?;
         if line.trim().is_empty() {
@@ -178,8 +180,13 @@ pub(super) fn explain(arguments: &Explain) -> anyhow::Result<ExitCode> {
         }
         let record = inputs::record(&line)
             .with_context(|| format!("read record at stdin:{}", index.saturating_add(1)))?;
-        let now = Now(record.nanoseconds());
-        let explanation = explain_record(&mut engine, &record, now, &mut pods);
+        let explanation = if arguments.alone {
+            explain_record(&mut engine, &record, Now(record.nanoseconds()), &mut pods)
+        } else {
+            // The records' own times are the clock, as for replay.
+            clock = clock.max(record.nanoseconds());
+            explain_next(&mut engine, &record, Now(clock), &mut pods, &mut out)
+        };
         match arguments.format {
             Format::Text => print(&explain_text(&record, &explanation))?,
             Format::Json => print(&format!("{}\n", serde_json::to_string(&explanation)?))?,

@@ -201,7 +201,13 @@ fn structures_have_the_same_fields_in_json_and_in_the_world() {
     assert_eq!(of_world("enum severity"), set(["error", "warning"]));
     let step =
         StepLine { stage: "rule", name: String::new(), result: "matched", condition: None, detail: None };
-    let explanation = Explanation { action: "keep", rule: String::new(), severity: None, steps: vec![step] };
+    let explanation = Explanation {
+        action: "keep",
+        rule: String::new(),
+        severity: None,
+        continues: true,
+        steps: vec![step],
+    };
     let verdict = of_world("record verdict");
     let told = keys(&serde_json::to_value(&explanation).unwrap());
     assert!(

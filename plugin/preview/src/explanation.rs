@@ -2,7 +2,8 @@
 
 use crate::inputs::Record;
 use nodesieve_engine::config::model::Action;
-use nodesieve_engine::engine::{Engine, Explained, Fault, Input};
+use nodesieve_engine::engine::{Engine, Explained, Fault, Input, Why};
+use nodesieve_engine::metrics::Metric;
 use nodesieve_engine::pods::PodSource;
 use nodesieve_engine::time::{EventTime, Now};
 use serde::Serialize;
@@ -10,12 +11,15 @@ use serde::Serialize;
 /// An explanation as `--format json` tells it, one object per record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// `keep`, `drop`, or `depends` when chance or the records before decide.
+    /// `keep`, `drop`, or, of a record by itself, `depends` when chance or the records before decide.
     pub action: &'static str,
     /// The guard or rule that decides; `none`, `unknown`, `exclude` or `fault` when none does.
     pub rule: String,
-    /// The line's severity, if it states one.
+    /// The severity of the record, if it states one.
     pub severity: Option<&'static str>,
+    /// Whether it continues a line before it, and has its verdict; the steps are then those of the line by itself.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub continues: bool,
     /// Each guard and rule that was asked.
     pub steps: Vec<StepLine>,
 }
@@ -36,6 +40,31 @@ pub struct StepLine {
     pub detail: Option<String>,
 }
 
+/// Explains the next of several records, and decides it as the filter does: what it continues, and what chance and the records
+/// before it have left of a limit, are known.
+pub fn explain_next(
+    engine: &mut Engine,
+    record: &Record,
+    now: Now,
+    pods: &mut dyn PodSource,
+    out: &mut Vec<u8>,
+) -> Explanation {
+    let mut explanation = explain(engine, record, now, pods);
+    let time = EventTime { sec: record.time.0, nsec: record.time.1 };
+    let input = Input { tag: record.tag.as_bytes(), time, text: record.text.as_bytes() };
+    let continued = engine.counters().get(Metric::Continued);
+    let (_, verdict) = engine.filter(input, now, pods, out);
+    explanation.continues = engine.counters().get(Metric::Continued) > continued;
+    if !matches!(verdict.why, Why::Fault(_)) {
+        explanation.action = match verdict.action {
+            Action::Keep => "keep",
+            Action::Drop => "drop",
+        };
+        explanation.rule = verdict.why.named(engine.rules()).1.into();
+    }
+    explanation
+}
+
 /// Explains one record as if it stood alone, at an instant.
 pub fn explain(engine: &mut Engine, record: &Record, now: Now, pods: &mut dyn PodSource) -> Explanation {
     let time = EventTime { sec: record.time.0, nsec: record.time.1 };
@@ -49,7 +78,7 @@ pub fn explain(engine: &mut Engine, record: &Record, now: Now, pods: &mut dyn Po
                 Fault::Depth => "nested too deep",
             };
             let rule = format!("fault: {reason}, passed on untouched");
-            Explanation { action: "keep", rule, severity: None, steps: Vec::new() }
+            Explanation { action: "keep", rule, severity: None, continues: false, steps: Vec::new() }
         }
     }
 }
@@ -64,6 +93,7 @@ fn tell(engine: &Engine, explained: &Explained) -> Explanation {
         },
         rule: explained.why.named(engine.rules()).1.into(),
         severity: explained.severity.map(nodesieve_engine::severity::Severity::name),
+        continues: false,
         steps: explained
             .steps
             .iter()

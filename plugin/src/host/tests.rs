@@ -198,6 +198,7 @@ fn what_is_open_survives_the_end_of_the_filter() {
     assert_eq!(feed(&mut first, "t", NOISE, 101), Answer::Drop, "after the last tick: this one is lost");
     drop(first);
     let mut second = start();
+    feed(&mut second, "nodesieve.tick", "{}", 101);
     assert_eq!(second.engine.counters().get(Metric::Restored), 3);
     let said = summary(&mut second, 102);
     assert!(said.contains("\"node\":\"node-1\"") && said.contains("\"dropped\":3,"), "{said}");
@@ -205,9 +206,35 @@ fn what_is_open_survives_the_end_of_the_filter() {
     let mut third = start();
     assert_eq!(summary(&mut third, 300), said, "word for word: nobody knows whether it arrived");
     scratch.put("state.ndjson", "{\"nodesieve_state\":1}\n{\"acc");
-    let fourth = start();
+    let mut fourth = start();
+    feed(&mut fourth, "nodesieve.tick", "{}", 600);
     assert_eq!(fourth.engine.counters().get(Metric::StateFailed), 1);
     assert_eq!(fourth.engine.counters().get(Metric::Restored), 0);
+}
+
+/// Scenario: two filters of one Fluent Bit have the same rule file, and so the same state directory.
+/// Guarantees: what was open before is taken up by one of them and not by the other, which says so and writes nothing.
+#[test]
+fn of_two_filters_one_keeps_the_state() {
+    let scratch = Scratch::new("two-filters");
+    scratch.put("nodesieve.yaml", &scratch.rules(DROP_NOISE));
+    let start = |seed| Host::start(std::slice::from_ref(&scratch.0), seed);
+    let mut before = start(1);
+    feed(&mut before, "t", NOISE, 100);
+    feed(&mut before, "nodesieve.tick", "{}", 101);
+    drop(before);
+    let (mut one, mut other) = (start(2), start(3));
+    for second in 200..206 {
+        for host in [&mut one, &mut other] {
+            feed(host, "t", NOISE, second);
+            feed(host, "nodesieve.tick", "{}", second);
+        }
+    }
+    let restored = [&one, &other].map(|host| host.engine.counters().get(Metric::Restored));
+    let refused = [&one, &other].map(|host| host.engine.counters().get(Metric::StateShared));
+    assert_eq!((restored, refused), ([1, 0], [0, 1]));
+    let saved = std::fs::read_to_string(scratch.0.join("state.ndjson")).unwrap();
+    assert!(saved.contains("\"records\":7,"), "{saved}");
 }
 
 /// Scenario: a file with a mistake is rolled out, and then the filter starts anew.

@@ -182,8 +182,11 @@ const RULE_KEYS: [&str; 14] = {
     let mut at = 0usize;
     #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // While compiling.
     while at < keys.len() {
-        keys[at] =
-            if at < OTHER_KEYS.len() { OTHER_KEYS[at] } else { PolicyKind::ALL[at - OTHER_KEYS.len()].name() };
+        keys[at] = if at < OTHER_KEYS.len() {
+            OTHER_KEYS[at]
+        } else {
+            PolicyKind::ALL[at - OTHER_KEYS.len()].name()
+        };
         at += 1;
     }
     keys

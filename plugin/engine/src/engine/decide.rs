@@ -209,10 +209,7 @@ impl Deciding<'_> {
         facts: &Facts<'_>,
         metadata: &mut Metadata<'_>,
     ) -> Option<Decided> {
-        if let Some(action) = certain_of(rule, facts, metadata)
-            && certain_behind(self.rules, at, facts, metadata) == Some(action)
-        {
-            // The search goes on, and comes to the same.
+        if makes_no_difference(self.rules, at, rule, facts, metadata) {
             return None;
         }
         if rule.ceiling.is_none() {
@@ -282,6 +279,18 @@ impl Deciding<'_> {
     }
 }
 
+/// Whether a record comes to the same whether this rule applies or not: the search may go on then.
+pub(super) fn makes_no_difference(
+    rules: &RuleFile,
+    at: usize,
+    rule: &Rule,
+    facts: &Facts<'_>,
+    metadata: &mut Metadata<'_>,
+) -> bool {
+    certain_of(rule, facts, metadata)
+        .is_some_and(|action| certain_behind(rules, at, facts, metadata) == Some(action))
+}
+
 /// What a rule decides for certain if it applies: nothing of it hangs on chance or on what came before.
 fn certain_of(rule: &Rule, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Option<Action> {
     if rule.ceiling.is_some() {
@@ -291,7 +300,9 @@ fn certain_of(rule: &Rule, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Op
         Policy::Keep => Some(Action::Keep),
         Policy::Drop => Some(Action::Drop),
         Policy::Sample(sample) => keyed(sample, facts, metadata).map(|(action, _)| action),
-        Policy::First(_) | Policy::Limit(_) | Policy::Dedup(_) | Policy::Target(_) | Policy::Budget(_) => None,
+        Policy::First(_) | Policy::Limit(_) | Policy::Dedup(_) | Policy::Target(_) | Policy::Budget(_) => {
+            None
+        }
     }
 }
 

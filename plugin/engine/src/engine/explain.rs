@@ -44,7 +44,7 @@ pub enum StepResult {
     Matched,
     /// This condition does not hold.
     Failed(&'static str),
-    /// This condition cannot be known; the record is kept.
+    /// This condition cannot be known; the record is kept, unless it comes to the same either way.
     Unknown(&'static str),
     /// It would decide, and only counts what it would do: the search goes on.
     Shadow,
@@ -96,7 +96,7 @@ impl Engine {
         let guards = rules.guards.iter().enumerate().map(|(at, rule)| (Why::Guard(at), Stage::Guard, rule));
         let all =
             guards.chain(rules.rules.iter().enumerate().map(|(at, rule)| (Why::Rule(at), Stage::Rule, rule)));
-        for (why, stage, rule) in all {
+        for (at, (why, stage, rule)) in all.enumerate() {
             let mut asked = None;
             let result = if decide::is_over(rule, now) {
                 StepResult::Over
@@ -130,8 +130,13 @@ impl Engine {
             };
             steps.push(Step { name: rule.name.clone(), stage, result, detail });
             match result {
-                StepResult::Unknown(_) if !rule.shadow => {
-                    found = Some((Some(Action::Keep), Why::Unknown));
+                StepResult::Unknown(_)
+                    if !rule.shadow
+                        && !decide::makes_no_difference(rules, at, rule, &facts, &mut metadata) =>
+                {
+                    // Below a guard's ceiling it is kept; whether it is hangs on the records before.
+                    let action = rule.ceiling.is_none().then_some(Action::Keep);
+                    found = Some((action, Why::Unknown));
                     break;
                 }
                 StepResult::Matched => {

@@ -138,6 +138,11 @@ impl Engine {
         &self.rules
     }
 
+    /// A number of this engine's own, under which its summaries go.
+    pub fn instance(&self) -> u64 {
+        self.summaries.instance
+    }
+
     /// The numbers so far, gauges as of the last record.
     pub fn counters(&self) -> &Counters {
         &self.counters
@@ -242,8 +247,7 @@ impl Engine {
             bytes,
         };
         let look = rules.input.continuation.zip(facts.look());
-        let continued =
-            look.as_ref().and_then(|(limits, look)| state.continues(side, look, time, *limits));
+        let continued = look.as_ref().and_then(|(limits, look)| state.continues(side, look, time, *limits));
         let decided = match (continued, look) {
             (Some((before, slot)), _) => {
                 // Whatever line it goes with, what a guard would keep is kept, and the rest of its report with it.

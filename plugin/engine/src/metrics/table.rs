@@ -44,6 +44,7 @@ pub enum Metric {
     RulesExpired,
     ConfigValid,
     LastGood,
+    StateShared,
     TickSeen,
     PassThrough,
 }
@@ -295,6 +296,13 @@ pub const TABLE: [Row; COUNT] = [
         "1 when the rule file was refused at the start and the last good one is in force",
     ),
     (
+        Metric::StateShared,
+        "nodesieve_state_shared",
+        Kind::Gauge,
+        "bool",
+        "1 when another filter keeps its state in state.dir: this one keeps none",
+    ),
+    (
         Metric::TickSeen,
         "nodesieve_tick_seen",
         Kind::Gauge,
@@ -326,4 +334,4 @@ pub const SHADOW_TABLE: [(&str, &str, &str); 3] = [
 ];
 
 /// How many numbers without labels there are.
-pub(super) const COUNT: usize = 42;
+pub(super) const COUNT: usize = 43;

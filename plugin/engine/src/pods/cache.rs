@@ -166,6 +166,8 @@ impl Entry {
         match file {
             Ok(file) => {
                 let container = container_of(&file, tag).cloned();
+                // Two pods may have had the name; the container's id says which of them wrote this.
+                let file = file.as_seen_by(container.as_ref().map_or(tag.id, |container| &container.id));
                 let excluded = file.annotations.as_ref().map(|pairs| Excluded::by(pairs, tag.container));
                 let excluded = excluded.unwrap_or_default();
                 let meta = match old {

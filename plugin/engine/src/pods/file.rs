@@ -30,8 +30,29 @@ pub struct PodFile {
     pub annotations: Option<Pairs>,
     /// What owns the pod.
     pub workload: Option<Workload>,
-    /// Init, ordinary and ephemeral containers, as far as kubelet reports their state.
+    /// Init, ordinary and ephemeral containers, as far as kubelet reports their state, of all pods of the name.
     pub containers: Vec<Container>,
+    /// Other pods of the same name, such as that of a StatefulSet before it was replaced: lines of theirs are read late.
+    pub older: Vec<OlderPod>,
+}
+
+/// A pod that had the name before: what is its own, and which containers are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OlderPod {
+    /// `metadata.uid`.
+    pub uid: Option<String>,
+    /// `spec.nodeName`.
+    pub node: Option<String>,
+    /// `status.podIP`.
+    pub ip: Option<String>,
+    /// `metadata.labels`.
+    pub labels: Option<Pairs>,
+    /// `metadata.annotations`.
+    pub annotations: Option<Pairs>,
+    /// What owns the pod.
+    pub workload: Option<Workload>,
+    /// The ids of its containers.
+    pub ids: Vec<String>,
 }
 
 /// What owns a pod: the Deployment behind its ReplicaSet, the CronJob behind its Job, else its controller.
@@ -119,12 +140,34 @@ impl PodFile {
         }
     }
 
+    /// The file as the container of this id sees it: if that belongs to an older pod of the name, with what is that pod's own.
+    pub fn as_seen_by(mut self, id: &str) -> PodFile {
+        let is_own = |older: &OlderPod| older.ids.iter().any(|own| own == id);
+        if let Some(at) = self.older.iter().position(is_own) {
+            let OlderPod { uid, node, ip, labels, annotations, workload, ids: _ } =
+                self.older.swap_remove(at);
+            (self.uid, self.node, self.ip) = (uid, node, ip);
+            (self.labels, self.annotations, self.workload) = (labels, annotations, workload);
+        }
+        self
+    }
+
+    /// What an older pod of the name leaves when this one has taken its place.
+    pub fn into_older(self) -> OlderPod {
+        let is_of_others = |id: &String| self.older.iter().any(|older| older.ids.contains(id));
+        let ids = self.containers.iter().map(|container| container.id.clone());
+        let ids = ids.filter(|id| !is_of_others(id)).collect();
+        let PodFile { uid, node, ip, labels, annotations, workload, .. } = self;
+        OlderPod { uid, node, ip, labels, annotations, workload, ids }
+    }
+
     fn check_counts(&self) -> Result<(), FileError> {
         let pairs = |pairs: &Option<Pairs>| pairs.as_ref().map_or(0, |pairs| pairs.0.len());
         for (what, count) in [
             ("labels", pairs(&self.labels)),
             ("annotations", pairs(&self.annotations)),
             ("containers", self.containers.len()),
+            ("older pods", self.older.len()),
         ] {
             if count > MAX_ENTRIES {
                 return Err(FileError::Json(format!("{count} {what}, at most {MAX_ENTRIES} allowed")));

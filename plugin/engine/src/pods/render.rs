@@ -257,6 +257,7 @@ mod tests {
                 started: Some(1),
                 restarts: Some(3),
             }],
+            older: Vec::new(),
         }
     }
 

@@ -273,6 +273,14 @@ impl<S: Forgettable> Keyed<S> {
         own.chain([(None, "", &self.other.state)])
     }
 
+    /// The state of a key, or the shared one for none.
+    pub(crate) fn peek(&self, hash: Option<u64>) -> Option<&S> {
+        match hash {
+            Some(hash) => self.keys.peek(&hash).map(|entry| &entry.state),
+            None => Some(&self.other.state),
+        }
+    }
+
     /// Puts a state in the place of a key, if there is room, or of the shared one.
     pub(crate) fn put(&mut self, hash: Option<u64>, label: &str, state: S, slots: &mut Slots) {
         let Some(hash) = hash else {

@@ -343,7 +343,13 @@ impl RuleState {
         slots: &mut Slots,
     ) {
         if let Kind::Budget(state, _) = &mut self.kind {
-            state.put(hash, label, Purse::of(day, spent), slots);
+            // What has been spent since the start, if the state was taken up later, counts too.
+            let since = state
+                .peek(hash)
+                .filter(|purse| purse.day >= day)
+                .map_or((day, 0), |purse| (purse.day, purse.spent));
+            let before = if since.0 == day { spent } else { 0 };
+            state.put(hash, label, Purse::of(since.0, before.saturating_add(since.1)), slots);
         }
     }
 }

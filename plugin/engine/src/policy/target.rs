@@ -46,11 +46,8 @@ impl Target {
             &mut self.in_time
         };
         let mut seat = aim.keys.admit(key, &(), moment, shared.slots, shared.account);
-        let now = if moment.is_late {
-            aim.late.measure(aim.keys.late_clock(seat), moment)
-        } else {
-            moment.now
-        };
+        let now =
+            if moment.is_late { aim.late.measure(aim.keys.late_clock(seat), moment) } else { moment.now };
         let goal = &mut aim.goal;
         if goal.is_due(now) {
             goal.roll(now, aim.keys.states());

@@ -4,7 +4,9 @@
 //! the path into the tag. The built-in filter drops as many bytes as the configured prefix has, whatever they are; a
 //! prefix that is off by one then yields a wrong pod name (fluent-bit issues 9142, 3689). Here the prefix is compared.
 //!
-//! kubelet cuts names at 255 bytes (`logSymlink` in pkg/kubelet/kuberuntime), so the id may be shorter than 64.
+//! kubelet cuts names at 255 bytes (`logSymlink` in pkg/kubelet/kuberuntime), so the id may be shorter than 64, or the cut may
+//! lie in the container's name: what stands behind its last dash is then no id, and taken for one it would make another
+//! container of it.
 
 /// A container as its tag names it. Borrowed from the tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,15 +26,20 @@ impl<'a> ContainerTag<'a> {
     ///
     /// # Errors
     /// `None` when the tag does not start with `prefix`, does not end in `.log`, lacks one of the separators, or when
-    /// a part is not a name that Kubernetes would allow (`Pod_ns_c-0a.log`).
+    /// a part is not a name that Kubernetes would allow (`Pod_ns_c-0a.log`); and for a file name of 255 bytes that may
+    /// have been cut before its container id.
     pub fn parse(tag: &'a str, prefix: &str) -> Option<ContainerTag<'a>> {
-        let stem = tag.strip_prefix(prefix)?.strip_suffix(".log")?;
+        let stem = tag.strip_prefix(prefix)?.strip_suffix(LOG)?;
         let (pod, rest) = stem.split_once('_')?;
         let (namespace, rest) = rest.split_once('_')?;
         let (container, id) = rest.rsplit_once('-')?;
         let id_is_valid = !id.is_empty()
             && id.len() <= MAX_ID
             && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        // So many hexadecimal digits are no part of a name that a person has given.
+        let is_cut = stem.len().wrapping_add(LOG.len()) >= MAX_FILE_NAME && id.len() < WHOLE_ID;
+        let id_is_valid = id_is_valid
+            && (!is_cut || id.len() >= SHORTEST_CUT_ID && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
         if is_dns_subdomain(pod) && is_dns_label(namespace) && is_dns_label(container) && id_is_valid {
             Some(ContainerTag { pod, namespace, container, id })
         } else {
@@ -63,6 +70,12 @@ fn is_label(label: &str) -> bool {
         && bytes.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-')
 }
 
+/// What log files end in.
+const LOG: &str = ".log";
+/// Longest file name, in bytes: what is longer is cut by kubelet.
+const MAX_FILE_NAME: usize = 255;
+/// Digits that a cut id has at the least to be one for certain.
+const SHORTEST_CUT_ID: usize = 12;
 /// Digits of a container id.
 const WHOLE_ID: usize = 64;
 /// Length of a container id that kubelet did not have to cut.
@@ -92,6 +105,19 @@ mod tests {
         );
         assert_eq!(parts(&format!("p_n_istio-proxy-{ID}")), expected("p", "n", "istio-proxy", 64));
         assert_eq!(parts("p_n_c-0f1e2d"), expected("p", "n", "c", 6));
+    }
+
+    #[test]
+    fn a_name_that_is_cut_before_the_id_names_no_container() {
+        let cut = |rest: &str| {
+            let pod = "p".repeat(255 - "_shop_.log".len() - rest.len());
+            parts(&format!("{pod}_shop_{rest}")).map(|(_, _, container, id)| (container, id))
+        };
+        for rest in ["istio-", "istio-pro", "istio-proxy", "istio-fade", "istio-proxy-0f1e2d", "app"] {
+            assert_eq!(cut(rest), None, "{rest}");
+        }
+        assert_eq!(cut("istio-proxy-0f1e2d3c4b5a"), Some(("istio-proxy".into(), 12)));
+        assert_eq!(cut(&format!("istio-proxy-{ID}")), Some(("istio-proxy".into(), 64)));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! written: an array of the fields' values in place of an object, and in members that are passed over bytes that are not
 //! UTF-8 and values nested deeper than [`crate::json::MAX_DEPTH`].
 
-use super::{Container, Pairs, PodFile, VERSION, Workload};
+use super::{Container, OlderPod, Pairs, PodFile, VERSION, Workload};
 use crate::json::Reader;
 use std::borrow::Cow;
 
@@ -25,6 +25,7 @@ fn file(reader: &mut Reader<'_>) -> Outcome<PodFile> {
     let (mut version, mut namespace, mut pod) = (None, None, None);
     let (mut uid, mut node, mut ip) = (None, None, None);
     let (mut labels, mut annotations, mut workload, mut containers) = (None, None, None, None);
+    let mut older = None;
     object(reader, "the file", &mut |reader, key| match &*key {
         "version" => once(&mut version, reader, &key, known_version),
         "namespace" => once(&mut namespace, reader, &key, text),
@@ -35,7 +36,8 @@ fn file(reader: &mut Reader<'_>) -> Outcome<PodFile> {
         "labels" => once(&mut labels, reader, &key, pairs),
         "annotations" => once(&mut annotations, reader, &key, pairs),
         "workload" => once(&mut workload, reader, &key, owner),
-        "containers" => once(&mut containers, reader, &key, list),
+        "containers" => once(&mut containers, reader, &key, |reader, field| list(reader, field, &container)),
+        "older" => once(&mut older, reader, &key, |reader, field| list(reader, field, &older_pod)),
         _ => pass(reader),
     })?;
     needed(version, "version")?;
@@ -49,6 +51,7 @@ fn file(reader: &mut Reader<'_>) -> Outcome<PodFile> {
         annotations: annotations.flatten(),
         workload: workload.flatten(),
         containers: containers.unwrap_or_default(),
+        older: older.unwrap_or_default(),
     })
 }
 
@@ -65,15 +68,45 @@ fn owner(reader: &mut Reader<'_>, field: &str) -> Outcome<Option<Workload>> {
     Ok(Some(Workload { kind: needed(kind, "kind")?, name: needed(name, "name")? }))
 }
 
-fn list(reader: &mut Reader<'_>, field: &str) -> Outcome<Vec<Container>> {
+fn list<'a, T>(
+    reader: &mut Reader<'a>,
+    field: &str,
+    item: &dyn Fn(&mut Reader<'a>) -> Outcome<T>,
+) -> Outcome<Vec<T>> {
     if !reader.take(b'[') {
         return Err(wrong(reader, field, "is not a list"));
     }
     let mut found = Vec::new();
     while reader.next(b']', found.is_empty()).ok_or_else(|| broken(reader))? {
-        found.push(container(reader)?);
+        found.push(item(reader)?);
     }
     Ok(found)
+}
+
+fn older_pod(reader: &mut Reader<'_>) -> Outcome<OlderPod> {
+    let (mut uid, mut node, mut ip) = (None, None, None);
+    let (mut labels, mut annotations, mut workload, mut ids) = (None, None, None, None);
+    object(reader, "an older pod", &mut |reader, key| match &*key {
+        "uid" => once(&mut uid, reader, &key, text_or_null),
+        "node" => once(&mut node, reader, &key, text_or_null),
+        "ip" => once(&mut ip, reader, &key, text_or_null),
+        "labels" => once(&mut labels, reader, &key, pairs),
+        "annotations" => once(&mut annotations, reader, &key, pairs),
+        "workload" => once(&mut workload, reader, &key, owner),
+        "ids" => {
+            once(&mut ids, reader, &key, |reader, field| list(reader, field, &|reader| text(reader, "an id")))
+        }
+        _ => pass(reader),
+    })?;
+    Ok(OlderPod {
+        uid: uid.flatten(),
+        node: node.flatten(),
+        ip: ip.flatten(),
+        labels: labels.flatten(),
+        annotations: annotations.flatten(),
+        workload: workload.flatten(),
+        ids: ids.unwrap_or_default(),
+    })
 }
 
 fn container(reader: &mut Reader<'_>) -> Outcome<Container> {

@@ -1,7 +1,7 @@
 //! A pod file written, and string maps as kubelet sends them: for the sidecar, hence with serde, and only with the feature
 //! `encode`, because nothing of it belongs in the module.
 
-use super::{Container, FileError, MAX_FILE_BYTES, Pairs, PodFile, VERSION, Workload};
+use super::{Container, FileError, MAX_FILE_BYTES, OlderPod, Pairs, PodFile, VERSION, Workload};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::fmt;
@@ -33,6 +33,21 @@ impl Serialize for PodFile {
         known(&mut map, "annotations", self.annotations.as_ref())?;
         known(&mut map, "workload", self.workload.as_ref())?;
         known(&mut map, "containers", Some(&self.containers).filter(|containers| !containers.is_empty()))?;
+        known(&mut map, "older", Some(&self.older).filter(|older| !older.is_empty()))?;
+        map.end()
+    }
+}
+
+impl Serialize for OlderPod {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        known(&mut map, "uid", self.uid.as_ref())?;
+        known(&mut map, "node", self.node.as_ref())?;
+        known(&mut map, "ip", self.ip.as_ref())?;
+        known(&mut map, "labels", self.labels.as_ref())?;
+        known(&mut map, "annotations", self.annotations.as_ref())?;
+        known(&mut map, "workload", self.workload.as_ref())?;
+        map.serialize_entry("ids", &self.ids)?;
         map.end()
     }
 }

@@ -195,10 +195,52 @@ fn any_file() -> impl Strategy<Value = PodFile> {
     (
         (any_text(), any_text(), known(), known(), known()),
         (any_pairs(), any_pairs(), prop::option::of(owner), prop::collection::vec(any_container(), 0..3)),
+        prop::collection::vec(any_older(), 0..2),
     )
-        .prop_map(|((namespace, pod, uid, node, ip), (labels, annotations, workload, containers))| {
-            PodFile { namespace, pod, uid, node, ip, labels, annotations, workload, containers }
-        })
+        .prop_map(
+            |((namespace, pod, uid, node, ip), (labels, annotations, workload, containers), older)| PodFile {
+                namespace,
+                pod,
+                uid,
+                node,
+                ip,
+                labels,
+                annotations,
+                workload,
+                containers,
+                older,
+            },
+        )
+}
+
+fn any_older() -> impl Strategy<Value = OlderPod> {
+    let known = || prop::option::of(any_text());
+    let owner = (any_text(), any_text()).prop_map(|(kind, name)| Workload { kind, name });
+    let ids = prop::collection::vec(any_text(), 0..3);
+    (known(), known(), known(), any_pairs(), any_pairs(), prop::option::of(owner), ids).prop_map(
+        |(uid, node, ip, labels, annotations, workload, ids)| OlderPod {
+            uid,
+            node,
+            ip,
+            labels,
+            annotations,
+            workload,
+            ids,
+        },
+    )
+}
+
+/// Scenario: a StatefulSet's pod was replaced; both had the same name, and the older one's last lines are read now.
+/// Guarantees: the container's id decides whose labels and uid a record gets.
+#[test]
+fn a_container_sees_the_pod_that_it_is_of() {
+    let mut file = PodFile { uid: Some("new".into()), ..PodFile::new("shop", "db-0") };
+    file.containers = ["0a", "0b"].map(|id| Container { id: id.into(), ..Container::default() }).to_vec();
+    file.older = vec![OlderPod { uid: Some("old".into()), ids: vec!["0a".into()], ..OlderPod::default() }];
+    let seen = |id: &str| file.clone().as_seen_by(id).uid.unwrap();
+    assert_eq!([seen("0a"), seen("0b"), seen("0c")], ["old", "new", "new"]);
+    // What it leaves to its own successor is its own.
+    assert_eq!(file.into_older().ids, ["0b"]);
 }
 
 /// One thing done to the bytes of a file.

@@ -1,6 +1,6 @@
 //! How a JSON library reads a pod file.
 
-use crate::pods::{Container, Pairs, PodFile, Workload};
+use crate::pods::{Container, OlderPod, Pairs, PodFile, Workload};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use std::fmt;
@@ -20,6 +20,20 @@ struct Reference {
     workload: Option<Object<ReferenceWorkload>>,
     #[serde(default)]
     containers: Vec<Object<ReferenceContainer>>,
+    #[serde(default)]
+    older: Vec<Object<ReferenceOlder>>,
+}
+
+#[derive(serde::Deserialize)]
+struct ReferenceOlder {
+    uid: Option<String>,
+    node: Option<String>,
+    ip: Option<String>,
+    labels: Option<Pairs>,
+    annotations: Option<Pairs>,
+    workload: Option<Object<ReferenceWorkload>>,
+    #[serde(default)]
+    ids: Vec<String>,
 }
 
 #[derive(serde::Deserialize)]
@@ -83,6 +97,21 @@ pub(super) fn by_reference(content: &[u8]) -> Option<PodFile> {
                 hash,
                 started,
                 restarts,
+            })
+            .collect(),
+        older: read
+            .older
+            .into_iter()
+            .map(|Object(older)| OlderPod {
+                uid: older.uid,
+                node: older.node,
+                ip: older.ip,
+                labels: older.labels,
+                annotations: older.annotations,
+                workload: older
+                    .workload
+                    .map(|Object(ReferenceWorkload { kind, name })| Workload { kind, name }),
+                ids: older.ids,
             })
             .collect(),
     })
