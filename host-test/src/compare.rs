@@ -226,12 +226,14 @@ impl Difference {
 
 /// Whether every sampled record has a key, so that chance decides nothing, and no rule hangs on the wall clock.
 pub fn is_order_independent(rules: &RuleFile) -> bool {
-    let always_there = |part: &Part| matches!(part, Part::Namespace | Part::Pod | Part::Container);
+    // A key that lacks one of its parts is none, and chance decides.
+    let always_there =
+        |part: &Part| matches!(part, Part::Namespace | Part::Pod | Part::Container | Part::Template);
     let mut all = rules.guards.iter().chain(&rules.rules);
     let is_independent = |rule: &Rule| {
         let by_key = match &rule.policy {
             Policy::Keep | Policy::Drop => true,
-            Policy::Sample(sample) => sample.by.iter().any(|key| key.0.iter().any(always_there)),
+            Policy::Sample(sample) => sample.by.iter().any(|key| key.0.iter().all(always_there)),
             _ => false,
         };
         rule.until.is_none() && rule.ceiling.is_none() && (by_key || rule.shadow)

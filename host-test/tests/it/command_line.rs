@@ -78,7 +78,7 @@ fn records_go_in_and_delivered_records_come_out() {
     );
     assert!(output.status.success(), "{output:?}");
     let delivered = std::fs::read_to_string(path("out.ndjson")).unwrap();
-    assert_eq!(delivered, "{\"tag\":\"t\",\"time\":[1800000000,5],\"record\":{\"log\":\"\\u00fc\"}}\n");
+    assert_eq!(delivered, "{\"tag\":\"t\",\"time\":[1800000000,5],\"record\":{\"log\":\"ü\"}}\n");
 }
 
 /// Guarantees: the same sum that a query over the delivered records makes is the number of records that went in.

@@ -316,11 +316,10 @@ impl<D: Clone> TagState<D> {
         let is_report = look.is_failure || body.is_report() || look.shape == Shape::Frame;
         let is_failure = look.is_failure && look.shape == Shape::Own;
         let new = Run { decided, last: time, lines: 1, body, is_failure, is_report };
-        if let Some(before) = runs.latest.replace(new)
-            && before.is_report
-        {
-            runs.report = Some(before);
+        if runs.latest.as_ref().is_some_and(|latest| latest.is_report) {
+            runs.report = runs.latest.take();
         }
+        runs.latest = Some(new);
         runs.last = Slot::Latest;
     }
 }

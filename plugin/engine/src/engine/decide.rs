@@ -56,7 +56,7 @@ pub(super) struct Decided {
     /// The key of its policy, if that has any.
     pub(super) key: u64,
     /// The guard that it is charged to, where that has not decided it.
-    pub(super) charged: Option<usize>,
+    pub(super) charged: Option<u16>,
     /// Whether a guard has decided it above its ceiling.
     pub(super) is_above: bool,
     /// The threshold of a sampled record when an earlier stage had a higher one.
@@ -163,7 +163,7 @@ impl Deciding<'_> {
     /// Charges a line that goes with one that was decided before.
     pub(super) fn follow(&mut self, before: &Decided, moment: &Moment) {
         let verdict = before.verdict;
-        if let Some(at) = before.charged.or_else(|| verdict.why.position(self.rules))
+        if let Some(at) = before.charged.map(usize::from).or_else(|| verdict.why.position(self.rules))
             && let Some(state) = self.states.get_mut(at)
         {
             state.follow(before.key, verdict.action == Action::Keep, self.bytes, moment);
@@ -219,7 +219,7 @@ impl Deciding<'_> {
         Some(if decided.is_above {
             decided
         } else {
-            Decided { charged: Some(at), key: decided.key, ..Decided::plain(Action::Keep, Why::Unknown) }
+            Decided { charged: u16::try_from(at).ok(), key: decided.key, ..Decided::plain(Action::Keep, Why::Unknown) }
         })
     }
 

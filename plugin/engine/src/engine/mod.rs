@@ -246,7 +246,7 @@ impl Engine {
             random: &mut self.random,
             bytes,
         };
-        let look = rules.input.continuation.zip(facts.look());
+        let look = rules.input.continuation.and_then(|limits| Some((limits, facts.look()?)));
         let continued = look.as_ref().and_then(|(limits, look)| state.continues(side, look, time, *limits));
         let decided = match (continued, look) {
             (Some((before, slot)), _) => {

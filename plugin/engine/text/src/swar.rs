@@ -152,6 +152,34 @@ fn pair_in(block: &[u8], tail: &[u8], one: u64, two: u64) -> Option<usize> {
     None
 }
 
+/// How many bytes at the start of a text are whole words with nothing in them but text and escaped quotes: up to the word with a
+/// quote of its own or another escape, or to where there are none for two words. What stands behind is not inside an escape.
+#[inline]
+pub(crate) fn pass_quoted(text: &[u8]) -> usize {
+    const QUOTES: u64 = LOW.wrapping_mul(b'"' as u64);
+    const BACKSLASHES: u64 = LOW.wrapping_mul(b'\\' as u64);
+    let (words, _) = text.as_chunks::<8>();
+    let (mut length, mut idle) = (0usize, 0u32);
+    // Marks the first byte of a word when the word before ends in a backslash.
+    let mut open = 0u64;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        let (quotes, backslashes) = (exact_zeros(word ^ QUOTES), exact_zeros(word ^ BACKSLASHES));
+        // An end, or something escaped that is no quote.
+        if (backslashes.wrapping_shl(8) | open) != quotes {
+            break;
+        }
+        open = backslashes.wrapping_shr(56);
+        idle = if quotes == 0 { idle.wrapping_add(1) } else { 0 };
+        length = length.wrapping_add(8);
+        if idle == 2 && open == 0 {
+            break;
+        }
+    }
+    // A backslash at the end belongs to what comes next.
+    if open == 0 { length } else { length.wrapping_sub(1) }
+}
+
 /// Whether every byte of `text` is ASCII.
 pub fn is_ascii(text: &[u8]) -> bool {
     let (blocks, tail) = text.as_chunks::<32>();
@@ -272,6 +300,27 @@ mod tests {
                 prop_assert_eq!(find_pair(&text, from, rare, other, length), expected);
                 prop_assert_eq!(find_common_pair(&text, from, rare, other, length), expected);
             }
+        }
+
+        #[test]
+        fn escaped_quotes_are_passed_and_nothing_else(
+            text in prop::collection::vec(prop_oneof![3 => Just(b"a".to_vec()), 3 => Just(b"\\\"".to_vec()), 1 => Just(b"\"".to_vec()), 1 => Just(b"\\\\".to_vec()), 1 => Just(b"\\n".to_vec()), 1 => Just(vec![0x81])], 0..60),
+        ) {
+            let text = text.concat();
+            let passed = pass_quoted(&text);
+            // Byte by byte: every quote behind a backslash, every backslash before a quote.
+            let mut at = 0;
+            while at < passed {
+                match text[at] {
+                    b'"' => prop_assert!(false, "a quote of its own at {at}"),
+                    b'\\' => {
+                        prop_assert_eq!(text.get(at + 1), Some(&b'"'));
+                        at += 2;
+                    }
+                    _ => at += 1,
+                }
+            }
+            prop_assert_eq!(at, passed, "the end is inside no escape");
         }
 
         #[test]

@@ -78,12 +78,20 @@ impl<'t> Look<'t> {
             };
         }
         let head = line.head();
+        let step = reading.map(|reading| reading.step);
+        if matches!(step, Some(Step::Structured | Step::Front))
+            && !matches!(head.first(), None | Some(&(b' ' | b'\t' | head::COLOUR)))
+        {
+            // A line that states its level where lines start is no part: nothing that is one does.
+            let last = line.raw().last().copied().unwrap_or(b' ');
+            let is_failure = reading.is_some_and(|reading| reading.severity >= Severity::Error);
+            return Look { text: head, indent: 0, last, is_failure, is_crash: false, shape: Shape::Own };
+        }
         let indent = head.iter().take_while(|byte| matches!(**byte, b' ' | b'\t')).count();
         let text = head.get(severity::padding(head)..).unwrap_or_default().trim_ascii_end();
         let raw = line.raw();
         let is_whole = raw.len() <= head::MAX_HEAD;
         let last = if is_whole { text.last() } else { raw.last() };
-        let step = reading.map(|reading| reading.step);
         let is_failure = reading.is_some_and(|reading| reading.severity >= Severity::Error);
         let shape = shape(line, text, indent, step);
         Look {

@@ -167,7 +167,8 @@ fn at_the_start(text: &[u8]) -> Option<Front> {
                 _ => None,
             }
         }
-        b'0'..=b'9' => redis(text).map(Front::Level),
+        // A process and its role, where others have a date: `1:M 20 Nov`.
+        b'0'..=b'9' if text.get(4) != Some(&b'-') => redis(text).map(Front::Level),
         b'n' => npm(text).map(Front::Level),
         _ => None,
     }
@@ -224,10 +225,47 @@ fn npm(text: &[u8]) -> Option<Severity> {
     matches!(behind, [b' ', ..] | [b'!', b' ', ..]).then_some(name.severity)
 }
 
+/// The length of the `2026-11-20`, the `2026-11-20T10:00:00` or the `10:00:00` that a text starts with, without what is behind it;
+/// 0 for none. Most lines start so, and it is eight bytes at a time.
+#[inline]
+fn date_or_time(text: &[u8]) -> usize {
+    /// A digit's upper half, and all of a separator.
+    const fn mask(shape: &[u8; 8]) -> (u64, u64) {
+        let (mut mask, mut wanted, mut at) = (0u64, 0u64, 0u32);
+        #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // While compiling.
+        while at < 8 {
+            let byte = shape[at as usize];
+            let (own, bits) = if byte == b'0' { (0xf0u8, 0x30u8) } else { (0xff, byte) };
+            mask |= (own as u64) << (at * 8);
+            wanted |= (bits as u64) << (at * 8);
+            at += 1;
+        }
+        (mask, wanted)
+    }
+    const DATE: (u64, u64) = mask(b"0000-00-");
+    const SLASHED: (u64, u64) = mask(b"0000/00/");
+    const TIME: (u64, u64) = mask(b"00:00:00");
+    let word = |at: usize| text.get(at..)?.first_chunk::<8>().map(|word| u64::from_le_bytes(*word));
+    let fits = |word: u64, (mask, wanted): (u64, u64)| word & mask == wanted;
+    let Some(first) = word(0) else { return 0 };
+    if fits(first, TIME) {
+        return 8;
+    }
+    if !fits(first, DATE) && !fits(first, SLASHED) {
+        return 0;
+    }
+    match text.get(8..11) {
+        Some([b'0'..=b'9', b'0'..=b'9', b'T']) if word(11).is_some_and(|word| fits(word, TIME)) => 19,
+        Some([b'0'..=b'9', b'0'..=b'9', _]) => 10,
+        _ => 0,
+    }
+}
+
 /// Passes a token that starts with a digit; returns its end.
 fn digits(text: &[u8], at: usize, passed: &mut Passed) -> usize {
-    let mut end = at;
-    let (mut colons, mut others) = (0u8, 0u8);
+    let known = date_or_time(text.get(at..).unwrap_or_default());
+    let mut end = at.wrapping_add(known);
+    let (mut colons, mut others) = (u8::from(known > 0), 0u8);
     while let Some(&byte) = text.get(end) {
         match byte {
             b':' => {
@@ -352,10 +390,10 @@ fn is_level(word: &[u8], name: names::Name, behind: &[u8], passed: &Passed) -> b
     let capitals = word.iter().all(is_capital) && word.len() >= 3;
     let lower = word.iter().all(u8::is_ascii_lowercase);
     let rest = behind.trim_ascii_start();
-    let follows = rest.first().copied().unwrap_or(b' ');
-    let is_padded = behind.starts_with(b"  ") || next == b'\t' || next == b' ' && rest.is_empty();
-    let is_set_off =
-        matches!(follows, b'[' | b'(' | b'|' | b'<') || rest.starts_with(b"- ") || rest.starts_with(b"-- ");
+    let is_padded = || behind.starts_with(b"  ") || next == b'\t' || next == b' ' && rest.is_empty();
+    let is_set_off = || {
+        matches!(rest.first(), Some(b'[' | b'(' | b'|' | b'<')) || rest.starts_with(b"- ") || rest.starts_with(b"-- ")
+    };
     let colour = passed.before == COLOUR && next == COLOUR;
     if passed.bracket != 0 {
         let close = match passed.bracket {
@@ -413,21 +451,19 @@ fn is_level(word: &[u8], name: names::Name, behind: &[u8], passed: &Passed) -> b
             b' ' | b'\t' | COLOUR | b'|' if !in_front => false,
             b' ' | b'\t' | COLOUR | b'|' => {
                 if passed.is_named && passed.words == 0 && !passed.is_dated {
-                    return is_set_off || is_padded;
+                    return is_set_off() || is_padded();
                 }
                 if !name.is_word {
                     // `DEBUG /x HTTP/1.1` is a request.
                     return !(passed.is_start && rest.starts_with(b"/") && is_request(rest));
                 }
                 match word {
-                    b"CONFIG" | b"DEFAULT" | b"FINE" | b"SYSTEM" | b"NOTE" | b"HTTP" => {
-                        is_set_off && passed.is_dated
-                    }
-                    b"LOG" => is_set_off || passed.is_dated && names_logger(rest),
+                    b"CONFIG" | b"DEFAULT" | b"FINE" | b"SYSTEM" | b"NOTE" | b"HTTP" => is_set_off() && passed.is_dated,
+                    b"LOG" => is_set_off() || passed.is_dated && names_logger(rest),
                     _ => {
                         passed.is_dated
-                            || is_set_off
-                            || is_padded
+                            || is_set_off()
+                            || is_padded()
                             || colour
                             || names_logger(rest)
                             || matches!(word, b"CRITICAL" | b"CRIT") && !in_capitals(rest)
@@ -465,12 +501,12 @@ fn is_level(word: &[u8], name: names::Name, behind: &[u8], passed: &Passed) -> b
         b'\t' => passed.is_dated && lower,
         b' ' if lower && !name.is_word => {
             // `warn  - x` of Next.js, `- error x` of its later versions.
-            let is_column = is_set_off && !rest.get(1).is_some_and(u8::is_ascii_digit);
+            let is_column = is_set_off() && !rest.get(1).is_some_and(u8::is_ascii_digit);
             rest.starts_with(b"- ")
                 || passed.before == b' ' && passed.is_dated && (is_column || behind.starts_with(b"  "))
                 || passed.is_item && !passed.is_dated && !passed.is_prefixed
         }
-        b'|' | b' ' if passed.before == b'|' && follows == b'|' => passed.is_dated,
+        b'|' | b' ' if passed.before == b'|' && rest.first() == Some(&b'|') => passed.is_dated,
         _ => false,
     }
 }

@@ -99,7 +99,17 @@ pub(super) fn letter(letter: u8) -> Option<Severity> {
 
 /// A level as the value of a key: a name, with padding and colours around it, an offset behind it (slog's `ERROR+2`),
 /// `Level(-3)` of zap, or a letter.
+#[inline]
 pub(super) fn value(text: &[u8]) -> Option<Severity> {
+    // Most are a name and nothing else.
+    match name(text) {
+        Some(name) => Some(name.severity),
+        None => decorated(text),
+    }
+}
+
+#[inline(never)]
+fn decorated(text: &[u8]) -> Option<Severity> {
     let text = uncoloured(text);
     if let [one] = text {
         return letter(one.to_ascii_uppercase());

@@ -139,7 +139,42 @@ const RANGES: [(u8, u8); 16] = {
 };
 
 /// What a JSON object says of its level, `text` being it from its brace on. `depth` is how many records are around it.
+#[inline]
 pub(super) fn json(text: &[u8], level: Level, escapes: Escapes, depth: u8) -> Option<Severity> {
+    // Most objects say it near their start, with a name, and wrap nothing.
+    if depth == 0
+        && !text.ends_with(b"}}")
+        && swar::find_either(text, 0, b'v', b'V').is_some()
+        && (escapes < Escapes::Nested || !may_wrap(text))
+        && let Some(found) = near_the_start(text, level)
+    {
+        return Some(found);
+    }
+    json_in_full(text, level, escapes, depth)
+}
+
+/// The first level by its name among the first members.
+fn near_the_start(text: &[u8], level: Level) -> Option<Severity> {
+    let mut walk = Members::open(text, level).ok()?;
+    for _ in 0..NEAR {
+        let Ok(Some(member)) = walk.next() else { return None };
+        match (key(member.key), member.value) {
+            // What a record wraps says more than it does itself.
+            (Some(Key::Nested | Key::Message), Value::Object(_)) => return None,
+            (Some(Key::Level), Value::String(text)) if member.key.len() > 1 => {
+                if let Some(found) = names::value(text) {
+                    return Some(found);
+                }
+            }
+            (Some(Key::OtelNumber | Key::Priority | Key::PythonNumber), _) => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
+#[inline(never)]
+fn json_in_full(text: &[u8], level: Level, escapes: Escapes, depth: u8) -> Option<Severity> {
     let mut walk = Members::open(text, level).ok()?;
     let mut seen = Seen::default();
     while let Ok(Some(member)) = walk.next() {
@@ -439,6 +474,8 @@ fn pair_value(text: &[u8], start: usize, is_escaped: bool) -> Option<(&[u8], usi
     }
 }
 
+/// How many members count as near the start of an object.
+const NEAR: usize = 8;
 /// How many records may be wrapped in each other.
 const MOST_WRAPPERS: u8 = 2;
 /// How much of a wrapped record is read, in bytes as written.
