@@ -219,7 +219,11 @@ impl Deciding<'_> {
         Some(if decided.is_above {
             decided
         } else {
-            Decided { charged: u16::try_from(at).ok(), key: decided.key, ..Decided::plain(Action::Keep, Why::Unknown) }
+            Decided {
+                charged: u16::try_from(at).ok(),
+                key: decided.key,
+                ..Decided::plain(Action::Keep, Why::Unknown)
+            }
         })
     }
 

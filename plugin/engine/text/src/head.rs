@@ -13,8 +13,9 @@ pub const MAX_HEAD: usize = 256;
 
 /// The start of a line, if it reads as it stands.
 ///
-/// A line that starts with a digit or a bracket has a time or an address there, and its first quote ends what stands in front of
-/// a message: such a start is taken up to the quote, because access logs are the most frequent lines of all.
+/// The first quote of a line ends what stands in front of its message, so that a start whose first escape is that of a quote is
+/// taken up to it: access logs are the most frequent lines of all. But not behind an indent, where frames have quotes in them,
+/// and not where the quote is a value's or JSON's.
 #[inline]
 pub(crate) fn as_it_stands(raw: &[u8], escapes: Escapes) -> Option<&[u8]> {
     let start = raw.get(..MAX_HEAD.min(raw.len())).unwrap_or_default();
@@ -22,7 +23,7 @@ pub(crate) fn as_it_stands(raw: &[u8], escapes: Escapes) -> Option<&[u8]> {
         return Some(start);
     }
     let Some(backslash) = swar::find_byte(start, 0, b'\\') else { return Some(start) };
-    let is_prefix = matches!(start.first(), Some(b'0'..=b'9' | b'['));
+    let is_prefix = matches!(start.first(), Some(b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'['));
     let (before, behind) = start.split_at_checked(backslash)?;
     let ends_there = matches!(behind, [_, b'"', ..]) && !matches!(before.last(), Some(b'{' | b'=' | b'['));
     (is_prefix && ends_there).then_some(before)

@@ -184,6 +184,12 @@ pub fn read(line: &Line<'_>) -> Option<Reading> {
         let severity = structured::json(text, level, line.escapes(), 0)?;
         return Some(Reading { severity, step: Step::Structured });
     }
+    // Before the start of the line is read: logfmt has an escape in nearly every value.
+    if structured::key_length(raw).is_some()
+        && let Some(severity) = of_logfmt(line, raw)
+    {
+        return Some(Reading { severity, step: Step::Structured });
+    }
     let head = line.head();
     let start = padding(head);
     let text = head.get(start..).unwrap_or_default();
@@ -192,7 +198,8 @@ pub fn read(line: &Line<'_>) -> Option<Reading> {
         let severity = structured::member(text)?;
         return Some(Reading { severity, step: Step::Structured });
     }
-    if structured::key_length(text).is_some()
+    if start > 0
+        && structured::key_length(text).is_some()
         && let Some(severity) = of_logfmt(line, raw)
     {
         return Some(Reading { severity, step: Step::Structured });

@@ -171,7 +171,8 @@ impl<'a> Object<'a> {
                     error = Some((rank, text));
                 }
             }
-            if let Some(rank) = STATUSES.iter().position(|key| *key == name)
+            if matches!(name.first(), Some(b's' | b'r' | b'h' | b'c' | b'D' | b'g'))
+                && let Some(rank) = STATUSES.iter().position(|key| *key == name)
                 && better(rank, status.as_ref().map(|(rank, _)| *rank))
                 && let Some(found) = self.status(rank, value)
             {

@@ -307,15 +307,12 @@ fn error(look: &Look<'_>, open: u16, is_next: bool) -> Option<Body> {
         let closes = matches!(text.first(), Some(b'}' | b']'));
         let mut now = if closes { open.saturating_sub(1) } else { open };
         now = now.saturating_add(opened(look));
-        return (closes
-            || look.indent > 0 && look.shape != Shape::Own
-            || matches!(look.shape, Shape::Blank | Shape::Frame))
-        .then_some(Body::Error { open: now });
+        // A member may be an object of its own.
+        let is_member = look.shape != Shape::Own || matches!(text.first(), Some(b'{' | b'[' | b'"'));
+        return (closes || look.indent > 0 && is_member || matches!(look.shape, Shape::Blank | Shape::Frame))
+            .then_some(Body::Error { open: now });
     }
-    const TAILS: [&str; 6] =
-        ["Emitted 'error' event", "Thrown at:", "Location:", "Backtrace omitted", "Run with ", "Error: "];
-    let is_tail = starts(text, &TAILS) && !text.starts_with(b"Error: ")
-        || starts(text, &["Caused by:", "Stack backtrace:"]);
+    let is_tail = starts(text, &["Caused by:", "Stack backtrace:", "Location:", "Emitted 'error' event"]);
     match look.shape {
         Shape::Frame | Shape::Indented => Some(Body::Error { open: opened(look) }),
         Shape::Blank => is_next.then_some(Body::Error { open: 0 }),

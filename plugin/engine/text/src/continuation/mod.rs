@@ -77,22 +77,26 @@ impl<'t> Look<'t> {
                 shape: Shape::Own,
             };
         }
-        let head = line.head();
+        let raw = line.raw();
         let step = reading.map(|reading| reading.step);
+        let is_failure = reading.is_some_and(|reading| reading.severity >= Severity::Error);
         if matches!(step, Some(Step::Structured | Step::Front))
-            && !matches!(head.first(), None | Some(&(b' ' | b'\t' | head::COLOUR)))
+            && !matches!(raw.first(), None | Some(b' ' | b'\\'))
         {
             // A line that states its level where lines start is no part: nothing that is one does.
-            let last = line.raw().last().copied().unwrap_or(b' ');
-            let is_failure = reading.is_some_and(|reading| reading.severity >= Severity::Error);
-            return Look { text: head, indent: 0, last, is_failure, is_crash: false, shape: Shape::Own };
+            let text = raw.get(..head::MAX_HEAD.min(raw.len())).unwrap_or_default();
+            let last = raw.last().copied().unwrap_or(b' ');
+            return Look { text, indent: 0, last, is_failure, is_crash: false, shape: Shape::Own };
         }
+        let head = line.head();
         let indent = head.iter().take_while(|byte| matches!(**byte, b' ' | b'\t')).count();
         let text = head.get(severity::padding(head)..).unwrap_or_default().trim_ascii_end();
-        let raw = line.raw();
-        let is_whole = raw.len() <= head::MAX_HEAD;
-        let last = if is_whole { text.last() } else { raw.last() };
-        let is_failure = reading.is_some_and(|reading| reading.severity >= Severity::Error);
+        // The start may end before the line does; a bracket at the line's end is written as it is.
+        let last = match raw.trim_ascii_end().last() {
+            bracket @ Some(b'{' | b'[' | b'}' | b']' | b',') => bracket,
+            other if raw.len() > head::MAX_HEAD => other,
+            _ => text.last(),
+        };
         let shape = shape(line, text, indent, step);
         Look {
             text,

@@ -392,7 +392,9 @@ fn is_level(word: &[u8], name: names::Name, behind: &[u8], passed: &Passed) -> b
     let rest = behind.trim_ascii_start();
     let is_padded = || behind.starts_with(b"  ") || next == b'\t' || next == b' ' && rest.is_empty();
     let is_set_off = || {
-        matches!(rest.first(), Some(b'[' | b'(' | b'|' | b'<')) || rest.starts_with(b"- ") || rest.starts_with(b"-- ")
+        matches!(rest.first(), Some(b'[' | b'(' | b'|' | b'<'))
+            || rest.starts_with(b"- ")
+            || rest.starts_with(b"-- ")
     };
     let colour = passed.before == COLOUR && next == COLOUR;
     if passed.bracket != 0 {
@@ -458,7 +460,9 @@ fn is_level(word: &[u8], name: names::Name, behind: &[u8], passed: &Passed) -> b
                     return !(passed.is_start && rest.starts_with(b"/") && is_request(rest));
                 }
                 match word {
-                    b"CONFIG" | b"DEFAULT" | b"FINE" | b"SYSTEM" | b"NOTE" | b"HTTP" => is_set_off() && passed.is_dated,
+                    b"CONFIG" | b"DEFAULT" | b"FINE" | b"SYSTEM" | b"NOTE" | b"HTTP" => {
+                        is_set_off() && passed.is_dated
+                    }
                     b"LOG" => is_set_off() || passed.is_dated && names_logger(rest),
                     _ => {
                         passed.is_dated

@@ -355,7 +355,9 @@ impl Mask<'_, '_> {
             b'"' | b'\'' | b'`' => self.quote(at, byte, before),
             b'?' | b'&' => self.query(next),
             b'/' => {
-                self.awaits_status |= self.is_request(at);
+                if before == b' ' && !self.awaits_status {
+                    self.awaits_status = self.is_request(at);
+                }
                 next
             }
             0x1b if self.peek(next) == b'[' => {
