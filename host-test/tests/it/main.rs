@@ -14,6 +14,7 @@ mod fluent_bit;
 mod images;
 mod kubelet_and_fluent_bit;
 mod laws;
+mod lines;
 mod manifests;
 mod module;
 mod monitoring;

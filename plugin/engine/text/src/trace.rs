@@ -42,7 +42,6 @@ impl TraceId {
             // Letters alone are a word, even if all of them are hexadecimal.
             Some(bits) => text.iter().any(u8::is_ascii_digit).then_some(TraceId::Bits(bits)),
             None => {
-                let text = text.strip_prefix(b"{").and_then(|text| text.strip_suffix(b"}")).unwrap_or(text);
                 let text = text.strip_prefix(b"0x").unwrap_or(text);
                 let is_something = |byte: &u8| byte.is_ascii_alphanumeric() && *byte != b'0' || *byte >= 0x80;
                 let has_digit = text.iter().any(u8::is_ascii_digit);
@@ -65,6 +64,7 @@ fn bits(text: &[u8]) -> Option<u128> {
     if let Some(root) = root(text) {
         return bits(root);
     }
+    let text = text.strip_prefix(b"{").and_then(|text| text.strip_suffix(b"}")).unwrap_or(text);
     let text = text.strip_prefix(b"0x").or_else(|| text.strip_prefix(b"0X")).unwrap_or(text);
     if matches!(text.len(), 16 | 32)
         && let Some(bits) = hexadecimal(text)

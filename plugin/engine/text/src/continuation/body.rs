@@ -307,8 +307,10 @@ fn error(look: &Look<'_>, open: u16, is_next: bool) -> Option<Body> {
         let closes = matches!(text.first(), Some(b'}' | b']'));
         let mut now = if closes { open.saturating_sub(1) } else { open };
         now = now.saturating_add(opened(look));
-        // A member may be an object of its own.
-        let is_member = look.shape != Shape::Own || matches!(text.first(), Some(b'{' | b'[' | b'"'));
+        // A member may be an object of its own, or one of several errors.
+        let is_member = look.shape != Shape::Own
+            || matches!(text.first(), Some(b'{' | b'[' | b'"'))
+            || text.starts_with(b"Error: ");
         return (closes || look.indent > 0 && is_member || matches!(look.shape, Shape::Blank | Shape::Frame))
             .then_some(Body::Error { open: now });
     }
