@@ -1,5 +1,6 @@
 //! Laws of the pipeline; what single features do is in host-test/cases.
 
+mod clocks;
 mod hostile;
 mod lasting;
 mod traffic;
