@@ -21,8 +21,4 @@ mod fluentbit;
 )]
 mod host;
 #[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
-#[cfg_attr(
-    not(all(target_arch = "wasm32", target_os = "wasi")),
-    expect(dead_code, reason = "used by the wasi face")
-)]
 mod owner;

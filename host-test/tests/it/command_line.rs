@@ -186,6 +186,59 @@ fn explain_names_the_term_selector_or_field_that_decides() {
     }
 }
 
+/// Guarantees: what depends on the records before is decided, as on the node, and by itself with `--alone`.
+#[test]
+fn explain_decides_each_record_after_those_before_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let rules = directory.path().join("r.yaml");
+    std::fs::write(
+        &rules,
+        "version: 1\nguards: [{ name: errors, when: { severity: '>=error' } }]\n\
+         rules: [{ name: some, first: { n: 1, per: 1m } }]\n",
+    )
+    .unwrap();
+    let record = |log: &str| {
+        serde_json::json!({ "tag": "kube.var.log.containers.a_shop_b-0a.log", "record": { "log": log } })
+            .to_string()
+    };
+    let input = [
+        record("INFO one"),
+        record("INFO two"),
+        record("ERROR pay failed"),
+        record("java.lang.IllegalStateException: closed"),
+        record("\tat a.B.c(B.java:1)"),
+        record("    INFO padded, and no part of that"),
+    ]
+    .join("\n");
+    let told = |flags: &[&str]| -> Vec<(String, String, bool)> {
+        let arguments =
+            [&["explain", "--format", "json", "--rules", rules.to_str().unwrap()], flags].concat();
+        out(&run(&arguments, &input))
+            .lines()
+            .map(|line| {
+                let told: serde_json::Value = serde_json::from_str(line).unwrap();
+                let text = |key: &str| told[key].as_str().unwrap().to_owned();
+                (text("rule"), text("action"), told["continues"] == true)
+            })
+            .collect()
+    };
+    let is = |rule: &str, action: &str, continues| (rule.to_owned(), action.to_owned(), continues);
+    assert_eq!(
+        told(&[]),
+        [
+            is("some", "keep", false),
+            is("some", "drop", false),
+            is("errors", "keep", false),
+            is("errors", "keep", true),
+            is("errors", "keep", true),
+            is("some", "drop", false),
+        ]
+    );
+    let alone = told(&["--alone"]);
+    assert_eq!(alone[1], is("some", "depends", false));
+    assert_eq!(alone[4], is("some", "depends", false));
+}
+
 #[test]
 fn match_answers_questions_and_filters_lines() {
     let questions = "{\"pattern\":\"ERROR\",\"event\":\"an ERROR\"}\n\n{\"selector\":\"a!=b\",\"labels\":{}}\nno question\n";

@@ -9,6 +9,7 @@ mod command_line;
 mod component;
 mod conf;
 mod diff;
+mod errors_arrive;
 mod faults;
 mod fluent_bit;
 mod images;

@@ -99,9 +99,10 @@ impl Body {
         } else if text == b"Unhandled exception:" {
             // Dart says what it was on the next line.
             Body::Panicked
-        } else if contains(text, b"mysqld got signal ") || contains(text, b"InnoDB: Assertion failure") {
-            Body::Prose
-        } else if text.starts_with(b"*** ") {
+        } else if contains(text, b"mysqld got signal ")
+            || contains(text, b"InnoDB: Assertion failure")
+            || text.starts_with(b"*** ")
+        {
             Body::Prose
         } else if text.starts_with(b"The application panicked") {
             Body::Error { open: 0 }

@@ -205,7 +205,7 @@ fn is_elixir(text: &[u8]) -> bool {
 
 /// `a.rb:3:in 'f'`
 fn is_place(text: &[u8]) -> bool {
-    contains(text, b":in ") || text.iter().any(|byte| *byte == b':')
+    contains(text, b":in ") || text.contains(&b':')
 }
 
 /// Whether a line starts with a time: `2026-11-20`, `10:00:00`, `[2026-...`, `2026/11/20`, `20-Nov-2026`.

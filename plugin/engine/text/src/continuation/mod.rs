@@ -2,7 +2,7 @@
 //!
 //! Container runtimes write a crash report line by line, and a filter that judges each by itself tears it. But a line that is
 //! indented is not a part for that: many loggers pad what they write. **The rule kept here:** a line is a part when it looks
-//! like one ([`frame`]), when the report that is open has a place for it ([`body`]), or when it is indented and says nothing
+//! like one (`frame`), when the report that is open has a place for it ([`body`]), or when it is indented and says nothing
 //! of itself: no level, no time, no JSON and no logfmt of its own, no crash report that it opens.
 
 pub mod body;

@@ -556,8 +556,8 @@ fn is_place(rest: &[u8]) -> bool {
     let token = rest.get(..end_of_token(rest, 0)).unwrap_or_default();
     rest.get(token.len()) == Some(&b']')
         && token.last().is_some_and(u8::is_ascii_digit)
-        && token.iter().any(|byte| *byte == b'.')
-        && token.iter().any(|byte| *byte == b':')
+        && token.contains(&b'.')
+        && token.contains(&b':')
 }
 
 /// A level as the last part of a name: `core:error` and `Server thread/INFO` in brackets, `app.ERROR:` of Monolog,
