@@ -6,12 +6,13 @@ use host_test::inputs;
 use host_test::replay::{TICK_TAG, write_pods};
 use host_test::reported::Reported;
 use host_test::samples::{self, DEFAULT_SEED};
-use nodesieve_engine::config::{self, Loaded};
+use nodesieve_engine::config::{self, Loaded, model};
 use nodesieve_engine::diag::{Code, Paint, render_all};
 use nodesieve_engine::engine::{Answer, Engine, Input};
 use nodesieve_engine::metrics::{self, Metric, Stage};
+use nodesieve_engine::severity::{self, Explained};
 use nodesieve_engine::time::{EventTime, Now};
-use nodesieve_engine::trial;
+use nodesieve_engine::{template, trial};
 use nodesieve_sidecar::Setting;
 use std::collections::BTreeSet;
 use std::fs;
@@ -257,4 +258,26 @@ fn the_readme_repeats_the_tables_of_the_code() {
     let of_the_filter = metrics::TABLE.len() + metrics::RULE_TABLE.len() + metrics::SHADOW_TABLE.len();
     let rows = of_the_filter + nodesieve_sidecar::TABLE.len() + 1;
     assert_eq!(readme.matches("| `nodesieve_").count(), rows);
+}
+
+/// Guarantees: the order in which a line is asked for its level, and the keys that are asked, are documented as they are.
+#[test]
+fn the_page_about_lines_repeats_the_tables_of_the_code() {
+    let page = fs::read_to_string(support::conf().join("../docs/reading-lines.md")).unwrap();
+    let rows: String = (1..)
+        .zip(severity::PRECEDENCE)
+        .map(|(number, step)| {
+            let Explained { reads, example, severity, because, .. } = step;
+            format!("| {number} | {reads} | `{example}` | `{}` | {because} |\n", severity.name())
+        })
+        .collect();
+    assert!(page.contains(&format!("|---|---|---|---|---|\n{rows}\n")), "the page lacks\n{rows}");
+    let names = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    for keys in [
+        names(&severity::level_keys().collect::<Vec<_>>()),
+        names(&template::MESSAGE_KEYS),
+        names(&model::TRACE_IDS),
+    ] {
+        assert!(page.contains(&keys), "the page lacks {keys}");
+    }
 }

@@ -127,8 +127,7 @@ fn pod_list(names: &[&str]) -> Vec<u8> {
 fn every_error_arrives_with_all_its_lines() {
     let Some((fluent_bit, _guard)) = program() else { return };
     let logs = tempfile::tempdir().unwrap();
-    let services: [(&str, fn(usize) -> Vec<Line>); 3] =
-        [("agent", agent), ("worker", python), ("orders", java)];
+    let services: [Service; 3] = [("agent", agent), ("worker", python), ("orders", java)];
     let mut total = 0;
     let mut expected = Vec::new();
     for (name, lines) in services {

@@ -351,7 +351,7 @@ fn delivered_counts_and_summaries_account_for_every_line() {
         - { name: shop, when: { namespace: shop-* }, first: { n: 10, per: 10s, then: 1/10, by: [pod, template] } }\n\
         - { name: pay, when: { namespace: payments }, limit: { rate: 20/s, burst: 50, by: container } }\n\
         - { name: dns, when: { container: coredns }, dedup: { window: 5s } }\n\
-        - { name: tenants, when: { namespace: tenant-* }, target: { rate: 20/s, by: template, interval: 2s } }\n\
+        - { name: tenants, when: { namespace: tenant-* }, target: { rate: 2/s, by: template, interval: 2s } }\n\
         - { name: paid, when: { namespace: ingress }, budget: { spend: 50kB/day, by: pod } }\n\
         - { name: rest, sample: { rate: 1/3 } }\n\
         tests:\n\

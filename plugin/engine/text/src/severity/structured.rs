@@ -85,11 +85,11 @@ const KEYS: [(&[u8], Key); 40] = [
     (b"severity_number", Key::OtelNumber),
 ];
 
-/// The keys whose value is a level, in lower case: for the documentation and for those who look elsewhere.
+/// The keys whose value is a level, in lower case: what the documentation has to name.
 pub fn level_keys() -> impl Iterator<Item = &'static str> {
     KEYS.iter()
         .filter(|(_, key)| !matches!(key, Key::Message | Key::Usual | Key::Stream | Key::Nested))
-        .filter(|(_, key)| !matches!(key, Key::Gelf | Key::Serilog | Key::KlogTime))
+        .filter(|(_, key)| !matches!(key, Key::Gelf | Key::Serilog | Key::KlogTime | Key::KlogError))
         .filter_map(|(name, _)| std::str::from_utf8(name).ok())
 }
 

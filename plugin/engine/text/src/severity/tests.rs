@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::json::push_string;
+use crate::record::Names;
 
 #[track_caller]
 fn check(line: &str, expected: Option<Severity>) {
@@ -9,6 +10,33 @@ fn check(line: &str, expected: Option<Severity>) {
     push_string(&mut content, line.as_bytes());
     let content = &content[1..content.len() - 1];
     assert_eq!(Severity::of(&Line::new(content)), expected, "{line}");
+}
+
+/// The examples of the documented order are what they are said to be, and by the step that is said.
+#[test]
+fn each_step_of_the_precedence_decides_its_example() {
+    let further = [Path::parse("$.app.sev").unwrap()];
+    for Explained { step, example, severity, .. } in PRECEDENCE {
+        let mut content = Vec::new();
+        push_string(&mut content, example.as_bytes());
+        let line = Line::new(&content[1..content.len() - 1]);
+        let reading = read(&line);
+        match step {
+            Step::Structured | Step::Front | Step::Crash => {
+                assert_eq!(reading, Some(Reading { severity, step }), "{example}");
+            }
+            Step::Further | Step::Record => {
+                let text = match step {
+                    Step::Record => example.to_owned(),
+                    _ => format!("{{\"log\":\"{}\"}}", std::str::from_utf8(line.raw()).unwrap()),
+                };
+                let names = Names::new(vec!["log".into()], Vec::new());
+                let record = RecordView::read(text.as_bytes(), &names).unwrap();
+                let of = |further| Severity::of_record(&record, record.line().as_ref(), further, || None);
+                assert_eq!(of(&further), Some(severity), "{example}");
+            }
+        }
+    }
 }
 
 #[test]
