@@ -104,12 +104,18 @@ pub fn each_in_text<T>(
     let mut from = 0usize;
     while let Some(at) = swar::find_either(text, from, b'=', b':') {
         from = at.wrapping_add(1);
-        let before = text.get(..at).unwrap_or_default();
+        let mut before = text.get(..at).unwrap_or_default();
+        let mut is_spaced = text.get(at) == Some(&b':');
+        // `trace_id = x`, and `"trace_id": x` in an object behind the text.
+        if let [rest @ .., last @ (b' ' | b'"')] = before {
+            is_spaced |= *last == b' ';
+            before = rest.strip_suffix(b"\\").unwrap_or(rest);
+        }
         for (path, slot) in paths.iter().zip(&mut found) {
             let name = path.name().as_bytes();
             // Its last letter tells most words from it.
             if slot.is_none() && before.last() == name.last() && ends_with_name(before, name) {
-                *slot = Some(value_at(text.get(from..).unwrap_or_default()));
+                *slot = Some(value_at(text.get(from..).unwrap_or_default(), is_spaced));
             }
         }
     }
@@ -123,18 +129,31 @@ fn ends_with_name(text: &[u8], name: &[u8]) -> bool {
         [] => true,
         // An escaped tab or newline ends in its letter.
         [.., b'\\', b't' | b'n'] => true,
+        // A colour.
+        [.., b'0'..=b'9' | b'[', b'm'] => true,
         [.., last] => !last.is_ascii_alphanumeric() && !matches!(last, b'_' | b'.' | b'-' | b'/'),
     }
 }
 
-fn value_at(text: &[u8]) -> &[u8] {
-    let text = text.strip_prefix(b" ").unwrap_or(text);
-    let text = text.strip_prefix(b"\\\"").or_else(|| text.strip_prefix(b"\"")).unwrap_or(text);
+/// The value that a text starts with. Behind `key=` a blank says that there is none, unless one `is_spaced` before it too.
+fn value_at(text: &[u8], is_spaced: bool) -> &[u8] {
+    let text = if is_spaced { text.strip_prefix(b" ").unwrap_or(text) } else { text };
+    let text = behind_colour(text);
+    let text = [&b"\\\""[..], b"\"", b"'"].iter().find_map(|quote| text.strip_prefix(*quote)).unwrap_or(text);
     let is_end = |byte: &u8| {
         matches!(byte, b' ' | b',' | b'"' | b'\\' | b']' | b')' | b'}' | b'\'' | b'|' | b'>' | b'&')
     };
     let length = text.iter().take(MAX_VALUE).position(is_end).unwrap_or(text.len().min(MAX_VALUE));
-    text.get(..length).unwrap_or_default()
+    let value = text.get(..length).unwrap_or_default();
+    // The dot of a sentence.
+    value.strip_suffix(b".").unwrap_or(value)
+}
+
+/// Behind an ANSI sequence, as JSON writes it.
+fn behind_colour(text: &[u8]) -> &[u8] {
+    let Some(rest) = text.strip_prefix(b"\\u001b[") else { return text };
+    let end = rest.iter().take(16).position(u8::is_ascii_alphabetic).map_or(0, |at| at.wrapping_add(1));
+    rest.get(end..).unwrap_or_default()
 }
 
 /// Most paths of a list.
@@ -156,6 +175,25 @@ mod tests {
         let found = each_in_json(&paths, line.as_json(), take);
         assert_eq!(found, paths[0].in_line(&line).map(|value| String::from_utf8(value).unwrap()));
         found.or_else(|| each_in_text(&paths, &line, take))
+    }
+
+    #[test]
+    fn a_key_without_a_value_does_not_take_the_next_word_for_it() {
+        assert_eq!(found("trace_id", "level=error trace_id= order=17 msg=x").unwrap_or_default(), "");
+        assert_eq!(found("trace_id", "ERROR [trace_id= span_id=7] x").unwrap_or_default(), "");
+    }
+
+    #[test]
+    fn values_in_text_stand_behind_quotes_colours_and_blanks() {
+        for line in [
+            "ERROR failed, trace_id=4bf9.",
+            "ERROR trace_id='4bf9' x",
+            "ERROR trace_id = 4bf9 x",
+            r#"ERROR boom {"trace_id": "4bf9"}"#,
+            "INF x \u{1b}[36mtrace_id=\u{1b}[0m4bf9",
+        ] {
+            assert_eq!(found("trace_id", line).as_deref(), Some("4bf9"), "{line}");
+        }
     }
 
     #[test]

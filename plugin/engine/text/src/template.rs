@@ -164,14 +164,18 @@ impl<'a> Object<'a> {
                 {
                     message = Some((rank, text));
                 }
-                if matches!(name.len(), 3 | 5 | 9)
-                    && let Some(rank) = ERRORS.iter().position(|key| *key == name)
-                    && better(rank, error.map(|(rank, _)| rank))
-                {
-                    error = Some((rank, text));
-                }
             }
-            if matches!(name.first(), Some(b's' | b'r' | b'h' | b'c' | b'D' | b'g'))
+            let length = 1u64 << name.len().min(63);
+            if ERROR_LENGTHS & length != 0
+                && matches!(name.first(), Some(b'e' | b'E' | b's' | b'@' | b't'))
+                && let Some(rank) = ERRORS.iter().position(|key| *key == name)
+                && better(rank, error.map(|(rank, _)| rank))
+                && let Some(text) = self.error(value)
+            {
+                error = Some((rank, text));
+            }
+            if STATUS_LENGTHS & length != 0
+                && matches!(name.first(), Some(b's' | b'r' | b'h' | b'c' | b'D' | b'g' | b'S'))
                 && let Some(rank) = STATUSES.iter().position(|key| *key == name)
                 && better(rank, status.as_ref().map(|(rank, _)| *rank))
                 && let Some(found) = self.status(rank, value)
@@ -185,9 +189,24 @@ impl<'a> Object<'a> {
         let is_other = |error: &(usize, &[u8])| message.is_none_or(|(_, text)| !std::ptr::eq(text, error.1));
         Said {
             level,
-            error: error.filter(is_other).map(|(_, text)| self.resolved(text)),
+            error: error.filter(is_other).map(|(_, text)| raised(self.resolved(text))),
             message: message.map(|(_, text)| self.resolved(text)),
             status: status.map(|(_, status)| status),
+        }
+    }
+
+    /// What went wrong: a text, or of an object its message, else its kind.
+    fn error<'b>(&self, value: Value<'b>) -> Option<&'b [u8]> {
+        match value {
+            Value::String(text) => Some(text),
+            Value::Object(text) => {
+                let names = ["message", "type", "name", "exceptionType"];
+                names.iter().find_map(|name| match json::lookup(text, self.level, &[Box::from(*name)]) {
+                    Some(Value::String(text)) => Some(text),
+                    _ => None,
+                })
+            }
+            Value::Scalar(_) | Value::Array(_) => None,
         }
     }
 
@@ -197,7 +216,17 @@ impl<'a> Object<'a> {
             Value::Object(text) if rank >= ANSWERS => {
                 let path = |name: &str| [Box::from(name)];
                 let names = ["statusCode", "status_code", "status"];
-                names.iter().find_map(|name| json::lookup(text, self.level, &path(name)).and_then(said))
+                let nested = [Box::from("response"), Box::from("status_code")];
+                names
+                    .iter()
+                    .find_map(|name| json::lookup(text, self.level, &path(name)).and_then(said))
+                    .or_else(|| json::lookup(text, self.level, &nested).and_then(said))
+            }
+            // gRPC's codes are 0 to 16.
+            Value::Scalar(code @ ([b'0'..=b'9'] | [b'1', b'0'..=b'6']))
+                if STATUSES.get(rank).is_some_and(|name| name.starts_with(b"grpc")) =>
+            {
+                Some(code.to_vec())
             }
             Value::String(_) | Value::Scalar(_) if rank < ANSWERS => said(value),
             _ => None,
@@ -274,6 +303,15 @@ fn insert<T: Ord>(list: &mut Vec<T>, value: T) {
     }
 }
 
+/// The line of a traceback that says what was raised: its last. All others start alike.
+fn raised(text: Vec<u8>) -> Vec<u8> {
+    if !text.starts_with(b"Traceback (most recent call last)") {
+        return text;
+    }
+    let last = text.split(|byte| *byte == b'\n').rev().find(|line| !line.trim_ascii().is_empty());
+    last.map_or_else(Vec::new, <[u8]>::to_vec)
+}
+
 /// What a status says: the class of an HTTP status, or a word.
 fn said(value: Value<'_>) -> Option<Vec<u8>> {
     let (Value::String(text) | Value::Scalar(text)) = value else { return None };
@@ -310,10 +348,28 @@ pub const MESSAGE_KEYS: [&str; 17] = [
     "exception",
 ];
 /// Where what went wrong stands beside it.
-const ERRORS: [&[u8]; 3] = [b"error", b"err", b"exception"];
+const ERRORS: [&[u8]; 11] = [
+    b"error",
+    b"err",
+    b"exception",
+    b"error.message",
+    b"error.type",
+    b"Exception",
+    b"exc_info",
+    b"@x",
+    b"thrown",
+    b"stack_trace",
+    b"stackTrace",
+];
 /// Where a status stands; from [`ANSWERS`] on in an object of that name: pino-http's, ECS', Envoy's.
-const STATUSES: [&[u8]; 17] = [
+const STATUSES: [&[u8]; 26] = [
     b"status",
+    b"Status",
+    b"StatusCode",
+    b"httpStatus",
+    b"httpStatusCode",
+    b"http.status",
+    b"responseStatus",
     b"statusCode",
     b"status_code",
     b"statuscode",
@@ -327,11 +383,28 @@ const STATUSES: [&[u8]; 17] = [
     b"DownstreamStatus",
     b"grpc.code",
     b"grpc_code",
+    b"grpc_status",
+    b"grpcStatus",
     b"res",
     b"response",
     b"http",
+    b"httpRequest",
 ];
-const ANSWERS: usize = 14;
+const ANSWERS: usize = 22;
+const ERROR_LENGTHS: u64 = lengths(&ERRORS);
+const STATUS_LENGTHS: u64 = lengths(&STATUSES);
+
+/// A bit for each length that a name has.
+const fn lengths(names: &[&[u8]]) -> u64 {
+    let (mut lengths, mut at) = (0u64, 0usize);
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // While compiling.
+    while at < names.len() {
+        lengths |= 1 << names[at].len();
+        at += 1;
+    }
+    lengths
+}
+
 /// A longer level is no level.
 const MAX_LEVEL: usize = 16;
 /// The most bytes that one byte of text takes as written: `\\u0041`, an escape inside a string inside a string.

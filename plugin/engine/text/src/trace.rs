@@ -30,8 +30,15 @@ impl TraceId {
     /// Reads an id; `is_datadog` says that its key is one of Datadog's. `None` for a text that stands for no id.
     pub fn parse(text: &[u8], is_datadog: bool) -> Option<TraceId> {
         let text = text.trim_ascii();
-        if [&b"${"[..], b"%", b"{{", b"#{"].iter().any(|start| text.starts_with(start)) {
+        let text = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or(text);
+        let text = text.strip_prefix(b"urn:uuid:").unwrap_or(text);
+        if [&b"$"[..], b"%", b"{{", b"#{"].iter().any(|start| text.starts_with(start)) {
             return None;
+        }
+        // What the id is called decides nothing about it: a project's name may have a digit.
+        let is_resource = text.starts_with(b"projects/") || text.starts_with(b"//");
+        if is_resource && let Some(id) = behind_last(text, TRACES) {
+            return TraceId::parse(id, is_datadog);
         }
         if is_datadog && text.len() <= MAX_DECIMAL && text.iter().all(u8::is_ascii_digit) {
             let number: u64 = std::str::from_utf8(text).ok()?.parse().ok()?;
@@ -45,7 +52,8 @@ impl TraceId {
                 let text = text.strip_prefix(b"0x").unwrap_or(text);
                 let is_something = |byte: &u8| byte.is_ascii_alphanumeric() && *byte != b'0' || *byte >= 0x80;
                 let has_digit = text.iter().any(u8::is_ascii_digit);
-                (has_digit && text.iter().any(is_something)).then(|| TraceId::Text(text.to_vec()))
+                (has_digit && text.iter().any(is_something) && !is_empty_header(text))
+                    .then(|| TraceId::Text(text.to_vec()))
             }
         }
     }
@@ -71,11 +79,6 @@ fn bits(text: &[u8]) -> Option<u128> {
     {
         return Some(bits);
     }
-    if let Some(path) = text.strip_prefix(b"projects/") {
-        let trace =
-            path.windows(TRACES.len()).position(|window| window == TRACES)?.wrapping_add(TRACES.len());
-        return hexadecimal(path.get(trace..)?);
-    }
     let first = text.iter().position(|byte| !byte.is_ascii_hexdigit())?;
     let (id, behind) = text.split_at_checked(first)?;
     match behind.first()? {
@@ -83,7 +86,8 @@ fn bits(text: &[u8]) -> Option<u128> {
         b'/' | b';' if id.len() == 32 => hexadecimal(id),
         // `<id>:<span>:<parent>:<flags>`
         b':' | b'%' if (1..=32).contains(&id.len()) => {
-            let rest = behind.strip_prefix(b":").or_else(|| behind.strip_prefix(b"%3A"))?;
+            let colons = [&b":"[..], b"%3A", b"%3a"];
+            let rest = colons.iter().find_map(|colon| behind.strip_prefix(*colon))?;
             let parts = rest.split(|byte| matches!(byte, b':' | b'%')).count();
             (parts == 3).then(|| hexadecimal(id)).flatten()
         }
@@ -102,6 +106,21 @@ fn dashed(text: &[u8], first: &[u8]) -> Option<u128> {
         (_, [16 | 32, 16] | [16 | 32, 16, 1] | [16 | 32, 16, 1, 16]) => hexadecimal(first),
         _ => None,
     }
+}
+
+/// What stands behind the last `separator`.
+fn behind_last<'a>(text: &'a [u8], separator: &[u8]) -> Option<&'a [u8]> {
+    let at = text.windows(separator.len()).rposition(|window| window == separator)?;
+    text.get(at.wrapping_add(separator.len())..)
+}
+
+/// A header without an id: `00-null-null-00`, `1-null-null`, `0/0;o=0`.
+fn is_empty_header(text: &[u8]) -> bool {
+    let mut parts = text.split(|byte| matches!(byte, b'-' | b'/' | b';'));
+    let first = parts.next().unwrap_or_default();
+    let is_nothing = |part: &[u8]| part.iter().all(|byte| *byte == b'0' || !byte.is_ascii_digit());
+    let is_version = matches!(first.len(), 1 | 2) && first.iter().all(u8::is_ascii_hexdigit);
+    is_version && first.len() < text.len() && parts.take(2).all(is_nothing)
 }
 
 fn joined(text: &[u8]) -> Option<u128> {

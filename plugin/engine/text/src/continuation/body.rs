@@ -96,6 +96,14 @@ impl Body {
         let text = look.text;
         if contains(text, b"http: panic serving ") {
             Body::Go
+        } else if text == b"panic recovered:"
+            || text.ends_with(b" panic recovered:")
+            || text.starts_with(b"# A fatal error ")
+        {
+            Body::Prose
+        } else if text.ends_with(b"]: ") || text.ends_with(b"]:") {
+            // `AggregateError [ECONNREFUSED]: ` of Node, with its frames.
+            Body::Error { open: 0 }
         } else if text == b"Unhandled exception:" {
             // Dart says what it was on the next line.
             Body::Panicked
@@ -315,7 +323,9 @@ fn error(look: &Look<'_>, open: u16, is_next: bool) -> Option<Body> {
         return (closes || look.indent > 0 && is_member || matches!(look.shape, Shape::Blank | Shape::Frame))
             .then_some(Body::Error { open: now });
     }
-    let is_tail = starts(text, &["Caused by:", "Stack backtrace:", "Location:", "Emitted 'error' event"]);
+    const TAILS: [&str; 6] =
+        ["Caused by:", "Stack backtrace:", "Location:", "Emitted 'error' event", "Require stack:", "- /"];
+    let is_tail = starts(text, &TAILS);
     match look.shape {
         Shape::Frame | Shape::Indented => Some(Body::Error { open: opened(look) }),
         Shape::Blank => is_next.then_some(Body::Error { open: 0 }),

@@ -60,7 +60,8 @@ pub(super) fn is_frame(text: &[u8], indent: usize) -> bool {
                 || text.starts_with(b"PHP   ") && text.get(6).is_some_and(u8::is_ascii_digit)
         }
         Some(b'/') if indent > 0 => is_go_place(text),
-        Some(b'0'..=b'9') if indent > 0 => is_backtrace(text),
+        Some(b'0'..=b'9') if indent > 0 && is_backtrace(text) => true,
+        Some(b'0'..=b'9') => is_address(text),
         _ => false,
     }
 }
@@ -174,6 +175,12 @@ fn is_numbered(text: &[u8]) -> bool {
     let behind = rest.trim_ascii_start();
     let is_place = behind.contains(&b'(') || behind.starts_with(b"{main}") || behind.starts_with(b"0x");
     (1..=3).contains(&digits) && rest.first() == Some(&b' ') && is_place
+}
+
+/// `0. DB::Exception::Exception(...) @ 0x00000c5d in /usr/bin/clickhouse`
+fn is_address(text: &[u8]) -> bool {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    digits <= 3 && text.get(digits..).is_some_and(|rest| rest.starts_with(b". ") && contains(rest, b" @ 0x"))
 }
 
 /// `   0: std::panicking::begin_panic`, `   1: 0x55d - main`, `  12: __libc_start_main`.

@@ -28,6 +28,13 @@ pub(crate) fn opening(text: &[u8], at: usize) -> Option<Severity> {
         }
         b'E' if rest.starts_with(b"Error: ") || rest == b"Error" => Some(Severity::Error),
         b'p' if rest.starts_with(b"panic: ") => Some(Severity::Fatal),
+        // Gin's recovery.
+        b'p' if rest == b"panic recovered:" => Some(Severity::Error),
+        b'd' if rest.starts_with(b"double free or corruption") => Some(Severity::Fatal),
+        b'A' if rest.starts_with(b"Aborted (core dumped)") => Some(Severity::Fatal),
+        b'T' if rest.starts_with(b"Terminating due to java.lang.OutOfMemoryError") => Some(Severity::Fatal),
+        b'#' if rest.starts_with(b"# A fatal error has been detected by the ") => Some(Severity::Fatal),
+        b'r' if rest.starts_with(b"runtime: out of memory: ") => Some(Severity::Fatal),
         b'f' if rest.starts_with(b"fatal error: ") => Some(Severity::Fatal),
         b'F' if rest.starts_with(b"Fatal error: ") => Some(Severity::Fatal),
         b'F' if rest.starts_with(b"Fatal Python error: ") => Some(Severity::Fatal),
@@ -60,7 +67,14 @@ pub(crate) fn opening(text: &[u8], at: usize) -> Option<Severity> {
         }
         b'*' if starts(
             rest,
-            &[b"*** Error in `", b"*** stack smashing detected", b"*** buffer overflow detected"],
+            &[
+                b"*** Error in `",
+                b"*** stack smashing detected",
+                b"*** buffer overflow detected",
+                b"*** SIGSEGV received at ",
+                b"*** SIGABRT received at ",
+                b"*** SIGBUS received at ",
+            ],
         ) =>
         {
             Some(Severity::Fatal)
@@ -92,7 +106,20 @@ fn thrown(text: &[u8]) -> Option<Severity> {
     // `NoMethodError (undefined method 'name' for nil):`
     let is_rails =
         || text.get(token.len()..).is_some_and(|rest| rest.starts_with(b" (") && rest.ends_with(b"):"));
-    if !is_error && !name.ends_with(b"Warning") || !has_colon && token.len() < text.len() && !is_rails() {
+    // `TypeError [ERR_INVALID_ARG_TYPE]: The "path" argument ...`, of Node.
+    let is_coded = || {
+        let rest = text.get(token.len()..).and_then(|rest| rest.strip_prefix(b" ["));
+        let is_code = |byte: &&u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || **byte == b'_';
+        rest.is_some_and(|rest| {
+            let code = rest.iter().take(MAX_NAME).take_while(is_code).count();
+            code > 0 && rest.get(code..).is_some_and(|rest| rest.starts_with(b"]:"))
+        })
+    };
+    if !is_error && !name.ends_with(b"Warning") {
+        return None;
+    }
+    let is_coded = is_error && !has_colon && is_coded();
+    if !has_colon && token.len() < text.len() && !is_rails() && !is_coded {
         return None;
     }
     let is_inside =
@@ -106,7 +133,7 @@ fn thrown(text: &[u8]) -> Option<Severity> {
     }
     if is_error {
         // `Error` itself says it with a colon only.
-        return (class.len() > 5 || has_colon).then_some(Severity::Error);
+        return (class.len() > 5 || has_colon || is_coded).then_some(Severity::Error);
     }
     (class.len() > 7 && has_colon).then_some(Severity::Warn)
 }

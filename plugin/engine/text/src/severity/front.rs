@@ -345,7 +345,14 @@ fn word(text: &[u8], at: usize, passed: &mut Passed) -> Result<usize, Front> {
     if passed.bracket != 0 {
         return Ok(end);
     }
-    let is_name = end > at.wrapping_add(length);
+    // `app[12]:`, a program with its process, as syslog names it.
+    let is_program = || {
+        let digits = behind.iter().skip(1).take(10).take_while(|byte| byte.is_ascii_digit()).count();
+        next == b'['
+            && digits > 0
+            && behind.get(digits.wrapping_add(1)..).is_some_and(|rest| rest.starts_with(b"]:"))
+    };
+    let is_name = end > at.wrapping_add(length) || is_program();
     if is_name {
         if let Some(length) = structured::key_length(token) {
             return pair(text, at, length, passed);
@@ -366,6 +373,9 @@ fn word(text: &[u8], at: usize, passed: &mut Passed) -> Result<usize, Front> {
     } else {
         passed.is_prefixed = true;
     }
+    // A column of its own, as the Datadog agent has them.
+    let next_is_bar =
+        || passed.is_dated && text.get(end..).unwrap_or_default().trim_ascii_start().first() == Some(&b'|');
     let next_is_bracket = || text.get(end..).unwrap_or_default().trim_ascii_start().first() == Some(&b'[');
     let is_over = match passed.words {
         0 => false,
@@ -374,6 +384,7 @@ fn word(text: &[u8], at: usize, passed: &mut Passed) -> Result<usize, Front> {
                 || word.first().is_some_and(u8::is_ascii_uppercase)
                     && !is_name
                     && !next_is_bracket()
+                    && !next_is_bar()
                     && before != b'|'
         }
         2 => !(passed.is_dated && passed.is_named),
@@ -460,6 +471,8 @@ fn is_level(word: &[u8], name: names::Name, behind: &[u8], passed: &Passed) -> b
                     return !(passed.is_start && rest.starts_with(b"/") && is_request(rest));
                 }
                 match word {
+                    // `| TRACE | ERROR |`: a component, and the level behind it.
+                    _ if rest.strip_prefix(b"| ").is_some_and(starts_with_level) => false,
                     b"CONFIG" | b"DEFAULT" | b"FINE" | b"SYSTEM" | b"NOTE" | b"HTTP" => {
                         is_set_off() && passed.is_dated
                     }
@@ -660,6 +673,12 @@ fn is_calendar(word: &[u8], passed: &Passed) -> bool {
     }
     let is_zone = (1..=4).contains(&word.len()) && word.iter().all(u8::is_ascii_uppercase);
     passed.is_dated && (is_zone || matches!(word, b"stdout" | b"stderr"))
+}
+
+/// Whether a column starts that is a level.
+fn starts_with_level(rest: &[u8]) -> bool {
+    let token = rest.get(..end_of_token(rest, 0)).unwrap_or_default();
+    names::name(token).is_some_and(|name| !name.is_word) && token.iter().all(u8::is_ascii_uppercase)
 }
 
 /// Whether what follows is the name of a logger or a place in code rather than a sentence.

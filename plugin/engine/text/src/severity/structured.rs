@@ -234,7 +234,7 @@ impl<'a> Seen<'a> {
             }
             (Key::Level, Value::Scalar(text)) if name.len() > 1 => self.number = self.number.or(Some(text)),
             (Key::Level, Value::Object(text)) if name.len() > 1 => {
-                self.word = self.word.or_else(|| within(text, level));
+                self.word = self.word.or_else(|| within(text, level)).or_else(|| names_itself(text, level));
             }
             (Key::OtelNumber, _) | (Key::Priority, _) | (Key::PythonNumber, _) => {
                 self.word = self.word.or_else(|| of_field(name, value));
@@ -317,15 +317,28 @@ impl<'a> Seen<'a> {
     }
 }
 
+/// A level that is an object with its name: loguru's `{"name":"ERROR","no":40}`, log4js' `{"levelStr":"ERROR"}`.
+fn names_itself(text: &[u8], level: Level) -> Option<Severity> {
+    let mut walk = Members::open(text, level).ok()?;
+    while let Ok(Some(member)) = walk.next() {
+        if let (b"name" | b"levelStr", Value::String(text)) = (member.key, member.value) {
+            return names::value(text);
+        }
+    }
+    None
+}
+
 /// The level of an object inside another one, by its own keys only.
 fn within(text: &[u8], level: Level) -> Option<Severity> {
     let mut walk = Members::open(text, level).ok()?;
     while let Ok(Some(member)) = walk.next() {
-        if let (Some(Key::Level), Value::String(text)) = (key(member.key), member.value)
-            && member.key.len() > 1
-            && let Some(found) = names::value(text)
-        {
-            return Some(found);
+        let found = match (key(member.key), member.value) {
+            (Some(Key::Level), Value::String(text)) if member.key.len() > 1 => names::value(text),
+            (Some(Key::Level), Value::Object(text)) => names_itself(text, level),
+            _ => None,
+        };
+        if found.is_some() {
+            return found;
         }
     }
     None

@@ -399,6 +399,11 @@ impl Mask<'_, '_> {
         let inner = self.text.get(next..close).unwrap_or_default();
         self.awaits_status |= inner.windows(6).any(|window| window == b" HTTP/");
         self.value(at, end);
+        if let Some(class) = inner.strip_prefix(b"HTTP/").and_then(status_class) {
+            // `"HTTP/1.1 500 Internal Server Error"` of httpx.
+            self.out.push(class);
+            self.out.extend_from_slice(b"xx");
+        }
         end
     }
 
@@ -458,6 +463,12 @@ impl Mask<'_, '_> {
                     .strip_suffix(*name)
                     .is_some_and(|before| before.last().is_none_or(|byte| *byte == b' '))
             }),
+            // An object behind the text, as zap's console has it.
+            [.., b':'] | [.., b':', b' ']
+                if ERRORS.iter().any(|name| before.trim_ascii_end().ends_with(name)) =>
+            {
+                true
+            }
             [.., b']', b' '] if self.is_klog => true,
             // `ERROR "disk full"`, `[error] "disk full"`: nothing else says what it is about.
             [before @ .., b' ' | b'\t'] => severity::ends_in_level(before),
@@ -549,6 +560,15 @@ impl Mask<'_, '_> {
     }
 }
 
+/// The class of the status in `1.1 500 Internal Server Error`.
+fn status_class(text: &[u8]) -> Option<u8> {
+    let blank = text.iter().position(|byte| *byte == b' ')?;
+    match text.get(blank.wrapping_add(1)..)? {
+        [class @ b'1'..=b'5', b'0'..=b'9', b'0'..=b'9', ..] => Some(*class),
+        _ => None,
+    }
+}
+
 /// HAProxy's times, `0/0/1/2/3`, stand before the status.
 fn is_times(word: &[u8]) -> bool {
     let is_time = |byte: &&u8| byte.is_ascii_digit() || matches!(byte, b'/' | b'-' | b'+');
@@ -559,6 +579,8 @@ fn is_times(word: &[u8]) -> bool {
 
 /// The keys whose quoted value is a message.
 const MESSAGES: [&[u8]; 5] = [b"msg=", b"message=", b"event=", b"err=", b"error="];
+/// The same in an object.
+const ERRORS: [&[u8]; 2] = [b"\"error\":", b"\"err\":"];
 /// What stands between a method and a path.
 const METHODS: [&[u8]; 7] = [b"GET ", b"POST ", b"PUT ", b"HEAD ", b"PATCH ", b"DELETE ", b"OPTIONS "];
 /// What a status stands behind.
