@@ -157,15 +157,14 @@ impl<'a> Object<'a> {
             };
             // Of a key that stands there twice the last value counts, so one of the same rank takes the place.
             let better = |rank: usize, found: Option<usize>| found.is_none_or(|found| rank <= found);
-            if let Value::String(text) = value {
-                if lengths >> name.len().min(63) & 1 == 1
-                    && let Some(rank) = message_keys.iter().position(|key| swar::equal(key.as_bytes(), name))
-                    && better(rank, message.map(|(rank, _)| rank))
-                {
-                    message = Some((rank, text));
-                }
-            }
             let length = 1u64 << name.len().min(63);
+            if lengths & length != 0
+                && let Value::String(text) = value
+                && let Some(rank) = message_keys.iter().position(|key| swar::equal(key.as_bytes(), name))
+                && better(rank, message.map(|(rank, _)| rank))
+            {
+                message = Some((rank, text));
+            }
             if ERROR_LENGTHS & length != 0
                 && matches!(name.first(), Some(b'e' | b'E' | b's' | b'@' | b't'))
                 && let Some(rank) = ERRORS.iter().position(|key| *key == name)
