@@ -1,7 +1,8 @@
 //! The same decision, told step by step: which rule was asked, and which condition failed.
 
 use crate::config::model::{Action, Policy, When};
-use crate::engine::decide::{self, Met};
+use crate::engine::conditions::{self, Met};
+use crate::engine::decide;
 use crate::engine::facts::{Facts, Metadata};
 use crate::engine::{Engine, Fault, Input, Why, read};
 use crate::metrics::Stage;
@@ -100,10 +101,10 @@ impl Engine {
             let mut asked = None;
             let result = if decide::is_over(rule, now) {
                 StepResult::Over
-            } else if let Some(key) = decide::names_met(&rule.when, container.as_ref()) {
+            } else if let Some(key) = conditions::names_met(&rule.when, container.as_ref()) {
                 StepResult::Failed(key)
             } else {
-                let met = decide::met(&rule.when, &facts, &mut metadata);
+                let met = conditions::met(&rule.when, &facts, &mut metadata);
                 asked = Some(met).filter(|met| match met {
                     Met::Yes => true,
                     Met::No(_) => false,

@@ -8,6 +8,7 @@
 //! marked `#[inline(never)]`, so that it stays in this crate, which is compiled for size.
 
 mod annotation;
+mod conditions;
 mod decide;
 mod explain;
 mod facts;

@@ -3,6 +3,8 @@
 //! A line is read token by token for as long as what stands there can stand in front of a message: times, numbers,
 //! brackets, punctuation, names with dots, colons or dashes in them. Ordinary words are a message: one may be the name of a
 //! logger or a thread behind a time, with more of them the search is over. So a level word in running text is none.
+//!
+//! Longer than other files: it is one walk with one memory of what has been passed, and what each token may be depends on it.
 
 use super::{Severity, crash, names, structured};
 use crate::head::COLOUR;

@@ -2,6 +2,8 @@
 //!
 //! The filter is interpreted, so a byte of a word costs one look into a table and text that stays is copied in long runs.
 //! Whatever looks ahead is bounded or remembers that it failed: the time is linear in the text.
+//!
+//! Longer than other files: it is one pass over the text, and every branch moves the same few places in it.
 
 use super::shape::{self, BLANK, DIGIT, HEX, JOINT, LETTER, NAMED, OPENING, SPECIAL, WORD, byte_at, class};
 use crate::severity;
