@@ -23,7 +23,7 @@ pub enum ComponentError {
     Encode(String),
 }
 
-/// The component of the world in plugin/wit/filter.wit, as a binary.
+/// The component of the world in plugin/filter/wit/filter.wit, as a binary.
 ///
 /// # Errors
 /// [`ComponentError`].

@@ -14,6 +14,7 @@ pub mod component;
 pub mod delivery;
 pub mod diff;
 pub mod explain;
+pub mod filter_counts;
 pub mod firehose;
 pub mod fluent_bit;
 pub mod guest;

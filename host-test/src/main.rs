@@ -1,4 +1,4 @@
-//! `host-test`: see `--help`, or run it without arguments for the main job.
+//! `nodesieve`: see `--help`, or run it without arguments for the main job.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! One pattern or selector asked about one event: for `host-test match`, and for whoever compares us with another
+//! One pattern or selector asked about one event: for `nodesieve match`, and for whoever compares us with another
 //! implementation.
 
 use nodesieve_engine::json::push_string;

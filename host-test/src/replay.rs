@@ -3,10 +3,11 @@
 //! Replay owns time: records come in the order of their timestamps, the guest's clock is the record's time and never
 //! goes back, and a tick comes with every virtual second. So every run gives the same answer.
 
-pub use nodesieve_preview::clock::TICK_TAG;
+pub use nodesieve_engine::engine::TICK_TAG;
 
 use crate::artefact::ArtefactError;
 use crate::delivery::Delivery;
+use crate::filter_counts;
 use crate::firehose::{Client, DeliverError, Firehose, Options};
 use crate::guest::{Guest, GuestError, GuestSettings, Loss, Returned};
 use crate::inputs::{InputError, Record};
@@ -15,10 +16,11 @@ use crate::money::Prices;
 use crate::stand_in::StandInError;
 use crate::tree::{NodeTree, TreeError};
 use nodesieve_engine::config::RuleFile;
+use nodesieve_podlist::{Limits, project};
 use nodesieve_preview::clock::{TICK, Ticked, VirtualClock};
 use nodesieve_preview::survey::{Breakdown, Dimensions};
 use nodesieve_preview::tally::Tally;
-use nodesieve_sidecar::{Limits, PodDirectory};
+use nodesieve_sidecar::PodDirectory;
 use std::path::Path;
 use thiserror::Error;
 
@@ -152,14 +154,15 @@ impl Replay<'_> {
         delivery.finish()?;
 
         let metrics = tree.metrics()?;
-        let mut ledger = tally.ledger(&metrics, &clock, self.prices);
+        let counts = filter_counts::read(&metrics);
+        let mut ledger = tally.ledger(&counts, &clock, self.prices);
         ledger.delivered = match &embedded {
             Some(firehose) => firehose.received().records,
             None => delivery.delivered(),
         };
         ledger.undeliverable = delivery.undeliverable();
         ledger.firehose_calls = delivery.calls();
-        let imbalances = ledger.imbalances(&metrics);
+        let imbalances = ledger.imbalances(&counts);
         let breakdown = tally.survey().breakdown(&dimensions);
         Ok(Outcome { ledger, breakdown, metrics, stderr: guest.stderr(), imbalances, losses })
     }
@@ -171,8 +174,7 @@ impl Replay<'_> {
 /// [`ReplayError::Pods`] when the list is none, or the directory cannot be written.
 pub fn write_pods(pod_list: &[u8], directory: &Path) -> Result<(), ReplayError> {
     let error = |reason: String| ReplayError::Pods { path: directory.display().to_string(), reason };
-    let projected = nodesieve_sidecar::project(pod_list, &Limits::default())
-        .map_err(|reason| error(reason.to_string()))?;
+    let projected = project(pod_list, &Limits::default()).map_err(|reason| error(reason.to_string()))?;
     let written =
         PodDirectory::new(directory).write(&projected.files).map_err(|reason| error(reason.to_string()))?;
     match written.failed.first() {

@@ -4,7 +4,9 @@
 //! it. The rule it keeps: the loop is the library's; only where things are is said here.
 
 use crate::kubelet::Kubelet;
-use nodesieve_sidecar::{Limits, Settings, Sidecar, Source, StartError, TlsTrust, Watched, Words};
+use nodesieve_podlist::Limits;
+use nodesieve_sidecar::exposition;
+use nodesieve_sidecar::{Settings, Sidecar, Source, StartError, TlsTrust, Watched, Words};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -168,7 +170,7 @@ impl RunningSidecar {
     /// [`SidecarError::Ask`].
     pub fn metric(&self, series: &str) -> Result<Option<f64>, SidecarError> {
         let (_, text) = self.get("/metrics")?;
-        Ok(text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok()))
+        Ok(exposition::value(&text, series))
     }
 
     /// Waits until `condition` holds for the value of a series.

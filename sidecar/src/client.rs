@@ -4,9 +4,6 @@
 //! held as a whole; the path is exactly `/pods`, which `nodes/pods` permits (KEP-2862), while anything else would ask for
 //! `nodes/proxy`. Each request has a connection of its own: at two a minute a broken one costs more than it saves.
 
-use crate::limits::Limits;
-use crate::listing::ListError;
-use crate::projection::{PodFiles, project};
 use crate::settings::Kubelet;
 use crate::tls::{self, TlsError};
 use crate::trust::Doubt;
@@ -16,6 +13,7 @@ use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONNECTION, HOST, HeaderValue, USER_AGENT};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use nodesieve_podlist::{Limits, ListError, PodFiles, project};
 use rustls::ClientConfig;
 use std::io::{self, Read};
 use std::path::PathBuf;

@@ -5,14 +5,13 @@
 
 use crate::board::{Board, Words};
 use crate::client::{Client, PollError};
-use crate::limits::Limits;
-use crate::projection::{PodFiles, project};
 use crate::publish::{Published, Publisher};
 use crate::schedule::{Awaited, Reason, Schedule};
 use crate::serve::{Server, Shared, StartError};
 use crate::settings::{Settings, Source};
 use crate::trust::{Doubt, Trust};
 use crate::watch::Watch;
+use nodesieve_podlist::{Limits, PodFiles, project};
 use std::collections::HashSet;
 use std::fs::File;
 use std::net::SocketAddr;

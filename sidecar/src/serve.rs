@@ -4,7 +4,7 @@
 //! has any influence on the polling.
 
 use crate::board::{Board, Words};
-use crate::exposition;
+use crate::filter_metrics;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -64,7 +64,7 @@ impl Shared {
     /// Our numbers and the filter's.
     pub(crate) fn metrics(&self) -> String {
         let now = Instant::now();
-        let (filter, found) = match exposition::read(&self.filter_metrics) {
+        let (filter, found) = match filter_metrics::read(&self.filter_metrics) {
             Ok(Some((text, age))) => (text, Ok(Some(age))),
             Ok(None) => (String::new(), Ok(None)),
             Err(error) => (String::new(), Err(error.to_string())),

@@ -64,7 +64,7 @@ impl Client {
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(None)
-            .user_agent("nodesieve-host-test")
+            .user_agent("nodesieve")
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_global(Some(timeout));
         if needs_tls(url)? {

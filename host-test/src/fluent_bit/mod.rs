@@ -23,6 +23,7 @@ pub use run::{End, Metadata, Outcome, Running};
 
 use crate::sidecar::SidecarError;
 use crate::stand_in::StandInError;
+use nodesieve_sidecar::exposition;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -204,7 +205,7 @@ impl Metrics {
     /// The value of a series, named as in the file: `nodesieve_records_seen_total`,
     /// `nodesieve_rule_kept_total{rule="probes",stage="rule"}`.
     pub fn get(&self, series: &str) -> Option<u64> {
-        self.0.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.trim().parse().ok())
+        exposition::value(&self.0, series).map(|value| value as u64)
     }
 
     /// Records that Fluent Bit handed over; 0 before the filter has written its first metrics.

@@ -4,12 +4,12 @@ use crate::component::InComponent;
 use crate::support;
 use host_test::cases::{Case, Expected, Step, read};
 use host_test::guest::Returned;
-use host_test::ledger::samples;
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::engine::{Answer, Engine, Input};
 use nodesieve_engine::pods::{PodSource, Unavailable, file_name};
 use nodesieve_engine::time::{EventTime, Now};
 use nodesieve_engine::trial;
+use nodesieve_sidecar::exposition;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -76,10 +76,9 @@ fn run(case: &Case, file: &Path, mut start: impl FnMut(&str) -> Box<dyn Face>) {
             Step::Metrics(expected) => {
                 let text = face.get_or_insert_with(|| start("version: 1\n")).metrics(time);
                 for (name, value) in expected {
-                    let key = |(metric, labels, _): &(&str, &str, u64)| {
-                        *name == *metric || (!labels.is_empty() && *name == format!("{metric}{{{labels}}}"))
-                    };
-                    let found = samples(&text).find(key).map(|(.., value)| value);
+                    let mut all = exposition::samples(&text);
+                    let found = all.find(|sample| *name == sample.name || *name == sample.series);
+                    let found = found.map(|sample| sample.value as u64);
                     assert_eq!(found, Some(*value), "{}: {name}", file.display());
                 }
             }

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Output, Stdio};
 
 pub(crate) fn run(arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_host-test"))
+    let mut child = Command::new(env!("CARGO_BIN_EXE_nodesieve"))
         .args(arguments)
         .env("NODESIEVE_WASM", support::module())
         .env("NO_COLOR", "1")
@@ -284,7 +284,7 @@ impl Drop for Serving {
 fn a_kubelet_can_be_made_to_misbehave_while_it_runs() {
     let directory = tempfile::tempdir().unwrap();
     let ca = directory.path().join("ca.pem");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_host-test"))
+    let mut child = Command::new(env!("CARGO_BIN_EXE_nodesieve"))
         .args(["kubelet", "--port", "0", "--token", "secret", "--ca", ca.to_str().unwrap()])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

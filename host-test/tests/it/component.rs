@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Engine, Store};
 
-wasmtime::component::bindgen!({ path: "../plugin/wit", world: "filter" });
+wasmtime::component::bindgen!({ path: "../plugin/filter/wit", world: "filter" });
 
 use nodesieve::filter::host::Host;
 use nodesieve::filter::types::{Action, EventTime, Severity, Stage, Unavailable};

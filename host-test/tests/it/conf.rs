@@ -129,7 +129,7 @@ fn the_samples_are_what_their_generator_writes() {
             (fs::read(directory.path().join(&name)).unwrap(), fs::read(shipped.join(&name)).unwrap());
         assert!(
             made == kept,
-            "{} differs: `host-test samples --out conf/samples` writes it anew",
+            "{} differs: `nodesieve samples --out conf/samples` writes it anew",
             name.display()
         );
     }

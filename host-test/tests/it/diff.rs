@@ -1,4 +1,4 @@
-//! `host-test diff`: two rule files on the sample logs.
+//! `nodesieve diff`: two rule files on the sample logs.
 
 use crate::command_line::{out, run};
 use crate::support;

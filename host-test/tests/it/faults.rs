@@ -1,6 +1,6 @@
 //! A real Fluent Bit whose destination fails, or that is ended in the middle of it: the shipped pipeline loses no line.
 //!
-//! Skipped where there is no Fluent Bit. `host-test fluent-bit --fault` is the same at any length.
+//! Skipped where there is no Fluent Bit. `nodesieve fluent-bit --fault` is the same at any length.
 
 use crate::fluent_bit::program;
 use crate::support;

@@ -16,7 +16,7 @@ use std::time::Duration;
 const LONG: Duration = Duration::from_secs(120);
 
 /// Scenario: the kubelet hangs for 20 s, ten times as long as the filter's cache and the built-in filter's request last,
-/// while 100,000 lines are written; once with nodesieve and once with Fluent Bit's own filter. `host-test fluent-bit
+/// while 100,000 lines are written; once with nodesieve and once with Fluent Bit's own filter. `nodesieve fluent-bit
 /// --kubelet hang` is the same for 5 minutes.
 /// Guarantees: with nodesieve every line arrives while the kubelet still hangs, once, with its pod's labels.
 #[test]

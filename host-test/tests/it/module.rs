@@ -4,8 +4,9 @@ use crate::support;
 use host_test::guest::Returned;
 use host_test::inputs;
 use host_test::replay::write_pods;
+use nodesieve_engine::engine::TICK_TAG;
 use nodesieve_engine::pods::{Container, PodFile};
-use nodesieve_preview::clock::{TICK, TICK_TAG};
+use nodesieve_preview::clock::TICK;
 use std::collections::BTreeSet;
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef, Validator, WasmFeatures};
 

@@ -2,8 +2,8 @@
 
 use crate::support;
 use host_test::guest::{Guest, GuestSettings, Returned};
-use host_test::ledger::samples;
 use host_test::reported::Reported;
+use nodesieve_sidecar::exposition;
 
 const TICK: &[u8] = b"nodesieve.tick";
 const START: u64 = 1_800_000_000;
@@ -75,7 +75,7 @@ fn ten_million_keys_neither_fill_memory_nor_break_a_limit() {
         }
     }
     let metrics = tree.metrics().unwrap();
-    let metric = |name: &str| samples(&metrics).find(|(found, ..)| *found == name).unwrap().2;
+    let metric = |name: &str| exposition::value(&metrics, name).unwrap() as u64;
     assert_eq!(reported.records, kept.iter().sum::<u64>());
     assert_eq!(
         reported.records + reported.counted + reported.summarised + metric("nodesieve_records_open"),
@@ -162,7 +162,7 @@ fn the_compiled_filter_takes_up_what_the_one_before_has_left() {
     assert_eq!(at(&mut third, 65, tag, r#"{"log":"noise"}"#), Returned::Dropped, "by the last good rules");
     at(&mut third, 80, TICK, "{}");
     let metrics = tree.metrics().unwrap();
-    let metric = |name: &str| samples(&metrics).find(|(found, ..)| *found == name).unwrap().2;
+    let metric = |name: &str| exposition::value(&metrics, name).unwrap() as u64;
     assert_eq!((metric("nodesieve_last_good_rules"), metric("nodesieve_config_valid")), (1, 0));
     assert_eq!(metric("nodesieve_state_failed_total"), 0);
 }

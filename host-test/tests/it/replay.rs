@@ -6,6 +6,7 @@ use host_test::inputs;
 use host_test::money::{FLUSH_SECONDS, Prices};
 use host_test::replay::{Outcome, Replay};
 use nodesieve_engine::config;
+use nodesieve_sidecar::exposition;
 
 fn replay(source: &str, seed: u64) -> (Outcome, Vec<Vec<u8>>) {
     replay_flushed(source, seed, FLUSH_SECONDS)
@@ -141,8 +142,7 @@ fn a_record_that_does_not_fit_into_memory_leaves_a_mark() {
     guest.clock().advance_to(1_800_000_000_000_000_000);
     guest.filter(b"nodesieve.tick", (0, 0), b"{}");
     let metrics = tree.metrics().unwrap();
-    let value =
-        |wanted: &str| host_test::ledger::samples(&metrics).find(|(name, ..)| *name == wanted).unwrap().2;
+    let value = |wanted: &str| exposition::value(&metrics, wanted).unwrap() as u64;
     assert_eq!((value("nodesieve_fault_null_total"), value("nodesieve_records_kept_total")), (1, 1));
     assert_eq!((value("nodesieve_bytes_in_total"), value("nodesieve_bytes_out_total")), (90_000_000, length));
 }
@@ -196,8 +196,7 @@ fn after_a_call_that_never_returned_records_pass_untouched() {
         guest.clock().advance_to(1_800_000_020_000_000_000);
         assert_eq!(guest.filter(b"nodesieve.tick", (0, 0), b"{}"), Returned::Dropped, "{fuel}");
         let metrics = tree.metrics().unwrap();
-        let value =
-            |wanted: &str| host_test::ledger::samples(&metrics).find(|(name, ..)| *name == wanted).unwrap().2;
+        let value = |wanted: &str| exposition::value(&metrics, wanted).unwrap() as u64;
         assert_eq!(
             (value("nodesieve_pass_through"), value("nodesieve_fault_unfinished_total")),
             (1, 1),

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-const WORLD: &str = include_str!("../../../plugin/wit/filter.wit");
+const WORLD: &str = include_str!("../../../plugin/filter/wit/filter.wit");
 
 fn keys(value: &Value) -> BTreeSet<String> {
     value.as_object().unwrap().keys().cloned().collect()

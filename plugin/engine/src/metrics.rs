@@ -105,6 +105,12 @@ impl Counters {
         &self.rules
     }
 
+    /// The rows that have decided something or can: a rule in shadow mode decides nothing, it has numbers of its own.
+    pub fn decided(&self) -> impl Iterator<Item = &RuleCount> {
+        let is_shadow = |row: &RuleCount| self.shadows.iter().any(|shadow| shadow.name == row.name);
+        self.rules.iter().filter(move |row| row.matched > 0 || !is_shadow(row))
+    }
+
     /// The row of a name, made when there is none. At [`MAX_ROWS`], which only many reloads with new names reach,
     /// further names share the row `other`.
     pub(crate) fn row(&mut self, name: &str, stage: Stage) -> usize {
@@ -183,11 +189,7 @@ impl Counters {
         }
         for (index, (name, unit, meaning)) in RULE_TABLE.into_iter().enumerate() {
             let _ = writeln!(out, "# HELP {name} {unit} {meaning}\n# TYPE {name} counter");
-            for row in &self.rules {
-                // A rule in shadow mode decides nothing; it has numbers of its own.
-                if row.matched == 0 && self.shadows.iter().any(|shadow| shadow.name == row.name) {
-                    continue;
-                }
+            for row in self.decided() {
                 let value = match index {
                     0 => row.matched,
                     1 => row.kept,

@@ -5,8 +5,6 @@
 use nodesieve_engine::config::RuleFile;
 use std::time::Duration;
 
-/// The tag of the tick input, as in conf/fluent-bit.yaml.
-pub const TICK_TAG: &[u8] = b"nodesieve.tick";
 /// What the tick input sends.
 pub const TICK: &[u8] = br#"{"node":"replay"}"#;
 /// Longest gap between two records that is filled with a tick a second; a longer one is jumped over.

@@ -1,7 +1,9 @@
-//! What a run came to: counted from outside where that is possible, and taken from the filter's own metrics for what
+//! What a run came to: counted from outside where that is possible, and taken from the filter's own counts for what
 //! only it knows. The two must agree, and [`Ledger::imbalances`] says where they do not.
 
+use crate::counts::FilterCounts;
 use crate::money::{LEAST_SECONDS, Money, Prices};
+use nodesieve_engine::metrics::Metric;
 use serde::Serialize;
 
 /// The numbers of a run. Serialised as the `--format json` of `replay`.
@@ -104,26 +106,18 @@ pub struct BillLine {
 }
 
 impl Ledger {
-    /// Takes what only the filter knows from its metrics file.
-    pub fn read_metrics(&mut self, metrics: &str) {
-        for (name, labels, value) in samples(metrics) {
-            match name {
-                "nodesieve_records_sampled_total" => self.sampled = value,
-                "nodesieve_records_open" => self.open = value,
-                "nodesieve_records_continued_total" => self.continued = value,
-                "nodesieve_records_enriched_total" => self.enriched = value,
-                "nodesieve_records_metadata_missing_total" => self.metadata_missing = value,
-                "nodesieve_records_no_container_tag_total" => self.no_container_tag = value,
-                "nodesieve_records_truncated_total" => self.truncated = value,
-                _ if name.starts_with("nodesieve_fault_") => self.faults = self.faults.saturating_add(value),
-                _ if name.starts_with("nodesieve_rule_") => line(&mut self.rules, labels, name, value),
-                _ if name.starts_with("nodesieve_shadow_") => line(&mut self.shadows, labels, name, value),
-                _ => {}
-            }
-        }
-        // In the order in which a record meets them; within a stage, as in the file.
-        self.rules
-            .sort_by_key(|line| ["guard", "rule", "outcome"].iter().position(|stage| *stage == line.stage));
+    /// Takes what only the filter knows.
+    pub fn take(&mut self, counts: &FilterCounts) {
+        self.sampled = counts.get(Metric::Sampled);
+        self.open = counts.get(Metric::Open);
+        self.continued = counts.get(Metric::Continued);
+        self.enriched = counts.get(Metric::Enriched);
+        self.metadata_missing = counts.get(Metric::MetadataMissing);
+        self.no_container_tag = counts.get(Metric::NoContainerTag);
+        self.truncated = counts.get(Metric::Truncated);
+        self.faults = self.faults.saturating_add(counts.faults());
+        self.rules = counts.rules().to_vec();
+        self.shadows = counts.shadows().to_vec();
     }
 
     /// Whether the run's records took long enough to write that something is known of a month's dollars.
@@ -167,9 +161,7 @@ impl Ledger {
     }
 
     /// Where the numbers do not add up; empty when they do.
-    pub fn imbalances(&self, metrics: &str) -> Vec<String> {
-        let own =
-            |wanted: &str| samples(metrics).find(|(name, ..)| *name == wanted).map_or(0, |(.., value)| value);
+    pub fn imbalances(&self, counts: &FilterCounts) -> Vec<String> {
         let sum = |part: fn(&RuleLine) -> u64| self.rules.iter().map(part).sum::<u64>();
         let checks = [
             ("seen", self.seen, "kept + dropped", self.kept.saturating_add(self.dropped)),
@@ -188,18 +180,13 @@ impl Ledger {
                     .saturating_add(self.summarised)
                     .saturating_add(self.open),
             ),
-            ("counted", self.counted, "the filter's counted", own("nodesieve_records_counted_total")),
-            (
-                "in summaries",
-                self.summarised,
-                "the filter's summarised",
-                own("nodesieve_records_summarised_total"),
-            ),
-            ("seen", self.seen, "the filter's seen", own("nodesieve_records_seen_total")),
-            ("kept", self.kept, "the filter's kept", own("nodesieve_records_kept_total")),
-            ("dropped", self.dropped, "the filter's dropped", own("nodesieve_records_dropped_total")),
-            ("bytes in", self.bytes_in, "the filter's bytes in", own("nodesieve_bytes_in_total")),
-            ("bytes out", self.bytes_out, "the filter's bytes out", own("nodesieve_bytes_out_total")),
+            ("counted", self.counted, "the filter's counted", counts.get(Metric::Counted)),
+            ("in summaries", self.summarised, "the filter's summarised", counts.get(Metric::Summarised)),
+            ("seen", self.seen, "the filter's seen", counts.get(Metric::Seen)),
+            ("kept", self.kept, "the filter's kept", counts.get(Metric::Kept)),
+            ("dropped", self.dropped, "the filter's dropped", counts.get(Metric::Dropped)),
+            ("bytes in", self.bytes_in, "the filter's bytes in", counts.get(Metric::BytesIn)),
+            ("bytes out", self.bytes_out, "the filter's bytes out", counts.get(Metric::BytesOut)),
             ("seen", self.seen, "matched by all rules", sum(|rule| rule.matched)),
             ("kept", self.kept, "kept by all rules", sum(|rule| rule.kept)),
             ("dropped", self.dropped, "dropped by all rules", sum(|rule| rule.dropped)),
@@ -214,59 +201,44 @@ impl Ledger {
     }
 }
 
-fn line(lines: &mut Vec<RuleLine>, labels: &str, name: &str, value: u64) {
-    let label = |key: &str| {
-        let rest = labels.split_once(&format!("{key}=\""))?.1;
-        rest.split_once('"').map(|(value, _)| value.to_owned())
-    };
-    let Some(rule) = label("rule") else { return };
-    let stage = label("stage").unwrap_or_else(|| "shadow".into());
-    let found = lines.iter().position(|line| line.name == rule && line.stage == stage);
-    let index = found.unwrap_or_else(|| {
-        lines.push(RuleLine { name: rule, stage, ..RuleLine::default() });
-        lines.len().saturating_sub(1)
-    });
-    let Some(line) = lines.get_mut(index) else { return };
-    match name {
-        "nodesieve_rule_matched_total" | "nodesieve_shadow_matched_total" => line.matched = value,
-        "nodesieve_rule_kept_total" => line.kept = value,
-        "nodesieve_rule_dropped_total" | "nodesieve_shadow_dropped_total" => line.dropped = value,
-        "nodesieve_rule_dropped_bytes_total" | "nodesieve_shadow_dropped_bytes_total" => {
-            line.dropped_bytes = value;
-        }
-        _ => {}
-    }
-}
-
-/// The samples of a metrics file: name, text between the braces, value.
-pub fn samples(metrics: &str) -> impl Iterator<Item = (&str, &str, u64)> {
-    metrics.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
-        let (key, value) = line.rsplit_once(' ')?;
-        let (name, labels) =
-            key.split_once('{').map_or((key, ""), |(name, labels)| (name, labels.trim_end_matches('}')));
-        Some((name, labels, value.parse().ok()?))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const METRICS: &str = "# HELP x y\nnodesieve_records_seen_total 3\nnodesieve_records_kept_total 2\n\
-        nodesieve_records_dropped_total 1\nnodesieve_records_open 1\nnodesieve_fault_utf8_total 1\nnodesieve_fault_depth_total 1\n\
-        nodesieve_rule_matched_total{rule=\"a\",stage=\"rule\"} 3\nnodesieve_rule_kept_total{rule=\"a\",stage=\"rule\"} 2\n\
-        nodesieve_rule_dropped_total{rule=\"a\",stage=\"rule\"} 1\n";
+    fn counts() -> FilterCounts {
+        let rule = |name: &str, stage: &str, matched, kept| RuleLine {
+            name: name.into(),
+            stage: stage.into(),
+            matched,
+            kept,
+            dropped: matched - kept,
+            dropped_bytes: 0,
+        };
+        let mut counts =
+            FilterCounts::new(vec![rule("none", "outcome", 0, 0), rule("a", "rule", 3, 2)], Vec::new());
+        for (metric, value) in [
+            (Metric::Seen, 3),
+            (Metric::Kept, 2),
+            (Metric::Dropped, 1),
+            (Metric::Open, 1),
+            (Metric::FaultUtf8, 1),
+            (Metric::FaultDepth, 1),
+        ] {
+            counts.set(metric, value);
+        }
+        counts
+    }
 
     #[test]
     fn a_ledger_that_adds_up_has_no_imbalance() {
         let mut ledger = Ledger { seen: 3, kept: 2, dropped: 1, delivered: 2, ..Ledger::default() };
-        ledger.read_metrics(METRICS);
+        ledger.take(&counts());
         assert_eq!(ledger.faults, 2);
-        assert_eq!(ledger.imbalances(METRICS), Vec::<String>::new());
+        assert_eq!(ledger.imbalances(&counts()), Vec::<String>::new());
         ledger.delivered = 1;
         ledger.rules[0].matched = 4;
         assert_eq!(
-            ledger.imbalances(METRICS),
+            ledger.imbalances(&counts()),
             ["kept + summaries is 2, delivered + undeliverable is 1", "seen is 3, matched by all rules is 4"]
         );
     }

@@ -1,7 +1,7 @@
 //! What a rule file makes of lines, in numbers and in words: log files become records as Fluent Bit would make them, and the
 //! verdicts on them become a ledger, a survey, a bill and a page.
 //!
-//! **The promise:** no clock, no file, no socket, as in the engine. So `host-test replay`, its report and the page in a browser
+//! **The promise:** no clock, no file, no socket, as in the engine. So `nodesieve replay`, its report and the page in a browser
 //! are the same code, and one of them cannot show another number than the other.
 //!
 //! In the order of a run: [`inputs`] reads lines, [`clock`] turns time, [`tally`] counts with [`reported`] and [`billing`],
@@ -12,6 +12,7 @@
 
 pub mod billing;
 pub mod clock;
+pub mod counts;
 pub mod explanation;
 pub mod findings;
 pub mod host_json;

@@ -1,7 +1,7 @@
 //! Pod files in memory: what the sidecar would write for a pod list, made by its own code.
 
 use nodesieve_engine::pods::{PodSource, Unavailable, file_name};
-use nodesieve_sidecar::{Limits, project};
+use nodesieve_podlist::{Limits, project};
 use std::collections::BTreeMap;
 
 /// Pod files by their names.

@@ -1,6 +1,7 @@
-//! A run of records through the engine itself, as `host-test replay` runs them through the compiled filter.
+//! A run of records through the engine itself, as `nodesieve replay` runs them through the compiled filter.
 
 use crate::clock::{TICK, VirtualClock};
+use crate::counts::FilterCounts;
 use crate::inputs::Record;
 use crate::ledger::Ledger;
 use crate::money::{FLUSH_SECONDS, Prices};
@@ -13,7 +14,7 @@ use nodesieve_engine::metrics::Metric;
 use nodesieve_engine::time::{EventTime, Now};
 use std::rc::Rc;
 
-/// What the engine's random numbers start from, here and in `host-test replay` unless it is told another: one seed for all runs,
+/// What the engine's random numbers start from, here and in `nodesieve replay` unless it is told another: one seed for all runs,
 /// so that they can be compared with each other.
 pub const SEED: u64 = 1;
 
@@ -106,9 +107,10 @@ impl Run {
 
     /// The numbers so far, and where they do not add up.
     pub fn ledger(&mut self, prices: Prices) -> (Ledger, Vec<String>) {
-        let metrics = self.engine.render_metrics("", Now(self.clock.now()));
-        let ledger = self.tally.ledger(&metrics, &self.clock, prices);
-        let imbalances = ledger.imbalances(&metrics);
+        self.engine.refresh_gauges(Now(self.clock.now()));
+        let counts = FilterCounts::from(self.engine.counters());
+        let ledger = self.tally.ledger(&counts, &self.clock, prices);
+        let imbalances = ledger.imbalances(&counts);
         (ledger, imbalances)
     }
 

@@ -1,12 +1,14 @@
 //! The count of a run as it goes: from outside, by what comes back for each record.
 
 use crate::billing::Bill;
-use crate::clock::{TICK_TAG, Ticked, VirtualClock};
+use crate::clock::{Ticked, VirtualClock};
+use crate::counts::FilterCounts;
 use crate::inputs::Record;
 use crate::ledger::Ledger;
 use crate::money::{Bytes, Money, Prices};
 use crate::reported::Reported;
 use crate::survey::{Dimensions, Survey};
+use nodesieve_engine::engine::TICK_TAG;
 
 /// What is counted so far.
 #[derive(Clone, Debug)]
@@ -68,8 +70,8 @@ impl Tally {
         self.bill.add(tag, self.now, ticked.summary.len());
     }
 
-    /// What it comes to. `metrics` is the filter's metrics file at the end; delivered is what Firehose would take.
-    pub fn ledger(&self, metrics: &str, clock: &VirtualClock, prices: Prices) -> Ledger {
+    /// What it comes to. `counts` are the filter's own at the end; delivered is what Firehose would take.
+    pub fn ledger(&self, counts: &FilterCounts, clock: &VirtualClock, prices: Prices) -> Ledger {
         let mut ledger = Ledger { prices, ..self.ledger.clone() };
         ledger.ticks = clock.ticks();
         let (records, seconds) = self.all;
@@ -78,7 +80,7 @@ impl Tally {
         ledger.counted = self.reported.counted;
         ledger.summaries = self.reported.summaries;
         ledger.summarised = self.reported.summarised;
-        ledger.read_metrics(metrics);
+        ledger.take(counts);
         ledger.delivered = self.bill.records();
         ledger.undeliverable = self.bill.refused();
         ledger.delivered_bytes = self.bill.bytes();
@@ -137,7 +139,7 @@ mod tests {
         // A clock that was wrong opens no flush.
         tally.summary(&dimensions, &summary(4_000_000_000));
         tally.kept(&dimensions, 1, &records[1], b"{}");
-        let ledger = tally.ledger("", &VirtualClock::default(), Prices::default());
+        let ledger = tally.ledger(&FilterCounts::default(), &VirtualClock::default(), Prices::default());
         assert_eq!((ledger.billed_bytes_aggregated, ledger.delivered), (4 * 5120, 5));
     }
 }

@@ -9,9 +9,9 @@ mod table;
 pub use table::{FAILED, Metric, TABLE};
 
 use crate::client::PollError;
-use crate::projection::PodFiles;
 use crate::publish::Published;
 use latch::Latch;
+use nodesieve_podlist::PodFiles;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 use table::COUNT;
@@ -233,8 +233,8 @@ fn seconds(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::listing::ListError;
     use crate::trust::Doubt;
+    use nodesieve_podlist::ListError;
 
     fn failures(board: &Board, kind: &str) -> u64 {
         board.failed[PollError::KINDS.iter().position(|known| *known == kind).unwrap()]

@@ -8,7 +8,7 @@ mod table;
 
 pub use table::{SETTINGS, Setting};
 
-use crate::limits::{Keys, Limits};
+use nodesieve_podlist::{Keys, Limits};
 use read::Reader;
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -6,6 +6,7 @@ mod volume;
 
 use host_test::kubelet::{Kubelet, Mode, Options, Pod, list};
 use host_test::sidecar::{TOKEN, settings};
+use nodesieve_sidecar::exposition;
 use nodesieve_sidecar::{Settings, Sidecar, Source, TlsTrust, Words};
 use std::collections::BTreeMap;
 use std::fs;
@@ -46,8 +47,7 @@ impl Polled {
 
     fn metric(&self, series: &str) -> f64 {
         let text = self.sidecar.metrics();
-        let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        value.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().unwrap()
+        exposition::value(&text, series).unwrap_or_else(|| panic!("no {series} in\n{text}"))
     }
 
     fn failed(&self, kind: &str) -> f64 {

@@ -96,7 +96,7 @@ pub(super) fn trials(node: Option<&Node>, file: &RuleFile, mistakes: &mut Mistak
             Code::Value,
             &span,
             message,
-            "put some into a file of their own for `host-test check`",
+            "put some into a file of their own for `nodesieve check`",
         );
     }
     let records = trials.iter().fold(0u32, |sum, trial| sum.saturating_add(trial.times));

@@ -39,6 +39,9 @@ use facts::{Facts, Metadata};
 use std::rc::Rc;
 use summary::Summaries;
 
+/// The tag of the input that is our clock: [`Engine::tick`] takes its records, [`Engine::filter`] all others.
+pub const TICK_TAG: &[u8] = b"nodesieve.tick";
+
 /// One record as the host hands it over.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
@@ -157,6 +160,13 @@ impl Engine {
     /// Brings the gauges up to date and renders all numbers as Prometheus text.
     #[inline(never)]
     pub fn render_metrics(&mut self, version: &str, now: Now) -> String {
+        self.refresh_gauges(now);
+        self.counters.render(version)
+    }
+
+    /// Brings the gauges among [`Engine::counters`] up to date.
+    #[inline(never)]
+    pub fn refresh_gauges(&mut self, now: Now) {
         let open = self.open().records;
         let expired = self.expired(now).count();
         self.counters.set(Metric::Open, open);
@@ -164,7 +174,6 @@ impl Engine {
         self.counters.set(Metric::RulesExpired, expired as u64);
         self.counters.set(Metric::PodsCached, self.cache.len() as u64);
         self.counters.set(Metric::TagsTracked, self.streams.len() as u64);
-        self.counters.render(version)
     }
 
     /// The names of the rules whose `until` is over.

@@ -9,8 +9,8 @@
 //! that a call did not return; from then on records pass untouched and the metrics say so.
 #![expect(unsafe_code, reason = "the ABI passes pointers")]
 
-use crate::host::Host;
-use nodesieve_engine::engine::{Answer, Input};
+use crate::housekeeping::Housekeeping;
+use nodesieve_engine::engine::{Answer, Input, TICK_TAG};
 use nodesieve_engine::metrics::Metric;
 use nodesieve_engine::time::{EventTime, Now};
 use std::cell::UnsafeCell;
@@ -20,7 +20,7 @@ use std::path::PathBuf;
 
 /// Everything that lives from one call to the next.
 struct State {
-    host: Option<Host>,
+    housekeeping: Option<Housekeeping>,
     answer: Vec<u8>,
     /// Set for the time of a call.
     inside: bool,
@@ -33,8 +33,12 @@ struct SingleThreaded(UnsafeCell<State>);
 // SAFETY: Fluent Bit runs filters in one thread and the module has no threads; nothing else can reach the cell.
 unsafe impl Sync for SingleThreaded {}
 
-static STATE: SingleThreaded =
-    SingleThreaded(UnsafeCell::new(State { host: None, answer: Vec::new(), inside: false, broken: false }));
+static STATE: SingleThreaded = SingleThreaded(UnsafeCell::new(State {
+    housekeeping: None,
+    answer: Vec::new(),
+    inside: false,
+    broken: false,
+}));
 
 /// What goes on in the place of a record that the host could not hand over.
 const LOST: &[u8] = b"{\"nodesieve\":{\"fault\":\"the record did not fit into the filter's memory\"}}";
@@ -76,8 +80,8 @@ pub extern "C" fn filter(
 }
 
 impl State {
-    fn host(&mut self) -> &mut Host {
-        self.host.get_or_insert_with(|| Host::start(&preopened_directories(), seed()))
+    fn housekeeping(&mut self) -> &mut Housekeeping {
+        self.housekeeping.get_or_insert_with(|| Housekeeping::start(&preopened_directories(), seed()))
     }
 
     /// Decides; the text of [`Answer::Keep`] stands NUL-terminated in `self.answer`.
@@ -86,7 +90,7 @@ impl State {
             return self.pass_through(input);
         }
         let mut out = std::mem::take(&mut self.answer);
-        let answer = self.host().filter(input, now(), &mut out);
+        let answer = self.housekeeping().filter(input, now(), &mut out);
         self.answer = out;
         if answer == Answer::Keep {
             self.answer.push(0);
@@ -96,33 +100,35 @@ impl State {
 
     /// The record did not fit into our memory: what goes on in its place says so, and no count is off.
     fn mark_lost(&mut self, tag: &[u8], bytes: u32) -> Answer {
-        if tag == crate::host::TICK_TAG {
+        if tag == TICK_TAG {
             return Answer::Drop;
         }
         self.answer.clear();
         self.answer.extend_from_slice(LOST);
         let bytes_out = self.answer.len();
         self.answer.push(0);
-        // A host whose start never returned is not started again.
+        // One whose start never returned is not started again.
         if !self.broken {
-            self.host().count_untouched(Metric::FaultNull, bytes as usize, bytes_out);
-        } else if let Some(host) = &mut self.host {
-            host.count_untouched(Metric::FaultNull, bytes as usize, bytes_out);
+            self.housekeeping().count_untouched(Metric::FaultNull, bytes as usize, bytes_out);
+        } else if let Some(housekeeping) = &mut self.housekeeping {
+            housekeeping.count_untouched(Metric::FaultNull, bytes as usize, bytes_out);
         }
         Answer::Keep
     }
 
     /// The engine's state may be half changed: only counters, which hold no invariant, go on.
     fn pass_through(&mut self, input: Input<'_>) -> Answer {
-        let is_tick = input.tag == crate::host::TICK_TAG;
-        // Without a host, it was its start that never returned.
-        let Some(host) = &mut self.host else { return if is_tick { Answer::Drop } else { Answer::Echo } };
-        host.note_pass_through();
+        let is_tick = input.tag == TICK_TAG;
+        // Without one, it was its start that never returned.
+        let Some(housekeeping) = &mut self.housekeeping else {
+            return if is_tick { Answer::Drop } else { Answer::Echo };
+        };
+        housekeeping.note_pass_through();
         if is_tick {
-            host.write_metrics_when_due(now());
+            housekeeping.write_metrics_when_due(now());
             return Answer::Drop;
         }
-        host.count_untouched(Metric::FaultUnfinished, input.text.len(), input.text.len());
+        housekeeping.count_untouched(Metric::FaultUnfinished, input.text.len(), input.text.len());
         Answer::Echo
     }
 }

@@ -4,9 +4,9 @@
 //! the file of its pod. An answer without a list is an error and not an empty list, because the one means "kubelet
 //! cannot say" and the other "no pods". The result does not depend on the order of the list, which kubelet shuffles.
 
-use crate::kubelet::{ContainerStatus, Metadata, Pod, Run, Status};
 use crate::limits::{Keys, Limits};
 use crate::listing::{self, ListError};
+use crate::pod_list::{ContainerStatus, Metadata, Pod, Run, Status};
 use nodesieve_engine::pods::{Container, OlderPod, Pairs, PodFile, Workload, file_name};
 use std::collections::BTreeMap;
 use std::io::Read;

@@ -1,7 +1,7 @@
-//! The browser face: `host-test playground` serves it, and a worker of the page calls it.
+//! The browser face: `nodesieve playground` serves it, and a worker of the page calls it.
 //!
 //! Everything is decided and counted in `nodesieve-preview`; here are only JavaScript's types. Answers with a structure are JSON
-//! text, because that crosses at once and is what `host-test --format json` prints.
+//! text, because that crosses at once and is what `nodesieve --format json` prints.
 
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::engine::{Answer, Engine, Input};
@@ -78,7 +78,7 @@ impl Preview {
         self.0.panel()
     }
 
-    /// The numbers of `host-test replay --format json`.
+    /// The numbers of `nodesieve replay --format json`.
     pub fn ledger(&mut self) -> String {
         json(&self.0.ledger().0)
     }

@@ -1,4 +1,4 @@
-//! Chores with real files, in a directory of their own.
+//! Housekeeping with real files, in a directory of their own.
 
 use super::*;
 use nodesieve_engine::pods::{MAX_FILE_BYTES, Unavailable};
@@ -10,7 +10,7 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     fn new(name: &str) -> Scratch {
-        let path = std::env::temp_dir().join(format!("nodesieve-host-{name}-{}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("nodesieve-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(path.join("pods")).unwrap();
         Scratch(path)
@@ -42,9 +42,9 @@ impl Drop for Scratch {
 
 const DROP_NOISE: &str = "rules: [{ name: noise, when: { message: noise }, drop: {}, reason: test }]\n";
 
-fn feed(host: &mut Host, tag: &str, text: &str, second: u64) -> Answer {
+fn feed(housekeeping: &mut Housekeeping, tag: &str, text: &str, second: u64) -> Answer {
     let input = Input { tag: tag.as_bytes(), time: EventTime::default(), text: text.as_bytes() };
-    host.filter(input, Now(second * 1_000_000_000), &mut Vec::new())
+    housekeeping.filter(input, Now(second * 1_000_000_000), &mut Vec::new())
 }
 
 const NOISE: &str = r#"{"log":"noise"}"#;
@@ -53,18 +53,18 @@ const NOISE: &str = r#"{"log":"noise"}"#;
 fn rules_change_when_their_file_does_and_stay_when_the_new_one_is_bad() {
     let scratch = Scratch::new("reload");
     scratch.put("nodesieve.yaml", &scratch.rules(DROP_NOISE));
-    let mut host = Host::start(&[PathBuf::from("/nonexistent"), scratch.0.clone()], 1);
-    assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Drop);
+    let mut housekeeping = Housekeeping::start(&[PathBuf::from("/nonexistent"), scratch.0.clone()], 1);
+    assert_eq!(feed(&mut housekeeping, "t", NOISE, 100), Answer::Drop);
 
     scratch.put("nodesieve.yaml", &scratch.rules("rules: [{ nmae: x }]\n"));
-    assert_eq!(feed(&mut host, "nodesieve.tick", "{}", 110), Answer::Drop);
-    assert_eq!(feed(&mut host, "t", NOISE, 110), Answer::Drop, "the old rules stay");
+    assert_eq!(feed(&mut housekeeping, "nodesieve.tick", "{}", 110), Answer::Drop);
+    assert_eq!(feed(&mut housekeeping, "t", NOISE, 110), Answer::Drop, "the old rules stay");
     assert_eq!(scratch.metric("nodesieve_config_valid"), "0");
     assert_eq!(scratch.metric("nodesieve_reloads_refused_total"), "1");
 
     scratch.put("nodesieve.yaml", &scratch.rules("rules: []\n"));
-    feed(&mut host, "nodesieve.tick", "{}", 120);
-    assert_eq!(feed(&mut host, "t", NOISE, 120), Answer::Keep);
+    feed(&mut housekeeping, "nodesieve.tick", "{}", 120);
+    assert_eq!(feed(&mut housekeeping, "t", NOISE, 120), Answer::Keep);
     assert_eq!(scratch.metric("nodesieve_config_valid"), "1");
     assert_eq!(scratch.metric("nodesieve_ticks_total"), "2");
 }
@@ -78,57 +78,57 @@ fn a_config_map_swap_of_symlinks_takes_effect() {
     }
     std::os::unix::fs::symlink("v1", scratch.0.join("..data")).unwrap();
     std::os::unix::fs::symlink("..data/nodesieve.yaml", scratch.0.join("nodesieve.yaml")).unwrap();
-    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
-    assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Drop);
+    let mut housekeeping = Housekeeping::start(std::slice::from_ref(&scratch.0), 1);
+    assert_eq!(feed(&mut housekeeping, "t", NOISE, 100), Answer::Drop);
     std::os::unix::fs::symlink("v2", scratch.0.join("..data_tmp")).unwrap();
     fs::rename(scratch.0.join("..data_tmp"), scratch.0.join("..data")).unwrap();
-    assert_eq!(feed(&mut host, "t", NOISE, 102), Answer::Keep);
+    assert_eq!(feed(&mut housekeeping, "t", NOISE, 102), Answer::Keep);
 }
 
 #[test]
 fn without_rules_all_is_kept_and_said() {
     let scratch = Scratch::new("none");
-    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
-    assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Keep);
+    let mut housekeeping = Housekeeping::start(std::slice::from_ref(&scratch.0), 1);
+    assert_eq!(feed(&mut housekeeping, "t", NOISE, 100), Answer::Keep);
     scratch.put("nodesieve.yaml", "version: 2\n");
-    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
-    assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Keep);
-    assert_eq!(host.engine.counters().get(Metric::ConfigValid), 0);
+    let mut housekeeping = Housekeeping::start(std::slice::from_ref(&scratch.0), 1);
+    assert_eq!(feed(&mut housekeeping, "t", NOISE, 100), Answer::Keep);
+    assert_eq!(housekeeping.engine.counters().get(Metric::ConfigValid), 0);
 }
 
 #[test]
 fn a_rule_file_that_comes_later_is_found_and_one_that_goes_is_missed() {
     let scratch = Scratch::new("late");
-    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
-    assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Keep);
+    let mut housekeeping = Housekeeping::start(std::slice::from_ref(&scratch.0), 1);
+    assert_eq!(feed(&mut housekeeping, "t", NOISE, 100), Answer::Keep);
     scratch.put("nodesieve.yaml", &scratch.rules(DROP_NOISE));
-    feed(&mut host, "nodesieve.tick", "{}", 101);
-    assert_eq!(feed(&mut host, "t", NOISE, 101), Answer::Drop);
+    feed(&mut housekeeping, "nodesieve.tick", "{}", 101);
+    assert_eq!(feed(&mut housekeeping, "t", NOISE, 101), Answer::Drop);
     fs::remove_file(scratch.0.join("nodesieve.yaml")).unwrap();
-    feed(&mut host, "nodesieve.tick", "{}", 102);
-    assert_eq!(host.engine.counters().get(Metric::ConfigValid), 0);
-    assert_eq!(feed(&mut host, "t", NOISE, 102), Answer::Drop, "the rules stay");
+    feed(&mut housekeeping, "nodesieve.tick", "{}", 102);
+    assert_eq!(housekeeping.engine.counters().get(Metric::ConfigValid), 0);
+    assert_eq!(feed(&mut housekeeping, "t", NOISE, 102), Answer::Drop, "the rules stay");
 }
 
 #[test]
 fn a_rule_file_that_is_too_large_is_refused_and_not_cut() {
     let scratch = Scratch::new("large");
     scratch.put("nodesieve.yaml", &format!("{}#{}\n", scratch.rules(""), "x".repeat(1 << 20)));
-    let host = Host::start(std::slice::from_ref(&scratch.0), 1);
-    assert_eq!(host.engine.counters().get(Metric::ConfigValid), 0);
+    let housekeeping = Housekeeping::start(std::slice::from_ref(&scratch.0), 1);
+    assert_eq!(housekeeping.engine.counters().get(Metric::ConfigValid), 0);
 }
 
 #[test]
 fn chores_ride_on_records_when_there_is_no_tick() {
     let scratch = Scratch::new("tickless");
     scratch.put("nodesieve.yaml", &scratch.rules(""));
-    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
-    feed(&mut host, "t", NOISE, 100);
+    let mut housekeeping = Housekeeping::start(std::slice::from_ref(&scratch.0), 1);
+    feed(&mut housekeeping, "t", NOISE, 100);
     assert_eq!(scratch.metric("nodesieve_tick_seen"), "0");
     fs::remove_file(scratch.0.join("metrics.prom")).unwrap();
-    feed(&mut host, "t", NOISE, 105);
+    feed(&mut housekeeping, "t", NOISE, 105);
     assert!(!scratch.0.join("metrics.prom").exists(), "written every 10 s only");
-    feed(&mut host, "t", NOISE, 110);
+    feed(&mut housekeeping, "t", NOISE, 110);
     // The chores come before the record they ride on.
     assert_eq!(scratch.metric("nodesieve_records_seen_total"), "2");
 }
@@ -140,20 +140,20 @@ fn metrics_that_cannot_be_written_are_counted_and_cost_no_record() {
         "nodesieve.yaml",
         "version: 1\nmetrics: { file: /nonexistent/metrics.prom }\nstate: { dir: off }\n",
     );
-    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
-    assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Keep);
-    assert_eq!(host.engine.counters().get(Metric::MetricsFailed), 1);
+    let mut housekeeping = Housekeeping::start(std::slice::from_ref(&scratch.0), 1);
+    assert_eq!(feed(&mut housekeeping, "t", NOISE, 100), Answer::Keep);
+    assert_eq!(housekeeping.engine.counters().get(Metric::MetricsFailed), 1);
 }
 
 #[test]
 fn paths_that_the_filter_cannot_see_are_named() {
     let scratch = Scratch::new("paths");
     scratch.put("nodesieve.yaml", &scratch.rules(""));
-    let host = Host::start(std::slice::from_ref(&scratch.0), 1);
-    assert_eq!(host.unreachable_paths(host.engine.rules()), Vec::<&str>::new());
+    let housekeeping = Housekeeping::start(std::slice::from_ref(&scratch.0), 1);
+    assert_eq!(housekeeping.unreachable_paths(housekeeping.engine.rules()), Vec::<&str>::new());
     let unseen = RuleFile::default();
     assert_eq!(
-        host.unreachable_paths(&unseen),
+        housekeeping.unreachable_paths(&unseen),
         ["/run/nodesieve/pods", "/run/nodesieve/metrics.prom", "/var/lib/nodesieve"]
     );
 }
@@ -172,11 +172,11 @@ fn pod_files_are_read_with_a_limit() {
 }
 
 /// Takes ticks until one answers with a record.
-fn summary(host: &mut Host, from: u64) -> String {
+fn summary(housekeeping: &mut Housekeeping, from: u64) -> String {
     let mut out = Vec::new();
     for second in from..from + 200 {
         let input = Input { tag: TICK_TAG, time: EventTime::default(), text: b"{\"node\":\"node-1\"}" };
-        if host.filter(input, Now(second * 1_000_000_000), &mut out) == Answer::Keep {
+        if housekeeping.filter(input, Now(second * 1_000_000_000), &mut out) == Answer::Keep {
             return String::from_utf8(out).unwrap();
         }
     }
@@ -189,7 +189,7 @@ fn summary(host: &mut Host, from: u64) -> String {
 fn what_is_open_survives_the_end_of_the_filter() {
     let scratch = Scratch::new("state");
     scratch.put("nodesieve.yaml", &scratch.rules(DROP_NOISE));
-    let start = || Host::start(std::slice::from_ref(&scratch.0), 1);
+    let start = || Housekeeping::start(std::slice::from_ref(&scratch.0), 1);
     let mut first = start();
     for _ in 0..3 {
         assert_eq!(feed(&mut first, "t", NOISE, 100), Answer::Drop);
@@ -218,20 +218,20 @@ fn what_is_open_survives_the_end_of_the_filter() {
 fn of_two_filters_one_keeps_the_state() {
     let scratch = Scratch::new("two-filters");
     scratch.put("nodesieve.yaml", &scratch.rules(DROP_NOISE));
-    let start = |seed| Host::start(std::slice::from_ref(&scratch.0), seed);
+    let start = |seed| Housekeeping::start(std::slice::from_ref(&scratch.0), seed);
     let mut before = start(1);
     feed(&mut before, "t", NOISE, 100);
     feed(&mut before, "nodesieve.tick", "{}", 101);
     drop(before);
     let (mut one, mut other) = (start(2), start(3));
     for second in 200..206 {
-        for host in [&mut one, &mut other] {
-            feed(host, "t", NOISE, second);
-            feed(host, "nodesieve.tick", "{}", second);
+        for housekeeping in [&mut one, &mut other] {
+            feed(housekeeping, "t", NOISE, second);
+            feed(housekeeping, "nodesieve.tick", "{}", second);
         }
     }
-    let restored = [&one, &other].map(|host| host.engine.counters().get(Metric::Restored));
-    let refused = [&one, &other].map(|host| host.engine.counters().get(Metric::StateShared));
+    let restored = [&one, &other].map(|housekeeping| housekeeping.engine.counters().get(Metric::Restored));
+    let refused = [&one, &other].map(|housekeeping| housekeeping.engine.counters().get(Metric::StateShared));
     assert_eq!((restored, refused), ([1, 0], [0, 1]));
     let saved = std::fs::read_to_string(scratch.0.join("state.ndjson")).unwrap();
     assert!(saved.contains("\"records\":7,"), "{saved}");
@@ -243,23 +243,23 @@ fn of_two_filters_one_keeps_the_state() {
 fn at_the_start_a_bad_file_gives_way_to_the_last_good_one() {
     let scratch = Scratch::new("last-good");
     scratch.put("nodesieve.yaml", &scratch.rules(DROP_NOISE));
-    drop(Host::start(std::slice::from_ref(&scratch.0), 1));
+    drop(Housekeeping::start(std::slice::from_ref(&scratch.0), 1));
     let failing =
         format!("{DROP_NOISE}tests: [{{ record: {{ log: hello }}, expect: {{ action: drop }} }}]\n");
     for bad in ["rules: [{ nmae: x }]\n".to_owned(), failing] {
         scratch.put("nodesieve.yaml", &scratch.rules(&bad));
-        let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
-        assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Drop);
-        let metric = |metric| host.engine.counters().get(metric);
+        let mut housekeeping = Housekeeping::start(std::slice::from_ref(&scratch.0), 1);
+        assert_eq!(feed(&mut housekeeping, "t", NOISE, 100), Answer::Drop);
+        let metric = |metric| housekeeping.engine.counters().get(metric);
         assert_eq!(
             (metric(Metric::LastGood), metric(Metric::ConfigValid), metric(Metric::Reloads)),
             (1, 0, 0)
         );
     }
     scratch.put("nodesieve.yaml", &scratch.rules("rules: []\n"));
-    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
-    assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Keep);
-    assert_eq!(host.engine.counters().get(Metric::LastGood), 0);
+    let mut housekeeping = Housekeeping::start(std::slice::from_ref(&scratch.0), 1);
+    assert_eq!(feed(&mut housekeeping, "t", NOISE, 100), Answer::Keep);
+    assert_eq!(housekeeping.engine.counters().get(Metric::LastGood), 0);
 }
 
 /// Scenario: the clock is past the end of every rule, those of the file's tests included.
@@ -269,10 +269,10 @@ fn a_file_does_not_break_by_the_calendar() {
     let rules = "rules: [{ name: noise, when: { message: noise }, drop: {}, until: 2027-01-01T00:00:00Z }]\n\
         tests: [{ record: { log: noise }, expect: { rule: noise, action: drop } }]\n";
     scratch.put("nodesieve.yaml", &scratch.rules(rules));
-    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
+    let mut housekeeping = Housekeeping::start(std::slice::from_ref(&scratch.0), 1);
     let late = 4_000_000_000;
-    assert_eq!(feed(&mut host, "t", NOISE, late), Answer::Keep, "the rule is inert");
-    feed(&mut host, "nodesieve.tick", "{}", late + 20);
+    assert_eq!(feed(&mut housekeeping, "t", NOISE, late), Answer::Keep, "the rule is inert");
+    feed(&mut housekeeping, "nodesieve.tick", "{}", late + 20);
     assert_eq!(scratch.metric("nodesieve_rules_expired"), "1");
     assert_eq!(scratch.metric("nodesieve_config_valid"), "1");
 }
@@ -284,13 +284,13 @@ fn a_state_that_cannot_be_written_is_counted_and_costs_no_record() {
         "nodesieve.yaml",
         &scratch.rules(DROP_NOISE).replace("state: { dir: ", "state: { dir: /nonexistent"),
     );
-    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
-    assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Drop);
+    let mut housekeeping = Housekeeping::start(std::slice::from_ref(&scratch.0), 1);
+    assert_eq!(feed(&mut housekeeping, "t", NOISE, 100), Answer::Drop);
     for second in 101..104 {
-        feed(&mut host, "nodesieve.tick", "{}", second);
+        feed(&mut housekeeping, "nodesieve.tick", "{}", second);
     }
     // Once for the good rules, then with each tick.
-    assert_eq!(host.engine.counters().get(Metric::StateFailed), 4);
+    assert_eq!(housekeeping.engine.counters().get(Metric::StateFailed), 4);
 }
 
 /// Scenario: the rule file comes later than the filter, and is a bad one.
@@ -298,14 +298,14 @@ fn a_state_that_cannot_be_written_is_counted_and_costs_no_record() {
 fn the_last_good_rules_serve_while_there_is_no_better_file() {
     let scratch = Scratch::new("late-and-bad");
     scratch.put("nodesieve.yaml", &scratch.rules(DROP_NOISE));
-    drop(Host::start(std::slice::from_ref(&scratch.0), 1));
+    drop(Housekeeping::start(std::slice::from_ref(&scratch.0), 1));
     fs::remove_file(scratch.0.join("nodesieve.yaml")).unwrap();
-    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
-    assert_eq!(feed(&mut host, "t", NOISE, 100), Answer::Drop);
+    let mut housekeeping = Housekeeping::start(std::slice::from_ref(&scratch.0), 1);
+    assert_eq!(feed(&mut housekeeping, "t", NOISE, 100), Answer::Drop);
     scratch.put("nodesieve.yaml", "version: 2\n");
-    feed(&mut host, "nodesieve.tick", "{}", 101);
-    assert_eq!(feed(&mut host, "t", NOISE, 101), Answer::Drop);
-    assert_eq!(host.engine.counters().get(Metric::LastGood), 1);
+    feed(&mut housekeeping, "nodesieve.tick", "{}", 101);
+    assert_eq!(feed(&mut housekeeping, "t", NOISE, 101), Answer::Drop);
+    assert_eq!(housekeeping.engine.counters().get(Metric::LastGood), 1);
 }
 
 /// Scenario: `state.dir` moves to another place and back.
@@ -320,15 +320,15 @@ fn a_state_that_moves_leaves_nothing_behind() {
         &format!("state: {{ dir: {}/other", scratch.0.display()),
     );
     scratch.put("nodesieve.yaml", &here);
-    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
-    feed(&mut host, "t", NOISE, 100);
-    feed(&mut host, "nodesieve.tick", "{}", 101);
+    let mut housekeeping = Housekeeping::start(std::slice::from_ref(&scratch.0), 1);
+    feed(&mut housekeeping, "t", NOISE, 100);
+    feed(&mut housekeeping, "nodesieve.tick", "{}", 101);
     assert!(scratch.0.join("state.ndjson").exists());
     scratch.put("nodesieve.yaml", &there);
-    feed(&mut host, "nodesieve.tick", "{}", 102);
+    feed(&mut housekeeping, "nodesieve.tick", "{}", 102);
     assert!(!scratch.0.join("state.ndjson").exists() && scratch.0.join("other/state.ndjson").exists());
     scratch.put("nodesieve.yaml", &here.replace("state: { dir: ", "state: { dir: off } #"));
-    feed(&mut host, "nodesieve.tick", "{}", 103);
+    feed(&mut housekeeping, "nodesieve.tick", "{}", 103);
     assert!(!scratch.0.join("other/state.ndjson").exists());
 }
 
@@ -336,10 +336,10 @@ fn a_state_that_moves_leaves_nothing_behind() {
 fn when_the_tick_stops_records_carry_the_chores_again() {
     let scratch = Scratch::new("tick-stops");
     scratch.put("nodesieve.yaml", &scratch.rules(""));
-    let mut host = Host::start(std::slice::from_ref(&scratch.0), 1);
-    feed(&mut host, "nodesieve.tick", "{}", 100);
+    let mut housekeeping = Housekeeping::start(std::slice::from_ref(&scratch.0), 1);
+    feed(&mut housekeeping, "nodesieve.tick", "{}", 100);
     scratch.put("nodesieve.yaml", &scratch.rules(DROP_NOISE));
-    assert_eq!(feed(&mut host, "t", NOISE, 129), Answer::Keep, "the tick may still come");
-    assert_eq!(feed(&mut host, "t", NOISE, 130), Answer::Drop);
-    assert_eq!(host.engine.counters().get(Metric::TickSeen), 0);
+    assert_eq!(feed(&mut housekeeping, "t", NOISE, 129), Answer::Keep, "the tick may still come");
+    assert_eq!(feed(&mut housekeeping, "t", NOISE, 130), Answer::Drop);
+    assert_eq!(housekeeping.engine.counters().get(Metric::TickSeen), 0);
 }

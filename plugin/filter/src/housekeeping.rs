@@ -1,14 +1,14 @@
-//! What the filter does besides filtering: rules and pod files are read, metrics are written.
+//! Housekeeping: what the filter does besides filtering. It reads rules and pod files, and writes metrics and state.
 //!
-//! There is no timer and no last call. A `dummy` input with the tag [`TICK_TAG`] is the clock; without it the chores
-//! ride on ordinary records, at most once a second. Nothing here can lose a record: a file that is missing, broken or
+//! There is no timer and no last call. A `dummy` input with the tag [`TICK_TAG`] is the clock; when there is no tick input,
+//! housekeeping runs on the record path, at most once a second. Nothing here can lose a record: a file that is missing, broken or
 //! on a full disk changes a counter and nothing else.
 
 use crate::files::{PodDirectory, Stamp, read_text, say, stamp, write_whole};
 use crate::owner::{Owner, Standing};
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::diag::{Paint, render_all};
-use nodesieve_engine::engine::{Answer, Engine, Input, Verdict};
+use nodesieve_engine::engine::{Answer, Engine, Input, TICK_TAG, Verdict};
 use nodesieve_engine::metrics::Metric;
 use nodesieve_engine::pods::PodSource;
 use nodesieve_engine::time::Now;
@@ -19,12 +19,10 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// The tag of the input that is our clock.
-pub(crate) const TICK_TAG: &[u8] = b"nodesieve.tick";
 /// The rule file, in the first directory of `accessible_paths` that has it.
 const RULE_FILE: &str = "nodesieve.yaml";
-/// How often chores are done without a tick input.
-const CHORES_EVERY: Duration = Duration::from_secs(1);
+/// How often housekeeping is done without a tick input.
+const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
 /// How long after its last tick the tick input counts as gone.
 const TICK_IS_GONE: Duration = Duration::from_secs(30);
 /// Largest rule file, in bytes: a ConfigMap holds 1 MiB at most.
@@ -37,7 +35,7 @@ const STATE_FILE: &str = "state.ndjson";
 const LAST_GOOD_FILE: &str = "last-good.yaml";
 
 /// A filter with its files.
-pub(crate) struct Host {
+pub(crate) struct Housekeeping {
     engine: Engine,
     /// What the filter can see at all.
     directories: Vec<PathBuf>,
@@ -45,7 +43,7 @@ pub(crate) struct Host {
     /// What the rule file looked like when it was last read.
     stamp: Option<Stamp>,
     pods: PodDirectory,
-    chores_done: Option<Now>,
+    last_done: Option<Now>,
     metrics_written: Option<Now>,
     /// Whether what outlived the last filter has been taken up: with the first rules in force.
     is_restored: bool,
@@ -63,20 +61,20 @@ pub(crate) struct Host {
     has_complained: bool,
 }
 
-impl Host {
+impl Housekeeping {
     /// A filter that finds its rules in the first of `directories` that holds a rule file.
-    pub(crate) fn start(directories: &[PathBuf], seed: u64) -> Host {
+    pub(crate) fn start(directories: &[PathBuf], seed: u64) -> Housekeeping {
         let rule_file =
             directories.iter().map(|directory| directory.join(RULE_FILE)).find(|path| path.exists());
         let rules = RuleFile::default();
         let pods = PodDirectory(PathBuf::from(&rules.pods.dir));
-        let mut host = Host {
+        let mut housekeeping = Housekeeping {
             engine: Engine::new(rules, seed),
             directories: directories.to_vec(),
             rule_file,
             stamp: None,
             pods,
-            chores_done: None,
+            last_done: None,
             metrics_written: None,
             is_restored: false,
             owner: None,
@@ -86,8 +84,8 @@ impl Host {
             expired: 0,
             has_complained: false,
         };
-        if host.rule_file.is_some() {
-            host.reload();
+        if housekeeping.rule_file.is_some() {
+            housekeeping.reload();
         } else {
             let places: Vec<_> =
                 directories.iter().map(|directory| directory.display().to_string()).collect();
@@ -95,12 +93,12 @@ impl Host {
                 "nodesieve: find {RULE_FILE}: in none of the accessible paths ({})\n",
                 places.join(", ")
             ));
-            host.fall_back();
+            housekeeping.fall_back();
         }
-        host
+        housekeeping
     }
 
-    /// Decides one record and does the chores that are due. A tick is not counted, and answers with a summary when one is
+    /// Decides one record and does the housekeeping that is due. A tick is not counted, and answers with a summary when one is
     /// due.
     pub(crate) fn filter(&mut self, input: Input<'_>, now: Now, out: &mut Vec<u8>) -> Answer {
         if self.awaits_restore {
@@ -115,8 +113,8 @@ impl Host {
             return answer;
         }
         let has_tick = self.engine.counters().get(Metric::TickSeen) == 1;
-        let wait = if has_tick { TICK_IS_GONE } else { CHORES_EVERY };
-        if is_due(self.chores_done, now, wait) {
+        let wait = if has_tick { TICK_IS_GONE } else { HOUSEKEEPING_EVERY };
+        if is_due(self.last_done, now, wait) {
             self.engine.counters_mut().set(Metric::TickSeen, 0);
             self.reload_when_changed(now);
             self.save(now);
@@ -136,7 +134,7 @@ impl Host {
     }
 
     fn reload_when_changed(&mut self, now: Now) {
-        self.chores_done = Some(now);
+        self.last_done = Some(now);
         if self.rule_file.is_none() {
             self.rule_file = find_rules(&self.directories);
         }
@@ -378,7 +376,7 @@ fn load(path: &Path) -> Result<(Rc<RuleFile>, String), String> {
 }
 
 fn is_due(last: Option<Now>, now: Now, every: Duration) -> bool {
-    // A clock that went back makes the chore due: waiting for it to catch up could take for ever.
+    // A clock that went back makes it due: waiting for it to catch up could take for ever.
     last.is_none_or(|last| now.since(last).is_none_or(|elapsed| elapsed >= every))
 }
 
