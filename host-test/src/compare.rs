@@ -8,7 +8,7 @@ use crate::inputs::{self, InputError};
 use crate::money::{FLUSH_SECONDS, Prices};
 use crate::replay::{Replay, ReplayError, TICK_TAG};
 use nodesieve_engine::config::RuleFile;
-use nodesieve_engine::config::model::{Part, Policy, Rule};
+use nodesieve_engine::config::model::{Part, Policy};
 use nodesieve_preview::run::SEED;
 use serde::Serialize;
 use serde_json::Value;
@@ -229,16 +229,14 @@ pub fn is_order_independent(rules: &RuleFile) -> bool {
     // A key that lacks one of its parts is none, and chance decides.
     let always_there =
         |part: &Part| matches!(part, Part::Namespace | Part::Pod | Part::Container | Part::Template);
-    let mut all = rules.guards.iter().chain(&rules.rules);
-    let is_independent = |rule: &Rule| {
+    rules.all().all(|rule| {
         let by_key = match &rule.policy {
-            Policy::Keep | Policy::Drop => true,
+            Policy::Keep(_) | Policy::Drop(_) => true,
             Policy::Sample(sample) => sample.by.iter().any(|key| key.0.iter().all(always_there)),
             _ => false,
         };
-        rule.until.is_none() && rule.ceiling.is_none() && (by_key || rule.shadow)
-    };
-    all.all(is_independent)
+        rule.until.is_none() && (by_key || rule.shadow)
+    })
 }
 
 /// The container that a record is from, by its metadata: the tag itself is not delivered.

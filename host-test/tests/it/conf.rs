@@ -153,7 +153,7 @@ fn classic(text: &str) -> Vec<Section> {
 }
 
 fn yaml(source: &str) -> Vec<Section> {
-    use nodesieve_engine::config::yaml::{Kind, Node, read};
+    use nodesieve_engine::yaml::{Kind, Node, read};
     fn map(node: &Node) -> &[(Node, Node)] {
         match &node.kind {
             Kind::Map(map) => map,

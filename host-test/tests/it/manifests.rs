@@ -3,8 +3,8 @@
 //! Skipped where there is no kubectl; the schemas of Kubernetes need Python's kubernetes-validate besides.
 
 use crate::support;
-use nodesieve_engine::config::yaml::{self, Kind, Node, Quoting};
 use nodesieve_engine::time::parse_duration;
+use nodesieve_engine::yaml::{self, Kind, Node, Quoting};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::fs;

@@ -9,7 +9,7 @@
 //! back untouched ([`engine::Answer::Echo`]) and counted: only a rule may drop.
 //!
 //! The modules in the order a record meets them: [`tag`] and [`record`] read it, [`severity`], [`pattern`] and
-//! [`config`] decide on it, [`sample`] draws, [`pods`] enriches, [`engine`] is the one pipeline.
+//! [`config`] decide on it, [`threshold`] draws, [`pods`] enriches, [`engine`] is the one pipeline.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
@@ -18,14 +18,21 @@ pub use nodesieve_text::{
     tag, template, time, trace, wildcard,
 };
 
+mod condition;
 pub mod config;
 pub mod diag;
 pub mod engine;
+mod facts;
+mod input;
+mod key;
 pub mod metrics;
+mod moment;
 pub mod pattern;
 pub mod pods;
 mod policy;
-pub mod sample;
 pub mod selector;
-pub mod stream;
+mod stream;
+pub mod threshold;
 pub mod trial;
+mod unreported;
+pub mod yaml;

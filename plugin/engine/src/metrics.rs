@@ -2,12 +2,14 @@
 //! holds the two equal.
 //!
 //! The rule kept here: seen = kept + dropped, and the rows of all guards, rules and outcomes without a rule add up to
-//! seen. A record is counted once, when its answer is decided.
+//! seen. A record is counted once, when its answer is decided. What a row has dropped and what of that is unreported stand
+//! side by side.
 
 mod table;
 
 pub use table::{Kind, Metric, RULE_TABLE, Row, SHADOW_TABLE, TABLE};
 
+use crate::unreported::Account;
 use std::fmt::Write as _;
 use table::COUNT;
 
@@ -33,8 +35,8 @@ impl Stage {
     }
 }
 
-/// What one guard, rule or outcome decided.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What one guard, rule or outcome decided, and what of it is not reported yet.
+#[derive(Clone, Debug)]
 pub struct RuleCount {
     /// Its name.
     pub name: Box<str>,
@@ -48,7 +50,17 @@ pub struct RuleCount {
     pub dropped: u64,
     /// Bytes of the dropped.
     pub dropped_bytes: u64,
+    /// The dropped that neither a later record's count nor a summary has reported, those on keys apart.
+    pub(crate) unreported: Account,
 }
+
+/// The row of one guard, rule or outcome among the counters. It stays the same for as long as they live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RowId(usize);
+
+/// The row of one rule in shadow mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ShadowId(usize);
 
 /// What one rule in shadow mode would do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,11 +81,41 @@ pub struct Counters {
     values: [u64; COUNT],
     rules: Vec<RuleCount>,
     shadows: Vec<ShadowCount>,
+    /// What has a row that is not there: never, and counted all the same.
+    rowless: RuleCount,
 }
 
 impl Default for Counters {
     fn default() -> Counters {
-        Counters { values: [0; COUNT], rules: Vec::new(), shadows: Vec::new() }
+        let rowless = RuleCount::new(OTHER, Stage::Outcome);
+        Counters { values: [0; COUNT], rules: Vec::new(), shadows: Vec::new(), rowless }
+    }
+}
+
+impl RuleCount {
+    fn new(name: &str, stage: Stage) -> RuleCount {
+        RuleCount {
+            name: name.into(),
+            stage,
+            matched: 0,
+            kept: 0,
+            dropped: 0,
+            dropped_bytes: 0,
+            unreported: Account::default(),
+        }
+    }
+
+    /// Counts a decision.
+    #[inline]
+    pub(crate) fn decide(&mut self, dropped_bytes: Option<u64>) {
+        self.matched = self.matched.wrapping_add(1);
+        match dropped_bytes {
+            Some(bytes) => {
+                self.dropped = self.dropped.wrapping_add(1);
+                self.dropped_bytes = self.dropped_bytes.wrapping_add(bytes);
+            }
+            None => self.kept = self.kept.wrapping_add(1),
+        }
     }
 }
 
@@ -113,24 +155,29 @@ impl Counters {
 
     /// The row of a name, made when there is none. At [`MAX_ROWS`], which only many reloads with new names reach,
     /// further names share the row `other`.
-    pub(crate) fn row(&mut self, name: &str, stage: Stage) -> usize {
+    pub(crate) fn row_of(&mut self, name: &str, stage: Stage) -> RowId {
         let same = |row: &RuleCount| &*row.name == name && row.stage == stage;
         if let Some(found) = self.rules.iter().position(same) {
-            return found;
+            return RowId(found);
         }
         let is_full = self.rules.len() >= MAX_ROWS;
         if is_full && name != OTHER {
-            return self.row(OTHER, Stage::Outcome);
+            return self.row_of(OTHER, Stage::Outcome);
         }
-        self.rules.push(RuleCount {
-            name: name.into(),
-            stage,
-            matched: 0,
-            kept: 0,
-            dropped: 0,
-            dropped_bytes: 0,
-        });
-        self.rules.len().wrapping_sub(1)
+        self.rules.push(RuleCount::new(name, stage));
+        RowId(self.rules.len().wrapping_sub(1))
+    }
+
+    /// A row.
+    #[inline]
+    pub(crate) fn row(&mut self, row: RowId) -> &mut RuleCount {
+        self.rules.get_mut(row.0).unwrap_or(&mut self.rowless)
+    }
+
+    /// All rows from this one on, and then those before it.
+    pub(crate) fn rows_from(&self, start: Option<RowId>) -> impl Iterator<Item = RowId> + use<> {
+        let start = start.map_or(0, |row| row.0).min(self.rules.len());
+        (start..self.rules.len()).chain(0..start).map(RowId)
     }
 
     /// What the rules in shadow mode would do.
@@ -138,38 +185,25 @@ impl Counters {
         &self.shadows
     }
 
-    /// The position of a shadow rule's numbers, as [`Counters::row`].
-    pub(crate) fn shadow(&mut self, name: &str) -> usize {
+    /// The row of a shadow rule, as [`Counters::row_of`].
+    pub(crate) fn shadow_of(&mut self, name: &str) -> ShadowId {
         if let Some(found) = self.shadows.iter().position(|row| &*row.name == name) {
-            return found;
+            return ShadowId(found);
         }
         if self.shadows.len() >= MAX_ROWS && name != OTHER {
-            return self.shadow(OTHER);
+            return self.shadow_of(OTHER);
         }
         self.shadows.push(ShadowCount { name: name.into(), matched: 0, dropped: 0, dropped_bytes: 0 });
-        self.shadows.len().wrapping_sub(1)
+        ShadowId(self.shadows.len().wrapping_sub(1))
     }
 
     /// Counts what a shadow rule would do.
-    pub(crate) fn decide_in_shadow(&mut self, shadow: usize, dropped_bytes: Option<usize>) {
-        let Some(row) = self.shadows.get_mut(shadow) else { return };
+    pub(crate) fn decide_in_shadow(&mut self, shadow: ShadowId, dropped_bytes: Option<u64>) {
+        let Some(row) = self.shadows.get_mut(shadow.0) else { return };
         row.matched = row.matched.wrapping_add(1);
         if let Some(bytes) = dropped_bytes {
             row.dropped = row.dropped.wrapping_add(1);
-            row.dropped_bytes = row.dropped_bytes.wrapping_add(bytes as u64);
-        }
-    }
-
-    /// Counts a decision in its row.
-    pub(crate) fn decide(&mut self, row: usize, dropped_bytes: Option<usize>) {
-        let Some(row) = self.rules.get_mut(row) else { return };
-        row.matched = row.matched.wrapping_add(1);
-        match dropped_bytes {
-            Some(bytes) => {
-                row.dropped = row.dropped.wrapping_add(1);
-                row.dropped_bytes = row.dropped_bytes.wrapping_add(bytes as u64);
-            }
-            None => row.kept = row.kept.wrapping_add(1),
+            row.dropped_bytes = row.dropped_bytes.wrapping_add(bytes);
         }
     }
 
@@ -241,9 +275,9 @@ mod tests {
     fn renders_what_prometheus_reads() {
         let mut counters = Counters::default();
         counters.add(Metric::Seen, 3);
-        let row = counters.row("probes", Stage::Rule);
-        counters.decide(row, Some(100));
-        counters.decide(row, None);
+        let row = counters.row_of("probes", Stage::Rule);
+        counters.row(row).decide(Some(100));
+        counters.row(row).decide(None);
         let text = counters.render("0.1.0");
         assert!(
             text.contains("# TYPE nodesieve_records_seen_total counter\nnodesieve_records_seen_total 3\n")
@@ -256,8 +290,8 @@ mod tests {
     fn rows_are_bounded_and_lose_nothing() {
         let mut counters = Counters::default();
         for n in 0..2000 {
-            let row = counters.row(&format!("r{n}"), Stage::Rule);
-            counters.decide(row, None);
+            let row = counters.row_of(&format!("r{n}"), Stage::Rule);
+            counters.row(row).decide(None);
         }
         assert_eq!(counters.rules().len(), MAX_ROWS + 1);
         assert_eq!(counters.rules().iter().map(|row| row.matched).sum::<u64>(), 2000);

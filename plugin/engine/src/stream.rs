@@ -5,9 +5,10 @@
 //! least recently used tag is forgotten: its names are read again, and a continuation line that comes after that is
 //! judged by itself. Which lines look like parts is not known here but in [`crate::continuation`].
 
-use crate::config::model::Continuation;
 use crate::continuation::{Body, Look, Shape};
 use crate::hash::BuildWordHasher;
+use crate::input::Continuation;
+use crate::metrics::RowId;
 use crate::swar;
 use crate::tag::ContainerTag;
 use crate::time::EventTime;
@@ -16,27 +17,27 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::rc::Rc;
 
-/// All tags. `D` is what was decided for a line.
+/// All tags. `T` is what is known of a tag, `D` what was decided for a line.
 #[derive(Debug)]
-pub struct Streams<D> {
-    tags: LruCache<Box<[u8]>, TagState<D>, BuildWordHasher>,
+pub(crate) struct Streams<T, D> {
+    tags: LruCache<Box<[u8]>, TagState<T, D>, BuildWordHasher>,
 }
 
 /// One tag.
 #[derive(Debug)]
-pub struct TagState<D> {
+pub(crate) struct TagState<T, D> {
     name: Rc<str>,
     parts: Option<[Range<usize>; 4]>,
-    /// For each guard and rule, whether the tag's names meet its conditions on them.
-    pub meets: Box<[bool]>,
+    /// What was found out about the tag once, such as which rules its names meet.
+    pub(crate) known: T,
     runs: [Runs<D>; 2],
     /// By row of the counters: records and bytes dropped that no key knows of.
-    dropped: Vec<(usize, u64, u64)>,
+    dropped: Vec<(RowId, u64, u64)>,
 }
 
 /// Which of a container's two streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub(crate) enum Side {
     /// stdout, or a record that does not say.
     Out,
     /// stderr.
@@ -56,7 +57,7 @@ struct Runs<D> {
 
 /// Which run a line belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Slot {
+pub(crate) enum Slot {
     /// The last line that stood for itself.
     Latest,
     /// The crash report before it.
@@ -117,20 +118,20 @@ impl<D> Default for Runs<D> {
     }
 }
 
-impl<D: Clone> Streams<D> {
+impl<T, D: Clone> Streams<T, D> {
     /// Nothing remembered.
-    pub fn new() -> Streams<D> {
+    pub(crate) fn new() -> Streams<T, D> {
         let capacity = NonZeroUsize::new(MAX_TAGS).unwrap_or(NonZeroUsize::MIN);
         Streams { tags: LruCache::with_hasher(capacity, BuildWordHasher::default()) }
     }
 
-    /// The state of a tag; `meets` is asked for a tag that is new. `None` when the tag is not UTF-8.
-    pub fn tag(
+    /// The state of a tag; `known` is asked for a tag that is new. `None` when the tag is not UTF-8.
+    pub(crate) fn tag(
         &mut self,
         tag: &[u8],
         prefix: &str,
-        meets: impl FnOnce(Option<ContainerTag<'_>>) -> Box<[bool]>,
-    ) -> Option<&mut TagState<D>> {
+        known: impl FnOnce(Option<ContainerTag<'_>>) -> T,
+    ) -> Option<&mut TagState<T, D>> {
         let is_last = self.tags.peek_mru().is_some_and(|(last, _)| swar::equal(last, tag));
         if !is_last && self.tags.get(tag).is_none() {
             let key = Box::from(tag);
@@ -142,7 +143,7 @@ impl<D: Clone> Streams<D> {
                 TagState {
                     name: tag.into(),
                     parts,
-                    meets: meets(parsed),
+                    known: known(parsed),
                     runs: [Runs::default(), Runs::default()],
                     dropped: Vec::new(),
                 },
@@ -153,17 +154,17 @@ impl<D: Clone> Streams<D> {
     }
 
     /// Takes every tag apart again, as new rules want it, and passes each remembered verdict through `renamed`.
-    pub fn rejudge(
+    pub(crate) fn rejudge(
         &mut self,
         prefix: &str,
-        meets: impl Fn(Option<ContainerTag<'_>>) -> Box<[bool]>,
+        known: impl Fn(Option<ContainerTag<'_>>) -> T,
         renamed: impl Fn(D) -> D,
     ) {
         for (_, state) in self.tags.iter_mut() {
             let name = Rc::clone(&state.name);
             let parsed = ContainerTag::parse(&name, prefix);
             state.parts = parsed.map(|found| ranges(&name, &found));
-            state.meets = meets(parsed);
+            state.known = known(parsed);
             for run in state.runs.iter_mut().flat_map(|runs| [&mut runs.latest, &mut runs.report]).flatten() {
                 run.decided = renamed(run.decided.clone());
             }
@@ -172,7 +173,7 @@ impl<D: Clone> Streams<D> {
 
     /// Hands over what each tag has noted as dropped: label, row, records, bytes. What a forgotten tag had noted is not
     /// among it.
-    pub fn take_dropped(&mut self, mut take: impl FnMut(&str, usize, u64, u64)) {
+    pub(crate) fn take_dropped(&mut self, mut take: impl FnMut(&str, RowId, u64, u64)) {
         for (_, state) in self.tags.iter_mut() {
             if state.dropped.is_empty() {
                 continue;
@@ -190,19 +191,8 @@ impl<D: Clone> Streams<D> {
     }
 
     /// Tags remembered.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.tags.len()
-    }
-
-    /// Whether nothing is remembered.
-    pub fn is_empty(&self) -> bool {
-        self.tags.is_empty()
-    }
-}
-
-impl<D: Clone> Default for Streams<D> {
-    fn default() -> Streams<D> {
-        Streams::new()
     }
 }
 
@@ -214,16 +204,16 @@ fn ranges(tag: &str, found: &ContainerTag<'_>) -> [Range<usize>; 4] {
     })
 }
 
-impl<D: Clone> TagState<D> {
+impl<T, D: Clone> TagState<T, D> {
     /// The tag itself.
     #[inline]
-    pub fn name(&self) -> Rc<str> {
+    pub(crate) fn name(&self) -> Rc<str> {
         Rc::clone(&self.name)
     }
 
     /// The container that the tag names; `tag` is [`TagState::name`].
     #[inline]
-    pub fn container<'t>(&self, tag: &'t str) -> Option<ContainerTag<'t>> {
+    pub(crate) fn container<'t>(&self, tag: &'t str) -> Option<ContainerTag<'t>> {
         let [pod, namespace, container, id] = self.parts.as_ref()?;
         let part = |range: &Range<usize>| tag.get(range.clone());
         Some(ContainerTag {
@@ -236,7 +226,7 @@ impl<D: Clone> TagState<D> {
 
     /// Notes a dropped record that is counted on no key.
     #[inline]
-    pub fn note_dropped(&mut self, row: usize, bytes: u64) {
+    pub(crate) fn note_dropped(&mut self, row: RowId, bytes: u64) {
         match self.dropped.iter_mut().find(|(known, ..)| *known == row) {
             Some((_, records, sum)) => {
                 *records = records.wrapping_add(1);
@@ -246,19 +236,12 @@ impl<D: Clone> TagState<D> {
         }
     }
 
-    /// Whether a line could continue another one at this time.
-    #[inline]
-    pub fn is_open(&self, side: Side, time: EventTime, limits: Continuation) -> bool {
-        let Some(runs) = self.runs.get(side as usize) else { return false };
-        [&runs.latest, &runs.report].into_iter().flatten().any(|run| run.is_open(time, limits))
-    }
-
     /// What was decided for the line that this one continues, or `None` when it stands for itself.
     ///
     /// A part of a crash report goes with the last report, whatever line came between; what is only indented goes with the
     /// line right before it.
     #[inline]
-    pub fn continues(
+    pub(crate) fn continues(
         &mut self,
         side: Side,
         look: &Look<'_>,
@@ -297,7 +280,7 @@ impl<D: Clone> TagState<D> {
     }
 
     /// From now on a run goes with another verdict: one of its lines met a guard.
-    pub fn decide_anew(&mut self, side: Side, slot: Slot, decided: D) {
+    pub(crate) fn decide_anew(&mut self, side: Side, slot: Slot, decided: D) {
         let Some(runs) = self.runs.get_mut(side as usize) else { return };
         let run = match slot {
             Slot::Latest => &mut runs.latest,
@@ -310,7 +293,7 @@ impl<D: Clone> TagState<D> {
 
     /// Remembers what was decided for a line that stands for itself.
     #[inline]
-    pub fn begin(&mut self, side: Side, look: &Look<'_>, time: EventTime, decided: D) {
+    pub(crate) fn begin(&mut self, side: Side, look: &Look<'_>, time: EventTime, decided: D) {
         let Some(runs) = self.runs.get_mut(side as usize) else { return };
         let body = Body::opened_by(look);
         let is_report = look.is_failure || body.is_report() || look.shape == Shape::Frame;
@@ -342,14 +325,14 @@ mod tests {
     /// Feeds lines one second apart; each is `|` for one that stands for itself or `+` for one that continues.
     #[track_caller]
     fn check(limits: Continuation, lines: &[&str]) {
-        let mut streams: Streams<usize> = Streams::new();
+        let mut streams: Streams<(), usize> = Streams::new();
         for (index, expected) in lines.iter().enumerate() {
             let (mark, text) = expected.split_at(1);
             let mut content = Vec::new();
             push_string(&mut content, text.as_bytes());
             let line = Line::new(&content[1..content.len() - 1]);
             let time = EventTime { sec: index as u32, nsec: 0 };
-            let state = streams.tag(b"t", "", |_| Box::default()).unwrap();
+            let state = streams.tag(b"t", "", |_| ()).unwrap();
             let look = Look::at(&line, severity::read(&line));
             let found = state.continues(Side::Out, &look, time, limits);
             assert_eq!(found.is_some(), mark == "+", "{text}");
@@ -428,10 +411,10 @@ mod tests {
 
     #[test]
     fn streams_of_one_tag_are_apart() {
-        let mut streams: Streams<u8> = Streams::new();
+        let mut streams: Streams<(), u8> = Streams::new();
         let (head, tail, time) = (Line::new(b"ERROR x"), Line::new(b"  at y"), EventTime::default());
         let (head, tail) = (Look::at(&head, severity::read(&head)), Look::at(&tail, None));
-        let state = streams.tag(b"t", "", |_| Box::default()).unwrap();
+        let state = streams.tag(b"t", "", |_| ()).unwrap();
         state.begin(Side::Err, &head, time, 1);
         assert_eq!(state.continues(Side::Out, &tail, time, LIMITS), None);
         assert_eq!(state.continues(Side::Err, &tail, time, LIMITS), Some((1, Slot::Latest)));
@@ -439,11 +422,10 @@ mod tests {
 
     #[test]
     fn tags_are_bounded() {
-        let mut streams: Streams<u8> = Streams::new();
+        let mut streams: Streams<(), u8> = Streams::new();
         for n in 0..5000 {
-            streams.tag(format!("t{n}").as_bytes(), "", |_| Box::default()).unwrap();
+            streams.tag(format!("t{n}").as_bytes(), "", |_| ()).unwrap();
         }
         assert_eq!(streams.len(), MAX_TAGS);
-        assert!(!streams.is_empty());
     }
 }

@@ -3,10 +3,9 @@
 //! Every test starts with nothing remembered, at an instant before every `until` unless it names one: a file that is right
 //! today does not break when a rule's time is over. The work is bounded when the file is read.
 
-use crate::config::model::Action;
 use crate::config::{self, Expect, Kept, Loaded, NUMBER, RANDOM_ID, RuleFile, Subject, Trial};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Answer, Engine, Input, StepResult, Verdict, Why};
+use crate::engine::{Action, Answer, Engine, Input, StepResult, Verdict, Why};
 use crate::metrics::Stage;
 use crate::pods::{PodSource, Unavailable};
 use crate::policy::nanos;

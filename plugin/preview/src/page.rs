@@ -18,7 +18,7 @@ use crate::run::Run;
 use crate::survey::Dimensions;
 use held::Held;
 use nodesieve_engine::config::RuleFile;
-use nodesieve_engine::config::model::{Input, Policy, Rule};
+use nodesieve_engine::config::model::{InputSettings, Policy, Rule};
 use nodesieve_engine::engine::{Engine, OUTCOMES};
 use nodesieve_engine::metrics::Stage;
 use nodesieve_engine::record::{Names, RecordView};
@@ -314,12 +314,12 @@ impl Page {
 
 fn weighs(rule: &Rule) -> Option<&'static str> {
     match &rule.policy {
-        Policy::Keep | Policy::Drop => rule.ceiling.is_some().then_some("ceiling"),
-        policy => Some(policy.name()),
+        Policy::Keep(_) | Policy::Drop(_) => None,
+        policy => Some(policy.kind().name()),
     }
 }
 
-fn shown(record: &Record, names: &Names, input: &Input, part: Range<usize>) -> Shown {
+fn shown(record: &Record, names: &Names, input: &InputSettings, part: Range<usize>) -> Shown {
     let view = RecordView::read(record.text.as_bytes(), names).ok();
     let line = view.as_ref().and_then(RecordView::line);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

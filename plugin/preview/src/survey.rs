@@ -6,7 +6,7 @@
 mod times;
 
 use crate::inputs::Record;
-use nodesieve_engine::config::model::Input;
+use nodesieve_engine::config::model::InputSettings;
 use nodesieve_engine::record::{Names, RecordView};
 use nodesieve_engine::tag::ContainerTag;
 use nodesieve_engine::template::{masked, template};
@@ -97,7 +97,7 @@ pub struct Dimensions {
 
 impl Dimensions {
     /// Those of records in the order of time. `input` is that of the rules.
-    pub fn of(records: &[Record], input: &Input) -> Dimensions {
+    pub fn of(records: &[Record], input: &InputSettings) -> Dimensions {
         let names = Names::new(input.message.clone(), Vec::new());
         let keys = &input.message_keys;
         let spans = Spans::over(records);
@@ -289,7 +289,8 @@ mod tests {
     }
 
     fn breakdown(records: &[Record], keeps: impl Fn(usize) -> bool) -> Breakdown {
-        let dimensions = Dimensions::of(records, &Input { tag_prefix: "t.".into(), ..Input::default() });
+        let dimensions =
+            Dimensions::of(records, &InputSettings { tag_prefix: "t.".into(), ..InputSettings::default() });
         let mut survey = Survey::new(&dimensions);
         for (index, record) in records.iter().enumerate() {
             survey.add(&dimensions, index, record.text.len(), keeps(index).then_some(100));

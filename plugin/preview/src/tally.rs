@@ -124,13 +124,13 @@ impl Tally {
 mod tests {
     use super::*;
     use crate::money::FLUSH_SECONDS;
-    use nodesieve_engine::config::model::Input;
+    use nodesieve_engine::config::model::InputSettings;
 
     #[test]
     fn summaries_in_a_quiet_hour_are_billed_in_flushes_of_their_own() {
         let record = |seconds| Record { tag: "t".into(), time: (seconds, 0), text: "{}".into() };
         let records = [record(100), record(1000)];
-        let dimensions = Dimensions::of(&records, &Input::default());
+        let dimensions = Dimensions::of(&records, &InputSettings::default());
         let mut tally = Tally::new(FLUSH_SECONDS, &dimensions);
         let summary = |seconds| Ticked { seconds, summary: b"{}".to_vec() };
         tally.kept(&dimensions, 0, &records[0], b"{}");

@@ -1,13 +1,13 @@
 //! The sections of the file around the rules.
 
-use crate::config::model::{Action, Continuation, Rule, RuleFile};
+use crate::config::model::{Action, Continuation, Role, RuleFile};
 use crate::config::rules::{names_are_unique, rules, shadows_are_few, unreachable};
-use crate::config::section::{Mistakes, Section};
 use crate::config::trials::{Trial, trials};
-use crate::config::yaml::{Kind, Node, Quoting};
 use crate::diag::{Code, Diagnostic, did_you_mean};
 use crate::path::{MAX_PATHS, Path};
 use crate::pods::{Field, Fields, Selection};
+use crate::policy::MAX_KEYS;
+use crate::yaml::{Kind, Mistakes, Node, Quoting, Section};
 use std::num::NonZeroUsize;
 
 /// The model of a file, its tests, and everything that is wrong with it.
@@ -33,7 +33,7 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<Trial>, Vec<Dia
         if let Some(node) = top.get("exclude_annotations") {
             file.exclude_annotations = mistakes.boolean(node, "exclude_annotations").unwrap_or_default();
         }
-        let sections: [(&str, Reader); 6] = [
+        let sections: [(&str, ReadSection); 6] = [
             ("input", input),
             ("pods", pods),
             ("enrich", enrich),
@@ -48,11 +48,11 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<Trial>, Vec<Dia
             }
         }
         enrich_key_is_free(&top, &file, &mut mistakes);
-        file.guards = rules(source, top.get("guards"), "guard", &mut mistakes);
-        file.rules = rules(source, top.get("rules"), "rule", &mut mistakes);
-        let key = &file.enrich.key;
-        let asks = |rule: &Rule| rule.when.record.as_ref().is_some_and(|pattern| pattern.reaches_into(key));
-        file.enrich.for_rules = file.guards.iter().chain(&file.rules).any(asks);
+        file.guards = rules(source, top.get("guards"), Role::Guard, &mut mistakes);
+        file.rules = rules(source, top.get("rules"), Role::Rule, &mut mistakes);
+        let key = &*file.enrich.key;
+        let asks_for_more = file.all().any(|rule| rule.when.reaches_into(key));
+        file.enrich.for_rules = asks_for_more;
         names_are_unique(&[top.get("guards"), top.get("rules")], &mut mistakes);
         // A condition with a mistake has been left out: only without mistakes is a rule without conditions meant so.
         if mistakes.0.iter().all(|mistake| mistake.code.is_warning()) {
@@ -64,7 +64,7 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<Trial>, Vec<Dia
     (file, trials, mistakes.0)
 }
 
-type Reader = fn(&Node, &mut RuleFile, &mut Mistakes) -> Option<()>;
+type ReadSection = fn(&Node, &mut RuleFile, &mut Mistakes) -> Option<()>;
 
 fn version(top: &Section<'_>, mistakes: &mut Mistakes) {
     match top.get("version") {
@@ -115,7 +115,7 @@ fn input(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()
             true => None,
             false => {
                 let section = Section::open(node, "input.continuation", &["within", "lines"], mistakes)?;
-                let default = Continuation { within: std::time::Duration::from_secs(5), lines: 500 };
+                let default = Continuation::default();
                 let within = section.get("within").and_then(|node| mistakes.duration(node, "within"));
                 let lines = section.get("lines").and_then(|node| mistakes.count(node, "lines", 1..=100_000));
                 Some(Continuation {
@@ -301,6 +301,3 @@ fn is_metadata_key(character: char) -> bool {
 fn is_off(node: &Node) -> bool {
     matches!(&node.kind, Kind::Scalar { text, quoting: Quoting::Plain } if text == "off" || text == "false")
 }
-
-/// Most keys of all rules together, and so of one.
-pub(crate) const MAX_KEYS: usize = 65_536;

@@ -1,27 +1,21 @@
 //! The rule file: text to a model in which nothing can be wrong any more.
 //!
-//! Text becomes nodes that know their place ([`yaml`]), nodes become the [`model`] in one pass that collects every
+//! Text becomes nodes that know their place ([`crate::yaml`]), nodes become the [`model`] in one pass that collects every
 //! mistake. After that, nothing about rules can fail.
 
-mod amounts;
-mod conditions;
-mod keys;
 mod lower;
 pub mod model;
-mod policies;
 mod rules;
-mod section;
 mod trials;
-pub mod yaml;
 
-pub use amounts::parse_bytes;
+pub use crate::yaml::parse_bytes;
 pub use model::RuleFile;
 pub use trials::{Expect, Kept, NUMBER, RANDOM_ID, Subject, Trial};
 
-pub(crate) use lower::MAX_KEYS;
 pub(crate) use rules::is_name;
 
 use crate::diag::{Diagnostic, in_order};
+use crate::yaml;
 use std::rc::Rc;
 
 /// A file that was read: its rules, and what is legal in it but surely not meant.

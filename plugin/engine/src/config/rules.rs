@@ -1,41 +1,44 @@
 //! Guards and rules, and what must hold among them.
 
-use crate::config::conditions::when;
-use crate::config::model::{Policy, PolicyKind, Rule, RuleFile};
-use crate::config::policies::{floor, limit, policy};
-use crate::config::section::{Mistakes, Section};
-use crate::config::yaml::{Kind, Node, Quoting};
+use crate::config::model::{Floor, Keep, Policy, PolicyKind, Role, Rule, RuleFile, When};
 use crate::diag::Code;
 use crate::time::parse_rfc3339;
+use crate::yaml::{Kind, Mistakes, Node, Quoting, Section};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// The guards or rules of a file.
-pub(super) fn rules(source: &str, node: Option<&Node>, what: &str, mistakes: &mut Mistakes) -> Vec<Rule> {
+pub(super) fn rules(source: &str, node: Option<&Node>, role: Role, mistakes: &mut Mistakes) -> Vec<Rc<Rule>> {
     let Some(node) = node else { return Vec::new() };
     match &node.kind {
-        Kind::List(list) => list.iter().filter_map(|node| rule(source, node, what, mistakes)).collect(),
+        Kind::List(list) => {
+            list.iter().filter_map(|node| rule(source, node, role, mistakes)).map(Rc::new).collect()
+        }
         Kind::Scalar { text, quoting: Quoting::Plain } if text.is_empty() => Vec::new(),
         _ => {
-            mistakes.note(Code::WrongKind, &node.span, format!("{what}s must be a list"));
+            mistakes.note(Code::WrongKind, &node.span, format!("{}s must be a list", word(role)));
             Vec::new()
         }
     }
 }
 
-fn rule(source: &str, node: &Node, what: &str, mistakes: &mut Mistakes) -> Option<Rule> {
-    let is_guard = what == "guard";
-    let known: &[&str] = if is_guard { &GUARD_KEYS } else { &RULE_KEYS };
-    let section = Section::open(node, what, known, mistakes)?;
+fn rule(source: &str, node: &Node, role: Role, mistakes: &mut Mistakes) -> Option<Rule> {
+    let what = word(role);
+    let own: &[&str] = match role {
+        Role::Guard => &GUARD_KEYS,
+        Role::Rule => &RULE_KEYS,
+    };
+    let known: Vec<&str> = own.iter().copied().chain(PolicyKind::of(role).map(PolicyKind::name)).collect();
+    let section = Section::open(node, what, &known, mistakes)?;
     let name = name(&section, what, mistakes);
     let drops = section.get("drop").is_some();
-    let when = section.get("when").map(|node| when(source, node, drops, mistakes));
+    let when = section.get("when").map(|node| When::read(source, node, drops, mistakes));
     let shadow = section.get("mode").is_some_and(|node| is_shadow(node, mistakes));
-    let ceiling = section.get("ceiling").map(|node| limit(node, "ceiling", mistakes));
     let until = section.get("until").and_then(|node| until(node, mistakes));
     let reason = section.get("reason").and_then(|node| mistakes.text(node, "reason")).map(str::to_owned);
-    let policy = if is_guard { Some(Policy::Keep) } else { policy(node, &section, mistakes) };
-    let floor = section.get("floor").map(|node| floor(node, policy.as_ref(), mistakes));
-    if matches!(policy, Some(Policy::Drop))
+    let policy = policy(node, &section, role, mistakes);
+    let floor = section.get("floor").map(|node| Floor::read(node, policy.as_ref(), mistakes));
+    if matches!(policy, Some(Policy::Drop(_)))
         && until.is_none()
         && reason.is_none()
         && section.get("until").is_none()
@@ -53,11 +56,46 @@ fn rule(source: &str, node: &Node, what: &str, mistakes: &mut Mistakes) -> Optio
         when: when.unwrap_or_default(),
         policy: policy?,
         floor: floor.flatten(),
-        ceiling: ceiling.flatten(),
         shadow,
         until,
         reason,
     })
+}
+
+/// The policy in a rule's or guard's section. `node` is that section as written.
+fn policy(node: &Node, section: &Section<'_>, role: Role, mistakes: &mut Mistakes) -> Option<Policy> {
+    let written: Vec<(PolicyKind, &Node)> = match &node.kind {
+        Kind::Map(map) => map
+            .iter()
+            .filter_map(|(key, _)| match &key.kind {
+                Kind::Scalar { text, .. } => PolicyKind::named(text, role).map(|kind| (kind, key)),
+                _ => None,
+            })
+            .collect(),
+        _ => Vec::new(),
+    };
+    match (written.as_slice(), role) {
+        ([], Role::Guard) => Some(Policy::Keep(Keep)),
+        ([], Role::Rule) => {
+            let span = section.span.start..section.span.start.saturating_add(1);
+            let help = "add one of `drop: {}`, `keep: {}`, `sample: {rate: 1/10}`, `limit: {rate: 20/s}`";
+            mistakes.note_with_help(Code::Policy, &span, "this rule has no policy", help);
+            None
+        }
+        ([(kind, _)], _) => kind.read(section.get(kind.name())?, mistakes),
+        ([_, (kind, second), ..], _) => {
+            let message = format!("a rule has one policy; `{}` is another", kind.name());
+            mistakes.note_with_help(Code::Policy, &second.span, message, "make it a rule of its own");
+            None
+        }
+    }
+}
+
+fn word(role: Role) -> &'static str {
+    match role {
+        Role::Guard => "guard",
+        Role::Rule => "rule",
+    }
 }
 
 fn is_shadow(node: &Node, mistakes: &mut Mistakes) -> bool {
@@ -144,7 +182,7 @@ pub(super) fn names_are_unique(lists: &[Option<&Node>], mistakes: &mut Mistakes)
 }
 
 /// Warns about what stands behind a guard or rule that decides every record for ever.
-pub(super) fn unreachable(lists: &[(Option<&Node>, &[Rule])], mistakes: &mut Mistakes) {
+pub(super) fn unreachable(lists: &[(Option<&Node>, &[Rc<Rule>])], mistakes: &mut Mistakes) {
     let mut last: Option<&str> = None;
     for (node, rules) in lists {
         let nodes: Vec<&Node> = node.map(children).unwrap_or_default();
@@ -174,20 +212,7 @@ pub(crate) const RESERVED: [&str; 6] = ["none", "unknown", "fault", "exclude", "
 const MAX_NAME: usize = 63;
 /// Most rules in shadow mode.
 const MAX_SHADOWS: usize = 32;
-const GUARD_KEYS: [&str; 3] = ["name", "when", "ceiling"];
+/// What a guard may have besides its policy.
+const GUARD_KEYS: [&str; 2] = ["name", "when"];
 /// What a rule may have besides its policy.
-const OTHER_KEYS: [&str; 6] = ["name", "when", "floor", "mode", "until", "reason"];
-const RULE_KEYS: [&str; 14] = {
-    let mut keys = [""; OTHER_KEYS.len() + PolicyKind::ALL.len()];
-    let mut at = 0usize;
-    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // While compiling.
-    while at < keys.len() {
-        keys[at] = if at < OTHER_KEYS.len() {
-            OTHER_KEYS[at]
-        } else {
-            PolicyKind::ALL[at - OTHER_KEYS.len()].name()
-        };
-        at += 1;
-    }
-    keys
-};
+const RULE_KEYS: [&str; 6] = ["name", "when", "floor", "mode", "until", "reason"];

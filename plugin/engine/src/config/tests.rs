@@ -1,9 +1,10 @@
 //! Mistakes are shown word for word, all of them in one pass; what is right means what the table in the README says.
 
+use crate::condition::Ordered;
 use crate::config::load;
 use crate::config::model::{
-    Action, Budget, Comparison, Dedup, First, Floor, Key, Limit, Part, Policy, Rate, RuleFile, SeverityTest,
-    Target, Unit,
+    Action, Budget, Ceiling, Condition, Dedup, First, Floor, Key, Limit, Part, Policy, Rate, RuleFile,
+    SeverityTest, Target, Unit,
 };
 use crate::diag::{Paint, render_all};
 use crate::pods::{Field, Fields, PodFile, Selection};
@@ -109,7 +110,8 @@ fn floors_ceilings_and_modes_are_part_of_a_rule() {
     let loaded = load(source).unwrap();
     assert_eq!(loaded.warnings, [], "a rule in shadow mode hides none behind it");
     let rules = loaded.rules;
-    assert_eq!(rules.guards[0].ceiling.as_ref().unwrap().burst.get(), 200);
+    let Policy::Ceiling(Ceiling(limit)) = &rules.guards[0].policy else { panic!("no ceiling") };
+    assert_eq!(limit.burst.get(), 200);
     let floor = Floor { per: Duration::from_secs(60), by: Key(vec![Part::Pod]) };
     assert_eq!((rules.rules[0].floor.clone(), rules.rules[0].shadow), (Some(floor), true));
     assert_eq!(
@@ -351,10 +353,8 @@ fn every_key_has_its_meaning() {
     assert_eq!(file.enrich.fields, Fields::Only(vec![Field::Host, Field::Labels]));
     assert_eq!((&file.enrich.labels, &*file.enrich.key), (&Selection::None, "k8s"));
     assert_eq!((file.no_match, file.annotate), (Action::Drop, false));
-    assert_eq!(
-        file.guards[0].when.severity,
-        Some(SeverityTest::Compared(Comparison::AtLeast, Severity::Error))
-    );
+    let severity = SeverityTest::Compared(Ordered::AtLeast, Severity::Error);
+    assert!(file.guards[0].when.conditions().contains(&Condition::Severity(severity)));
     let Policy::Sample(sample) = &file.rules[0].policy else { panic!("not a sample") };
     assert_eq!((sample.threshold.text().as_str(), sample.by.len()), ("e", 2));
     assert_eq!(sample.by[0].0, [Part::Pod, Part::Field(vec!["user".into(), "id".into()])]);

@@ -6,10 +6,9 @@
 mod record;
 
 use crate::config::model::{Action, RuleFile};
-use crate::config::section::{Mistakes, Section};
-use crate::config::yaml::{Kind, Node, Quoting};
 use crate::diag::{Code, did_you_mean};
 use crate::time::parse_rfc3339;
+use crate::yaml::{Kind, Mistakes, Node, Quoting, Section};
 use record::{is_text, object, pod};
 use std::ops::Range;
 use std::time::Duration;

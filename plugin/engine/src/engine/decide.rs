@@ -1,173 +1,216 @@
-//! Guards, then rules, first match decides; a condition that needs metadata which is missing stops the search.
+//! Decide: guards, then rules, first match decides; a condition that needs metadata which is missing stops the search.
 
+use crate::condition::{Condition, Met};
 use crate::config::RuleFile;
-use crate::config::model::{Action, Part, Policy, Rule, Sample};
-use crate::engine::conditions::{Met, met, names_met};
-use crate::engine::facts::{Facts, Keys, Metadata};
-use crate::engine::{Verdict, Why};
-use crate::policy::{Account, Asked, Moment, RuleState, Shared, Slots};
-use crate::sample::Threshold;
-use crate::tag::ContainerTag;
+use crate::config::model::{Policy, Rule};
+use crate::engine::rule_set::{ActiveRule, RuleId, RuleSet};
+use crate::engine::why::{Fault, Why};
+use crate::facts::{Facts, Metadata};
+use crate::key::RecordKeys;
+use crate::metrics::{Counters, Metric};
+use crate::policy::{Action, Asked, Decision, KeyBuffers, KeyCapacity};
+use crate::stream::{Side, Slot, TagState};
 use crate::time::Now;
 
-/// For each guard and rule, whether a tag's names meet its conditions on them. Decided once per tag.
-pub(super) fn tag_meets(rules: &RuleFile, container: Option<ContainerTag<'_>>) -> Box<[bool]> {
-    rules
-        .guards
-        .iter()
-        .chain(&rules.rules)
-        .map(|rule| names_met(&rule.when, container.as_ref()).is_none())
-        .collect()
+/// What was decided for a record, by whom, and only what hangs on that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decided {
+    /// By a guard or rule.
+    ByRule { rule: RuleId, decision: Decision },
+    /// By none: `defaults.no_match`.
+    NoMatch(Action),
+    /// Dropped by an annotation of the pod.
+    Excluded,
+    /// Kept, because nobody knows whether a guard or rule applies; a guard's ceiling is charged with it, under a key.
+    Unknown { charged: Option<(RuleId, u64)> },
+    /// Kept, because it could not be read.
+    Faulty(Fault),
 }
 
-/// A verdict with what hangs on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Decided {
-    pub(super) verdict: Verdict,
-    /// How many records a kept one stands for.
-    pub(super) count: u64,
-    /// Whether a dropped one is counted on its key.
-    pub(super) held: bool,
-    /// The key of its policy, if that has any.
-    pub(super) key: u64,
-    /// The guard that it is charged to, where that has not decided it.
-    pub(super) charged: Option<u16>,
-    /// Whether a guard has decided it above its ceiling.
-    pub(super) is_above: bool,
-    /// The threshold of a sampled record when an earlier stage had a higher one.
-    pub(super) threshold: Option<Threshold>,
-    /// The shadow rules that it met, and of these those that would have dropped it, one bit each in their order.
-    pub(super) shadows: (u32, u32),
+/// What was decided, and what rules in shadow mode would have. A line that goes with this one has the same.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Judged {
+    pub(super) decided: Decided,
+    pub(super) shadows: ShadowMarks,
+}
+
+/// The rules in shadow mode that a record met, and of these those that would have dropped it: their bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ShadowMarks {
+    pub(super) met: u32,
+    pub(super) would_drop: u32,
 }
 
 impl Decided {
-    /// A verdict on which nothing hangs.
-    pub(super) fn plain(action: Action, why: Why) -> Decided {
-        let verdict = Verdict { action, why };
-        Decided {
-            verdict,
-            count: 1,
-            held: false,
-            key: 0,
-            charged: None,
-            is_above: false,
-            threshold: None,
-            shadows: (0, 0),
+    #[inline]
+    pub(super) fn action(self) -> Action {
+        match self {
+            Decided::ByRule { decision, .. } => decision.action(),
+            Decided::NoMatch(action) => action,
+            Decided::Excluded => Action::Drop,
+            Decided::Unknown { .. } | Decided::Faulty(_) => Action::Keep,
+        }
+    }
+
+    /// The guard or rule that decided.
+    #[inline]
+    pub(super) fn rule(self) -> Option<RuleId> {
+        match self {
+            Decided::ByRule { rule, .. } => Some(rule),
+            Decided::NoMatch(_) | Decided::Excluded | Decided::Unknown { .. } | Decided::Faulty(_) => None,
+        }
+    }
+
+    /// How many records a kept one stands for.
+    #[inline]
+    pub(super) fn count(self) -> u64 {
+        match self {
+            Decided::ByRule { decision, .. } => decision.count(),
+            Decided::NoMatch(_) | Decided::Excluded | Decided::Unknown { .. } | Decided::Faulty(_) => 1,
+        }
+    }
+
+    /// What decided, for everybody else.
+    #[inline]
+    pub(super) fn why(self, rules: &RuleSet) -> Why {
+        match self {
+            Decided::ByRule { rule, .. } => rules.get(rule).map_or(Why::NoMatch, |active| active.why),
+            Decided::NoMatch(_) => Why::NoMatch,
+            Decided::Excluded => Why::Exclude,
+            Decided::Unknown { .. } => Why::Unknown,
+            Decided::Faulty(fault) => Why::Fault(fault),
         }
     }
 }
 
-/// The rules and what they remember.
+/// What the policies of all rules share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) capacity: KeyCapacity,
+    pub(super) buffers: KeyBuffers,
+    pub(super) random: fastrand::Rng,
+}
+
+/// What is remembered of a tag: the guards and rules whose conditions on names it meets, and what was decided for its lines.
+pub(super) type Tag = TagState<Box<[RuleId]>, Judged>;
+
+/// The rules, what they remember, and where they count.
 pub(super) struct Deciding<'d> {
-    pub(super) rules: &'d RuleFile,
-    /// By position in guards and rules.
-    pub(super) states: &'d mut [RuleState],
-    /// The row of each guard and rule.
-    pub(super) rows: &'d [usize],
-    /// By row.
-    pub(super) accounts: &'d mut [Account],
-    pub(super) slots: &'d mut Slots,
-    pub(super) random: &'d mut fastrand::Rng,
+    pub(super) file: &'d RuleFile,
+    pub(super) rules: &'d mut RuleSet,
+    pub(super) counters: &'d mut Counters,
+    pub(super) shared: &'d mut Shared,
     /// Bytes of the record as it came.
     pub(super) bytes: u64,
 }
 
 impl Deciding<'_> {
-    /// Decides a record. `meets` is [`tag_meets`] of its tag.
+    /// Decides a record: as the line that it continues, or by itself.
     #[inline]
-    pub(super) fn decide(
+    pub(super) fn judge(&mut self, tag: &mut Tag, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Judged {
+        let side = if facts.record.stream() == Some(b"stderr") { Side::Err } else { Side::Out };
+        let Some((limits, look)) = self.file.input.continuation.and_then(|on| Some((on, facts.look()?)))
+        else {
+            return self.alone(&tag.known, facts, metadata);
+        };
+        match tag.continues(side, &look, facts.time, limits) {
+            Some((before, slot)) => self.with_before(before, (side, slot), tag, facts, metadata),
+            None => {
+                let judged = self.alone(&tag.known, facts, metadata);
+                tag.begin(side, &look, facts.time, judged);
+                judged
+            }
+        }
+    }
+
+    /// A line that goes with one before it. What a guard would keep is kept, whatever line it goes with, and the rest of its
+    /// report with it.
+    fn with_before(
         &mut self,
-        meets: &[bool],
+        before: Judged,
+        (side, slot): (Side, Slot),
+        tag: &mut Tag,
         facts: &Facts<'_>,
         metadata: &mut Metadata<'_>,
-    ) -> Decided {
-        if let Some(decided) = self.guarded(meets, facts, metadata) {
-            return decided;
+    ) -> Judged {
+        let is_dropped = before.decided.action() == Action::Drop && before.decided != Decided::Excluded;
+        if is_dropped && let Some(decided) = self.guarded(&tag.known, facts, metadata) {
+            let judged = Judged { decided, shadows: ShadowMarks::default() };
+            tag.decide_anew(side, slot, judged);
+            return judged;
         }
-        let rules = self.rules;
-        let guards = rules.guards.len();
-        let rules_meet = meets.get(guards..).unwrap_or_default();
-        let (mut shadows, mut bit) = ((0, 0), 1u32);
-        for (at, (rule, tag_is_met)) in rules.rules.iter().zip(rules_meet).enumerate() {
-            let own = bit;
-            if rule.shadow {
-                bit = bit.wrapping_shl(1);
+        self.counters.add(Metric::Continued, 1);
+        Judged { decided: self.follow(before.decided, facts), ..before }
+    }
+
+    /// A record by itself. `candidates` are those of its tag.
+    #[inline]
+    fn alone(&mut self, candidates: &[RuleId], facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Judged {
+        let mut shadows = ShadowMarks::default();
+        let decided = match self.search(candidates.iter().copied(), &mut shadows, facts, metadata) {
+            Some(decided) => decided,
+            None if self.file.no_match == Action::Keep && is_excluded(self.file, facts, metadata) => {
+                Decided::Excluded
             }
-            if !*tag_is_met {
-                continue;
-            }
-            let place = guards.wrapping_add(at);
-            match self.ask(place, rule, Why::Rule(at), facts, metadata) {
-                None => {}
-                Some(decided) if rule.shadow && decided.verdict.why == Why::Rule(at) => {
-                    shadows.0 |= own;
-                    if decided.verdict.action == Action::Drop {
-                        shadows.1 |= own;
-                    } else if let Some(state) = self.states.get_mut(place) {
-                        // What would be handed on is not known yet, with its metadata; what came is close.
-                        state.charge(decided.key, self.bytes);
-                    }
-                }
-                Some(decided) => return Decided { shadows, ..decided },
-            }
-        }
-        let none = if rules.no_match == Action::Keep && is_excluded(rules, facts, metadata) {
-            Decided::plain(Action::Drop, Why::Exclude)
-        } else {
-            Decided::plain(rules.no_match, Why::NoMatch)
+            None => Decided::NoMatch(self.file.no_match),
         };
-        Decided { shadows, ..none }
+        Judged { decided, shadows }
     }
 
     /// What the guards decide, if one of them does.
-    #[inline]
-    pub(super) fn guarded(
+    fn guarded(
         &mut self,
-        meets: &[bool],
+        candidates: &[RuleId],
         facts: &Facts<'_>,
         metadata: &mut Metadata<'_>,
     ) -> Option<Decided> {
-        let mut guards = self.rules.guards.iter().zip(meets).enumerate();
-        guards.find_map(
-            |(at, (rule, tag_is_met))| {
-                if *tag_is_met { self.ask(at, rule, Why::Guard(at), facts, metadata) } else { None }
-            },
-        )
+        // They come before all rules.
+        let guards = candidates.iter().take_while(|id| self.rules.is_guard(**id)).count();
+        let guards = candidates.get(..guards).unwrap_or_default();
+        self.search(guards.iter().copied(), &mut ShadowMarks::default(), facts, metadata)
     }
 
-    /// Charges a line that goes with one that was decided before.
-    pub(super) fn follow(&mut self, before: &Decided, moment: &Moment) {
-        let verdict = before.verdict;
-        if let Some(at) = before.charged.map(usize::from).or_else(|| verdict.why.position(self.rules))
-            && let Some(state) = self.states.get_mut(at)
-        {
-            state.follow(before.key, verdict.action == Action::Keep, self.bytes, moment);
-        }
-    }
-
-    /// What one guard or rule decides, or would; nothing when it does not apply.
+    /// The first of these guards and rules that decides.
     #[inline]
-    fn ask(
+    fn search(
         &mut self,
-        at: usize,
-        rule: &Rule,
-        why: Why,
+        candidates: impl Iterator<Item = RuleId>,
+        shadows: &mut ShadowMarks,
         facts: &Facts<'_>,
         metadata: &mut Metadata<'_>,
     ) -> Option<Decided> {
-        if is_over(rule, facts.now) {
-            return None;
-        }
-        let met = met(&rule.when, facts, metadata);
-        match met {
-            Met::No(_) => None,
-            Met::Unknown(_) if rule.shadow => None,
-            _ if !precedes_exclusion(rule, met) && is_excluded(self.rules, facts, metadata) => {
-                Some(Decided::plain(Action::Drop, Why::Exclude))
+        for id in candidates {
+            let Some(active) = self.rules.get_mut(id) else { continue };
+            match applies(self.file, &active.rule, facts, metadata) {
+                Applies::Over | Applies::No(_) => {}
+                Applies::Excluded => return Some(Decided::Excluded),
+                Applies::Unknown(_) if active.shadow.is_some() => {}
+                Applies::Unknown(_) => {
+                    let decided = self.unknown(id, facts, metadata);
+                    if decided.is_some() {
+                        return decided;
+                    }
+                }
+                Applies::Yes => {
+                    let holds = self.file.annotate;
+                    let decision =
+                        act(active, self.counters, self.shared, (self.bytes, holds), facts, metadata);
+                    let Some(shadow) = active.shadow else {
+                        return Some(Decided::ByRule { rule: id, decision });
+                    };
+                    shadows.met |= shadow.bit;
+                    match (decision.action(), decision.key()) {
+                        (Action::Drop, _) => shadows.would_drop |= shadow.bit,
+                        // What would be delivered is not known yet, with its metadata; what came is close.
+                        (Action::Keep, Some(key)) => {
+                            active.state.policy.charge(key, self.bytes);
+                        }
+                        (Action::Keep, None) => {}
+                    }
+                }
             }
-            Met::Unknown(_) => self.unknown(at, rule, why, facts, metadata),
-            Met::Yes => Some(self.act(at, rule, why, facts, metadata)),
         }
+        None
     }
 
     /// What becomes of a record while nobody knows whether a guard or rule applies: neither a lenient nor a harsh one may act
@@ -176,119 +219,122 @@ impl Deciding<'_> {
     /// A guard's ceiling holds all the same: without a kubelet all records of a node may be such, and a ceiling is there for
     /// the storm. What is above it is the guard's own.
     #[inline(never)]
-    fn unknown(
-        &mut self,
-        at: usize,
-        rule: &Rule,
-        why: Why,
-        facts: &Facts<'_>,
-        metadata: &mut Metadata<'_>,
-    ) -> Option<Decided> {
-        if makes_no_difference(self.rules, at, rule, facts, metadata) {
+    fn unknown(&mut self, id: RuleId, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Option<Decided> {
+        if makes_no_difference(self.file, self.rules, id, facts, metadata) {
             return None;
         }
-        if rule.ceiling.is_none() {
-            return Some(Decided::plain(Action::Keep, Why::Unknown));
+        let active = self.rules.get_mut(id)?;
+        if !active.rule.policy.charges_unknown() {
+            return Some(Decided::Unknown { charged: None });
         }
-        let decided = self.act(at, rule, why, facts, metadata);
-        Some(if decided.is_above {
-            decided
-        } else {
-            Decided {
-                charged: u16::try_from(at).ok(),
-                key: decided.key,
-                ..Decided::plain(Action::Keep, Why::Unknown)
-            }
-        })
-    }
-
-    /// What a rule that applies decides.
-    fn act(
-        &mut self,
-        at: usize,
-        rule: &Rule,
-        why: Why,
-        facts: &Facts<'_>,
-        metadata: &mut Metadata<'_>,
-    ) -> Decided {
-        match &rule.policy {
-            Policy::Keep if rule.ceiling.is_none() => Decided::plain(Action::Keep, why),
-            Policy::Drop => Decided::plain(Action::Drop, why),
-            // A missing trace id never drops by itself: without any key, the generator decides.
-            Policy::Sample(sample) => match keyed(sample, facts, metadata) {
-                Some((action, threshold)) => Decided { threshold, ..Decided::plain(action, why) },
-                None => Decided::plain(drawn(sample.threshold, self.random.u64(..)), why),
-            },
-            _ => self.remembered(at, rule, why, facts, metadata),
+        let holds = self.file.annotate;
+        match act(active, self.counters, self.shared, (self.bytes, holds), facts, metadata) {
+            Decision::Fits { key } => Some(Decided::Unknown { charged: Some((id, key)) }),
+            decision => Some(Decided::ByRule { rule: id, decision }),
         }
     }
 
-    fn remembered(
-        &mut self,
-        at: usize,
-        rule: &Rule,
-        why: Why,
-        facts: &Facts<'_>,
-        metadata: &mut Metadata<'_>,
-    ) -> Decided {
-        let account = self.rows.get(at).and_then(|row| self.accounts.get_mut(*row));
-        let (Some(state), Some(account)) = (self.states.get_mut(at), account) else {
-            return Decided::plain(Action::Keep, why);
+    /// Charges a line that goes with one that was decided before, and says what becomes of it.
+    fn follow(&mut self, before: Decided, facts: &Facts<'_>) -> Decided {
+        let (charged, decided) = match before {
+            Decided::ByRule { rule, decision } => (
+                decision.key().map(|key| (rule, key)),
+                Decided::ByRule { rule, decision: decision.followed() },
+            ),
+            Decided::Unknown { charged } => (charged, before),
+            Decided::NoMatch(_) | Decided::Excluded | Decided::Faulty(_) => (None, before),
         };
-        let asked = Asked {
-            moment: Moment::new(facts.now, facts.time),
-            bytes: self.bytes,
-            // What goes out with a count must say so, and a shadow's record is not dropped at all.
-            holds: self.rules.annotate && !rule.shadow,
-        };
-        let mut shared = Shared { slots: &mut *self.slots, account, random: &mut *self.random };
-        match state.act(rule, &asked, &mut Keys { facts, metadata }, &mut shared) {
-            Some(acted) => {
-                let action = if acted.keep { Action::Keep } else { Action::Drop };
-                Decided {
-                    count: acted.count,
-                    held: acted.held,
-                    key: acted.key,
-                    is_above: acted.is_above,
-                    ..Decided::plain(action, why)
-                }
-            }
-            None => Decided::plain(Action::Keep, why),
+        if let Some((rule, key)) = charged
+            && let Some(active) = self.rules.get_mut(rule)
+        {
+            let is_kept = before.action() == Action::Keep;
+            active.state.policy.follow(key, is_kept, self.bytes, &facts.moment);
         }
+        decided
     }
 }
 
-/// Whether a record comes to the same whether this rule applies or not: the search may go on then.
+/// What a rule that applies decides. `holds` says whether a record may say how many it stands for.
+#[inline]
+fn act(
+    active: &mut ActiveRule,
+    counters: &mut Counters,
+    shared: &mut Shared,
+    (bytes, holds): (u64, bool),
+    facts: &Facts<'_>,
+    metadata: &mut Metadata<'_>,
+) -> Decision {
+    let mut asked = Asked {
+        moment: facts.moment,
+        bytes,
+        // A shadow's record is not dropped at all.
+        holds: holds && active.shadow.is_none(),
+        keys: &mut RecordKeys { facts, metadata },
+        capacity: &mut shared.capacity,
+        account: &mut counters.row(active.row).unreported,
+        random: &mut shared.random,
+        buffers: &mut shared.buffers,
+        floor: active.state.floor.as_mut(),
+    };
+    active.state.policy.decide(&mut asked)
+}
+
+/// Whether a guard or rule applies to a record whose tag meets its conditions on names.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Applies<'r> {
+    /// Its `until` is over.
+    Over,
+    /// This condition does not hold.
+    No(&'r Condition),
+    /// An annotation of the pod comes before it.
+    Excluded,
+    /// All others hold, this one cannot be known.
+    Unknown(&'r Condition),
+    /// It decides.
+    Yes,
+}
+
+#[inline]
+pub(super) fn applies<'r>(
+    file: &RuleFile,
+    rule: &'r Rule,
+    facts: &Facts<'_>,
+    metadata: &mut Metadata<'_>,
+) -> Applies<'r> {
+    if is_over(rule, facts.now) {
+        return Applies::Over;
+    }
+    match rule.when.met(facts, metadata) {
+        Met::No(condition) => Applies::No(condition),
+        Met::Unknown(condition) if rule.shadow => Applies::Unknown(condition),
+        met if !precedes_exclusion(rule, met) && is_excluded(file, facts, metadata) => Applies::Excluded,
+        Met::Unknown(condition) => Applies::Unknown(condition),
+        Met::Yes => Applies::Yes,
+    }
+}
+
+/// Whether a record comes to the same whether this guard or rule applies or not: the search may go on then.
 pub(super) fn makes_no_difference(
-    rules: &RuleFile,
-    at: usize,
-    rule: &Rule,
+    file: &RuleFile,
+    rules: &RuleSet,
+    id: RuleId,
     facts: &Facts<'_>,
     metadata: &mut Metadata<'_>,
 ) -> bool {
-    certain_of(rule, facts, metadata)
-        .is_some_and(|action| certain_behind(rules, at, facts, metadata) == Some(action))
+    let certain = rules.get(id).and_then(|active| certain_of(&active.rule, facts, metadata));
+    certain.is_some_and(|action| certain_behind(file, rules, id, facts, metadata) == Some(action))
 }
 
 /// What a rule decides for certain if it applies: nothing of it hangs on chance or on what came before.
-fn certain_of(rule: &Rule, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Option<Action> {
-    if rule.ceiling.is_some() {
-        return None;
-    }
-    match &rule.policy {
-        Policy::Keep => Some(Action::Keep),
-        Policy::Drop => Some(Action::Drop),
-        Policy::Sample(sample) => keyed(sample, facts, metadata).map(|(action, _)| action),
-        Policy::First(_) | Policy::Limit(_) | Policy::Dedup(_) | Policy::Target(_) | Policy::Budget(_) => {
-            None
-        }
-    }
+pub(super) fn certain_of(rule: &Rule, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Option<Action> {
+    rule.policy.certain(&mut RecordKeys { facts, metadata })
 }
 
-/// What the guards and rules behind a position decide for certain, whatever else is unknown.
+/// What the guards and rules behind one decide for certain, whatever else is unknown.
 fn certain_behind(
-    rules: &RuleFile,
-    at: usize,
+    file: &RuleFile,
+    rules: &RuleSet,
+    id: RuleId,
     facts: &Facts<'_>,
     metadata: &mut Metadata<'_>,
 ) -> Option<Action> {
@@ -301,14 +347,14 @@ fn certain_behind(
             all
         }
     };
-    for rule in rules.guards.iter().chain(&rules.rules).skip(at.saturating_add(1)) {
+    for ActiveRule { rule, .. } in rules.behind(id) {
         let is_out = rule.shadow
             || is_over(rule, facts.now)
-            || names_met(&rule.when, facts.container.as_ref()).is_some();
+            || rule.when.unmet_by_tag(facts.container.as_ref()).is_some();
         if is_out {
             continue;
         }
-        match met(&rule.when, facts, metadata) {
+        match rule.when.met(facts, metadata) {
             Met::No(_) => {}
             Met::Unknown(_) => {
                 agree(certain_of(rule, facts, metadata)?)?;
@@ -316,20 +362,23 @@ fn certain_behind(
             Met::Yes => return agree(certain_of(rule, facts, metadata)?),
         }
     }
-    agree(rules.no_match)
+    agree(file.no_match)
 }
 
 /// Whether a rule decides although an annotation that excludes comes before all rules: a drop that needs no metadata comes to
 /// the same and saves the look-up.
 #[inline]
-pub(super) fn precedes_exclusion(rule: &Rule, met: Met) -> bool {
-    met == Met::Yes && matches!(rule.policy, Policy::Drop) && !rule.shadow && !rule.when.asks_for_metadata()
+fn precedes_exclusion(rule: &Rule, met: Met<'_>) -> bool {
+    met == Met::Yes
+        && matches!(rule.policy, Policy::Drop(_))
+        && !rule.shadow
+        && !rule.when.asks_for_metadata()
 }
 
 /// Whether an annotation of the pod keeps the record out.
 #[inline]
-pub(super) fn is_excluded(rules: &RuleFile, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> bool {
-    rules.exclude_annotations
+pub(super) fn is_excluded(file: &RuleFile, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> bool {
+    file.exclude_annotations
         && metadata.get().is_some_and(|meta| match facts.record.stream() {
             Some(b"stdout") => meta.excluded.stdout,
             Some(b"stderr") => meta.excluded.stderr,
@@ -341,37 +390,4 @@ pub(super) fn is_excluded(rules: &RuleFile, facts: &Facts<'_>, metadata: &mut Me
 #[inline]
 pub(super) fn is_over(rule: &Rule, now: Now) -> bool {
     rule.until.is_some_and(|until| i64::try_from(now.seconds()).unwrap_or(i64::MAX) >= until)
-}
-
-/// The sampling policy of what decided, if it has one.
-#[inline]
-pub(super) fn sample_of(rules: &RuleFile, why: Why) -> Option<&Sample> {
-    let Why::Rule(at) = why else { return None };
-    match &rules.rules.get(at)?.policy {
-        Policy::Sample(sample) => Some(sample),
-        _ => None,
-    }
-}
-
-/// What the first key that the record has decides, or `None` when it has none. The threshold is that of an earlier
-/// stage where it is the higher one: of what that stage let through, only what it would not have is ours to drop.
-pub(super) fn keyed(
-    sample: &Sample,
-    facts: &Facts<'_>,
-    metadata: &mut Metadata<'_>,
-) -> Option<(Action, Option<Threshold>)> {
-    for key in &sample.by {
-        let by_trace = matches!(key.0.as_slice(), [Part::TraceId]);
-        let (explicit, earlier) = if by_trace { facts.sampled_before() } else { (None, None) };
-        let Some(randomness) = explicit.or_else(|| facts.randomness(key, metadata)) else { continue };
-        // A threshold that this record would not have passed is no truth about it.
-        let earlier = earlier.filter(|earlier| *earlier > sample.threshold && earlier.keeps(randomness));
-        let threshold = earlier.unwrap_or(sample.threshold);
-        return Some((drawn(threshold, randomness), earlier));
-    }
-    None
-}
-
-fn drawn(threshold: Threshold, randomness: u64) -> Action {
-    if threshold.keeps(randomness) { Action::Keep } else { Action::Drop }
 }

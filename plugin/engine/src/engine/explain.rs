@@ -1,13 +1,10 @@
 //! The same decision, told step by step: which rule was asked, and which condition failed.
 
-use crate::config::model::{Action, Policy, When};
-use crate::engine::conditions::{self, Met};
-use crate::engine::decide;
-use crate::engine::facts::{Facts, Metadata};
-use crate::engine::{Engine, Fault, Input, Why, read};
+use crate::engine::decide::{self, Applies};
+use crate::engine::{Action, Engine, Fault, Input, Why, read};
+use crate::facts::{Facts, Metadata};
 use crate::metrics::Stage;
-use crate::pods::{Pairs, PodSource};
-use crate::selector::Selector;
+use crate::pods::PodSource;
 use crate::severity::Severity;
 use crate::tag::ContainerTag;
 use crate::time::Now;
@@ -85,125 +82,64 @@ impl Engine {
         now: Now,
         pods: &mut dyn PodSource,
     ) -> Result<Explained, Fault> {
-        let Engine { rules, names, shape, cache, sampling, .. } = self;
+        let Engine { file, rules, names, shape, cache, sampling, .. } = self;
         let tag = std::str::from_utf8(input.tag).map_err(|_| Fault::Utf8)?;
         let record = read(input.text, names, shape)?;
         let line = record.line();
-        let container = ContainerTag::parse(tag, &rules.input.tag_prefix);
-        let facts = Facts::new(&record, line.as_ref(), container, input.time, now, &rules.input, sampling);
-        let mut metadata = Metadata::new(tag, container, &rules.enrich, now, cache, pods);
+        let container = ContainerTag::parse(tag, &file.input.tag_prefix);
+        let facts = Facts::new(&record, line.as_ref(), container, (input.time, now), &file.input, sampling);
+        let mut metadata = Metadata::new(tag, container, &file.enrich, now, cache, pods);
         let mut steps = Vec::new();
         let mut found = None;
-        let guards = rules.guards.iter().enumerate().map(|(at, rule)| (Why::Guard(at), Stage::Guard, rule));
-        let all =
-            guards.chain(rules.rules.iter().enumerate().map(|(at, rule)| (Why::Rule(at), Stage::Rule, rule)));
-        for (at, (why, stage, rule)) in all.enumerate() {
-            let mut asked = None;
-            let result = if decide::is_over(rule, now) {
-                StepResult::Over
-            } else if let Some(key) = conditions::names_met(&rule.when, container.as_ref()) {
-                StepResult::Failed(key)
-            } else {
-                let met = conditions::met(&rule.when, &facts, &mut metadata);
-                asked = Some(met).filter(|met| match met {
-                    Met::Yes => true,
-                    Met::No(_) => false,
-                    Met::Unknown(_) => !rule.shadow,
-                });
-                match met {
-                    Met::Yes if rule.shadow => StepResult::Shadow,
-                    Met::Yes => StepResult::Matched,
-                    Met::No(key) => StepResult::Failed(key),
-                    Met::Unknown(key) => StepResult::Unknown(key),
+        for (id, active) in rules.all() {
+            let rule = &active.rule;
+            let applies = match rule.when.unmet_by_tag(container.as_ref()) {
+                Some(condition) if !decide::is_over(rule, now) => Applies::No(condition),
+                _ => decide::applies(file, rule, &facts, &mut metadata),
+            };
+            let (result, detail) = match applies {
+                Applies::Excluded => {
+                    found = Some((Some(Action::Drop), Why::Exclude));
+                    break;
                 }
+                Applies::Over => (StepResult::Over, None),
+                Applies::No(condition) => {
+                    (StepResult::Failed(condition.key()), condition.found(&facts, &mut metadata))
+                }
+                Applies::Unknown(condition) => {
+                    (StepResult::Unknown(condition.key()), Some(unknown(&mut metadata)))
+                }
+                Applies::Yes if rule.shadow => (StepResult::Shadow, None),
+                Applies::Yes => (StepResult::Matched, None),
             };
-            if let Some(met) = asked
-                && !decide::precedes_exclusion(rule, met)
-                && decide::is_excluded(rules, &facts, &mut metadata)
-            {
-                found = Some((Some(Action::Drop), Why::Exclude));
-                break;
-            }
-            let detail = match result {
-                StepResult::Failed(key) => detail(&rule.when, key, &facts, &mut metadata),
-                StepResult::Unknown(_) => Some(unknown(&mut metadata)),
-                StepResult::Matched | StepResult::Shadow | StepResult::Over => None,
-            };
+            let stage = if rules.is_guard(id) { Stage::Guard } else { Stage::Rule };
             steps.push(Step { name: rule.name.clone(), stage, result, detail });
             match result {
                 StepResult::Unknown(_)
                     if !rule.shadow
-                        && !decide::makes_no_difference(rules, at, rule, &facts, &mut metadata) =>
+                        && !decide::makes_no_difference(file, rules, id, &facts, &mut metadata) =>
                 {
                     // Below a guard's ceiling it is kept; whether it is hangs on the records before.
-                    let action = rule.ceiling.is_none().then_some(Action::Keep);
+                    let action = (!rule.policy.charges_unknown()).then_some(Action::Keep);
                     found = Some((action, Why::Unknown));
                     break;
                 }
                 StepResult::Matched => {
-                    let action = match &rule.policy {
-                        Policy::Keep if rule.ceiling.is_none() => Some(Action::Keep),
-                        Policy::Drop => Some(Action::Drop),
-                        Policy::Sample(sample) => {
-                            decide::keyed(sample, &facts, &mut metadata).map(|(action, _)| action)
-                        }
-                        _ => None,
-                    };
-                    found = Some((action, why));
+                    found = Some((decide::certain_of(rule, &facts, &mut metadata), active.why));
                     break;
                 }
-                _ => {}
+                StepResult::Unknown(_) | StepResult::Failed(_) | StepResult::Shadow | StepResult::Over => {}
             }
         }
         let (action, why) = match found {
             Some(found) => found,
-            None if rules.no_match == Action::Keep && decide::is_excluded(rules, &facts, &mut metadata) => {
+            None if file.no_match == Action::Keep && decide::is_excluded(file, &facts, &mut metadata) => {
                 (Some(Action::Drop), Why::Exclude)
             }
-            None => (Some(rules.no_match), Why::NoMatch),
+            None => (Some(file.no_match), Why::NoMatch),
         };
         Ok(Explained { steps, severity: facts.severity(), action, why })
     }
-}
-
-/// What the record has where a condition does not hold.
-fn detail(when: &When, key: &str, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Option<String> {
-    let is = |name: &str, found: Option<&str>| match found {
-        Some(found) => format!("{name} is {found}"),
-        None => format!("there is no {name}"),
-    };
-    let container = facts.container;
-    Some(match key {
-        "namespace" => is(key, container.map(|tag| tag.namespace)),
-        "pod" => is(key, container.map(|tag| tag.pod)),
-        "container" => is(key, container.map(|tag| tag.container)),
-        "stream" => is(key, facts.record.stream().and_then(|stream| std::str::from_utf8(stream).ok())),
-        "severity" => is(key, Some(facts.severity().map_or("unknown", Severity::name))),
-        "message" => match facts.line {
-            Some(line) => when.message.as_ref()?.why_not(line)?,
-            None => "the record has no message".into(),
-        },
-        "record" => {
-            let pattern = when.record.as_ref()?;
-            let enrichment = metadata.enrichment;
-            let meta = if pattern.reaches_into(&enrichment.key) { metadata.get() } else { None };
-            facts.document(pattern, enrichment, meta.as_deref(), |document| {
-                pattern.why_not_document(&document)
-            })?
-        }
-        _ => {
-            let meta = metadata.get()?;
-            match (key, &meta.labels, &meta.annotations) {
-                ("labels", Some(pairs), _) => unmet(when.labels.as_ref()?, pairs)?,
-                ("annotations", _, Some(pairs)) => unmet(when.annotations.as_ref()?, pairs)?,
-                ("container_age", ..) => {
-                    let age = i64::from(facts.time.sec).saturating_sub(meta.started?);
-                    format!("the container had run for {age} s")
-                }
-                _ => is(key, meta.workload.as_deref()),
-            }
-        }
-    })
 }
 
 /// What is missing where a condition is unknown.
@@ -213,13 +149,4 @@ fn unknown(metadata: &mut Metadata<'_>) -> String {
         Some(meta) if !meta.known => "there is no pod file".into(),
         Some(_) => "the pod file does not list this run of the container yet".into(),
     }
-}
-
-fn unmet(selector: &Selector, pairs: &Pairs) -> Option<String> {
-    let requirement = selector.first_failed(|key| pairs.get(key))?;
-    let key = requirement.key();
-    Some(match pairs.get(key) {
-        Some(value) => format!("{requirement}: {key} is {value:?}"),
-        None => format!("{requirement}: {key} is not there"),
-    })
 }

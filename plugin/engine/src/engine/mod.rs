@@ -1,4 +1,4 @@
-//! The one pipeline, in reading order: bytes, record, guards, rules, verdict, metadata, bytes.
+//! The one pipeline: read, decide, emit, account.
 //!
 //! A record that cannot be read is echoed and counted; only a rule (or `no_match: drop`) drops. The pod cache is
 //! touched when a condition that needs metadata is reached or the record is kept: what an early rule drops costs no
@@ -7,35 +7,36 @@
 //! What runs for every record is marked `#[inline]` and compiled with the face; what runs seldom and is called from there is
 //! marked `#[inline(never)]`, so that it stays in this crate, which is compiled for size.
 
-mod annotation;
-mod conditions;
+mod account;
 mod decide;
+mod emit;
 mod explain;
-mod facts;
 mod reload;
+mod rule_set;
 mod saved;
 mod summary;
 mod why;
 
+pub use crate::policy::Action;
 pub use explain::{Explained, Step, StepResult};
 pub use saved::SavedError;
 pub use why::{Fault, OUTCOMES, Why};
 
 use crate::config::RuleFile;
-use crate::config::model::{Action, Rule};
+use crate::facts::{Facts, Metadata};
 use crate::json::{self, Malformed};
 use crate::metrics::{Counters, Metric};
-use crate::pods::{Cache, Found, PodSource};
-use crate::policy::{Account, Moment, Open, RuleState, Slots};
-use crate::record::{Append, Names, RecordView, Shape, TRUNCATED};
+use crate::pods::{Cache, PodSource};
+use crate::policy::{KeyBuffers, KeyCapacity};
+use crate::record::{Names, RecordView, Shape, TRUNCATED};
 use crate::search::Prepared;
-use crate::stream::{Side, Streams};
+use crate::stream::Streams;
 use crate::swar;
-use crate::tag::ContainerTag;
-use crate::template::masked;
 use crate::time::{EventTime, Now};
-use decide::{Decided, Deciding};
-use facts::{Facts, Metadata};
+use crate::unreported::Unreported;
+use account::{Accounting, Unsaved};
+use decide::{Decided, Deciding, Judged, ShadowMarks, Shared};
+use rule_set::{RuleId, RuleSet};
 use std::rc::Rc;
 use summary::Summaries;
 
@@ -53,14 +54,14 @@ pub struct Input<'a> {
     pub text: &'a [u8],
 }
 
-/// What becomes of a record.
+/// How the host is answered for a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It ends here.
+    /// It is dropped.
     Drop,
-    /// It goes on as what was written to the output buffer.
+    /// It is kept as what was written to the output buffer.
     Keep,
-    /// It goes on as it came: it could not be read.
+    /// It is kept as it came: it could not be read.
     Echo,
 }
 
@@ -76,31 +77,18 @@ pub struct Verdict {
 /// The filter without its host.
 #[derive(Debug)]
 pub struct Engine {
-    rules: Rc<RuleFile>,
+    file: Rc<RuleFile>,
+    rules: RuleSet,
+    shared: Shared,
     names: Names,
     shape: Shape,
-    /// The `nodesieve` object that a kept record of this rule carries, by position in guards and rules.
-    annotations: Vec<Option<Vec<u8>>>,
-    /// Where decisions are counted, by position in guards and rules, then the outcomes.
-    rows: Vec<usize>,
-    /// What each guard and rule remembers, by position.
-    states: Vec<RuleState>,
-    /// What is dropped and not reported yet, by row of the counters.
-    accounts: Vec<Account>,
-    slots: Slots,
-    /// Where shadow rules are counted, in their order.
-    shadows: Vec<usize>,
-    streams: Streams<Decided>,
+    streams: Streams<Box<[RuleId]>, Judged>,
     cache: Cache,
     counters: Counters,
-    random: fastrand::Rng,
     /// What a record holds that was sampled before.
     sampling: Prepared,
     summaries: Summaries,
-    /// Whether counts have changed since the state was saved.
-    is_changed: bool,
-    /// Whether budgets have.
-    is_charged: bool,
+    unsaved: Unsaved,
     saved: Option<Now>,
 }
 
@@ -111,35 +99,30 @@ impl Engine {
     }
 
     #[inline(never)]
-    fn with(rules: Rc<RuleFile>, seed: u64) -> Engine {
+    fn with(file: Rc<RuleFile>, seed: u64) -> Engine {
+        let random = fastrand::Rng::with_seed(seed);
         let mut engine = Engine {
-            names: names(&rules),
+            names: names(&file),
+            rules: RuleSet::default(),
+            shared: Shared { capacity: KeyCapacity::default(), buffers: KeyBuffers::default(), random },
             shape: Shape::default(),
-            annotations: Vec::new(),
-            rows: Vec::new(),
-            states: Vec::new(),
-            accounts: Vec::new(),
-            slots: Slots::default(),
-            shadows: Vec::new(),
             streams: Streams::new(),
-            cache: Cache::new(rules.pods.cache),
+            cache: Cache::new(file.pods.cache),
             counters: Counters::default(),
-            random: fastrand::Rng::with_seed(seed),
             sampling: Prepared::new(b"\"sampling."),
             summaries: Summaries::default(),
-            is_changed: false,
-            is_charged: false,
+            unsaved: Unsaved::default(),
             saved: None,
-            rules,
+            file,
         };
-        engine.summaries.instance = engine.random.u64(..);
-        engine.prepare(Vec::new());
+        engine.summaries.instance = engine.shared.random.u64(..);
+        engine.put_in_force();
         engine
     }
 
     /// The rules in force.
     pub fn rules(&self) -> &RuleFile {
-        &self.rules
+        &self.file
     }
 
     /// A number of this engine's own, under which its summaries go.
@@ -167,10 +150,10 @@ impl Engine {
     /// Brings the gauges among [`Engine::counters`] up to date.
     #[inline(never)]
     pub fn refresh_gauges(&mut self, now: Now) {
-        let open = self.open().records;
+        let unreported = self.unreported().records;
         let expired = self.expired(now).count();
-        self.counters.set(Metric::Open, open);
-        self.counters.set(Metric::KeysTracked, self.slots.0 as u64);
+        self.counters.set(Metric::Open, unreported);
+        self.counters.set(Metric::KeysTracked, self.shared.capacity.0 as u64);
         self.counters.set(Metric::RulesExpired, expired as u64);
         self.counters.set(Metric::PodsCached, self.cache.len() as u64);
         self.counters.set(Metric::TagsTracked, self.streams.len() as u64);
@@ -178,14 +161,13 @@ impl Engine {
 
     /// The names of the rules whose `until` is over.
     pub fn expired(&self, now: Now) -> impl Iterator<Item = &str> {
-        let is_over = move |rule: &&Rule| decide::is_over(rule, now);
-        self.rules.guards.iter().chain(&self.rules.rules).filter(is_over).map(|rule| &*rule.name)
+        self.file.all().filter(move |rule| decide::is_over(rule, now)).map(|rule| &*rule.name)
     }
 
     /// Counts a record that a face had to answer without showing it to the engine; `fault` says why.
     pub fn count_untouched(&mut self, fault: Metric, bytes_in: usize, bytes_out: usize) {
         self.counters.add(fault, 1);
-        self.count(Decided::plain(Action::Keep, Why::Fault(Fault::Record)), bytes_in, bytes_out);
+        self.count_faulty(Fault::Record, bytes_in, bytes_out);
     }
 
     /// Decides one record. `out` holds the answer when it is [`Answer::Keep`], and is cleared in any case.
@@ -199,31 +181,15 @@ impl Engine {
     ) -> (Answer, Verdict) {
         out.clear();
         match self.try_filter(input, now, pods, out) {
-            Ok(decided) => {
-                let verdict = decided.verdict;
+            Ok(verdict) => {
                 let answer = if verdict.action == Action::Drop { Answer::Drop } else { Answer::Keep };
-                self.count(decided, input.text.len(), out.len());
                 (answer, verdict)
             }
-            Err(fault) => {
-                let metric = match fault {
-                    Fault::Utf8 => Metric::FaultUtf8,
-                    Fault::Record => Metric::FaultRecord,
-                    Fault::Depth => Metric::FaultDepth,
-                };
-                self.counters.add(metric, 1);
-                out.clear();
-                // A record that is only too deep may still hold numbers that would lose it on the way back.
-                let mended = if fault == Fault::Depth { json::mend(input.text, out) } else { 0 };
-                self.counters.add(Metric::NumbersMended, mended as u64);
-                let answer = if mended > 0 { Answer::Keep } else { Answer::Echo };
-                let decided = Decided::plain(Action::Keep, Why::Fault(fault));
-                self.count(decided, input.text.len(), if mended > 0 { out.len() } else { input.text.len() });
-                (answer, decided.verdict)
-            }
+            Err(fault) => self.hand_back(input, fault, out),
         }
     }
 
+    /// Read, decide, emit, account.
     #[inline]
     fn try_filter(
         &mut self,
@@ -231,166 +197,72 @@ impl Engine {
         now: Now,
         pods: &mut dyn PodSource,
         out: &mut Vec<u8>,
-    ) -> Result<Decided, Fault> {
-        let Engine { rules, names, shape, annotations, streams, cache, counters, sampling, .. } = self;
+    ) -> Result<Verdict, Fault> {
+        let Engine { file, rules, shared, names, shape, streams, cache, counters, sampling, unsaved, .. } =
+            self;
         let record = read(input.text, names, shape)?;
         let line = record.line();
-        let side = if record.stream() == Some(b"stderr") { Side::Err } else { Side::Out };
-        let meets = |container: Option<ContainerTag<'_>>| decide::tag_meets(rules, container);
-        let state = streams.tag(input.tag, &rules.input.tag_prefix, meets).ok_or(Fault::Utf8)?;
-        let tag = state.name();
-        let container = state.container(&tag);
-        let mut metadata = Metadata::new(&tag, container, &rules.enrich, now, cache, pods);
+        let tag = streams.tag(input.tag, &file.input.tag_prefix, |container| rules.candidates(container));
+        let tag = tag.ok_or(Fault::Utf8)?;
+        let name = tag.name();
+        let container = tag.container(&name);
         // Without a time of its own a record happened when it came: limits by event time would wait for 1970 to go on.
         let time = if input.time == EventTime::default() { now.event_time() } else { input.time };
-        let moment = Moment::new(now, time);
         let bytes = input.text.len() as u64;
+        let facts = Facts::new(&record, line.as_ref(), container, (time, now), &file.input, sampling);
+        let mut metadata = Metadata::new(&name, container, &file.enrich, now, cache, pods);
 
-        let facts = Facts::new(&record, line.as_ref(), container, time, now, &rules.input, sampling);
-        let mut deciding = Deciding {
-            rules,
-            states: &mut self.states,
-            rows: &self.rows,
-            accounts: &mut self.accounts,
-            slots: &mut self.slots,
-            random: &mut self.random,
-            bytes,
-        };
-        let look = rules.input.continuation.and_then(|limits| Some((limits, facts.look()?)));
-        let continued = look.as_ref().and_then(|(limits, look)| state.continues(side, look, time, *limits));
-        let decided = match (continued, look) {
-            (Some((before, slot)), _) => {
-                // Whatever line it goes with, what a guard would keep is kept, and the rest of its report with it.
-                let is_dropped = before.verdict.action == Action::Drop && before.verdict.why != Why::Exclude;
-                let guarded =
-                    if is_dropped { deciding.guarded(&state.meets, &facts, &mut metadata) } else { None };
-                match guarded {
-                    Some(decided) => {
-                        state.decide_anew(side, slot, decided);
-                        decided
-                    }
-                    None => {
-                        counters.add(Metric::Continued, 1);
-                        deciding.follow(&before, &moment);
-                        Decided { count: 1, held: false, ..before }
-                    }
-                }
-            }
-            (None, look) => {
-                let decided = deciding.decide(&state.meets, &facts, &mut metadata);
-                if let Some((_, look)) = look {
-                    state.begin(side, &look, time, decided);
-                }
-                decided
+        let judged = Deciding { file, rules, counters, shared, bytes }.judge(tag, &facts, &mut metadata);
+        let decided = judged.decided;
+        let emitted = match decided.action() {
+            Action::Drop => None,
+            Action::Keep => {
+                let rule = decided.rule().and_then(|rule| rules.get(rule));
+                Some(emit::emit(&record, decided, rule, file, &mut metadata, out))
             }
         };
-        let verdict = decided.verdict;
-        let at = verdict.why.position(rules);
-
-        if verdict.action == Action::Keep {
-            let meta = metadata.get();
-            let rendered =
-                meta.as_ref().map(|meta| meta.rendered.as_slice()).filter(|object| *object != b"{}");
-            let kubernetes = rendered.map(|value| Append { key: &rules.enrich.key, value });
-            let of_record = annotation::of_record(rules, &decided);
-            let of_rule = at.and_then(|at| annotations.get(at)?.as_deref());
-            // What stands there already is not of our making and would be counted as ours.
-            let foreign = record.has_own(annotation::KEY).then_some(b"{}".as_slice());
-            let annotation = of_record
-                .as_deref()
-                .or(of_rule)
-                .or(foreign)
-                .map(|value| Append { key: annotation::KEY, value });
-            let written = match (kubernetes, annotation) {
-                (Some(first), Some(second)) => record.write(&[first, second], rules.input.max_record, out),
-                (Some(one), None) | (None, Some(one)) => record.write(&[one], rules.input.max_record, out),
-                (None, None) => record.write(&[], rules.input.max_record, out),
-            };
-            counters.add(Metric::KeysReplaced, u64::from(written.replaced));
-            counters.add(Metric::NumbersMended, written.mended as u64);
-            counters.add(Metric::Truncated, u64::from(written.truncated.is_some()));
-            counters.add(
-                match meta {
-                    None => Metric::NoContainerTag,
-                    Some(meta) if meta.known && verdict.why != Why::Unknown => Metric::Enriched,
-                    Some(_) => Metric::MetadataMissing,
-                },
-                1,
-            );
-            let state = at.and_then(|at| self.states.get_mut(at));
-            self.is_charged |= state.is_some_and(|state| state.charge(decided.key, out.len() as u64));
-        } else if let Some(row) = self.rows.get(verdict.why.row(rules)).copied()
-            && let Some(account) = self.accounts.get_mut(row)
-        {
-            self.is_changed = true;
-            account.note(time);
-            if !decided.held {
-                account.add(bytes);
-                state.note_dropped(row, bytes);
-            }
-            if account.example.is_none() {
-                account.example =
-                    line.as_ref().map(|line| masked(line, &rules.input.message_keys, MAX_EXAMPLE).into());
-            }
-        }
-        counters.add(Metric::Late, u64::from(moment.is_late));
-        if let Some(found) = metadata.found() {
-            let metric = match found {
-                Found::Hit => Metric::PodHits,
-                Found::Read => Metric::PodReads,
-                Found::Stale => Metric::PodStale,
-                Found::Missing => Metric::PodMissing,
-                Found::Refused => Metric::PodRefused,
-            };
-            counters.add(metric, 1);
-        }
-        Ok(decided)
+        let found = metadata.found();
+        let mut accounting = Accounting { file, rules, counters, unsaved };
+        accounting.account(&judged, emitted.as_ref(), &facts, found, (tag, bytes));
+        Ok(Verdict { action: decided.action(), why: decided.why(rules) })
     }
 
-    #[inline]
-    fn count(&mut self, decided: Decided, bytes_in: usize, bytes_out: usize) {
-        let counters = &mut self.counters;
-        let Decided { verdict, count, shadows, .. } = decided;
-        counters.add(Metric::Seen, 1);
-        counters.add(Metric::BytesIn, bytes_in as u64);
-        let dropped = verdict.action == Action::Drop;
-        if dropped {
-            counters.add(Metric::Dropped, 1);
-        } else {
-            counters.add(Metric::Kept, 1);
-            counters.add(Metric::BytesOut, bytes_out as u64);
-            counters.add(Metric::Counted, count.saturating_sub(1));
-            self.is_changed |= count > 1;
-        }
-        if decide::sample_of(&self.rules, verdict.why).is_some() {
-            counters.add(Metric::Sampled, 1);
-        }
-        if let Some(row) = self.rows.get(verdict.why.row(&self.rules)).copied() {
-            counters.decide(row, dropped.then_some(bytes_in));
-        }
-        let (mut matched, mut would_drop) = shadows;
-        for shadow in &self.shadows {
-            if matched == 0 {
-                break;
-            }
-            if matched & 1 == 1 {
-                counters.decide_in_shadow(*shadow, (would_drop & 1 == 1).then_some(bytes_in));
-            }
-            (matched, would_drop) = (matched >> 1, would_drop >> 1);
-        }
+    /// Answers a record that could not be read: untouched, but for numbers that the host could not read back.
+    fn hand_back(&mut self, input: Input<'_>, fault: Fault, out: &mut Vec<u8>) -> (Answer, Verdict) {
+        let metric = match fault {
+            Fault::Utf8 => Metric::FaultUtf8,
+            Fault::Record => Metric::FaultRecord,
+            Fault::Depth => Metric::FaultDepth,
+        };
+        self.counters.add(metric, 1);
+        out.clear();
+        // A record that is only too deep may still hold numbers that would lose it on the way back.
+        let mended = if fault == Fault::Depth { json::mend(input.text, out) } else { 0 };
+        self.counters.add(Metric::NumbersMended, mended as u64);
+        let bytes_in = input.text.len();
+        self.count_faulty(fault, bytes_in, if mended > 0 { out.len() } else { bytes_in });
+        let answer = if mended > 0 { Answer::Keep } else { Answer::Echo };
+        (answer, Verdict { action: Action::Keep, why: Why::Fault(fault) })
+    }
+
+    fn count_faulty(&mut self, fault: Fault, bytes_in: usize, bytes_out: usize) {
+        let Engine { file, rules, counters, unsaved, .. } = self;
+        let judged = Judged { decided: Decided::Faulty(fault), shadows: ShadowMarks::default() };
+        let mut accounting = Accounting { file, rules, counters, unsaved };
+        accounting.count(&judged, bytes_in as u64, bytes_out as u64);
     }
 
     /// What is dropped and not reported yet.
-    fn open(&mut self) -> Open {
-        let mut sum = Open::default();
-        self.states.iter_mut().for_each(|state| sum.add(state.open()));
-        self.accounts.iter().for_each(|account| sum.add(account.open()));
+    fn unreported(&mut self) -> Unreported {
+        let mut sum = Unreported::default();
+        self.rules.iter_mut().for_each(|active| sum.add(active.state.unreported()));
+        self.counters.rules().iter().for_each(|row| sum.add(row.unreported.unreported()));
         sum
     }
 }
 
 fn names(rules: &RuleFile) -> Names {
-    let appended = [&*rules.enrich.key, annotation::KEY, TRUNCATED].map(Box::from).to_vec();
+    let appended = [&*rules.enrich.key, emit::ANNOTATION, TRUNCATED].map(Box::from).to_vec();
     Names::new(rules.input.message.clone(), appended)
 }
 
@@ -406,9 +278,6 @@ fn read<'a>(text: &'a [u8], names: &Names, shape: &mut Shape) -> Result<RecordVi
         Malformed::TooDeep => Fault::Depth,
     })
 }
-
-/// Largest example of what a rule drops, in bytes.
-const MAX_EXAMPLE: usize = 512;
 
 #[cfg(test)]
 mod tests;

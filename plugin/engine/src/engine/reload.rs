@@ -5,17 +5,16 @@
 //! whatever else changes.
 
 use crate::config::RuleFile;
-use crate::config::model::{Policy, Rule};
-use crate::engine::{Engine, OUTCOMES, Why, annotation, decide, names};
-use crate::metrics::{Metric, Stage};
+use crate::config::model::Rule;
+use crate::engine::decide::{Decided, Judged, ShadowMarks};
+use crate::engine::rule_set::{RuleSet, RuleState};
+use crate::engine::{Engine, names};
+use crate::metrics::Metric;
 use crate::pods::Cache;
-use crate::policy::{Account, RuleState, Slots};
+use crate::policy::KeyCapacity;
 use crate::record::Shape;
 use crate::tag::ContainerTag;
 use std::rc::Rc;
-
-/// A rule that was in force, the row in which it counted, and what it remembers.
-pub(super) type Former<'o> = (&'o Rule, usize, RuleState);
 
 impl Engine {
     /// Counts that rules were read, and whether they can be used.
@@ -30,99 +29,79 @@ impl Engine {
     }
 
     #[inline(never)]
-    fn replace(&mut self, rules: Rc<RuleFile>) {
-        let same_metadata = rules.pods == self.rules.pods && rules.enrich == self.rules.enrich;
+    fn replace(&mut self, file: Rc<RuleFile>) {
+        let same_metadata = file.pods == self.file.pods && file.enrich == self.file.enrich;
         if !same_metadata {
-            self.cache = Cache::new(rules.pods.cache);
+            self.cache = Cache::new(file.pods.cache);
         }
-        self.names = names(&rules);
+        self.names = names(&file);
         self.shape = Shape::default();
+        self.file = file;
+        let before = self.put_in_force();
         // A trace that is being written stays whole: its lines keep their verdict, under the same name if there is one.
-        let old = std::mem::replace(&mut self.rules, rules);
-        let rules = &self.rules;
-        let meets = |container: Option<ContainerTag<'_>>| decide::tag_meets(rules, container);
-        self.streams.rejudge(&rules.input.tag_prefix, meets, |mut decided| {
-            decided.verdict.why = same_name(&old, rules, decided.verdict.why);
-            decided.shadows = (0, 0);
-            decided
-        });
-        let states = std::mem::take(&mut self.states).into_iter();
-        let former = old.guards.iter().chain(&old.rules).zip(std::mem::take(&mut self.rows)).zip(states);
-        self.prepare(former.map(|((rule, row), state)| (rule, row, state)).collect());
+        let Engine { file, rules, streams, .. } = self;
+        streams.rejudge(
+            &file.input.tag_prefix,
+            |container: Option<ContainerTag<'_>>| rules.candidates(container),
+            |judged| Judged {
+                decided: under_the_same_name(judged.decided, &before, rules),
+                shadows: ShadowMarks::default(),
+            },
+        );
     }
 
-    /// Makes what is derived from the rules. `former` are the rules before these.
+    /// Puts the rules of the file in force, and returns those before them, which remember nothing any more.
     #[inline(never)]
-    pub(super) fn prepare(&mut self, mut former: Vec<Former<'_>>) {
-        let Engine { rules, counters, accounts, slots, .. } = self;
-        let guards = rules.guards.iter().map(|rule| (rule, Stage::Guard));
-        let all = guards.chain(rules.rules.iter().map(|rule| (rule, Stage::Rule)));
-        let outcomes = OUTCOMES.into_iter().map(|name| (name, Stage::Outcome));
-        self.annotations = all
-            .clone()
-            .map(|(rule, _)| annotation::of_rule(rules.annotate, &rule.name, &rule.policy))
-            .collect();
-        let names = all.clone().map(|(rule, stage)| (&*rule.name, stage));
-        self.rows = names.chain(outcomes).map(|(name, stage)| counters.row(name, stage)).collect();
-        accounts.resize_with(counters.rules().len(), Account::default);
-        let shadows = rules.rules.iter().filter(|rule| rule.shadow);
-        self.shadows = shadows.map(|rule| counters.shadow(&rule.name)).collect();
-
-        self.states = Vec::new();
-        for (rule, _) in all {
-            let state = match former.iter().position(|(other, ..)| rule.decides_as(other)) {
-                Some(at) => {
-                    let mut state = former.swap_remove(at).2;
-                    state.set_most(rules.max_keys);
-                    state
-                }
-                None => {
-                    let mut state = RuleState::new(rule, rules.max_keys);
-                    if let Some((_, _, old)) = former.iter().find(|(other, ..)| has_same_budgets(rule, other))
-                    {
-                        for (hash, label, day, bytes) in old.spent() {
-                            state.put_spent(hash, label, day, bytes, &mut Slots::default());
-                        }
-                    }
-                    state
-                }
-            };
-            self.states.push(state);
+    pub(super) fn put_in_force(&mut self) -> RuleSet {
+        let Engine { file, rules, counters, shared, .. } = self;
+        let mut before = std::mem::take(rules);
+        *rules = RuleSet::new(file, counters, |rule| state_of(rule, file.max_keys, &mut before));
+        for former in before.iter_mut() {
+            former.state.report(&mut counters.row(former.row).unreported);
         }
-        for (_, row, mut state) in former {
-            if let Some(account) = accounts.get_mut(row) {
-                state.report(account);
-            }
-        }
-        if !rules.annotate {
+        if !file.annotate {
             // Nothing can be reported on records any more.
-            for (state, row) in self.states.iter_mut().zip(&self.rows) {
-                if let Some(account) = accounts.get_mut(*row) {
-                    state.report(account);
-                }
+            for active in rules.iter_mut() {
+                active.state.report(&mut counters.row(active.row).unreported);
             }
         }
-        *slots = Slots(self.states.iter().map(RuleState::slots).sum());
+        shared.capacity = KeyCapacity(rules.iter_mut().map(|active| active.state.capacity()).sum());
+        before
     }
+}
+
+/// The state with which a rule starts: that of the rule before it which decides the same, else a new one.
+fn state_of(rule: &Rule, most: usize, before: &mut RuleSet) -> RuleState {
+    if let Some(former) = before.iter_mut().find(|former| rule.decides_as(&former.rule)) {
+        let nothing = RuleState::new(rule, 0);
+        let mut state = std::mem::replace(&mut former.state, nothing);
+        state.set_most(most);
+        return state;
+    }
+    let mut state = RuleState::new(rule, most);
+    if let Some(former) = before.iter().find(|former| has_same_budgets(rule, &former.rule)) {
+        for spent in former.state.policy.spent() {
+            state.policy.put_spent(spent, &mut KeyCapacity::default());
+        }
+    }
+    state
 }
 
 /// Whether two rules are one budget for the same keys, whatever it is and whoever it is for.
 fn has_same_budgets(one: &Rule, other: &Rule) -> bool {
-    match (&one.policy, &other.policy) {
-        (Policy::Budget(budget), Policy::Budget(before)) => one.name == other.name && budget.by == before.by,
-        _ => false,
-    }
+    one.name == other.name && one.policy.goes_on_as(&other.policy)
 }
 
-/// What decided, by its place in other rules; a guard or rule that is not in them any more has decided as no rule.
-fn same_name(old: &RuleFile, new: &RuleFile, why: Why) -> Why {
-    let find = |old: &[Rule], new: &[Rule], at: usize| {
-        let name = &old.get(at)?.name;
-        new.iter().position(|rule| rule.name == *name)
-    };
-    match why {
-        Why::Guard(at) => find(&old.guards, &new.guards, at).map_or(Why::NoMatch, Why::Guard),
-        Why::Rule(at) => find(&old.rules, &new.rules, at).map_or(Why::NoMatch, Why::Rule),
-        other => other,
+/// What was decided, by the rules after these; a guard or rule that is not among them any more has decided as no rule.
+fn under_the_same_name(decided: Decided, before: &RuleSet, after: &RuleSet) -> Decided {
+    match decided {
+        Decided::ByRule { rule, decision } => match after.same(before, rule) {
+            Some(rule) => Decided::ByRule { rule, decision },
+            None => Decided::NoMatch(decision.action()),
+        },
+        Decided::Unknown { charged } => Decided::Unknown {
+            charged: charged.and_then(|(rule, key)| Some((after.same(before, rule)?, key))),
+        },
+        Decided::NoMatch(_) | Decided::Excluded | Decided::Faulty(_) => decided,
     }
 }

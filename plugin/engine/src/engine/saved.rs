@@ -1,15 +1,17 @@
-//! What outlives the filter: open counts, budgets, and the summary of which nobody knows yet whether it arrived.
+//! What outlives the filter: unreported counts, budgets, and the summary of which nobody knows yet whether it arrived.
 //!
 //! One JSON object a line, and a last line that counts them: a file that was cut off is refused as a whole. Keys are given up:
-//! what was open on them comes back as the rule's `other`. The file is written with every tick on which something
+//! what was unreported on them comes back as the rule's `other`. The file is written with every tick on which something
 //! changed, so a kill repeats or loses the counts of one tick.
 
 use crate::config::is_name;
 use crate::engine::Engine;
+use crate::engine::account::Unsaved;
 use crate::json::{self, Level, Outline, Value, push_string};
 use crate::metrics::{Metric, Stage};
-use crate::policy::Open;
+use crate::policy::Spent;
 use crate::time::{EventTime, Now};
+use crate::unreported::Unreported;
 use std::fmt;
 use std::time::Duration;
 
@@ -39,7 +41,7 @@ impl std::error::Error for SavedError {}
 /// A line that was read.
 enum Saved {
     Summary(Vec<u8>),
-    Account { name: String, stage: Stage, open: Open, span: Option<(EventTime, EventTime)> },
+    Account { name: String, stage: Stage, open: Unreported, span: Option<(EventTime, EventTime)> },
     Spent { name: String, key: Option<u64>, label: String, day: u32, bytes: u64 },
 }
 
@@ -48,12 +50,11 @@ impl Engine {
     #[inline(never)]
     pub fn state_to_save(&mut self, now: Now) -> Option<String> {
         let is_due = self.saved.is_none_or(|last| now.since(last).is_none_or(|past| past >= BUDGETS_EVERY));
-        let has_news = self.is_changed || self.is_charged && is_due;
+        let has_news = self.unsaved.counts || self.unsaved.budgets && is_due;
         if !has_news {
             return None;
         }
-        self.is_changed = false;
-        self.is_charged = false;
+        self.unsaved = Unsaved::default();
         self.saved = Some(now);
         let mut text = format!("{FIRST}\n").into_bytes();
         if let Some(summary) = &self.summaries.unconfirmed {
@@ -61,10 +62,13 @@ impl Engine {
             push_string(&mut text, summary);
             text.extend_from_slice(b"}\n");
         }
-        for (row, (account, count)) in self.accounts.iter().zip(self.counters.rules()).enumerate() {
-            let mut open = account.open();
-            for (state, _) in self.states.iter_mut().zip(&self.rows).filter(|(_, other)| **other == row) {
-                open.add(state.open());
+        let Engine { rules, counters, .. } = self;
+        for row in counters.rows_from(None) {
+            let count = counters.row(row);
+            let account = &count.unreported;
+            let mut open = account.unreported();
+            for active in rules.iter_mut().filter(|active| active.row == row) {
+                open.add(active.state.unreported());
             }
             if open.records == 0 {
                 continue;
@@ -83,14 +87,13 @@ impl Engine {
             }
             text.extend_from_slice(b"}\n");
         }
-        let all = self.rules.guards.iter().chain(&self.rules.rules);
-        for (rule, state) in all.zip(&self.states) {
-            for (key, label, day, bytes) in state.spent() {
+        for active in rules.iter() {
+            for Spent { key, label, day, bytes } in active.state.policy.spent() {
                 if text.len() > MOST {
                     break;
                 }
                 let key = key.map_or_else(|| OTHER.to_owned(), |key| format!("{key:016x}"));
-                let line = format!("{{\"spent\":\"{}\",\"key\":\"{key}\",\"label\":", rule.name);
+                let line = format!("{{\"spent\":\"{}\",\"key\":\"{key}\",\"label\":", active.rule.name);
                 text.extend_from_slice(line.as_bytes());
                 // For people only; a flood of keys must not make the file one of megabytes.
                 let label = label.replace(char::is_control, "?");
@@ -106,7 +109,7 @@ impl Engine {
 
     /// Says that what [`Engine::state_to_save`] gave could not be written.
     pub fn state_not_saved(&mut self) {
-        self.is_changed = true;
+        self.unsaved.counts = true;
     }
 
     /// Takes up a saved state. Called once, when the rules are in force.
@@ -122,21 +125,18 @@ impl Engine {
                     self.summaries.is_unsent = true;
                 }
                 Saved::Account { name, stage, open, span } => {
-                    let row = self.counters.row(&name, stage);
-                    self.accounts.resize_with(self.counters.rules().len(), Default::default);
-                    if let Some(account) = self.accounts.get_mut(row) {
-                        account.take_over("", open);
-                        for time in span.iter().flat_map(|(first, last)| [*first, *last]) {
-                            account.note(time);
-                        }
+                    let row = self.counters.row_of(&name, stage);
+                    let account = &mut self.counters.row(row).unreported;
+                    account.take_over("", open);
+                    for time in span.iter().flat_map(|(first, last)| [*first, *last]) {
+                        account.note(time);
                     }
                     self.counters.add(Metric::Restored, open.records);
                 }
                 Saved::Spent { name, key, label, day, bytes } => {
-                    let all = self.rules.guards.iter().chain(&self.rules.rules);
-                    let at = all.into_iter().position(|rule| *rule.name == *name);
-                    if let Some(state) = at.and_then(|at| self.states.get_mut(at)) {
-                        state.put_spent(key, &label, day, bytes, &mut self.slots);
+                    if let Some(active) = self.rules.iter_mut().find(|active| *active.rule.name == *name) {
+                        let spent = Spent { key, label: &label, day, bytes };
+                        active.state.policy.put_spent(spent, &mut self.shared.capacity);
                     }
                 }
             }
@@ -182,7 +182,7 @@ fn entry(line: &str) -> Option<Saved> {
         let stage = string("stage")?;
         let stage =
             [Stage::Guard, Stage::Rule, Stage::Outcome].into_iter().find(|known| known.name() == stage)?;
-        let open = Open { records: whole(line, "records")?, bytes: whole(line, "bytes")? };
+        let open = Unreported { records: whole(line, "records")?, bytes: whole(line, "bytes")? };
         let time = |key: &str| {
             let nanos = whole(line, key)?;
             let sec = u32::try_from(nanos / SECOND).ok()?;

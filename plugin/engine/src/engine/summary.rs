@@ -4,12 +4,12 @@
 //! delivers at least once, and a restart sends the last one again when nobody knows whether it arrived) can be told from
 //! a second summary. What does not fit into one record waits for the next tick.
 
-use crate::config::MAX_KEYS;
 use crate::engine::{Answer, Engine};
 use crate::json::{self, Level, Value, push_string};
-use crate::metrics::Metric;
-use crate::policy::{Account, Open};
+use crate::metrics::{Metric, RowId};
+use crate::policy::MAX_KEYS;
 use crate::time::{EventTime, Now};
+use crate::unreported::{Account, Unreported};
 use std::time::Duration;
 
 /// What is known about the summaries so far.
@@ -25,7 +25,7 @@ pub(super) struct Summaries {
     /// Whether that one comes from before the start and is to be sent again.
     pub(super) is_unsent: bool,
     /// The row with which the next one starts when some had no room in the last one.
-    next: Option<usize>,
+    next: Option<RowId>,
     /// When idle keys were last looked for.
     swept: Option<Now>,
 }
@@ -44,8 +44,8 @@ impl Engine {
             out.extend_from_slice(unsent);
             return Answer::Keep;
         }
-        self.is_changed |= summaries.unconfirmed.take().is_some();
-        let Some(every) = self.rules.summary else { return Answer::Drop };
+        self.unsaved.counts |= summaries.unconfirmed.take().is_some();
+        let Some(every) = self.file.summary else { return Answer::Drop };
         let from = *summaries.last.get_or_insert(now);
         let is_due = now.since(from).is_none_or(|past| past >= every);
         if !is_due && summaries.next.is_none() {
@@ -59,7 +59,7 @@ impl Engine {
         if !self.summarise(&node, (from, now), out) {
             return Answer::Drop;
         }
-        self.is_changed = true;
+        self.unsaved.counts = true;
         self.counters.add(Metric::Summaries, 1);
         self.summaries.unconfirmed = Some(out.clone());
         Answer::Keep
@@ -68,51 +68,41 @@ impl Engine {
     /// When nearly all slots are taken, forgets the keys that are idle: each rule looks only at its own when it needs one.
     fn make_room(&mut self, now: Now) {
         let summaries = &mut self.summaries;
-        let is_full = self.slots.0 > MAX_KEYS.saturating_sub(MAX_KEYS / 8);
+        let is_full = self.shared.capacity.0 > MAX_KEYS.saturating_sub(MAX_KEYS / 8);
         if !is_full || summaries.swept.is_some_and(|last| now.since(last).is_some_and(|past| past < SWEEP)) {
             return;
         }
         summaries.swept = Some(now);
-        let all = self.rules.guards.iter().chain(&self.rules.rules);
-        for ((rule, state), row) in all.zip(&mut self.states).zip(&self.rows) {
-            if let Some(account) = self.accounts.get_mut(*row) {
-                state.forget_idle(rule, now.0, &mut self.slots, account);
-            }
+        let Engine { rules, counters, shared, .. } = self;
+        for active in rules.iter_mut() {
+            let account = &mut counters.row(active.row).unreported;
+            active.state.forget_idle(now.0, &mut shared.capacity, account);
         }
     }
 
-    /// Writes what is open into a summary and closes the accounts; whether there was anything.
+    /// Writes what is unreported into a summary and closes the accounts; whether there was anything.
     #[inline(never)]
     fn summarise(&mut self, node: &[u8], (from, to): (Now, Now), out: &mut Vec<u8>) -> bool {
-        let Engine { rules, states, rows, accounts, counters, summaries, streams, .. } = self;
+        let Engine { file, rules, counters, summaries, streams, .. } = self;
         streams.take_dropped(|label, row, records, bytes| {
-            if let Some(account) = accounts.get_mut(row) {
-                account.attribute(label, Open { records, bytes });
-            }
+            counters.row(row).unreported.attribute(label, Unreported { records, bytes });
         });
-        for (state, row) in states.iter_mut().zip(rows.iter()) {
-            if let Some(account) = accounts.get_mut(*row) {
-                state.report(account);
-            }
+        for active in rules.iter_mut() {
+            active.state.report(&mut counters.row(active.row).unreported);
         }
-        let all = rules.guards.iter().chain(&rules.rules);
-        let reason = |row: usize, name: &str| {
-            let mut pairs = all.clone().zip(rows.iter());
-            let rule = pairs.find(|(rule, other)| **other == row && *rule.name == *name)?.0;
+        let reason = |row: RowId, name: &str| {
+            let rule = &rules.iter().find(|active| active.row == row && *active.rule.name == *name)?.rule;
             let reason = rule.reason.as_deref()?;
             reason.get(..reason.floor_char_boundary(MAX_REASON))
         };
-        let mut sum = Open::default();
+        let mut sum = Unreported::default();
         let mut entries = Vec::new();
-        let room = rules.max_entries_bytes();
+        let room = file.max_entries_bytes();
         // From where the last one ended, so that the rules at the end of the list have their turn.
-        let start = summaries.next.take().unwrap_or_default();
-        for row in (start..accounts.len()).chain(0..start.min(accounts.len())) {
-            let (Some(account), Some(count)) = (accounts.get_mut(row), counters.rules().get(row)) else {
-                continue;
-            };
-            let open = account.open();
-            if open.records == 0 {
+        for row in counters.rows_from(summaries.next.take()) {
+            let count = counters.row(row);
+            let unreported = count.unreported.unreported();
+            if unreported.records == 0 {
                 continue;
             }
             let mut short =
@@ -121,9 +111,9 @@ impl Engine {
             if let Some(reason) = reason(row, &count.name) {
                 member(&mut entry, "reason", reason.as_bytes());
             }
-            describe(account, open, TOP, &mut entry);
+            describe(&count.unreported, unreported, TOP, &mut entry);
             if entry.len() > room {
-                describe(account, open, 0, &mut short);
+                describe(&count.unreported, unreported, 0, &mut short);
                 entry = short;
             }
             if entries.len().saturating_add(entry.len()) > room && !entries.is_empty() {
@@ -134,8 +124,8 @@ impl Engine {
                 entries.push(b',');
             }
             entries.append(&mut entry);
-            sum.add(open);
-            account.close();
+            sum.add(unreported);
+            count.unreported.close();
         }
         if sum.records == 0 {
             return false;
@@ -163,21 +153,21 @@ impl Engine {
 }
 
 /// The numbers of an account, behind its name. With `top` 0 only those that are always small.
-fn describe(account: &Account, open: Open, top: usize, into: &mut Vec<u8>) {
-    into.extend_from_slice(format!(",\"dropped\":{},\"bytes\":{}", open.records, open.bytes).as_bytes());
+fn describe(account: &Account, sum: Unreported, top: usize, into: &mut Vec<u8>) {
+    into.extend_from_slice(format!(",\"dropped\":{},\"bytes\":{}", sum.records, sum.bytes).as_bytes());
     if let Some((first, last)) = account.span {
         member(into, "first", first.to_rfc3339().as_bytes());
         member(into, "last", last.to_rfc3339().as_bytes());
     }
     let keys = account.top(top);
     if !keys.is_empty() {
-        let mut other = open.records;
+        let mut other = sum.records;
         into.extend_from_slice(b",\"keys\":[");
-        for (index, (label, open)) in keys.iter().enumerate() {
+        for (index, (label, part)) in keys.iter().enumerate() {
             into.extend_from_slice(if index == 0 { b"{\"key\":" } else { b",{\"key\":" });
             push_string(into, label.as_bytes());
-            into.extend_from_slice(format!(",\"dropped\":{}}}", open.records).as_bytes());
-            other = other.saturating_sub(open.records);
+            into.extend_from_slice(format!(",\"dropped\":{}}}", part.records).as_bytes());
+            other = other.saturating_sub(part.records);
         }
         into.extend_from_slice(format!("],\"other\":{other}").as_bytes());
     }

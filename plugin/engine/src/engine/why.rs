@@ -3,6 +3,7 @@
 use crate::config::RuleFile;
 use crate::config::model::Rule;
 use crate::metrics::Stage;
+use std::rc::Rc;
 
 /// What decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,25 +52,30 @@ impl Why {
     /// Its row where guards come first, then rules, then [`OUTCOMES`].
     #[inline]
     pub fn row(self, rules: &RuleFile) -> usize {
-        let outcome = |at: usize| rules.guards.len().wrapping_add(rules.rules.len()).wrapping_add(at);
         match self {
             Why::Guard(at) => at,
             Why::Rule(at) => rules.guards.len().wrapping_add(at),
-            Why::NoMatch => outcome(0),
-            Why::Unknown => outcome(1),
-            Why::Fault(_) => outcome(2),
-            Why::Exclude => outcome(3),
+            Why::NoMatch | Why::Unknown | Why::Fault(_) | Why::Exclude => {
+                let outcome = self.outcome().unwrap_or_default();
+                rules.guards.len().wrapping_add(rules.rules.len()).wrapping_add(outcome)
+            }
         }
     }
 
-    /// Its position among guards and rules, if one of them decided.
+    /// Its place in [`OUTCOMES`], unless a guard or rule decided.
     #[inline]
-    pub(super) fn position(self, rules: &RuleFile) -> Option<usize> {
-        matches!(self, Why::Guard(_) | Why::Rule(_)).then(|| self.row(rules))
+    pub(super) fn outcome(self) -> Option<usize> {
+        match self {
+            Why::Guard(_) | Why::Rule(_) => None,
+            Why::NoMatch => Some(0),
+            Why::Unknown => Some(1),
+            Why::Fault(_) => Some(2),
+            Why::Exclude => Some(3),
+        }
     }
 }
 
-fn name_at(list: &[Rule], at: usize) -> &str {
+fn name_at(list: &[Rc<Rule>], at: usize) -> &str {
     list.get(at).map_or("", |rule| &rule.name)
 }
 
@@ -94,8 +100,7 @@ mod tests {
         )
         .unwrap()
         .rules;
-        let names: Vec<&str> =
-            rules.guards.iter().chain(&rules.rules).map(|rule| &*rule.name).chain(OUTCOMES).collect();
+        let names: Vec<&str> = rules.all().map(|rule| &*rule.name).chain(OUTCOMES).collect();
         let all = [
             Why::Guard(0),
             Why::Rule(0),
@@ -109,7 +114,7 @@ mod tests {
         for why in all {
             let (stage, name) = why.named(&rules);
             assert_eq!(names[why.row(&rules)], name, "{why:?}");
-            assert_eq!(why.position(&rules).is_some(), stage != Stage::Outcome, "{why:?}");
+            assert_eq!(why.outcome().is_none(), stage != Stage::Outcome, "{why:?}");
         }
         assert_eq!(Why::Rule(9).named(&rules), (Stage::Rule, ""));
     }

@@ -1,94 +1,208 @@
-//! Bytes in a UTC day, for each key.
+//! `budget: {spend, by, soft, over}`: keeps so many bytes of each key in a UTC day.
 //!
-//! What is counted is what is handed on, with its metadata: that is what is billed. The day is the day of arrival, for
+//! What is counted is what is delivered, with its metadata: that is what is billed. The day is the day of arrival, for
 //! late records too. From the soft limit on a goal thins the key out; at the budget's end only a floor is kept. A clock
 //! that goes back opens no new day.
 
-use crate::config::model;
-use crate::policy::Shared;
-use crate::policy::keyed::{Forgettable, KeyText};
-use crate::policy::moment::Moment;
-use crate::policy::target::Target;
+use crate::diag::Code;
+use crate::key::{Key, KeyText};
+use crate::policy::keyed::{Forgettable, Keyed};
+use crate::policy::settings::{by, probability, required};
+use crate::policy::target::{Target, TargetState};
+use crate::policy::{Asked, Decides, Decision, KeyCapacity, KeyTable, Spent, Tables};
+use crate::yaml::{Mistakes, Node, Rate, Section, Unit, parse_rate};
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+/// Bytes in a UTC day.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Budget {
+    /// Bytes of JSON text delivered, in a day.
+    pub spend: NonZeroU64,
+    /// For each of which there is a budget of its own.
+    pub by: Key,
+    /// Bytes from which on only `over` is kept; `None` without `over`.
+    pub soft: Option<u64>,
+    /// What is kept of a key that has spent more than `soft`.
+    pub over: Option<Target>,
+}
+
+/// What each key has spent, and the goal of those for which there is no capacity for one of their own.
+#[derive(Debug)]
+pub(crate) struct BudgetState {
+    keys: Keyed<SpentToday>,
+    common: Option<Box<TargetState>>,
+}
 
 /// What a key has spent.
 #[derive(Debug, Default)]
-pub(crate) struct Purse {
+struct SpentToday {
     /// Days since 1970.
-    pub(crate) day: u32,
+    day: u32,
     /// Bytes of that day.
-    pub(crate) spent: u64,
+    bytes: u64,
     /// The goal of a key that is over its soft limit.
-    over: Option<Box<Target>>,
+    over: Option<Box<TargetState>>,
 }
 
-impl Purse {
-    /// What was spent on a day.
-    pub(crate) fn of(day: u32, spent: u64) -> Purse {
-        Purse { day, spent, over: None }
+impl Decides for Budget {
+    const NAME: &'static str = "budget";
+    type State = BudgetState;
+
+    fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Budget> {
+        let section = Section::open(node, Self::NAME, &["spend", "by", "soft", "over"], mistakes)?;
+        let spend = required(&section, Self::NAME, "spend", "2GiB/day", mistakes).and_then(|node| {
+            let text = mistakes.text(node, "spend")?;
+            let is_daily = |rate: &Rate| rate.unit == Unit::Bytes && rate.per == DAY;
+            let found = parse_rate(text).filter(is_daily).map(|rate| rate.amount);
+            if found.is_none() {
+                let message = format!("`{text}` is not a size per day");
+                mistakes.note_with_help(Code::Amount, &node.span, message, "write 2GiB/day or 500MB/day");
+            }
+            found
+        });
+        let by = by(&section, mistakes);
+        let over = section.get("over").map(|node| Target::read_as("over", node, mistakes));
+        let soft =
+            section.get("soft").map(|node| (node, probability(node, "soft", "leave `soft` out", mistakes)));
+        if let (Some((node, _)), None) = (&soft, &over) {
+            let help = "add `over: {rate: 5/s}`";
+            mistakes.note_with_help(
+                Code::MissingKey,
+                &node.span,
+                "`soft` needs an `over` to turn into",
+                help,
+            );
+        }
+        let over = match over {
+            Some(over) => Some(over?),
+            None => None,
+        };
+        let share = match soft {
+            Some((_, share)) => share?.value(),
+            None => DEFAULT_SOFT,
+        };
+        let spend = spend?;
+        // Not more than the budget: the share is at most 1.
+        let soft = over.as_ref().map(|_| (spend.get() as f64 * share) as u64);
+        Some(Budget { spend, by: by?, soft, over })
     }
 
-    /// Whether a record is kept. `key` is the hash of the key of `over`. `common` is the goal of all keys that have no slots
-    /// left for one of their own, with at most `most` keys.
-    pub(crate) fn admits(
-        &mut self,
-        budget: &model::Budget,
-        (most, common): (usize, &mut Option<Box<Target>>),
-        moment: &Moment,
-        shared: &mut Shared<'_>,
-        key: impl FnOnce() -> u64,
+    fn start(&self, most: usize) -> BudgetState {
+        BudgetState { keys: Keyed::new(most, ()), common: None }
+    }
+
+    fn decide(&self, state: &mut BudgetState, asked: &mut Asked<'_>) -> Decision {
+        let BudgetState { keys, common } = state;
+        let most = keys.most();
+        keys.decide_by(&self.by, asked, |spent, asked, _| {
+            let is_kept = self.admits(spent, (most, common), asked);
+            asked.settle(is_kept, &mut || true)
+        })
+    }
+
+    fn floor_by(&self) -> Option<&Key> {
+        Some(&self.by)
+    }
+
+    fn charge(state: &mut BudgetState, key: u64, bytes: u64) -> bool {
+        let spent = state.keys.state(key);
+        spent.bytes = spent.bytes.saturating_add(bytes);
+        true
+    }
+
+    /// For the same keys, whatever the budget is now.
+    fn goes_on_as(&self, other: &Budget) -> bool {
+        self.by == other.by
+    }
+
+    fn spent(state: &BudgetState) -> Vec<Spent<'_>> {
+        let spent = state.keys.entries().filter(|(.., spent)| spent.bytes > 0);
+        spent.map(|(key, label, spent)| Spent { key, label, day: spent.day, bytes: spent.bytes }).collect()
+    }
+
+    fn put_spent(state: &mut BudgetState, spent: Spent<'_>, capacity: &mut KeyCapacity) {
+        // What has been spent since the start, if the state was taken up later, counts too.
+        let since = state.keys.peek(spent.key).filter(|since| since.day >= spent.day);
+        let (day, since) = since.map_or((spent.day, 0), |since| (since.day, since.bytes));
+        let before = if day == spent.day { spent.bytes } else { 0 };
+        let today = SpentToday { day, bytes: before.saturating_add(since), over: None };
+        state.keys.put(spent.key, spent.label, today, capacity);
+    }
+}
+
+impl Budget {
+    /// Whether a record is kept. `common` is the goal of all keys for which there is no capacity for one of their own, with
+    /// at most `most` keys.
+    fn admits(
+        &self,
+        spent: &mut SpentToday,
+        (most, common): (usize, &mut Option<Box<TargetState>>),
+        asked: &mut Asked<'_>,
     ) -> bool {
-        let today = day(moment.now);
-        if today > self.day {
-            self.spent = 0;
-            if let Some(over) = self.over.take() {
-                shared.slots.0 = shared.slots.0.saturating_sub(over.slots().saturating_add(GOAL));
+        let today = day(asked.moment.now);
+        if today > spent.day {
+            spent.bytes = 0;
+            if let Some(over) = spent.over.take() {
+                asked.capacity.give_back(over.capacity().saturating_add(GOAL));
             }
         }
         // A day ahead is a clock that was set back over midnight, and will be there again; more is a clock that was wrong.
-        if today > self.day || self.day > today.saturating_add(1) {
-            self.day = today;
+        if today > spent.day || spent.day > today.saturating_add(1) {
+            spent.day = today;
         }
-        if self.spent >= budget.spend.get() {
+        if spent.bytes >= self.spend.get() {
             return false;
         }
-        match (&budget.over, budget.soft) {
-            (Some(settings), Some(soft)) if self.spent >= soft => {
-                let has_room = shared.slots.0.saturating_add(GOAL) <= crate::config::MAX_KEYS;
-                let new = || Box::new(Target::new(settings, most));
-                let over = match &mut self.over {
+        match (&self.over, self.soft) {
+            (Some(settings), Some(soft)) if spent.bytes >= soft => {
+                let new = || Box::new(TargetState::new(settings, most));
+                let over = match &mut spent.over {
                     Some(over) => over,
-                    None if has_room => {
-                        shared.slots.0 = shared.slots.0.saturating_add(GOAL);
-                        self.over.insert(new())
+                    None if asked.capacity.has_room_for(GOAL) => {
+                        asked.capacity.take(GOAL);
+                        spent.over.insert(new())
                     }
                     None => common.get_or_insert_with(new),
                 };
-                let key = KeyText { hash: key(), text: b"" };
-                over.decide(settings, key, moment, (0, false), shared, |_, kept, _| kept).keep
+                let key = asked.key(&settings.by);
+                let nameless = KeyText { hash: key.hash, text: Vec::new() };
+                asked.give_back(key);
+                over.decide(settings, &nameless, asked, false, |_, is_kept, _| is_kept).is_kept()
             }
             _ => true,
         }
     }
 }
 
-impl Forgettable for Purse {
+impl Tables for BudgetState {
+    fn each(&mut self, take: &mut dyn FnMut(&mut dyn KeyTable)) {
+        take(&mut self.keys);
+        if let Some(common) = &mut self.common {
+            common.each(take);
+        }
+    }
+}
+
+impl Forgettable for SpentToday {
     type Settings = ();
 
     fn is_idle(&self, (): &(), now: u64, _: Option<u64>) -> bool {
-        self.spent == 0 || self.day < day(now)
+        self.bytes == 0 || self.day < day(now)
     }
 
-    fn slots(&self) -> usize {
-        self.over.as_ref().map_or(0, |over| over.slots().saturating_add(GOAL))
+    fn capacity(&self) -> usize {
+        self.over.as_ref().map_or(0, |over| over.capacity().saturating_add(GOAL))
     }
 }
 
 /// Days since 1970, UTC.
-pub(crate) fn day(now: u64) -> u32 {
-    u32::try_from(now / DAY).unwrap_or(u32::MAX)
+fn day(now: u64) -> u32 {
+    u32::try_from(now / NANOS_OF_A_DAY).unwrap_or(u32::MAX)
 }
 
-/// What a goal takes of the slots: as much memory as so many keys.
+const DEFAULT_SOFT: f64 = 0.8;
+/// What a goal takes of the capacity: as much memory as so many keys.
 const GOAL: usize = 24;
-/// Nanoseconds of a day.
-const DAY: u64 = 86_400_000_000_000;
+const DAY: Duration = Duration::from_secs(86_400);
+const NANOS_OF_A_DAY: u64 = 86_400_000_000_000;

@@ -7,13 +7,15 @@
 //! A record that is larger than the whole burst could never pass: it does when the bucket is full, and the bucket is in
 //! debt then.
 
-use crate::config::model::{Limit, Unit};
+use crate::moment::ByLateness;
 use crate::policy::keyed::Forgettable;
 use crate::policy::nanos;
+use crate::yaml::{Rate, Unit};
+use std::num::NonZeroU64;
 
-/// A limit in nanoseconds.
+/// A rate with its burst, in nanoseconds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace {
+pub(crate) struct GcraRate {
     unit: Unit,
     /// What one record or byte costs.
     each: f64,
@@ -24,24 +26,24 @@ pub(crate) struct Pace {
 }
 
 /// A key's bucket, for records in time and for late ones.
-pub(crate) type Buckets = [Bucket; 2];
+pub(crate) type Buckets = ByLateness<Bucket>;
 
 /// When a bucket will be full again.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Bucket(u64);
 
-impl Pace {
-    pub(crate) fn new(limit: &Limit) -> Pace {
-        let each = nanos(limit.rate.per) as f64 / limit.rate.amount.get() as f64;
+impl GcraRate {
+    pub(crate) fn new(rate: &Rate, burst: NonZeroU64) -> GcraRate {
+        let each = nanos(rate.per) as f64 / rate.amount.get() as f64;
         // A record's cost is whole, so that a burst holds exactly as many as it says.
-        let each = if limit.rate.unit == Unit::Records { each.ceil() } else { each };
-        let largest = match limit.rate.unit {
+        let each = if rate.unit == Unit::Records { each.ceil() } else { each };
+        let largest = match rate.unit {
             Unit::Records => CONTINUATION,
             Unit::Bytes => LARGEST,
         };
         let nanos = |amount: f64| (amount * each).ceil() as u64;
-        let burst = nanos(limit.burst.get() as f64).min(FAR);
-        Pace { unit: limit.rate.unit, each, burst, most: burst.saturating_add(nanos(largest)).min(FAR) }
+        let burst = nanos(burst.get() as f64).min(FAR);
+        GcraRate { unit: rate.unit, each, burst, most: burst.saturating_add(nanos(largest)).min(FAR) }
     }
 
     fn cost(&self, bytes: u64) -> u64 {
@@ -54,10 +56,10 @@ impl Pace {
 
 impl Bucket {
     /// Takes a record's cost if there is room.
-    pub(crate) fn take(&mut self, pace: &Pace, bytes: u64, now: u64) -> bool {
-        let cost = pace.cost(bytes);
-        let wait = self.wait(pace, now);
-        let fits = wait == 0 || wait.saturating_add(cost) <= pace.burst;
+    pub(crate) fn take(&mut self, rate: &GcraRate, bytes: u64, now: u64) -> bool {
+        let cost = rate.cost(bytes);
+        let wait = self.wait(rate, now);
+        let fits = wait == 0 || wait.saturating_add(cost) <= rate.burst;
         if fits {
             self.0 = now.saturating_add(wait).saturating_add(cost);
         }
@@ -65,27 +67,26 @@ impl Bucket {
     }
 
     /// Takes a record's cost, whether there is room or not.
-    pub(crate) fn owe(&mut self, pace: &Pace, bytes: u64, now: u64) {
-        let wait = self.wait(pace, now);
-        self.0 = now.saturating_add(wait.saturating_add(pace.cost(bytes)).min(pace.most));
+    pub(crate) fn owe(&mut self, rate: &GcraRate, bytes: u64, now: u64) {
+        let wait = self.wait(rate, now);
+        self.0 = now.saturating_add(wait.saturating_add(rate.cost(bytes)).min(rate.most));
     }
 
     /// How long until the bucket is full. A clock that goes back grants nothing, and does not close the bucket for as long
     /// as it went back either.
-    fn wait(&mut self, pace: &Pace, now: u64) -> u64 {
-        self.0 = self.0.min(now.saturating_add(pace.most));
+    fn wait(&mut self, rate: &GcraRate, now: u64) -> u64 {
+        self.0 = self.0.min(now.saturating_add(rate.most));
         self.0.saturating_sub(now)
     }
 }
 
 impl Forgettable for Buckets {
-    type Settings = Pace;
+    type Settings = GcraRate;
 
-    fn is_idle(&self, pace: &Pace, now: u64, late: Option<u64>) -> bool {
-        let [in_time, of_late] = self;
+    fn is_idle(&self, rate: &GcraRate, now: u64, late: Option<u64>) -> bool {
         // What lies farther ahead than any debt can is from before the clock was set back.
-        let is_full = |bucket: &Bucket, now: u64| bucket.0 <= now || bucket.0 > now.saturating_add(pace.most);
-        is_full(in_time, now) && late.is_none_or(|late| is_full(of_late, late))
+        let is_full = |bucket: &Bucket, now: u64| bucket.0 <= now || bucket.0 > now.saturating_add(rate.most);
+        is_full(&self.in_time, now) && late.is_none_or(|late| is_full(&self.late, late))
     }
 }
 
@@ -99,24 +100,22 @@ const FAR: u64 = 31_536_000_000_000_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::{Key, Rate};
     use proptest::prelude::*;
-    use std::num::NonZeroU64;
     use std::time::Duration;
 
-    fn pace(unit: Unit, amount: u64, burst: u64) -> Pace {
+    fn gcra(unit: Unit, amount: u64, burst: u64) -> GcraRate {
         let whole = |number| NonZeroU64::new(number).unwrap();
-        let rate = Rate { unit, amount: whole(amount), per: Duration::from_secs(1) };
-        Pace::new(&Limit { rate, burst: whole(burst), by: Key::default() })
+        let per_second = Rate { unit, amount: whole(amount), per: Duration::from_secs(1) };
+        GcraRate::new(&per_second, whole(burst))
     }
 
     const SECOND: u64 = 1_000_000_000;
 
     #[test]
     fn an_idle_key_passes_exactly_its_burst_and_then_its_rate() {
-        let pace = pace(Unit::Records, 20, 200);
+        let rate = gcra(Unit::Records, 20, 200);
         let mut bucket = Bucket::default();
-        let at = |bucket: &mut Bucket, now: u64| (0..1000).filter(|_| bucket.take(&pace, 1, now)).count();
+        let at = |bucket: &mut Bucket, now: u64| (0..1000).filter(|_| bucket.take(&rate, 1, now)).count();
         assert_eq!(at(&mut bucket, SECOND), 200);
         assert_eq!(at(&mut bucket, SECOND + 49_999_999), 0);
         assert_eq!(at(&mut bucket, SECOND + 50_000_000), 1);
@@ -126,22 +125,22 @@ mod tests {
 
     #[test]
     fn a_record_larger_than_the_burst_passes_when_the_bucket_is_full_and_is_paid_for() {
-        let pace = pace(Unit::Bytes, 1000, 500);
+        let rate = gcra(Unit::Bytes, 1000, 500);
         let mut bucket = Bucket::default();
-        assert!(bucket.take(&pace, 3000, SECOND));
-        assert!(!bucket.take(&pace, 1, SECOND + 2_500_000_000), "2,500 bytes of debt");
-        assert!(bucket.take(&pace, 1, SECOND + 2_501_000_000));
-        assert!(!bucket.take(&pace, 500, 4 * SECOND) && bucket.take(&pace, 500, 4 * SECOND + 1_000_000));
+        assert!(bucket.take(&rate, 3000, SECOND));
+        assert!(!bucket.take(&rate, 1, SECOND + 2_500_000_000), "2,500 bytes of debt");
+        assert!(bucket.take(&rate, 1, SECOND + 2_501_000_000));
+        assert!(!bucket.take(&rate, 500, 4 * SECOND) && bucket.take(&rate, 500, 4 * SECOND + 1_000_000));
     }
 
     #[test]
     fn a_clock_that_goes_back_grants_nothing_and_is_caught_up_with() {
-        let pace = pace(Unit::Records, 10, 10);
+        let rate = gcra(Unit::Records, 10, 10);
         let mut bucket = Bucket::default();
         let day = 86_400 * SECOND;
-        assert_eq!((0..20).filter(|_| bucket.take(&pace, 1, day)).count(), 10);
-        assert!(!bucket.take(&pace, 1, SECOND));
-        let waited = (1..).find(|second| bucket.take(&pace, 1, second * SECOND)).unwrap();
+        assert_eq!((0..20).filter(|_| bucket.take(&rate, 1, day)).count(), 10);
+        assert!(!bucket.take(&rate, 1, SECOND));
+        let waited = (1..).find(|second| bucket.take(&rate, 1, second * SECOND)).unwrap();
         assert!(waited <= 52, "{waited} s: the largest debt, not a day");
     }
 
@@ -152,14 +151,14 @@ mod tests {
             amount in 1u64..2000, burst in 1u64..50,
             steps in prop::collection::vec(prop_oneof![Just(0u64), 0..2_000_000u64, 0..400_000_000u64], 1..200),
         ) {
-            let pace = pace(Unit::Records, amount, burst);
+            let rate = gcra(Unit::Records, amount, burst);
             let tau = SECOND.div_ceil(amount);
             let mut bucket = Bucket::default();
             let mut now = SECOND;
             let mut passed = Vec::new();
             for step in steps {
                 now += step;
-                if bucket.take(&pace, 1, now) {
+                if bucket.take(&rate, 1, now) {
                     passed.push(now);
                 }
             }
@@ -177,7 +176,7 @@ mod tests {
             burst in 1u64..20, steps in prop::collection::vec(0u64..40, 1..200),
         ) {
             // 10 a second: tau is 100 ms, and time is in whole 10 ms, so that tenths of a token are exact.
-            let pace = pace(Unit::Records, 10, burst);
+            let rate = gcra(Unit::Records, 10, burst);
             let mut bucket = Bucket::default();
             let (mut now, mut tenths) = (SECOND, burst * 10);
             for step in steps {
@@ -187,17 +186,17 @@ mod tests {
                 if expected {
                     tenths -= 10;
                 }
-                prop_assert_eq!(bucket.take(&pace, 1, now), expected);
+                prop_assert_eq!(bucket.take(&rate, 1, now), expected);
             }
         }
 
         #[test]
         fn steady_overload_passes_burst_and_rate(amount in 1u64..500, burst in 2u64..100, seconds in 1u64..20) {
-            let pace = pace(Unit::Records, amount, burst);
+            let rate = gcra(Unit::Records, amount, burst);
             let mut bucket = Bucket::default();
             let gap = SECOND / (amount * 5);
             let offered = seconds * SECOND / gap;
-            let passed = (0..offered).filter(|n| bucket.take(&pace, 1, SECOND + n * gap)).count() as u64;
+            let passed = (0..offered).filter(|n| bucket.take(&rate, 1, SECOND + n * gap)).count() as u64;
             let expected = offered.min(burst + seconds * amount);
             prop_assert!(passed.abs_diff(expected) <= 1 + seconds, "{passed} of {offered}");
         }

@@ -3,11 +3,11 @@
 //! Tumbling, and not aligned to the clock: a key that is quiet has none open, so its next record is the first of a new
 //! one. A clock that goes back keeps the window open for its length from then on.
 
-use crate::config::model::First;
+use crate::moment::ByLateness;
 use crate::policy::keyed::Forgettable;
 
 /// A key's window, for records in time and for late ones.
-pub(crate) type Windows = [Window; 2];
+pub(crate) type Windows = ByLateness<Window>;
 
 /// A window and what it has seen.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,13 +31,9 @@ impl Window {
         is_new
     }
 
-    /// As [`Window::enter`]; whether the record is one of those that `first` keeps.
-    pub(crate) fn admits(&mut self, first: &First, now: u64, per: u64) -> bool {
-        self.enter(now, per);
-        match self.seen.checked_sub(u64::from(first.n)) {
-            None | Some(0) => true,
-            Some(beyond) => first.then.is_some_and(|then| beyond % then == 0),
-        }
+    /// Records of this window so far.
+    pub(crate) fn seen(&self) -> u64 {
+        self.seen
     }
 
     /// Starts a window now, whatever was before.
@@ -65,38 +61,17 @@ impl Forgettable for Windows {
     type Settings = u64;
 
     fn is_idle(&self, per: &u64, now: u64, late: Option<u64>) -> bool {
-        let [in_time, of_late] = self;
         // One that starts after now is from before the clock was set back.
         let is_idle =
             |window: &Window, now: u64| window.is_over(now, *per) || window.start > now.saturating_add(*per);
-        is_idle(in_time, now) && late.is_none_or(|late| is_idle(of_late, late))
+        is_idle(&self.in_time, now) && late.is_none_or(|late| is_idle(&self.late, late))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::Key;
     use proptest::prelude::*;
-    use std::num::NonZeroU64;
-    use std::time::Duration;
-
-    fn first(n: u32, then: u64) -> First {
-        First { n, per: Duration::from_secs(10), then: NonZeroU64::new(then), by: Key::default() }
-    }
-
-    fn kept(first: &First, records: u64) -> u64 {
-        let mut window = Window::default();
-        (0..records).filter(|_| window.admits(first, 5, 100)).count() as u64
-    }
-
-    #[test]
-    fn the_first_and_then_one_in_so_many() {
-        for (records, expected) in [(100, 100), (199, 100), (200, 101), (1000, 109)] {
-            assert_eq!(kept(&first(100, 100), records), expected, "{records}");
-        }
-        assert_eq!(kept(&first(3, 0), 1000), 3);
-    }
 
     #[test]
     fn a_window_ends_exactly_when_it_is_over() {
@@ -117,13 +92,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn kept_of_a_window_is_the_closed_form(n in 1u32..200, then in 0u64..50, records in 0u64..2000) {
-            let beyond = records.saturating_sub(u64::from(n));
-            let expected = records.min(u64::from(n)) + beyond.checked_div(then).unwrap_or(0);
-            prop_assert_eq!(kept(&first(n, then), records), expected);
-        }
-
         #[test]
         fn a_permanent_repeater_gives_one_record_a_window(gap in 1u64..50, per in 1u64..500) {
             let mut window = Window::default();

@@ -1,10 +1,9 @@
 //! The record of a test, taken apart into what the filter really gets: a tag, a pod file, and JSON text.
 
-use crate::config::section::{Mistakes, Section};
-use crate::config::yaml::{Kind, Node, Quoting};
 use crate::diag::Code;
 use crate::json::{Level, Outline, push_string};
 use crate::tag::ContainerTag;
+use crate::yaml::{Kind, Mistakes, Node, Quoting, Section};
 
 /// The pod that a record's metadata describes; what it does not say is made up.
 pub(super) struct Described {

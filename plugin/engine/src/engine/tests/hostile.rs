@@ -7,7 +7,6 @@ use crate::config::load;
 use crate::engine::{Answer, Engine, Input, Why};
 use crate::json::{Level, Outline};
 use crate::pods::{PodSource, Unavailable};
-use crate::policy::RuleState;
 use crate::time::{EventTime, Now};
 
 const TAG: &str = "kube.var.log.containers.p_n_c-0a.log";
@@ -284,13 +283,13 @@ fn the_equation_holds_whatever_happens() {
                     }
                 }
                 10 | 11 => {
-                    let open = engine.open().records;
-                    engine.is_changed = true;
+                    let open = engine.unreported().records;
+                    engine.unsaved.counts = true;
                     let has_sent = engine.summaries.unconfirmed.is_some();
                     let saved = engine.state_to_save(Now(now)).unwrap();
                     engine = super::engine(&any_rules(&mut random));
                     engine.restore(&saved).unwrap();
-                    assert_eq!(engine.open().records, open, "seed {seed} step {step}");
+                    assert_eq!(engine.unreported().records, open, "seed {seed} step {step}");
                     // The copy of the last summary is not added.
                     let again = has_sent && engine.tick(b"{}", Now(now), &mut out) == Answer::Keep;
                     assert_eq!(again, has_sent);
@@ -312,9 +311,9 @@ fn the_equation_holds_whatever_happens() {
                     }
                 }
             }
-            assert_eq!(stood + summed + engine.open().records, seen, "seed {seed} step {step}");
-            let slots: usize = engine.states.iter().map(RuleState::slots).sum();
-            assert_eq!(slots, engine.slots.0, "seed {seed} step {step}");
+            assert_eq!(stood + summed + engine.unreported().records, seen, "seed {seed} step {step}");
+            let taken: usize = engine.rules.iter_mut().map(|active| active.state.capacity()).sum();
+            assert_eq!(taken, engine.shared.capacity.0, "seed {seed} step {step}");
         }
     }
 }

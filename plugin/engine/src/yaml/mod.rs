@@ -1,7 +1,14 @@
-//! YAML text to a tree of nodes that know where they stand.
+//! YAML text to a tree of nodes that know where they stand, and the reading of settings from them.
 //!
 //! Rule files need mappings, lists and text; anchors, aliases, tags and several documents are refused. Depth is
 //! limited, because the tree is built and read by recursion on the guest's small stack.
+
+mod amounts;
+mod section;
+
+pub use amounts::{Rate, Unit, parse_bytes};
+pub(crate) use amounts::{parse_one_in, parse_rate};
+pub(crate) use section::{Mistakes, Section};
 
 use crate::diag::{Code, Diagnostic};
 use saphyr_parser::{Event, Parser, ScalarStyle};

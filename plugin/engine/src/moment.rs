@@ -17,6 +17,21 @@ pub(crate) struct Moment {
     pub(crate) is_late: bool,
 }
 
+/// A state for records in time and one for late ones.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ByLateness<T> {
+    pub(crate) in_time: T,
+    pub(crate) late: T,
+}
+
+impl<T> ByLateness<T> {
+    /// The one by which a record is measured.
+    #[inline]
+    pub(crate) fn of(&mut self, moment: &Moment) -> &mut T {
+        if moment.is_late { &mut self.late } else { &mut self.in_time }
+    }
+}
+
 impl Moment {
     pub(crate) fn new(now: Now, event: EventTime) -> Moment {
         let (now, event) = (now.0, event.as_nanos());

@@ -1,14 +1,40 @@
 //! Rates and sizes as people write them: `20/s`, `5MB/s`, `2GiB`, `1/100`.
 
-use crate::config::model::{Rate, Unit};
 use std::num::NonZeroU64;
 use std::time::Duration;
+
+/// An amount per time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// What is counted.
+    pub unit: Unit,
+    /// How much of it.
+    pub amount: NonZeroU64,
+    /// In how long.
+    pub per: Duration,
+}
+
+/// What a rate counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Records.
+    Records,
+    /// Bytes of JSON text as the record came.
+    Bytes,
+}
+
+impl Rate {
+    /// How much in a second.
+    pub fn per_second(self) -> f64 {
+        self.amount.get() as f64 / self.per.as_secs_f64()
+    }
+}
 
 /// Reads `20/s`, `1.5/s`, `300/m`, `5MB/s`, `2GiB/day`.
 ///
 /// # Errors
 /// `None` without a time (`20`), for an unknown unit (`20/w`, `5Mb/s`), zero, and more than 10^15.
-pub(super) fn parse_rate(text: &str) -> Option<Rate> {
+pub(crate) fn parse_rate(text: &str) -> Option<Rate> {
     let (amount, per) = text.split_once('/')?;
     let seconds = match per.trim() {
         "s" => 1,
@@ -67,7 +93,7 @@ pub fn parse_bytes(text: &str) -> Option<u64> {
 ///
 /// # Errors
 /// `None` for anything but one part in a whole number.
-pub(super) fn parse_one_in(text: &str) -> Option<NonZeroU64> {
+pub(crate) fn parse_one_in(text: &str) -> Option<NonZeroU64> {
     let (one, many) = text.split_once('/')?;
     if one.trim() != "1" {
         return None;

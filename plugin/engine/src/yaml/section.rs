@@ -1,21 +1,21 @@
 //! Reading a mapping: its known keys, each with its type, and a mistake for everything else.
 
-use crate::config::yaml::{Kind, Node, Quoting};
 use crate::diag::{Code, Diagnostic, did_you_mean};
 use crate::glob::Globs;
 use crate::time::parse_duration;
+use crate::yaml::{Kind, Node, Quoting};
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 /// Collects mistakes; every reading method notes what is wrong and answers `None`, so that the pass goes on.
-pub(super) struct Mistakes(pub(super) Vec<Diagnostic>);
+pub(crate) struct Mistakes(pub(crate) Vec<Diagnostic>);
 
 impl Mistakes {
-    pub(super) fn note(&mut self, code: Code, span: &Range<usize>, message: impl Into<String>) {
+    pub(crate) fn note(&mut self, code: Code, span: &Range<usize>, message: impl Into<String>) {
         self.0.push(Diagnostic::new(code, span.clone(), message));
     }
 
-    pub(super) fn note_with_help(
+    pub(crate) fn note_with_help(
         &mut self,
         code: Code,
         span: &Range<usize>,
@@ -25,7 +25,7 @@ impl Mistakes {
         self.0.push(Diagnostic::new(code, span.clone(), message).with_help(help));
     }
 
-    pub(super) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+    pub(crate) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         match &node.kind {
             Kind::Scalar { text, .. } => Some(text),
             kind => {
@@ -41,7 +41,7 @@ impl Mistakes {
         }
     }
 
-    pub(super) fn boolean(&mut self, node: &Node, what: &str) -> Option<bool> {
+    pub(crate) fn boolean(&mut self, node: &Node, what: &str) -> Option<bool> {
         match self.text(node, what)? {
             "true" => Some(true),
             "false" => Some(false),
@@ -52,7 +52,7 @@ impl Mistakes {
         }
     }
 
-    pub(super) fn duration(&mut self, node: &Node, what: &str) -> Option<Duration> {
+    pub(crate) fn duration(&mut self, node: &Node, what: &str) -> Option<Duration> {
         let text = self.text(node, what)?;
         let found = parse_duration(text);
         if found.is_none() {
@@ -62,7 +62,7 @@ impl Mistakes {
         found
     }
 
-    pub(super) fn count(&mut self, node: &Node, what: &str, range: RangeInclusive<usize>) -> Option<usize> {
+    pub(crate) fn count(&mut self, node: &Node, what: &str, range: RangeInclusive<usize>) -> Option<usize> {
         let text = self.text(node, what)?;
         let found = text.replace('_', "").parse::<usize>().ok().filter(|count| range.contains(count));
         if found.is_none() {
@@ -77,7 +77,7 @@ impl Mistakes {
     }
 
     /// One text or a list of texts; never an empty list.
-    pub(super) fn texts<'n>(&mut self, node: &'n Node, what: &str) -> Option<Vec<(&'n str, Range<usize>)>> {
+    pub(crate) fn texts<'n>(&mut self, node: &'n Node, what: &str) -> Option<Vec<(&'n str, Range<usize>)>> {
         let items: Vec<&Node> = match &node.kind {
             Kind::List(list) => list.iter().collect(),
             _ => vec![node],
@@ -89,7 +89,7 @@ impl Mistakes {
         items.into_iter().map(|item| Some((self.text(item, what)?, item.span.clone()))).collect()
     }
 
-    pub(super) fn globs(&mut self, node: &Node, what: &str, allowed: fn(char) -> bool) -> Option<Globs> {
+    pub(crate) fn globs(&mut self, node: &Node, what: &str, allowed: fn(char) -> bool) -> Option<Globs> {
         let texts = self.texts(node, what)?;
         for (text, span) in &texts {
             let wrong =
@@ -111,7 +111,7 @@ impl Mistakes {
     }
 
     /// An absolute path without `..`.
-    pub(super) fn path(&mut self, node: &Node, what: &str) -> Option<String> {
+    pub(crate) fn path(&mut self, node: &Node, what: &str) -> Option<String> {
         let text = self.text(node, what)?;
         let climbs = text.split('/').any(|part| part == "..");
         if !text.starts_with('/') || climbs || text.contains('\0') {
@@ -129,14 +129,14 @@ impl Mistakes {
 }
 
 /// A mapping whose keys have been checked.
-pub(super) struct Section<'n> {
+pub(crate) struct Section<'n> {
     entries: Vec<(&'n str, &'n Node, &'n Node)>,
-    pub(super) span: Range<usize>,
+    pub(crate) span: Range<usize>,
 }
 
 impl<'n> Section<'n> {
     /// Opens a mapping. `known` are its keys.
-    pub(super) fn open(
+    pub(crate) fn open(
         node: &'n Node,
         what: &str,
         known: &[&'static str],
@@ -177,12 +177,12 @@ impl<'n> Section<'n> {
     }
 
     /// The value of a key.
-    pub(super) fn get(&self, key: &str) -> Option<&'n Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&'n Node> {
         self.entries.iter().find(|(name, ..)| *name == key).map(|(_, _, value)| *value)
     }
 
     /// The keys that are there, with their places and values.
-    pub(super) fn entries(&self) -> &[(&'n str, &'n Node, &'n Node)] {
+    pub(crate) fn entries(&self) -> &[(&'n str, &'n Node, &'n Node)] {
         &self.entries
     }
 }

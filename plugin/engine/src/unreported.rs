@@ -1,29 +1,29 @@
 //! What one rule has dropped and not reported yet.
 //!
-//! The rule kept here: a dropped record is open in exactly one place (on its key, or in its rule's account) until it is
+//! The rule kept here: a dropped record is unreported in exactly one place (on its key, or in its rule's account) until it is
 //! reported in exactly one: the count of a later record, or a summary.
 
 use crate::time::EventTime;
 
 /// Dropped records and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Open {
+pub(crate) struct Unreported {
     pub(crate) records: u64,
     pub(crate) bytes: u64,
 }
 
-impl Open {
-    pub(crate) fn add(&mut self, more: Open) {
+impl Unreported {
+    pub(crate) fn add(&mut self, more: Unreported) {
         self.records = self.records.saturating_add(more.records);
         self.bytes = self.bytes.saturating_add(more.bytes);
     }
 
-    pub(crate) fn remove(&mut self, less: Open) {
+    pub(crate) fn remove(&mut self, less: Unreported) {
         self.records = self.records.saturating_sub(less.records);
         self.bytes = self.bytes.saturating_sub(less.bytes);
     }
 
-    pub(crate) fn take(&mut self) -> Open {
+    pub(crate) fn take(&mut self) -> Unreported {
         std::mem::take(self)
     }
 }
@@ -32,9 +32,9 @@ impl Open {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Account {
     /// What has no key, or one of too many.
-    other: Open,
+    other: Unreported,
     /// Few enough to look through.
-    keys: Vec<(Box<str>, Open)>,
+    keys: Vec<(Box<str>, Unreported)>,
     /// The fewest records of a key among them when they were last compared.
     least: u64,
     /// When the first and the last of them happened.
@@ -46,7 +46,7 @@ pub(crate) struct Account {
 impl Account {
     /// A dropped record that is not counted on a key.
     pub(crate) fn add(&mut self, bytes: u64) {
-        self.other.add(Open { records: 1, bytes });
+        self.other.add(Unreported { records: 1, bytes });
     }
 
     /// Notes when a dropped record happened, wherever it is counted.
@@ -57,8 +57,8 @@ impl Account {
         });
     }
 
-    /// What was open on a key that is forgotten or summed up; the empty label is `other`.
-    pub(crate) fn take_over(&mut self, label: &str, open: Open) {
+    /// What was unreported on a key that is forgotten or summed up; the empty label is `other`.
+    pub(crate) fn take_over(&mut self, label: &str, open: Unreported) {
         if open.records == 0 {
             return;
         }
@@ -74,7 +74,7 @@ impl Account {
             self.keys.push((label.into(), open));
         } else {
             // The keys of a flood: the largest of them stay.
-            match self.keys.iter_mut().min_by_key(|(_, open)| open.records) {
+            match self.keys.iter_mut().min_by_key(|(_, unreported)| unreported.records) {
                 Some(smallest) if smallest.1.records < open.records => {
                     self.other.add(smallest.1);
                     *smallest = (label.into(), open);
@@ -82,12 +82,12 @@ impl Account {
                 _ => self.other.add(open),
             }
             // Most keys of a flood need not even be looked for.
-            self.least = self.keys.iter().map(|(_, open)| open.records).min().unwrap_or_default();
+            self.least = self.keys.iter().map(|(_, unreported)| unreported.records).min().unwrap_or_default();
         }
     }
 
     /// Says whose a part of what has no key is.
-    pub(crate) fn attribute(&mut self, label: &str, part: Open) {
+    pub(crate) fn attribute(&mut self, label: &str, part: Unreported) {
         // A part that was closed in the meantime is nobody's any more.
         if part.records <= self.other.records && part.bytes <= self.other.bytes {
             self.other.remove(part);
@@ -95,16 +95,17 @@ impl Account {
         }
     }
 
-    /// All that is open here.
-    pub(crate) fn open(&self) -> Open {
+    /// All that is unreported here.
+    pub(crate) fn unreported(&self) -> Unreported {
         let mut sum = self.other;
-        self.keys.iter().for_each(|(_, open)| sum.add(*open));
+        self.keys.iter().for_each(|(_, unreported)| sum.add(*unreported));
         sum
     }
 
     /// The largest keys, largest first.
-    pub(crate) fn top(&self, most: usize) -> Vec<(&str, Open)> {
-        let mut left: Vec<(&str, Open)> = self.keys.iter().map(|(label, open)| (&**label, *open)).collect();
+    pub(crate) fn top(&self, most: usize) -> Vec<(&str, Unreported)> {
+        let mut left: Vec<(&str, Unreported)> =
+            self.keys.iter().map(|(label, open)| (&**label, *open)).collect();
         let mut top = Vec::new();
         while top.len() < most {
             let largest = (0..left.len()).max_by_key(|at| {
@@ -123,7 +124,7 @@ impl Account {
     }
 }
 
-/// Keys of which an account knows what each has open.
+/// Keys of which an account knows what each has unreported.
 const MAX_KEYS: usize = 64;
 
 #[cfg(test)]
@@ -134,26 +135,26 @@ mod tests {
     fn the_largest_keys_stay_and_nothing_is_lost() {
         let mut account = Account::default();
         for n in 0..1000u64 {
-            account.take_over(&format!("key-{n}"), Open { records: n % 300 + 1, bytes: 2 });
+            account.take_over(&format!("key-{n}"), Unreported { records: n % 300 + 1, bytes: 2 });
         }
         account.add(5);
         let sum: u64 = (0..1000u64).map(|n| n % 300 + 1).sum();
-        assert_eq!(account.open(), Open { records: sum + 1, bytes: 2005 });
+        assert_eq!(account.unreported(), Unreported { records: sum + 1, bytes: 2005 });
         let top = account.top(3);
         assert_eq!((top.len(), top[0].1.records), (3, 300));
         assert!(account.keys.len() <= MAX_KEYS);
         account.close();
-        assert_eq!(account.open(), Open::default());
+        assert_eq!(account.unreported(), Unreported::default());
     }
 
     #[test]
     fn a_small_part_of_a_known_key_is_its_own_at_a_full_table_too() {
         let mut account = Account::default();
         for n in 0..100u64 {
-            account.take_over(&format!("key-{n}"), Open { records: n + 10, bytes: 1 });
+            account.take_over(&format!("key-{n}"), Unreported { records: n + 10, bytes: 1 });
         }
         let (label, before) = account.keys[0].clone();
-        account.take_over(&label, Open { records: 1, bytes: 1 });
+        account.take_over(&label, Unreported { records: 1, bytes: 1 });
         assert_eq!(account.keys[0].1.records, before.records + 1);
     }
 

@@ -1,0 +1,30 @@
+//! `message`: a CloudWatch pattern over the line.
+
+use crate::condition::{Decide, RecordTest, WrittenCondition, written_pattern};
+use crate::facts::{Facts, Metadata};
+use crate::pattern::{Pattern, Searched};
+use crate::yaml::Mistakes;
+
+/// What the line must match.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message(Pattern);
+
+impl RecordTest for Message {
+    const KEY: &'static str = "message";
+
+    const DECIDE: Decide<Message> =
+        Decide::ByRecord(|test, facts| facts.line.is_some_and(|line| test.0.matches(&Searched::alone(line))));
+
+    fn read(written: &WrittenCondition<'_>, mistakes: &mut Mistakes) -> Option<Message> {
+        let (text, pattern) = written_pattern::parse(written, Self::KEY, mistakes)?;
+        written_pattern::warn(written, text, &pattern, mistakes);
+        Some(Message(pattern))
+    }
+
+    fn found(&self, facts: &Facts<'_>, _: &mut Metadata<'_>) -> Option<String> {
+        match facts.line {
+            Some(line) => self.0.why_not(line),
+            None => Some("the record has no message".into()),
+        }
+    }
+}

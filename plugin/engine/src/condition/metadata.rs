@@ -1,0 +1,121 @@
+//! `labels`, `annotations`, `workload`: what is known about the pod. Without metadata they are unknown.
+
+use crate::condition::written_pattern::inside;
+use crate::condition::{Decide, RecordTest, WrittenCondition, is, is_name};
+use crate::diag::Code;
+use crate::facts::{Facts, Metadata};
+use crate::glob::Globs;
+use crate::pattern::Truth;
+use crate::pods::Pairs;
+use crate::selector::Selector;
+use crate::yaml::Mistakes;
+
+/// The pod's labels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Labels(Selector);
+
+/// The pod's annotations.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Annotations(Selector);
+
+/// What owns the pod.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnedBy(Globs);
+
+impl RecordTest for Labels {
+    const KEY: &'static str = "labels";
+
+    const DECIDE: Decide<Labels> = Decide::ByMetadata(|test, _, metadata| {
+        metadata.get().map_or(Truth::Unknown, |meta| selected(&test.0, meta.labels.as_ref()))
+    });
+
+    fn read(written: &WrittenCondition<'_>, mistakes: &mut Mistakes) -> Option<Labels> {
+        selector(written, Self::KEY, mistakes).map(Labels)
+    }
+
+    fn found(&self, _: &Facts<'_>, metadata: &mut Metadata<'_>) -> Option<String> {
+        unmet(&self.0, metadata.get()?.labels.as_ref()?)
+    }
+}
+
+impl RecordTest for Annotations {
+    const KEY: &'static str = "annotations";
+
+    const DECIDE: Decide<Annotations> = Decide::ByMetadata(|test, _, metadata| {
+        metadata.get().map_or(Truth::Unknown, |meta| selected(&test.0, meta.annotations.as_ref()))
+    });
+
+    fn read(written: &WrittenCondition<'_>, mistakes: &mut Mistakes) -> Option<Annotations> {
+        selector(written, Self::KEY, mistakes).map(Annotations)
+    }
+
+    fn found(&self, _: &Facts<'_>, metadata: &mut Metadata<'_>) -> Option<String> {
+        unmet(&self.0, metadata.get()?.annotations.as_ref()?)
+    }
+}
+
+impl RecordTest for OwnedBy {
+    const KEY: &'static str = "workload";
+
+    const DECIDE: Decide<OwnedBy> = Decide::ByMetadata(|test, _, metadata| {
+        let Some(meta) = metadata.get() else { return Truth::Unknown };
+        match &meta.workload {
+            Some(name) => test.0.matches(name).into(),
+            None if !meta.known => Truth::Unknown,
+            None => Truth::No,
+        }
+    });
+
+    fn read(written: &WrittenCondition<'_>, mistakes: &mut Mistakes) -> Option<OwnedBy> {
+        mistakes.globs(written.node, Self::KEY, is_name).map(OwnedBy)
+    }
+
+    fn found(&self, _: &Facts<'_>, metadata: &mut Metadata<'_>) -> Option<String> {
+        Some(is(Self::KEY, metadata.get()?.workload.as_deref()))
+    }
+}
+
+fn selected(selector: &Selector, pairs: Option<&Pairs>) -> Truth {
+    match pairs {
+        Some(pairs) => selector.matches(|key| pairs.get(key)).into(),
+        None => Truth::Unknown,
+    }
+}
+
+fn unmet(selector: &Selector, pairs: &Pairs) -> Option<String> {
+    let requirement = selector.first_failed(|key| pairs.get(key))?;
+    let key = requirement.key();
+    Some(match pairs.get(key) {
+        Some(value) => format!("{requirement}: {key} is {value:?}"),
+        None => format!("{requirement}: {key} is not there"),
+    })
+}
+
+fn selector(written: &WrittenCondition<'_>, key: &str, mistakes: &mut Mistakes) -> Option<Selector> {
+    let (source, node) = (written.source, written.node);
+    let text = mistakes.text(node, key)?;
+    match Selector::parse(text) {
+        // Go's parser stops there without a word, and what it has not read selects nothing less.
+        Ok(_) if text.contains('\0') => {
+            mistakes.note(Code::Selector, &node.span, format!("{key} must not contain a NUL character"));
+            None
+        }
+        Ok(selector) => {
+            if selector.is_empty() {
+                let message = format!("an empty selector matches every pod, whatever its {key}");
+                mistakes.note_with_help(
+                    Code::PatternDoubt,
+                    &node.span,
+                    message,
+                    "leave the condition out, or write one",
+                );
+            }
+            Some(selector)
+        }
+        Err(error) => {
+            let span = inside(source, node, text, &error.span);
+            mistakes.note_with_help(Code::Selector, &span, error.to_string(), error.help());
+            None
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The conditions of a `when`.
+//!
+//! Each condition is one type in one file, which says under which key it is read, what it asks for, how it is decided, and what
+//! a person is told where it does not hold ([`RecordTest`]). Adding one is a file and a line in the list below: the compiler
+//! asks for the rest.
+//!
+//! The rule kept here: what a condition may look at is in its signature ([`Decide`]), so that one that needs metadata can
+//! neither be decided without it nor be left out where metadata is missing.
+
+#[macro_use]
+mod sum;
+
+mod age;
+mod comparison;
+mod message;
+mod metadata;
+mod names;
+mod record;
+mod severity;
+mod stream;
+mod written_pattern;
+
+pub use age::{AgeTest, ContainerAge};
+pub use comparison::Ordered;
+pub use message::Message;
+pub use metadata::{Annotations, Labels, OwnedBy};
+pub use names::{InContainer, InNamespace, InPod};
+pub use record::WholeRecord;
+pub use severity::SeverityTest;
+pub use stream::OnStream;
+
+use crate::facts::{Facts, Metadata};
+use crate::pattern::Truth;
+use crate::tag::ContainerTag;
+use crate::yaml::{Mistakes, Node, Section};
+use std::fmt::Debug;
+
+conditions! {
+    // In the order in which they are asked, what is cheap before what is not.
+    Namespace(InNamespace),
+    Pod(InPod),
+    Container(InContainer),
+    Stream(OnStream),
+    Severity(SeverityTest),
+    Message(Message),
+    Record(WholeRecord),
+    Labels(Labels),
+    Annotations(Annotations),
+    Workload(OwnedBy),
+    ContainerAge(ContainerAge),
+}
+
+/// A condition: everything about it hangs on its type.
+pub(crate) trait RecordTest: Clone + Debug + PartialEq + Sized {
+    /// Its key in rule files.
+    const KEY: &'static str;
+
+    /// How it is decided, and what it asks for.
+    const DECIDE: Decide<Self>;
+
+    /// Reads it; mistakes are noted.
+    fn read(written: &WrittenCondition<'_>, mistakes: &mut Mistakes) -> Option<Self>;
+
+    /// What the record has where the condition does not hold, for a person.
+    fn found(&self, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Option<String>;
+
+    /// Whether it looks at metadata under this key of the record, beyond what the tag says.
+    fn reaches_into(&self, _key: &str) -> bool {
+        false
+    }
+}
+
+/// What decides a condition, by what it asks for.
+pub(crate) enum Decide<T> {
+    /// The names in the tag: asked once per tag.
+    ByTag(fn(&T, Option<&ContainerTag<'_>>) -> bool),
+    /// The record itself.
+    ByRecord(fn(&T, &Facts<'_>) -> bool),
+    /// What is known about the container, which may be nothing.
+    ByMetadata(fn(&T, &Facts<'_>, &mut Metadata<'_>) -> Truth),
+}
+
+/// A condition as written in a rule file.
+pub(crate) struct WrittenCondition<'w> {
+    /// The whole file.
+    pub(crate) source: &'w str,
+    /// The value behind the key.
+    pub(crate) node: &'w Node,
+    /// Whether records that meet it are lost, which is what some warnings are about.
+    pub(crate) drops: bool,
+}
+
+/// The conditions of a guard or rule; all of them must hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct When {
+    /// Those on the tag, those on the record, those on metadata.
+    conditions: Box<[Condition]>,
+    /// How many of them are on the tag, and how many are not on metadata.
+    by_tag: usize,
+    without_metadata: usize,
+}
+
+/// Whether a record meets the conditions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Met<'w> {
+    Yes,
+    /// The first that does not hold.
+    No(&'w Condition),
+    /// All others hold, this one cannot be known.
+    Unknown(&'w Condition),
+}
+
+impl When {
+    fn new(conditions: Vec<Condition>) -> When {
+        let (by_tag, others): (Vec<_>, Vec<_>) =
+            conditions.into_iter().partition(|condition| condition.asks() == Asks::Tag);
+        let (by_record, by_metadata): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|condition| condition.asks() == Asks::Record);
+        When {
+            by_tag: by_tag.len(),
+            without_metadata: by_tag.len().saturating_add(by_record.len()),
+            conditions: by_tag.into_iter().chain(by_record).chain(by_metadata).collect(),
+        }
+    }
+
+    /// The conditions of a rule; those with mistakes are left out, the file is refused anyway.
+    ///
+    /// `drops` says that records which meet them are lost.
+    pub(crate) fn read(source: &str, node: &Node, drops: bool, mistakes: &mut Mistakes) -> When {
+        let Some(section) = Section::open(node, "when", &Condition::KEYS, mistakes) else {
+            return When::default();
+        };
+        let read = |key: &&str| {
+            let node = section.get(key)?;
+            Condition::read(key, &WrittenCondition { source, node, drops }, mistakes)
+        };
+        When::new(Condition::KEYS.iter().filter_map(read).collect())
+    }
+
+    /// All of them, in the order in which they are asked.
+    pub fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+
+    /// Whether there is a condition on the record as a whole or on what is known about its container.
+    #[inline]
+    pub fn asks_for_metadata(&self) -> bool {
+        self.without_metadata < self.conditions.len()
+    }
+
+    /// Whether there is no condition, so that every record meets it.
+    pub fn is_empty(&self) -> bool {
+        self.conditions.is_empty()
+    }
+
+    /// Whether a condition looks at metadata under this key of the record, beyond what the tag says.
+    pub(crate) fn reaches_into(&self, key: &str) -> bool {
+        self.conditions.iter().any(|condition| condition.reaches_into(key))
+    }
+
+    /// The first condition on the tag that does not hold.
+    pub(crate) fn unmet_by_tag(&self, container: Option<&ContainerTag<'_>>) -> Option<&Condition> {
+        let by_tag = self.conditions.get(..self.by_tag).unwrap_or_default();
+        by_tag.iter().find(|condition| !condition.is_met_by_tag(container))
+    }
+
+    /// Whether a record meets the conditions besides those on the tag.
+    #[inline]
+    pub(crate) fn met(&self, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Met<'_> {
+        let mut unknown = None;
+        for condition in self.conditions.get(self.by_tag..).unwrap_or_default() {
+            match condition.met(facts, metadata) {
+                Truth::Yes => {}
+                Truth::No => return Met::No(condition),
+                Truth::Unknown => unknown = unknown.or(Some(condition)),
+            }
+        }
+        unknown.map_or(Met::Yes, Met::Unknown)
+    }
+}
+
+/// What a condition asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asks {
+    Tag,
+    Record,
+    Metadata,
+}
+
+impl<T> Decide<T> {
+    const fn asks(&self) -> Asks {
+        match self {
+            Decide::ByTag(_) => Asks::Tag,
+            Decide::ByRecord(_) => Asks::Record,
+            Decide::ByMetadata(_) => Asks::Metadata,
+        }
+    }
+}
+
+#[inline]
+fn decide<T: RecordTest>(test: &T, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Truth {
+    match T::DECIDE {
+        Decide::ByTag(met) => met(test, facts.container.as_ref()).into(),
+        Decide::ByRecord(met) => met(test, facts).into(),
+        Decide::ByMetadata(met) => met(test, facts, metadata),
+    }
+}
+
+fn decide_by_tag<T: RecordTest>(test: &T, container: Option<&ContainerTag<'_>>) -> bool {
+    match T::DECIDE {
+        Decide::ByTag(met) => met(test, container),
+        Decide::ByRecord(_) | Decide::ByMetadata(_) => true,
+    }
+}
+
+/// `container is istio-proxy`, or that there is none.
+fn is(what: &str, found: Option<&str>) -> String {
+    match found {
+        Some(found) => format!("{what} is {found}"),
+        None => format!("there is no {what}"),
+    }
+}
+
+/// Characters of Kubernetes names.
+fn is_name(character: char) -> bool {
+    character.is_ascii_lowercase() || character.is_ascii_digit() || matches!(character, '-' | '.')
+}

@@ -1,0 +1,51 @@
+//! `severity`: the level of the line, compared.
+
+use crate::condition::{Decide, Ordered, RecordTest, WrittenCondition, is};
+use crate::diag::{Code, did_you_mean};
+use crate::facts::{Facts, Metadata};
+use crate::severity::Severity;
+use crate::yaml::Mistakes;
+
+/// What a line's severity must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeverityTest {
+    /// Compared with a level; an unknown severity never holds.
+    Compared(Ordered, Severity),
+    /// Unknown.
+    Unknown,
+}
+
+impl RecordTest for SeverityTest {
+    const KEY: &'static str = "severity";
+
+    const DECIDE: Decide<SeverityTest> = Decide::ByRecord(|test, facts| match (test, facts.severity()) {
+        (SeverityTest::Compared(comparison, level), Some(severity)) => comparison.holds(severity, *level),
+        (SeverityTest::Compared(..), None) => false,
+        (SeverityTest::Unknown, severity) => severity.is_none(),
+    });
+
+    fn read(written: &WrittenCondition<'_>, mistakes: &mut Mistakes) -> Option<SeverityTest> {
+        let text = mistakes.text(written.node, "severity")?;
+        if text == "unknown" {
+            return Some(SeverityTest::Unknown);
+        }
+        let (comparison, word) = Ordered::split(text);
+        match Severity::NAMES.iter().find(|(name, _)| *name == word) {
+            Some((_, severity)) => Some(SeverityTest::Compared(comparison, *severity)),
+            None => {
+                let names = Severity::NAMES.map(|(name, _)| name);
+                let help = match did_you_mean(word, names) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("compare with one of {}: '>=error'", names.join(", ")),
+                };
+                let message = format!("`{word}` is not a severity");
+                mistakes.note_with_help(Code::Value, &written.node.span, message, help);
+                None
+            }
+        }
+    }
+
+    fn found(&self, facts: &Facts<'_>, _: &mut Metadata<'_>) -> Option<String> {
+        Some(is("severity", Some(facts.severity().map_or("unknown", Severity::name))))
+    }
+}

@@ -1,0 +1,147 @@
+//! Account: every number that a record changes, in one place.
+//!
+//! The rule kept here: a record is counted once, in the totals and in the row of what decided it, and a dropped one is unreported
+//! in one place from here on.
+
+use crate::config::RuleFile;
+use crate::engine::decide::{Decided, Judged, Tag};
+use crate::engine::emit::Emitted;
+use crate::engine::rule_set::RuleSet;
+use crate::facts::Facts;
+use crate::metrics::{Counters, Metric};
+use crate::pods::Found;
+use crate::policy::{Action, Decision};
+use crate::template::masked;
+
+/// Where records are counted.
+pub(super) struct Accounting<'a> {
+    pub(super) file: &'a RuleFile,
+    pub(super) rules: &'a mut RuleSet,
+    pub(super) counters: &'a mut Counters,
+    pub(super) unsaved: &'a mut Unsaved,
+}
+
+/// What has changed since the state was saved.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Unsaved {
+    pub(super) counts: bool,
+    pub(super) budgets: bool,
+}
+
+impl Accounting<'_> {
+    /// Counts a record that was read, decided and, if it is kept, emitted. `found` says how metadata was found, if it was
+    /// asked for.
+    #[inline]
+    pub(super) fn account(
+        &mut self,
+        judged: &Judged,
+        emitted: Option<&Emitted>,
+        facts: &Facts<'_>,
+        found: Option<Found>,
+        (tag, bytes): (&mut Tag, u64),
+    ) {
+        match emitted {
+            Some(emitted) => self.emitted(judged.decided, emitted),
+            None => self.dropped(judged.decided, facts, (tag, bytes)),
+        }
+        self.counters.add(Metric::Late, u64::from(facts.moment.is_late));
+        if let Some(found) = found {
+            let metric = match found {
+                Found::Hit => Metric::PodHits,
+                Found::Read => Metric::PodReads,
+                Found::Stale => Metric::PodStale,
+                Found::Missing => Metric::PodMissing,
+                Found::Refused => Metric::PodRefused,
+            };
+            self.counters.add(metric, 1);
+        }
+        self.count(judged, bytes, emitted.map_or(0, |emitted| emitted.bytes));
+    }
+
+    #[inline]
+    fn emitted(&mut self, decided: Decided, emitted: &Emitted) {
+        let Emitted { written, is_known, bytes } = emitted;
+        self.counters.add(Metric::KeysReplaced, u64::from(written.replaced));
+        self.counters.add(Metric::NumbersMended, written.mended as u64);
+        self.counters.add(Metric::Truncated, u64::from(written.truncated.is_some()));
+        let is_unknown = matches!(decided, Decided::Unknown { .. });
+        let metric = match is_known {
+            None => Metric::NoContainerTag,
+            Some(true) if !is_unknown => Metric::Enriched,
+            Some(_) => Metric::MetadataMissing,
+        };
+        self.counters.add(metric, 1);
+        if let Decided::ByRule { rule, decision } = decided
+            && let (Some(key), Some(active)) = (decision.key(), self.rules.get_mut(rule))
+        {
+            self.unsaved.budgets |= active.state.policy.charge(key, *bytes);
+        }
+    }
+
+    #[inline]
+    fn dropped(&mut self, decided: Decided, facts: &Facts<'_>, (tag, bytes): (&mut Tag, u64)) {
+        self.unsaved.counts = true;
+        let Some(row) = self.row_of(decided) else { return };
+        let account = &mut self.counters.row(row).unreported;
+        account.note(facts.time);
+        let is_on_key = match decided {
+            Decided::ByRule { decision: Decision::DropOf { is_on_key, .. }, .. } => is_on_key,
+            _ => false,
+        };
+        if !is_on_key {
+            account.add(bytes);
+            tag.note_dropped(row, bytes);
+        }
+        if account.example.is_none() {
+            let keys = &self.file.input.message_keys;
+            account.example = facts.line.map(|line| masked(line, keys, MAX_EXAMPLE).into());
+        }
+    }
+
+    /// The totals and the rows.
+    #[inline]
+    pub(super) fn count(&mut self, judged: &Judged, bytes_in: u64, bytes_out: u64) {
+        let Judged { decided, shadows } = *judged;
+        self.counters.add(Metric::Seen, 1);
+        self.counters.add(Metric::BytesIn, bytes_in);
+        let dropped = match decided.action() {
+            Action::Drop => {
+                self.counters.add(Metric::Dropped, 1);
+                Some(bytes_in)
+            }
+            Action::Keep => {
+                let count = decided.count();
+                self.counters.add(Metric::Kept, 1);
+                self.counters.add(Metric::BytesOut, bytes_out);
+                self.counters.add(Metric::Counted, count.saturating_sub(1));
+                self.unsaved.counts |= count > 1;
+                None
+            }
+        };
+        let rule = decided.rule().and_then(|rule| self.rules.get(rule));
+        let is_sampled = rule.is_some_and(|active| active.rule.policy.is_sampling());
+        self.counters.add(Metric::Sampled, u64::from(is_sampled));
+        if let Some(row) = self.row_of(decided) {
+            self.counters.row(row).decide(dropped);
+        }
+        if shadows.met != 0 {
+            for shadow in self.rules.iter().filter_map(|active| active.shadow) {
+                if shadows.met & shadow.bit != 0 {
+                    let would_drop = shadows.would_drop & shadow.bit != 0;
+                    self.counters.decide_in_shadow(shadow.row, would_drop.then_some(bytes_in));
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn row_of(&self, decided: Decided) -> Option<crate::metrics::RowId> {
+        match decided.rule().and_then(|rule| self.rules.get(rule)) {
+            Some(active) => Some(active.row),
+            None => self.rules.row_of_outcome(decided.why(self.rules)),
+        }
+    }
+}
+
+/// Largest example of what a rule drops, in bytes.
+const MAX_EXAMPLE: usize = 512;

@@ -1,0 +1,71 @@
+//! Emit: a kept record's text with what is put onto it, its pod's metadata and what it stands for.
+
+use crate::config::RuleFile;
+use crate::engine::decide::Decided;
+use crate::engine::rule_set::ActiveRule;
+use crate::facts::Metadata;
+use crate::policy::{Decision, sampling_annotation};
+use crate::record::{Append, RecordView, Written};
+
+/// The key under which a record says which sampling it went through, or how many records it stands for.
+pub(super) const ANNOTATION: &str = "nodesieve";
+
+/// What was written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Emitted {
+    pub(super) written: Written,
+    /// Whether the pod's metadata was known; `None` when the tag names no container.
+    pub(super) is_known: Option<bool>,
+    pub(super) bytes: u64,
+}
+
+/// Writes the answer for a kept record. `rule` is the guard or rule that decided.
+#[inline]
+pub(super) fn emit(
+    record: &RecordView<'_>,
+    decided: Decided,
+    rule: Option<&ActiveRule>,
+    file: &RuleFile,
+    metadata: &mut Metadata<'_>,
+    out: &mut Vec<u8>,
+) -> Emitted {
+    let meta = metadata.get();
+    let rendered = meta.as_ref().map(|meta| meta.rendered.as_slice()).filter(|object| *object != b"{}");
+    let kubernetes = rendered.map(|value| Append { key: &file.enrich.key, value });
+    let of_record = annotation(decided, rule, file);
+    let of_rule = rule.and_then(|active| active.annotation.as_deref());
+    // What stands there already is not of our making and would be counted as ours.
+    let foreign = record.has_own(ANNOTATION).then_some(b"{}".as_slice());
+    let annotation =
+        of_record.as_deref().or(of_rule).or(foreign).map(|value| Append { key: ANNOTATION, value });
+    let most = file.input.max_record;
+    let written = match (kubernetes, annotation) {
+        (Some(first), Some(second)) => record.write(&[first, second], most, out),
+        (Some(one), None) | (None, Some(one)) => record.write(&[one], most, out),
+        (None, None) => record.write(&[], most, out),
+    };
+    Emitted { written, is_known: meta.map(|meta| meta.known), bytes: out.len() as u64 }
+}
+
+/// What this record alone carries: the records it stands for, or the threshold of an earlier stage. Names of rules need no
+/// escapes.
+#[inline]
+fn annotation(decided: Decided, rule: Option<&ActiveRule>, file: &RuleFile) -> Option<Vec<u8>> {
+    let Decided::ByRule { decision, .. } = decided else { return None };
+    if !file.annotate {
+        return None;
+    }
+    match decision {
+        Decision::KeepAbove(threshold) => {
+            Some(sampling_annotation(&rule?.rule.name, threshold.probability(), threshold))
+        }
+        Decision::KeepFor { count, .. } if count > 1 => {
+            Some(format!("{{\"rule\":\"{}\",\"count\":{count}}}", rule?.rule.name).into_bytes())
+        }
+        Decision::KeepFor { .. }
+        | Decision::Keep
+        | Decision::Drop
+        | Decision::Fits { .. }
+        | Decision::DropOf { .. } => None,
+    }
+}

@@ -1,0 +1,182 @@
+//! The rules in force, each one object: what was read, where it counts, what it remembers, what its records say.
+//!
+//! The rule kept here: a [`RuleId`] is given out by this set and good for this set. Whatever is kept beyond a reload goes through
+//! [`RuleSet::same`].
+
+use crate::config::RuleFile;
+use crate::config::model::Rule;
+use crate::engine::why::{OUTCOMES, Why};
+use crate::metrics::{Counters, RowId, ShadowId, Stage};
+use crate::policy::{ActivePolicy, FloorState, KeyCapacity, KeyTable, Tables};
+use crate::tag::ContainerTag;
+use crate::unreported::{Account, Unreported};
+use std::rc::Rc;
+
+/// A guard or rule in force.
+#[derive(Debug)]
+pub(super) struct ActiveRule {
+    pub(super) rule: Rc<Rule>,
+    pub(super) why: Why,
+    /// Where its decisions are counted.
+    pub(super) row: RowId,
+    /// Of a rule in shadow mode, where it counts what it would do.
+    pub(super) shadow: Option<Shadow>,
+    pub(super) state: RuleState,
+    /// The `nodesieve` object on each record that it keeps.
+    pub(super) annotation: Option<Vec<u8>>,
+}
+
+/// A rule in shadow mode: its row, and its bit among the marks of a record.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shadow {
+    pub(super) row: ShadowId,
+    pub(super) bit: u32,
+}
+
+/// What a guard or rule remembers.
+#[derive(Debug)]
+pub(super) struct RuleState {
+    pub(super) policy: ActivePolicy,
+    pub(super) floor: Option<FloorState>,
+}
+
+/// A guard or rule of a set, by its place in guards and rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RuleId(usize);
+
+/// All guards and rules in force, in the order in which a record meets them.
+#[derive(Debug, Default)]
+pub(super) struct RuleSet {
+    rules: Vec<ActiveRule>,
+    guards: usize,
+    /// The rows of what no guard and no rule decides, in the order of [`OUTCOMES`].
+    outcomes: Vec<RowId>,
+}
+
+impl RuleState {
+    pub(super) fn new(rule: &Rule, most: usize) -> RuleState {
+        RuleState {
+            policy: rule.policy.start(most),
+            floor: rule.floor.as_ref().map(|floor| FloorState::new(floor, most)),
+        }
+    }
+
+    fn each(&mut self, take: &mut dyn FnMut(&mut dyn KeyTable)) {
+        self.policy.each(take);
+        if let Some(floor) = &mut self.floor {
+            floor.each(take);
+        }
+    }
+
+    /// What is dropped, counted on keys, and not reported yet.
+    pub(super) fn unreported(&mut self) -> Unreported {
+        let mut sum = Unreported::default();
+        self.each(&mut |table| sum.add(table.unreported()));
+        sum
+    }
+
+    /// Hands all that over to the account of the rule.
+    pub(super) fn report(&mut self, account: &mut Account) {
+        self.each(&mut |table| table.report(account));
+    }
+
+    /// Capacity taken.
+    pub(super) fn capacity(&mut self) -> usize {
+        let mut sum = 0usize;
+        self.each(&mut |table| sum = sum.saturating_add(table.capacity()));
+        sum
+    }
+
+    /// From now on at most so many keys.
+    pub(super) fn set_most(&mut self, most: usize) {
+        self.each(&mut |table| table.set_most(most));
+    }
+
+    /// Forgets the keys that are idle: other rules have no room left.
+    pub(super) fn forget_idle(&mut self, now: u64, capacity: &mut KeyCapacity, account: &mut Account) {
+        self.each(&mut |table| table.forget_idle(now, capacity, account));
+    }
+}
+
+impl RuleSet {
+    /// Puts rules in force. `state` gives each its state, `counters` its row.
+    pub(super) fn new(
+        file: &RuleFile,
+        counters: &mut Counters,
+        mut state: impl FnMut(&Rule) -> RuleState,
+    ) -> RuleSet {
+        let guards = file.guards.iter().enumerate().map(|(at, rule)| (rule, Why::Guard(at), Stage::Guard));
+        let rules = file.rules.iter().enumerate().map(|(at, rule)| (rule, Why::Rule(at), Stage::Rule));
+        let mut bit = 1u32;
+        let mut start = |(rule, why, stage): (&Rc<Rule>, Why, Stage)| ActiveRule {
+            why,
+            row: counters.row_of(&rule.name, stage),
+            shadow: rule.shadow.then(|| {
+                let shadow = Shadow { row: counters.shadow_of(&rule.name), bit };
+                bit = bit.wrapping_shl(1);
+                shadow
+            }),
+            state: state(rule),
+            annotation: rule.policy.annotation(&rule.name).filter(|_| file.annotate),
+            rule: Rc::clone(rule),
+        };
+        let rules = guards.chain(rules).map(&mut start).collect();
+        let outcomes = OUTCOMES.map(|name| counters.row_of(name, Stage::Outcome)).to_vec();
+        RuleSet { rules, guards: file.guards.len(), outcomes }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &ActiveRule> {
+        self.rules.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut ActiveRule> {
+        self.rules.iter_mut()
+    }
+
+    #[inline]
+    pub(super) fn get(&self, id: RuleId) -> Option<&ActiveRule> {
+        self.rules.get(id.0)
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self, id: RuleId) -> Option<&mut ActiveRule> {
+        self.rules.get_mut(id.0)
+    }
+
+    /// All of them with their ids.
+    pub(super) fn all(&self) -> impl Iterator<Item = (RuleId, &ActiveRule)> {
+        self.rules.iter().enumerate().map(|(at, rule)| (RuleId(at), rule))
+    }
+
+    /// Those that a record meets after this one.
+    pub(super) fn behind(&self, id: RuleId) -> impl Iterator<Item = &ActiveRule> {
+        self.rules.iter().skip(id.0.saturating_add(1))
+    }
+
+    #[inline]
+    pub(super) fn is_guard(&self, id: RuleId) -> bool {
+        id.0 < self.guards
+    }
+
+    /// The guards and rules whose conditions on names a tag meets. Found out once per tag.
+    pub(super) fn candidates(&self, container: Option<ContainerTag<'_>>) -> Box<[RuleId]> {
+        let is_met = |rule: &ActiveRule| rule.rule.when.unmet_by_tag(container.as_ref()).is_none();
+        self.all().filter(|(_, rule)| is_met(rule)).map(|(id, _)| id).collect()
+    }
+
+    /// The guard or rule in this set that has the place of one in another: the one of its kind and name.
+    pub(super) fn same(&self, other: &RuleSet, id: RuleId) -> Option<RuleId> {
+        let wanted = other.get(id)?;
+        let is_same = |rule: &ActiveRule| {
+            rule.rule.name == wanted.rule.name
+                && matches!(rule.why, Why::Guard(_)) == matches!(wanted.why, Why::Guard(_))
+        };
+        self.all().find(|(_, rule)| is_same(rule)).map(|(id, _)| id)
+    }
+
+    /// The row of what no guard and no rule decides.
+    #[inline]
+    pub(super) fn row_of_outcome(&self, why: Why) -> Option<RowId> {
+        self.outcomes.get(why.outcome()?).copied()
+    }
+}

@@ -1,0 +1,66 @@
+//! How records are read: where the line, its level and its trace id stand, and how far a report reaches over lines.
+
+use crate::path::Path;
+use crate::template;
+use std::time::Duration;
+
+/// How records are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputSettings {
+    /// What a container's tag starts with.
+    pub tag_prefix: String,
+    /// Fields that may hold the line.
+    pub message: Vec<Box<str>>,
+    /// Fields that may hold a trace id, in the line or the record.
+    pub trace_id: Vec<Path>,
+    /// Further fields that may hold a level, asked before the known ones.
+    pub severity: Vec<Path>,
+    /// Fields of a line's JSON that may hold its message, the first that holds a string.
+    pub message_keys: Vec<Box<str>>,
+    /// Which lines go with the one before; `None` when each is judged by itself.
+    pub continuation: Option<Continuation>,
+    /// Largest answer, in bytes.
+    pub max_record: usize,
+}
+
+/// How far a continuation reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Continuation {
+    /// In event time, from the line before.
+    pub within: Duration,
+    /// In lines, from the first.
+    pub lines: u32,
+}
+
+impl Default for InputSettings {
+    fn default() -> InputSettings {
+        InputSettings {
+            tag_prefix: "kube.var.log.containers.".into(),
+            message: ["log", "message"].map(Box::from).to_vec(),
+            trace_id: TRACE_IDS.iter().filter_map(|name| Path::parse(name)).collect(),
+            severity: Vec::new(),
+            message_keys: template::MESSAGE_KEYS.map(Box::from).to_vec(),
+            continuation: Some(Continuation::default()),
+            max_record: 1_000_000,
+        }
+    }
+}
+
+impl Default for Continuation {
+    fn default() -> Continuation {
+        Continuation { within: Duration::from_secs(5), lines: 500 }
+    }
+}
+
+/// Where trace ids stand by default: W3C's and X-Ray's names, Datadog's, ECS' and Google's.
+pub const TRACE_IDS: [&str; 9] = [
+    "trace_id",
+    "traceId",
+    "traceID",
+    "traceparent",
+    "xray_trace_id",
+    "dd.trace_id",
+    "dd_trace_id",
+    "trace.id",
+    "logging.googleapis.com/trace",
+];
