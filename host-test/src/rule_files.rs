@@ -4,7 +4,7 @@ pub use nodesieve_preview::findings::Finding;
 
 use nodesieve_engine::config::Loaded;
 use nodesieve_engine::diag::{Paint, render_all};
-use nodesieve_engine::trial;
+use nodesieve_engine::rule_test;
 use nodesieve_preview::findings::finding;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -38,7 +38,7 @@ pub enum RuleFileError {
 /// [`RuleFileError`] for a file that cannot be read or used.
 pub fn load(path: &Path, paint: Paint) -> Result<(String, Loaded), RuleFileError> {
     let source = read(path)?;
-    match trial::load_explained(&source) {
+    match rule_test::load_explained(&source) {
         Ok(loaded) => Ok((source, loaded)),
         Err(mistakes) => Err(RuleFileError::Mistakes {
             shown: render_all(&mistakes, &source, &path.display().to_string(), paint),
@@ -54,7 +54,7 @@ pub fn load(path: &Path, paint: Paint) -> Result<(String, Loaded), RuleFileError
 /// [`RuleFileError::Read`] for a file that cannot be read.
 pub fn check(path: &Path, paint: Paint) -> Result<(Vec<Finding>, String), RuleFileError> {
     let source = read(path)?;
-    let diagnostics = match trial::load_explained(&source) {
+    let diagnostics = match rule_test::load_explained(&source) {
         Ok(loaded) => loaded.warnings,
         Err(mistakes) => mistakes,
     };

@@ -29,7 +29,7 @@ fn the_page_counts_as_replay_does() {
     let Some((_alone, _server, mut browser)) = browser() else { return };
     browser.wait_for(COMPLETE);
     let source = EVERY_POLICY;
-    let rules = nodesieve_engine::trial::load_explained(source).unwrap().rules;
+    let rules = nodesieve_engine::rule_test::load_explained(source).unwrap().rules;
     let records = sample();
     assert!(records.len() > 2000, "{}", records.len());
     let module = host_test::artefact::module(None).unwrap();

@@ -7,8 +7,8 @@ use host_test::guest::Returned;
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::engine::{Answer, Engine, Input};
 use nodesieve_engine::pods::{PodSource, Unavailable, file_name};
+use nodesieve_engine::rule_test;
 use nodesieve_engine::time::{EventTime, Now};
-use nodesieve_engine::trial;
 use nodesieve_sidecar::exposition;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -112,7 +112,7 @@ impl PodSource for Files {
 
 impl Face for Native {
     fn rules(&mut self, source: &str) {
-        if let Ok(loaded) = trial::load_explained(source) {
+        if let Ok(loaded) = rule_test::load_explained(source) {
             self.engine.replace_rules(loaded.rules);
         }
     }
@@ -199,7 +199,7 @@ fn cases_hold_in_the_engine() {
         let case = read(&std::fs::read_to_string(&file).unwrap())
             .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         run(&case, &file, |source| {
-            let rules = trial::load_explained(source)
+            let rules = rule_test::load_explained(source)
                 .map(|loaded| loaded.rules)
                 .unwrap_or_else(|_| RuleFile::default().into());
             Box::new(Native { engine: Engine::new(rules, 7), pods: Files::default() })

@@ -171,7 +171,7 @@ fn guards_warnings_and_numbers_are_told_as_everywhere() {
             Ok(warnings) => (true, warnings),
             Err(mistakes) => (false, mistakes),
         };
-        let native = match nodesieve_engine::trial::load_explained(source) {
+        let native = match nodesieve_engine::rule_test::load_explained(source) {
             Ok(loaded) => (true, loaded.warnings),
             Err(mistakes) => (false, mistakes),
         };

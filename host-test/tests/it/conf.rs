@@ -10,9 +10,9 @@ use nodesieve_engine::config::{self, Loaded, model};
 use nodesieve_engine::diag::{Code, Paint, render_all};
 use nodesieve_engine::engine::{Answer, Engine, Input};
 use nodesieve_engine::metrics::{self, Metric, Stage};
-use nodesieve_engine::severity::{self, Explained};
+use nodesieve_engine::severity::{self, ExplainedLevel};
 use nodesieve_engine::time::{EventTime, Now};
-use nodesieve_engine::{template, trial};
+use nodesieve_engine::{rule_test, template};
 use nodesieve_sidecar::Setting;
 use std::collections::BTreeSet;
 use std::fs;
@@ -26,7 +26,7 @@ fn rule_files() -> Vec<(String, Loaded)> {
     let load = |path: &Path| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let source = fs::read_to_string(path).unwrap();
-        let loaded = trial::load_explained(&source)
+        let loaded = rule_test::load_explained(&source)
             .unwrap_or_else(|all| panic!("{}", render_all(&all, &source, &name, Paint::Plain)));
         (name, loaded)
     };
@@ -41,7 +41,7 @@ fn the_rule_files_load_without_a_warning_and_pass_tests_of_their_own() {
     for (name, loaded) in files {
         assert_eq!(loaded.warnings, [], "{name}");
         let deciders: BTreeSet<String> =
-            loaded.trials.iter().map(|trial| format!("{:?}", trial.expect.subject)).collect();
+            loaded.tests.iter().map(|test| format!("{:?}", test.expect.subject)).collect();
         assert!(deciders.len() > 1, "{name}: all tests expect {deciders:?}");
     }
 }
@@ -153,16 +153,16 @@ fn classic(text: &str) -> Vec<Section> {
 }
 
 fn yaml(source: &str) -> Vec<Section> {
-    use nodesieve_engine::yaml::{Kind, Node, read};
+    use nodesieve_engine::yaml::{Node, NodeKind, read};
     fn map(node: &Node) -> &[(Node, Node)] {
         match &node.kind {
-            Kind::Map(map) => map,
+            NodeKind::Map(map) => map,
             _ => panic!("a mapping is expected at byte {}", node.span.start),
         }
     }
     fn text(node: &Node) -> &str {
         match &node.kind {
-            Kind::Scalar { text, .. } => text,
+            NodeKind::Scalar { text, .. } => text,
             _ => panic!("text is expected at byte {}", node.span.start),
         }
     }
@@ -176,7 +176,7 @@ fn yaml(source: &str) -> Vec<Section> {
             "service" => sections.push(("service".to_owned(), keys(value))),
             "pipeline" => {
                 for (kind, list) in map(value) {
-                    let Kind::List(list) = &list.kind else { panic!("a list is expected") };
+                    let NodeKind::List(list) = &list.kind else { panic!("a list is expected") };
                     let kind = text(kind).trim_end_matches('s').to_owned();
                     sections.extend(list.iter().map(|node| (kind.clone(), keys(node))));
                 }
@@ -267,7 +267,7 @@ fn the_page_about_lines_repeats_the_tables_of_the_code() {
     let rows: String = (1..)
         .zip(severity::PRECEDENCE)
         .map(|(number, step)| {
-            let Explained { reads, example, severity, because, .. } = step;
+            let ExplainedLevel { reads, example, severity, because, .. } = step;
             format!("| {number} | {reads} | `{example}` | `{}` | {because} |\n", severity.name())
         })
         .collect();

@@ -4,7 +4,7 @@
 
 use crate::support;
 use nodesieve_engine::time::parse_duration;
-use nodesieve_engine::yaml::{self, Kind, Node, Quoting};
+use nodesieve_engine::yaml::{self, Node, NodeKind, Quoting};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::fs;
@@ -52,15 +52,15 @@ impl Rendered {
 
 fn json(node: &Node) -> Value {
     match &node.kind {
-        Kind::Scalar { text, quoting: Quoting::Plain } => match text.as_str() {
+        NodeKind::Scalar { text, quoting: Quoting::Plain } => match text.as_str() {
             "true" => Value::Bool(true),
             "false" => Value::Bool(false),
             "null" | "~" | "" => Value::Null,
             number => number.parse::<i64>().map(Value::from).unwrap_or_else(|_| Value::from(number)),
         },
-        Kind::Scalar { text, .. } => Value::from(text.as_str()),
-        Kind::List(list) => list.iter().map(json).collect(),
-        Kind::Map(map) => {
+        NodeKind::Scalar { text, .. } => Value::from(text.as_str()),
+        NodeKind::List(list) => list.iter().map(json).collect(),
+        NodeKind::Map(map) => {
             let pair = |(key, value): &(Node, Node)| (json(key).as_str().unwrap().to_owned(), json(value));
             Value::Object(map.iter().map(pair).collect::<Map<String, Value>>())
         }

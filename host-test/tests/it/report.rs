@@ -9,7 +9,7 @@ use serde_json::json;
 
 fn report() -> (String, replay::Outcome) {
     let source = std::fs::read_to_string(support::conf().join("nodesieve.yaml")).unwrap();
-    let rules = nodesieve_engine::trial::load_explained(&source).unwrap().rules;
+    let rules = nodesieve_engine::rule_test::load_explained(&source).unwrap().rules;
     let samples = support::conf().join("samples");
     let mut records = inputs::logs(&[samples.join("containers")], &rules.input.tag_prefix).unwrap();
     records.truncate(3000);

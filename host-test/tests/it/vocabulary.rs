@@ -104,7 +104,7 @@ fn stages_outcomes_and_actions_are_called_alike_everywhere() {
             "version: 1\ndefaults: {{ no_match: {action} }}\nrules: [{{ name: a, {action}: {{}}, reason: r }}]\n"
         );
         assert!(
-            nodesieve_engine::trial::load_explained(&source).is_ok(),
+            nodesieve_engine::rule_test::load_explained(&source).is_ok(),
             "a rule file does not know {action}"
         );
     }
@@ -228,7 +228,7 @@ fn what_volume_is_divided_by_are_fields_that_a_rule_may_count_by() {
     for word in ["namespace", "template"] {
         assert!(keys.contains(&format!("{word}s")), "{keys:?}");
         let source = format!("version: 1\nrules: [{{ name: a, limit: {{ rate: 1/s, by: {word} }} }}]\n");
-        assert!(nodesieve_engine::trial::load_explained(&source).is_ok(), "{word}");
+        assert!(nodesieve_engine::rule_test::load_explained(&source).is_ok(), "{word}");
     }
     let named = Named { name: "shop".into(), volume: Volume::default() };
     assert_eq!(serde_json::to_value(named).unwrap()["name"], "shop");

@@ -7,7 +7,7 @@
 
 mod table;
 
-pub use table::{Kind, Metric, RULE_TABLE, Row, SHADOW_TABLE, TABLE};
+pub use table::{Metric, MetricKind, MetricRow, RULE_TABLE, SHADOW_TABLE, TABLE};
 
 use crate::unreported::Account;
 use std::fmt::Write as _;
@@ -214,7 +214,7 @@ impl Counters {
         let _ = writeln!(out, "# HELP nodesieve_info the version that runs\n# TYPE nodesieve_info gauge");
         let _ = writeln!(out, "nodesieve_info{{version=\"{version}\"}} 1");
         for (metric, name, kind, unit, meaning) in TABLE {
-            let kind = if kind == Kind::Counter { "counter" } else { "gauge" };
+            let kind = if kind == MetricKind::Counter { "counter" } else { "gauge" };
             let _ = writeln!(
                 out,
                 "# HELP {name} {unit} {meaning}\n# TYPE {name} {kind}\n{name} {}",
@@ -267,7 +267,7 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), TABLE.len() + RULE_TABLE.len());
         for (_, name, kind, ..) in TABLE {
-            assert_eq!(name.ends_with("_total"), kind == Kind::Counter, "{name}");
+            assert_eq!(name.ends_with("_total"), kind == MetricKind::Counter, "{name}");
         }
     }
 

@@ -5,7 +5,7 @@
 //! least recently used tag is forgotten: its names are read again, and a continuation line that comes after that is
 //! judged by itself. Which lines look like parts is not known here but in [`crate::continuation`].
 
-use crate::continuation::{Body, Look, Shape};
+use crate::continuation::{Body, LineShape, Look};
 use crate::hash::BuildWordHasher;
 use crate::input::Continuation;
 use crate::metrics::RowId;
@@ -30,14 +30,14 @@ pub(crate) struct TagState<T, D> {
     parts: Option<[Range<usize>; 4]>,
     /// What was found out about the tag once, such as which rules its names meet.
     pub(crate) known: T,
-    runs: [Runs<D>; 2],
+    runs: [OpenRuns<D>; 2],
     /// By row of the counters: records and bytes dropped that no key knows of.
     dropped: Vec<(RowId, u64, u64)>,
 }
 
 /// Which of a container's two streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
+pub(crate) enum StreamSide {
     /// stdout, or a record that does not say.
     Out,
     /// stderr.
@@ -46,11 +46,11 @@ pub(crate) enum Side {
 
 /// What is open on one of the two.
 #[derive(Debug)]
-struct Runs<D> {
+struct OpenRuns<D> {
     /// The last line that stood for itself.
-    latest: Option<Run<D>>,
+    latest: Option<LineRun<D>>,
     /// The crash report before it: what looks like a part of one is a part of that, and not of a probe that came between.
-    report: Option<Run<D>>,
+    report: Option<LineRun<D>>,
     /// To which of the two the last line belongs.
     last: Slot,
 }
@@ -66,7 +66,7 @@ pub(crate) enum Slot {
 
 /// A line and those that continue it.
 #[derive(Debug)]
-struct Run<D> {
+struct LineRun<D> {
     decided: D,
     last: EventTime,
     lines: u32,
@@ -77,7 +77,7 @@ struct Run<D> {
     is_report: bool,
 }
 
-impl<D> Run<D> {
+impl<D> LineRun<D> {
     fn is_open(&self, time: EventTime, limits: Continuation) -> bool {
         self.lines < limits.lines && self.last.distance(time) <= limits.within
     }
@@ -85,18 +85,20 @@ impl<D> Run<D> {
     /// The body behind a line, if the line belongs to it.
     fn taking(&self, look: &Look<'_>, is_next: bool) -> Option<Body> {
         match look.shape {
-            Shape::Opening { follows_error: true, .. } if is_next && self.is_failure && self.lines == 1 => {
+            LineShape::Opening { follows_error: true, .. }
+                if is_next && self.is_failure && self.lines == 1 =>
+            {
                 Some(Body::opened_by(look))
             }
-            Shape::Opening { is_indented: true, .. } if is_next && self.is_report => {
+            LineShape::Opening { is_indented: true, .. } if is_next && self.is_report => {
                 Some(self.body.continued_by(look, is_next).unwrap_or(self.body))
             }
             // Reports have blank lines in them, and end before what says something of itself.
-            Shape::Blank if is_next && self.is_report => {
+            LineShape::Blank if is_next && self.is_report => {
                 Some(self.body.continued_by(look, is_next).unwrap_or(self.body))
             }
             _ if is_next && self.is_report && look.is_stars() => Some(Body::Prose),
-            Shape::Own | Shape::Opening { .. } => self.body.continued_by(look, is_next),
+            LineShape::Own | LineShape::Opening { .. } => self.body.continued_by(look, is_next),
             _ => self.body.continued_by(look, is_next).or_else(|| {
                 let is_tail = is_next && self.is_report && look.is_tail();
                 is_tail.then_some(self.body)
@@ -108,13 +110,13 @@ impl<D> Run<D> {
         self.body = body;
         self.lines = self.lines.wrapping_add(1);
         self.last = time;
-        self.is_report |= look.shape == Shape::Frame || body.is_report();
+        self.is_report |= look.shape == LineShape::Frame || body.is_report();
     }
 }
 
-impl<D> Default for Runs<D> {
-    fn default() -> Runs<D> {
-        Runs { latest: None, report: None, last: Slot::Latest }
+impl<D> Default for OpenRuns<D> {
+    fn default() -> OpenRuns<D> {
+        OpenRuns { latest: None, report: None, last: Slot::Latest }
     }
 }
 
@@ -144,7 +146,7 @@ impl<T, D: Clone> Streams<T, D> {
                     name: tag.into(),
                     parts,
                     known: known(parsed),
-                    runs: [Runs::default(), Runs::default()],
+                    runs: [OpenRuns::default(), OpenRuns::default()],
                     dropped: Vec::new(),
                 },
             );
@@ -243,17 +245,17 @@ impl<T, D: Clone> TagState<T, D> {
     #[inline]
     pub(crate) fn continues(
         &mut self,
-        side: Side,
+        side: StreamSide,
         look: &Look<'_>,
         time: EventTime,
         limits: Continuation,
     ) -> Option<(D, Slot)> {
-        let Runs { latest, report, last } = self.runs.get_mut(side as usize)?;
-        let is_plain = |run: &Option<Run<D>>| run.as_ref().is_none_or(|run| run.body == Body::Plain);
-        if look.shape == Shape::Own && is_plain(latest) && is_plain(report) {
+        let OpenRuns { latest, report, last } = self.runs.get_mut(side as usize)?;
+        let is_plain = |run: &Option<LineRun<D>>| run.as_ref().is_none_or(|run| run.body == Body::Plain);
+        if look.shape == LineShape::Own && is_plain(latest) && is_plain(report) {
             return None;
         }
-        let taking = |run: &Option<Run<D>>, slot: Slot| {
+        let taking = |run: &Option<LineRun<D>>, slot: Slot| {
             let run = run.as_ref().filter(|run| run.is_open(time, limits))?;
             run.taking(look, *last == slot)
         };
@@ -266,7 +268,7 @@ impl<T, D: Clone> TagState<T, D> {
             // Both have a place for it: a report rather than a line that has none yet.
             (Some(body), Some(_))
                 if latest_is_report
-                    || !report_waits && look.shape != Shape::Frame && *last == Slot::Latest =>
+                    || !report_waits && look.shape != LineShape::Frame && *last == Slot::Latest =>
             {
                 (latest, Slot::Latest, body)
             }
@@ -280,7 +282,7 @@ impl<T, D: Clone> TagState<T, D> {
     }
 
     /// From now on a run goes with another verdict: one of its lines met a guard.
-    pub(crate) fn decide_anew(&mut self, side: Side, slot: Slot, decided: D) {
+    pub(crate) fn decide_anew(&mut self, side: StreamSide, slot: Slot, decided: D) {
         let Some(runs) = self.runs.get_mut(side as usize) else { return };
         let run = match slot {
             Slot::Latest => &mut runs.latest,
@@ -293,12 +295,12 @@ impl<T, D: Clone> TagState<T, D> {
 
     /// Remembers what was decided for a line that stands for itself.
     #[inline]
-    pub(crate) fn begin(&mut self, side: Side, look: &Look<'_>, time: EventTime, decided: D) {
+    pub(crate) fn begin(&mut self, side: StreamSide, look: &Look<'_>, time: EventTime, decided: D) {
         let Some(runs) = self.runs.get_mut(side as usize) else { return };
         let body = Body::opened_by(look);
-        let is_report = look.is_failure || body.is_report() || look.shape == Shape::Frame;
-        let is_failure = look.is_failure && look.shape == Shape::Own;
-        let new = Run { decided, last: time, lines: 1, body, is_failure, is_report };
+        let is_report = look.is_failure || body.is_report() || look.shape == LineShape::Frame;
+        let is_failure = look.is_failure && look.shape == LineShape::Own;
+        let new = LineRun { decided, last: time, lines: 1, body, is_failure, is_report };
         if runs.latest.as_ref().is_some_and(|latest| latest.is_report) {
             runs.report = runs.latest.take();
         }
@@ -334,10 +336,10 @@ mod tests {
             let time = EventTime { sec: index as u32, nsec: 0 };
             let state = streams.tag(b"t", "", |_| ()).unwrap();
             let look = Look::at(&line, severity::read(&line));
-            let found = state.continues(Side::Out, &look, time, limits);
+            let found = state.continues(StreamSide::Out, &look, time, limits);
             assert_eq!(found.is_some(), mark == "+", "{text}");
             if found.is_none() {
-                state.begin(Side::Out, &look, time, index);
+                state.begin(StreamSide::Out, &look, time, index);
             }
         }
     }
@@ -415,9 +417,9 @@ mod tests {
         let (head, tail, time) = (Line::new(b"ERROR x"), Line::new(b"  at y"), EventTime::default());
         let (head, tail) = (Look::at(&head, severity::read(&head)), Look::at(&tail, None));
         let state = streams.tag(b"t", "", |_| ()).unwrap();
-        state.begin(Side::Err, &head, time, 1);
-        assert_eq!(state.continues(Side::Out, &tail, time, LIMITS), None);
-        assert_eq!(state.continues(Side::Err, &tail, time, LIMITS), Some((1, Slot::Latest)));
+        state.begin(StreamSide::Err, &head, time, 1);
+        assert_eq!(state.continues(StreamSide::Out, &tail, time, LIMITS), None);
+        assert_eq!(state.continues(StreamSide::Err, &tail, time, LIMITS), Some((1, Slot::Latest)));
     }
 
     #[test]

@@ -5,8 +5,8 @@
 
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::engine::{Answer, Engine, Input};
+use nodesieve_engine::rule_test;
 use nodesieve_engine::time::{EventTime, Now};
-use nodesieve_engine::trial;
 use nodesieve_preview::page::Page;
 use nodesieve_preview::pods::PodTable;
 use serde::Serialize;
@@ -118,7 +118,7 @@ impl Filter {
 
     /// Puts rules in force when they can be used, and says whether they can.
     pub fn load(&mut self, source: &str) -> bool {
-        let loaded = trial::load_explained(source);
+        let loaded = rule_test::load_explained(source);
         let is_usable = loaded.is_ok();
         self.engine.count_reload(is_usable);
         if let Ok(loaded) = loaded {

@@ -10,8 +10,8 @@ use nodesieve_engine::diag::Diagnostic;
 use nodesieve_engine::engine::{Answer, Engine, Input};
 use nodesieve_engine::metrics;
 use nodesieve_engine::pods::{PodSource, Unavailable};
+use nodesieve_engine::rule_test;
 use nodesieve_engine::time::{EventTime, Now};
-use nodesieve_engine::trial;
 use std::cell::RefCell;
 
 mod bindings {
@@ -40,7 +40,7 @@ impl bindings::Guest for Component {
     fn load(rules: String) -> Result<Vec<Finding>, Vec<Finding>> {
         let tell =
             |found: &[Diagnostic]| found.iter().map(|diagnostic| finding(diagnostic, &rules)).collect();
-        match trial::load_explained(&rules) {
+        match rule_test::load_explained(&rules) {
             Ok(loaded) => {
                 with_engine((), |engine| {
                     engine.count_reload(true);

@@ -14,9 +14,9 @@ pub(crate) struct Stamp {
 }
 
 /// The directory that the sidecar fills.
-pub(crate) struct PodDirectory(pub(crate) PathBuf);
+pub(crate) struct PodFilesOnNode(pub(crate) PathBuf);
 
-impl PodSource for PodDirectory {
+impl PodSource for PodFilesOnNode {
     fn read(&mut self, file_name: &str, into: &mut Vec<u8>) -> Result<(), Unavailable> {
         let file = File::open(self.0.join(file_name)).map_err(|error| match error.kind() {
             ErrorKind::NotFound => Unavailable::Missing,

@@ -4,15 +4,15 @@
 //! housekeeping runs on the record path, at most once a second. Nothing here can lose a record: a file that is missing, broken or
 //! on a full disk changes a counter and nothing else.
 
-use crate::files::{PodDirectory, Stamp, read_text, say, stamp, write_whole};
+use crate::files::{PodFilesOnNode, Stamp, read_text, say, stamp, write_whole};
 use crate::owner::{Owner, Standing};
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::diag::{Paint, render_all};
 use nodesieve_engine::engine::{Answer, Engine, Input, TICK_TAG, Verdict};
 use nodesieve_engine::metrics::Metric;
 use nodesieve_engine::pods::PodSource;
+use nodesieve_engine::rule_test;
 use nodesieve_engine::time::Now;
-use nodesieve_engine::trial;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ pub(crate) struct Housekeeping {
     rule_file: Option<PathBuf>,
     /// What the rule file looked like when it was last read.
     stamp: Option<Stamp>,
-    pods: PodDirectory,
+    pods: PodFilesOnNode,
     last_done: Option<Now>,
     metrics_written: Option<Now>,
     /// Whether what outlived the last filter has been taken up: with the first rules in force.
@@ -67,7 +67,7 @@ impl Housekeeping {
         let rule_file =
             directories.iter().map(|directory| directory.join(RULE_FILE)).find(|path| path.exists());
         let rules = RuleFile::default();
-        let pods = PodDirectory(PathBuf::from(&rules.pods.dir));
+        let pods = PodFilesOnNode(PathBuf::from(&rules.pods.dir));
         let mut housekeeping = Housekeeping {
             engine: Engine::new(rules, seed),
             directories: directories.to_vec(),
@@ -212,7 +212,7 @@ impl Housekeeping {
         for path in self.unreachable_paths(&rules) {
             say(&format!("nodesieve: reach {path}: it lies under none of the accessible paths\n"));
         }
-        self.pods = PodDirectory(PathBuf::from(&rules.pods.dir));
+        self.pods = PodFilesOnNode(PathBuf::from(&rules.pods.dir));
         let before = self.state_path(STATE_FILE);
         self.engine.replace_rules(rules);
         let is_first = !std::mem::replace(&mut self.is_restored, true);
@@ -368,7 +368,7 @@ fn load(path: &Path) -> Result<(Rc<RuleFile>, String), String> {
         let (count, s) = (mistakes.len(), if mistakes.len() == 1 { "" } else { "s" });
         format!("{list}nodesieve: load {shown}: {count} mistake{s}")
     };
-    let loaded = trial::load(&source, filter).map_err(|mistakes| refused(&mistakes))?;
+    let loaded = rule_test::load(&source, filter).map_err(|mistakes| refused(&mistakes))?;
     if !loaded.warnings.is_empty() {
         say(&render_all(&loaded.warnings, &source, &shown, Paint::Plain));
     }

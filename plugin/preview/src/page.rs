@@ -22,10 +22,10 @@ use nodesieve_engine::config::model::{InputSettings, Policy, Rule};
 use nodesieve_engine::engine::{Engine, OUTCOMES};
 use nodesieve_engine::metrics::Stage;
 use nodesieve_engine::record::{Names, RecordView};
+use nodesieve_engine::rule_test;
 use nodesieve_engine::severity::{self, Severity};
 use nodesieve_engine::tag::ContainerTag;
 use nodesieve_engine::time::{EventTime, Now};
-use nodesieve_engine::trial;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -83,7 +83,7 @@ impl Default for Page {
 impl Page {
     /// Reads rules; when they can be used, the next run uses them.
     pub fn load(&mut self, source: &str) -> LoadedRules {
-        let (usable, found) = match trial::load_explained(source) {
+        let (usable, found) = match rule_test::load_explained(source) {
             Ok(loaded) => {
                 self.use_rules(loaded.rules);
                 (true, loaded.warnings)

@@ -64,7 +64,7 @@ impl Severity {
 
 /// A step of the order in which a line is asked for its level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum PrecedenceStep {
     /// A key of `input.severity`.
     Further,
     /// A JSON object's or logfmt's own level.
@@ -79,9 +79,9 @@ pub enum Step {
 
 /// A step with what it reads, an example, and why it has its place.
 #[derive(Clone, Copy, Debug)]
-pub struct Explained {
+pub struct ExplainedLevel {
     /// The step.
-    pub step: Step,
+    pub step: PrecedenceStep,
     /// What is read.
     pub reads: &'static str,
     /// A line, or a record where the step reads that.
@@ -93,51 +93,51 @@ pub struct Explained {
 }
 
 /// The order in which a line is asked for its level. The documentation has this table, and a test compares the two.
-pub const PRECEDENCE: [Explained; 7] = [
-    Explained {
-        step: Step::Further,
+pub const PRECEDENCE: [ExplainedLevel; 7] = [
+    ExplainedLevel {
+        step: PrecedenceStep::Further,
         reads: "the keys of `input.severity`, in the line's JSON, else in the record",
         example: r#"{"app":{"sev":"ERROR"},"level":"info"}"#,
         severity: Severity::Error,
         because: "you know your programs better than any list",
     },
-    Explained {
-        step: Step::Structured,
+    ExplainedLevel {
+        step: PrecedenceStep::Structured,
         reads: "a record that the line wraps: JSON in a JSON field, behind a klog or glog header, `record` of a PostgreSQL operator",
         example: r#"I1120 10:00:00.000001 1 a.go:1] {"severity":"ERROR"}"#,
         severity: Severity::Error,
         because: "the wrapper only says that it passed something on",
     },
-    Explained {
-        step: Step::Structured,
+    ExplainedLevel {
+        step: PrecedenceStep::Structured,
         reads: "the level of a JSON object, at its top: a name, or a number in the keys and scales that use numbers",
         example: r#"{"level":50,"time":1700000000000,"msg":"level=info"}"#,
         severity: Severity::Error,
         because: "the program states it, in a place made for it",
     },
-    Explained {
-        step: Step::Structured,
+    ExplainedLevel {
+        step: PrecedenceStep::Structured,
         reads: "the level of a line that is logfmt from its start; names only",
         example: r#"time=10:00 level=warn msg="ERROR 7""#,
         severity: Severity::Warn,
         because: "the same; behind running text `level=` is part of a message",
     },
-    Explained {
-        step: Step::Front,
+    ExplainedLevel {
+        step: PrecedenceStep::Front,
         reads: "the level in front of the message, behind time, process, thread and logger: a name, a name in brackets, a letter, a syslog priority",
         example: "2026-11-20 10:00:00,123 [main] ERROR c.a.Pay - set level=debug",
         severity: Severity::Error,
         because: "log frameworks write it there, and nothing of the message stands before it",
     },
-    Explained {
-        step: Step::Crash,
+    ExplainedLevel {
+        step: PrecedenceStep::Crash,
         reads: "the opening of a crash report",
         example: "java.lang.IllegalStateException: closed",
         severity: Severity::Error,
         because: "a runtime that has lost its program writes no level",
     },
-    Explained {
-        step: Step::Record,
+    ExplainedLevel {
+        step: PrecedenceStep::Record,
         reads: "the same keys in the record itself",
         example: r#"{"log":"closed","level":"warn"}"#,
         severity: Severity::Warn,
@@ -151,7 +151,7 @@ pub struct Reading {
     /// Its level.
     pub severity: Severity,
     /// Where that stands.
-    pub step: Step,
+    pub step: PrecedenceStep,
 }
 
 impl Severity {
@@ -182,13 +182,13 @@ pub fn read(line: &Line<'_>) -> Option<Reading> {
     if raw.first() == Some(&b'{') {
         let (text, level) = line.as_json();
         let severity = structured::json(text, level, line.escapes(), 0)?;
-        return Some(Reading { severity, step: Step::Structured });
+        return Some(Reading { severity, step: PrecedenceStep::Structured });
     }
     // Before the start of the line is read: logfmt has an escape in nearly every value.
     if structured::key_length(raw).is_some()
         && let Some(severity) = of_logfmt(line, raw)
     {
-        return Some(Reading { severity, step: Step::Structured });
+        return Some(Reading { severity, step: PrecedenceStep::Structured });
     }
     let head = line.head();
     let start = padding(head);
@@ -196,23 +196,23 @@ pub fn read(line: &Line<'_>) -> Option<Reading> {
     if text.first() == Some(&b'"') {
         // A member of JSON over several lines.
         let severity = structured::member(text)?;
-        return Some(Reading { severity, step: Step::Structured });
+        return Some(Reading { severity, step: PrecedenceStep::Structured });
     }
     if start > 0
         && structured::key_length(text).is_some()
         && let Some(severity) = of_logfmt(line, raw)
     {
-        return Some(Reading { severity, step: Step::Structured });
+        return Some(Reading { severity, step: PrecedenceStep::Structured });
     }
     let before = start.checked_sub(1).and_then(|at| head.get(at)).copied().unwrap_or(b' ');
     let (severity, step) = match front::front(text, before) {
-        Front::Level(severity) => (severity, Step::Front),
-        Front::Crash(severity) => (severity, Step::Crash),
+        Front::Level(severity) => (severity, PrecedenceStep::Front),
+        Front::Crash(severity) => (severity, PrecedenceStep::Crash),
         Front::Around(outer, _) => match behind_header(line) {
-            Some(inner) => (inner, Step::Structured),
-            None => (outer, Step::Front),
+            Some(inner) => (inner, PrecedenceStep::Structured),
+            None => (outer, PrecedenceStep::Front),
         },
-        Front::Json => (behind_header(line)?, Step::Structured),
+        Front::Json => (behind_header(line)?, PrecedenceStep::Structured),
         Front::Nothing => return None,
     };
     Some(Reading { severity, step })

@@ -52,7 +52,7 @@ use mask::{is_constant, mask_into};
 ///
 /// `message_keys` are the keys of a JSON line that may hold its message.
 pub fn template(line: &Line<'_>, message_keys: &[Box<str>]) -> u64 {
-    let Some(object) = Object::of(line) else {
+    let Some(object) = JsonLine::of(line) else {
         let mut masked = Vec::new();
         with_text(line, |text| mask_into(text, &mut masked));
         return xxh3_64_with_seed(&masked, TEXT_SEED);
@@ -85,7 +85,7 @@ pub fn template(line: &Line<'_>, message_keys: &[Box<str>]) -> u64 {
 /// else.
 pub fn masked(line: &Line<'_>, message_keys: &[Box<str>], limit: usize) -> String {
     let mut shown = Vec::new();
-    match Object::of(line) {
+    match JsonLine::of(line) {
         Some(object) => object.show(message_keys, &mut shown),
         None => with_text(line, |text| mask_into(text, &mut shown)),
     }
@@ -112,17 +112,17 @@ struct Said {
 }
 
 /// A line that is a JSON object.
-struct Object<'a> {
+struct JsonLine<'a> {
     outline: &'a Outline,
     text: &'a [u8],
     level: Level,
 }
 
-impl<'a> Object<'a> {
-    fn of(line: &'a Line<'_>) -> Option<Object<'a>> {
+impl<'a> JsonLine<'a> {
+    fn of(line: &'a Line<'_>) -> Option<JsonLine<'a>> {
         let outline = line.outline()?;
         let (text, level) = line.as_json();
-        Some(Object { outline, text, level })
+        Some(JsonLine { outline, text, level })
     }
 
     /// The keys, masked; not distinct yet.

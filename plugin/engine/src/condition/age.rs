@@ -1,6 +1,6 @@
 //! `container_age`: how long the container had run when the record was written.
 
-use crate::condition::{Decide, Ordered, RecordTest, WrittenCondition};
+use crate::condition::{DecideBy, Ordered, RecordTest, WrittenCondition};
 use crate::diag::Code;
 use crate::facts::{Facts, Metadata};
 use crate::pattern::Truth;
@@ -34,8 +34,8 @@ impl AgeTest {
 impl RecordTest for ContainerAge {
     const KEY: &'static str = "container_age";
 
-    const DECIDE: Decide<ContainerAge> =
-        Decide::ByMetadata(|test, facts, metadata| match metadata.get().and_then(|meta| meta.started) {
+    const DECIDE: DecideBy<ContainerAge> =
+        DecideBy::Metadata(|test, facts, metadata| match metadata.get().and_then(|meta| meta.started) {
             Some(started) => test.0.holds(started, facts.time).into(),
             None => Truth::Unknown,
         });

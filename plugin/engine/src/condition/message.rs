@@ -1,6 +1,6 @@
 //! `message`: a CloudWatch pattern over the line.
 
-use crate::condition::{Decide, RecordTest, WrittenCondition, written_pattern};
+use crate::condition::{DecideBy, RecordTest, WrittenCondition, written_pattern};
 use crate::facts::{Facts, Metadata};
 use crate::pattern::{Pattern, Searched};
 use crate::yaml::Mistakes;
@@ -12,8 +12,8 @@ pub struct Message(Pattern);
 impl RecordTest for Message {
     const KEY: &'static str = "message";
 
-    const DECIDE: Decide<Message> =
-        Decide::ByRecord(|test, facts| facts.line.is_some_and(|line| test.0.matches(&Searched::alone(line))));
+    const DECIDE: DecideBy<Message> =
+        DecideBy::Record(|test, facts| facts.line.is_some_and(|line| test.0.matches(&Searched::alone(line))));
 
     fn read(written: &WrittenCondition<'_>, mistakes: &mut Mistakes) -> Option<Message> {
         let (text, pattern) = written_pattern::parse(written, Self::KEY, mistakes)?;

@@ -1,7 +1,7 @@
 //! `labels`, `annotations`, `workload`: what is known about the pod. Without metadata they are unknown.
 
 use crate::condition::written_pattern::inside;
-use crate::condition::{Decide, RecordTest, WrittenCondition, is, is_name};
+use crate::condition::{DecideBy, RecordTest, WrittenCondition, is, is_name};
 use crate::diag::Code;
 use crate::facts::{Facts, Metadata};
 use crate::glob::Globs;
@@ -25,7 +25,7 @@ pub struct OwnedBy(Globs);
 impl RecordTest for Labels {
     const KEY: &'static str = "labels";
 
-    const DECIDE: Decide<Labels> = Decide::ByMetadata(|test, _, metadata| {
+    const DECIDE: DecideBy<Labels> = DecideBy::Metadata(|test, _, metadata| {
         metadata.get().map_or(Truth::Unknown, |meta| selected(&test.0, meta.labels.as_ref()))
     });
 
@@ -41,7 +41,7 @@ impl RecordTest for Labels {
 impl RecordTest for Annotations {
     const KEY: &'static str = "annotations";
 
-    const DECIDE: Decide<Annotations> = Decide::ByMetadata(|test, _, metadata| {
+    const DECIDE: DecideBy<Annotations> = DecideBy::Metadata(|test, _, metadata| {
         metadata.get().map_or(Truth::Unknown, |meta| selected(&test.0, meta.annotations.as_ref()))
     });
 
@@ -57,7 +57,7 @@ impl RecordTest for Annotations {
 impl RecordTest for OwnedBy {
     const KEY: &'static str = "workload";
 
-    const DECIDE: Decide<OwnedBy> = Decide::ByMetadata(|test, _, metadata| {
+    const DECIDE: DecideBy<OwnedBy> = DecideBy::Metadata(|test, _, metadata| {
         let Some(meta) = metadata.get() else { return Truth::Unknown };
         match &meta.workload {
             Some(name) => test.0.matches(name).into(),

@@ -4,7 +4,7 @@
 //! a person is told where it does not hold ([`RecordTest`]). Adding one is a file and a line in the list below: the compiler
 //! asks for the rest.
 //!
-//! The rule kept here: what a condition may look at is in its signature ([`Decide`]), so that one that needs metadata can
+//! The rule kept here: what a condition may look at is in its signature ([`DecideBy`]), so that one that needs metadata can
 //! neither be decided without it nor be left out where metadata is missing.
 
 #[macro_use]
@@ -56,7 +56,7 @@ pub(crate) trait RecordTest: Clone + Debug + PartialEq + Sized {
     const KEY: &'static str;
 
     /// How it is decided, and what it asks for.
-    const DECIDE: Decide<Self>;
+    const DECIDE: DecideBy<Self>;
 
     /// Reads it; mistakes are noted.
     fn read(written: &WrittenCondition<'_>, mistakes: &mut Mistakes) -> Option<Self>;
@@ -71,13 +71,13 @@ pub(crate) trait RecordTest: Clone + Debug + PartialEq + Sized {
 }
 
 /// What decides a condition, by what it asks for.
-pub(crate) enum Decide<T> {
+pub(crate) enum DecideBy<T> {
     /// The names in the tag: asked once per tag.
-    ByTag(fn(&T, Option<&ContainerTag<'_>>) -> bool),
+    Tag(fn(&T, Option<&ContainerTag<'_>>) -> bool),
     /// The record itself.
-    ByRecord(fn(&T, &Facts<'_>) -> bool),
+    Record(fn(&T, &Facts<'_>) -> bool),
     /// What is known about the container, which may be nothing.
-    ByMetadata(fn(&T, &Facts<'_>, &mut Metadata<'_>) -> Truth),
+    Metadata(fn(&T, &Facts<'_>, &mut Metadata<'_>) -> Truth),
 }
 
 /// A condition as written in a rule file.
@@ -187,12 +187,12 @@ pub(crate) enum Asks {
     Metadata,
 }
 
-impl<T> Decide<T> {
+impl<T> DecideBy<T> {
     const fn asks(&self) -> Asks {
         match self {
-            Decide::ByTag(_) => Asks::Tag,
-            Decide::ByRecord(_) => Asks::Record,
-            Decide::ByMetadata(_) => Asks::Metadata,
+            DecideBy::Tag(_) => Asks::Tag,
+            DecideBy::Record(_) => Asks::Record,
+            DecideBy::Metadata(_) => Asks::Metadata,
         }
     }
 }
@@ -200,16 +200,16 @@ impl<T> Decide<T> {
 #[inline]
 fn decide<T: RecordTest>(test: &T, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Truth {
     match T::DECIDE {
-        Decide::ByTag(met) => met(test, facts.container.as_ref()).into(),
-        Decide::ByRecord(met) => met(test, facts).into(),
-        Decide::ByMetadata(met) => met(test, facts, metadata),
+        DecideBy::Tag(met) => met(test, facts.container.as_ref()).into(),
+        DecideBy::Record(met) => met(test, facts).into(),
+        DecideBy::Metadata(met) => met(test, facts, metadata),
     }
 }
 
 fn decide_by_tag<T: RecordTest>(test: &T, container: Option<&ContainerTag<'_>>) -> bool {
     match T::DECIDE {
-        Decide::ByTag(met) => met(test, container),
-        Decide::ByRecord(_) | Decide::ByMetadata(_) => true,
+        DecideBy::Tag(met) => met(test, container),
+        DecideBy::Record(_) | DecideBy::Metadata(_) => true,
     }
 }
 

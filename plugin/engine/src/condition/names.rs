@@ -1,6 +1,6 @@
 //! `namespace`, `pod`, `container`: globs over the names in the tag.
 
-use crate::condition::{Decide, RecordTest, WrittenCondition, is, is_name};
+use crate::condition::{DecideBy, RecordTest, WrittenCondition, is, is_name};
 use crate::facts::{Facts, Metadata};
 use crate::glob::Globs;
 use crate::tag::ContainerTag;
@@ -24,7 +24,7 @@ macro_rules! tag_names {
         impl RecordTest for $test {
             const KEY: &'static str = $key;
 
-            const DECIDE: Decide<$test> = Decide::ByTag(|test, container| {
+            const DECIDE: DecideBy<$test> = DecideBy::Tag(|test, container| {
                 container.is_some_and(|tag: &ContainerTag<'_>| test.0.matches(tag.$part))
             });
 

@@ -1,6 +1,6 @@
 //! `record`: a JSON pattern over the record with its metadata.
 
-use crate::condition::{Decide, RecordTest, WrittenCondition, written_pattern};
+use crate::condition::{DecideBy, RecordTest, WrittenCondition, written_pattern};
 use crate::diag::Code;
 use crate::facts::{Facts, Metadata};
 use crate::pattern::Pattern;
@@ -13,8 +13,8 @@ pub struct WholeRecord(Pattern);
 impl RecordTest for WholeRecord {
     const KEY: &'static str = "record";
 
-    const DECIDE: Decide<WholeRecord> =
-        Decide::ByMetadata(|test, facts, metadata| facts.record_matches(&test.0, metadata));
+    const DECIDE: DecideBy<WholeRecord> =
+        DecideBy::Metadata(|test, facts, metadata| facts.record_matches(&test.0, metadata));
 
     fn read(written: &WrittenCondition<'_>, mistakes: &mut Mistakes) -> Option<WholeRecord> {
         let (text, pattern) = written_pattern::parse(written, Self::KEY, mistakes)?;

@@ -1,6 +1,6 @@
 //! `severity`: the level of the line, compared.
 
-use crate::condition::{Decide, Ordered, RecordTest, WrittenCondition, is};
+use crate::condition::{DecideBy, Ordered, RecordTest, WrittenCondition, is};
 use crate::diag::{Code, did_you_mean};
 use crate::facts::{Facts, Metadata};
 use crate::severity::Severity;
@@ -18,7 +18,7 @@ pub enum SeverityTest {
 impl RecordTest for SeverityTest {
     const KEY: &'static str = "severity";
 
-    const DECIDE: Decide<SeverityTest> = Decide::ByRecord(|test, facts| match (test, facts.severity()) {
+    const DECIDE: DecideBy<SeverityTest> = DecideBy::Record(|test, facts| match (test, facts.severity()) {
         (SeverityTest::Compared(comparison, level), Some(severity)) => comparison.holds(severity, *level),
         (SeverityTest::Compared(..), None) => false,
         (SeverityTest::Unknown, severity) => severity.is_none(),

@@ -1,6 +1,6 @@
 //! `stream`: where the record came out of its container.
 
-use crate::condition::{Decide, RecordTest, WrittenCondition, is};
+use crate::condition::{DecideBy, RecordTest, WrittenCondition, is};
 use crate::diag::Code;
 use crate::facts::{Facts, Metadata};
 use crate::yaml::Mistakes;
@@ -12,8 +12,8 @@ pub struct OnStream(Box<str>);
 impl RecordTest for OnStream {
     const KEY: &'static str = "stream";
 
-    const DECIDE: Decide<OnStream> =
-        Decide::ByRecord(|test, facts| facts.record.stream() == Some(test.0.as_bytes()));
+    const DECIDE: DecideBy<OnStream> =
+        DecideBy::Record(|test, facts| facts.record.stream() == Some(test.0.as_bytes()));
 
     fn read(written: &WrittenCondition<'_>, mistakes: &mut Mistakes) -> Option<OnStream> {
         match mistakes.text(written.node, "stream")? {

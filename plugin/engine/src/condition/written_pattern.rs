@@ -3,7 +3,7 @@
 use crate::condition::WrittenCondition;
 use crate::diag::Code;
 use crate::pattern::{Pattern, PatternErrorKind, PatternWarning};
-use crate::yaml::{Kind, Mistakes, Node, Quoting};
+use crate::yaml::{Mistakes, Node, NodeKind, Quoting};
 use std::ops::Range;
 
 /// The pattern, with its text.
@@ -18,8 +18,9 @@ pub(super) fn parse<'w>(
         Ok(pattern) => Some((text, pattern)),
         Err(error) => {
             let span = inside(source, node, text, &error.span);
-            let yaml_took_the_quotes = matches!(&node.kind, Kind::Scalar { quoting: Quoting::Double, .. })
-                && matches!(error.kind, PatternErrorKind::NeedsQuotes(_));
+            let yaml_took_the_quotes =
+                matches!(&node.kind, NodeKind::Scalar { quoting: Quoting::Double, .. })
+                    && matches!(error.kind, PatternErrorKind::NeedsQuotes(_));
             let help = if yaml_took_the_quotes {
                 "YAML takes double quotes for itself: put the whole pattern in single quotes, '\"like this\"'"
             } else {
@@ -45,7 +46,7 @@ pub(super) fn warn(written: &WrittenCondition<'_>, text: &str, pattern: &Pattern
 
 /// What YAML kept for itself of a pattern that looks right in the file.
 fn eaten_by_yaml(source: &str, node: &Node, pattern: &Pattern) -> Option<PatternWarning> {
-    let Kind::Scalar { text, quoting } = &node.kind else { return None };
+    let NodeKind::Scalar { text, quoting } = &node.kind else { return None };
     let rest = source.get(node.span.end..).unwrap_or_default().lines().next().unwrap_or_default();
     let comment = rest.trim_start();
     match quoting {
@@ -79,7 +80,9 @@ fn eaten_by_yaml(source: &str, node: &Node, pattern: &Pattern) -> Option<Pattern
 /// Where a span of a text's value stands in the source: exactly, when the text is written without escapes.
 pub(super) fn inside(source: &str, node: &Node, value: &str, span: &Range<usize>) -> Range<usize> {
     let start = match &node.kind {
-        Kind::Scalar { quoting: Quoting::Single | Quoting::Double, .. } => node.span.start.saturating_add(1),
+        NodeKind::Scalar { quoting: Quoting::Single | Quoting::Double, .. } => {
+            node.span.start.saturating_add(1)
+        }
         _ => node.span.start,
     };
     let as_written = source.get(start..).is_some_and(|rest| rest.starts_with(value));

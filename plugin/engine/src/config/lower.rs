@@ -1,17 +1,17 @@
 //! The sections of the file around the rules.
 
 use crate::config::model::{Action, Continuation, Role, RuleFile};
+use crate::config::rule_tests::{RuleTest, rule_tests};
 use crate::config::rules::{names_are_unique, rules, shadows_are_few, unreachable};
-use crate::config::trials::{Trial, trials};
 use crate::diag::{Code, Diagnostic, did_you_mean};
 use crate::path::{MAX_PATHS, Path};
-use crate::pods::{Field, Fields, Selection};
+use crate::pods::{EnrichFields, Field, Selection};
 use crate::policy::MAX_KEYS;
-use crate::yaml::{Kind, Mistakes, Node, Quoting, Section};
+use crate::yaml::{Mistakes, Node, NodeKind, Quoting, Section};
 use std::num::NonZeroUsize;
 
 /// The model of a file, its tests, and everything that is wrong with it.
-pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<Trial>, Vec<Diagnostic>) {
+pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Vec<Diagnostic>) {
     let mut file = RuleFile::default();
     let mut mistakes = Mistakes(Vec::new());
     let known = [
@@ -27,7 +27,7 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<Trial>, Vec<Dia
         "rules",
         "tests",
     ];
-    let mut trials = Vec::new();
+    let mut tests = Vec::new();
     if let Some(top) = Section::open(root, "the rule file", &known, &mut mistakes) {
         version(&top, &mut mistakes);
         if let Some(node) = top.get("exclude_annotations") {
@@ -59,16 +59,16 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<Trial>, Vec<Dia
             unreachable(&[(top.get("guards"), &file.guards), (top.get("rules"), &file.rules)], &mut mistakes);
         }
         shadows_are_few(&[top.get("rules")], &file, &mut mistakes);
-        trials = self::trials(top.get("tests"), &file, &mut mistakes);
+        tests = rule_tests(top.get("tests"), &file, &mut mistakes);
     }
-    (file, trials, mistakes.0)
+    (file, tests, mistakes.0)
 }
 
 type ReadSection = fn(&Node, &mut RuleFile, &mut Mistakes) -> Option<()>;
 
 fn version(top: &Section<'_>, mistakes: &mut Mistakes) {
     match top.get("version") {
-        Some(node) if matches!(&node.kind, Kind::Scalar { text, .. } if text == "1") => {}
+        Some(node) if matches!(&node.kind, NodeKind::Scalar { text, .. } if text == "1") => {}
         Some(node) => mistakes.note_with_help(
             Code::Version,
             &node.span,
@@ -177,8 +177,8 @@ fn enrich(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<(
     for (key, slot) in [("labels", &mut enrich.labels), ("annotations", &mut enrich.annotations)] {
         if let Some(node) = section.get(key) {
             *slot = match &node.kind {
-                Kind::Scalar { text, quoting: Quoting::Plain } if text == "true" => Selection::All,
-                Kind::Scalar { text, quoting: Quoting::Plain } if text == "false" => Selection::None,
+                NodeKind::Scalar { text, quoting: Quoting::Plain } if text == "true" => Selection::All,
+                NodeKind::Scalar { text, quoting: Quoting::Plain } if text == "false" => Selection::None,
                 _ => Selection::Matching(mistakes.globs(node, "key", is_metadata_key)?),
             };
         }
@@ -211,11 +211,11 @@ fn enrich_key_is_free(top: &Section<'_>, file: &RuleFile, mistakes: &mut Mistake
     }
 }
 
-fn fields(node: &Node, mistakes: &mut Mistakes) -> Option<Fields> {
-    if let Kind::Scalar { text, .. } = &node.kind {
+fn fields(node: &Node, mistakes: &mut Mistakes) -> Option<EnrichFields> {
+    if let NodeKind::Scalar { text, .. } = &node.kind {
         match text.as_str() {
-            "all" => return Some(Fields::All),
-            "lean" => return Some(Fields::Lean),
+            "all" => return Some(EnrichFields::All),
+            "lean" => return Some(EnrichFields::Lean),
             _ => {}
         }
     }
@@ -241,7 +241,7 @@ fn fields(node: &Node, mistakes: &mut Mistakes) -> Option<Fields> {
             }
         }
     }
-    Some(Fields::Only(chosen))
+    Some(EnrichFields::Only(chosen))
 }
 
 fn metrics(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
@@ -299,5 +299,5 @@ fn is_metadata_key(character: char) -> bool {
 
 /// Whether a value is the plain word `off`.
 fn is_off(node: &Node) -> bool {
-    matches!(&node.kind, Kind::Scalar { text, quoting: Quoting::Plain } if text == "off" || text == "false")
+    matches!(&node.kind, NodeKind::Scalar { text, quoting: Quoting::Plain } if text == "off" || text == "false")
 }

@@ -5,12 +5,12 @@
 
 mod lower;
 pub mod model;
+mod rule_tests;
 mod rules;
-mod trials;
 
 pub use crate::yaml::parse_bytes;
 pub use model::RuleFile;
-pub use trials::{Expect, Kept, NUMBER, RANDOM_ID, Subject, Trial};
+pub use rule_tests::{Expect, Kept, NUMBER, RANDOM_ID, RuleTest, Subject};
 
 pub(crate) use rules::is_name;
 
@@ -23,8 +23,8 @@ use std::rc::Rc;
 pub struct Loaded {
     /// The rules.
     pub rules: Rc<RuleFile>,
-    /// The file's own tests, not run yet ([`crate::trial::load`]).
-    pub trials: Vec<Trial>,
+    /// The file's own tests, not run yet ([`crate::rule_test::load`]).
+    pub tests: Vec<RuleTest>,
     /// Warnings only.
     pub warnings: Vec<Diagnostic>,
 }
@@ -36,10 +36,10 @@ pub struct Loaded {
 #[inline(never)]
 pub fn load(source: &str) -> Result<Loaded, Vec<Diagnostic>> {
     let root = yaml::read(source)?;
-    let (rules, trials, mistakes) = lower::lower(source, &root);
+    let (rules, tests, mistakes) = lower::lower(source, &root);
     let mistakes = in_order(mistakes);
     if mistakes.iter().all(|mistake| mistake.code.is_warning()) {
-        Ok(Loaded { rules: Rc::new(rules), trials, warnings: mistakes })
+        Ok(Loaded { rules: Rc::new(rules), tests, warnings: mistakes })
     } else {
         Err(mistakes)
     }

@@ -19,11 +19,11 @@ pub struct RuleFile {
     /// How records are read.
     pub input: InputSettings,
     /// Where metadata comes from.
-    pub pods: Pods,
+    pub pods: PodSettings,
     /// What goes onto kept records.
     pub enrich: Enrichment,
     /// Where the filter's own numbers go.
-    pub metrics: Metrics,
+    pub metrics: MetricsSettings,
     /// Where unreported counts, budgets and the last good rule file are kept; `None` keeps them nowhere.
     pub state_dir: Option<String>,
     /// Whether `fluentbit.io/exclude` annotations drop records.
@@ -44,7 +44,7 @@ pub struct RuleFile {
 
 /// Where metadata comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pods {
+pub struct PodSettings {
     /// Directory of the pod files.
     pub dir: String,
     /// How long what is believed.
@@ -53,7 +53,7 @@ pub struct Pods {
 
 /// Where the filter's own numbers go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Metrics {
+pub struct MetricsSettings {
     /// The file.
     pub file: String,
     /// How often it is written.
@@ -102,9 +102,12 @@ impl Default for RuleFile {
     fn default() -> RuleFile {
         RuleFile {
             input: InputSettings::default(),
-            pods: Pods::default(),
+            pods: PodSettings::default(),
             enrich: Enrichment::all(),
-            metrics: Metrics { file: "/run/nodesieve/metrics.prom".into(), every: Duration::from_secs(10) },
+            metrics: MetricsSettings {
+                file: "/run/nodesieve/metrics.prom".into(),
+                every: Duration::from_secs(10),
+            },
             state_dir: Some("/var/lib/nodesieve".into()),
             exclude_annotations: false,
             summary: Some(Duration::from_secs(60)),
@@ -117,9 +120,9 @@ impl Default for RuleFile {
     }
 }
 
-impl Default for Pods {
-    fn default() -> Pods {
-        Pods {
+impl Default for PodSettings {
+    fn default() -> PodSettings {
+        PodSettings {
             dir: "/run/nodesieve/pods".into(),
             cache: CacheSettings {
                 ttl: Duration::from_secs(60),

@@ -3,7 +3,7 @@
 use crate::config::model::{Floor, Keep, Policy, PolicyKind, Role, Rule, RuleFile, When};
 use crate::diag::Code;
 use crate::time::parse_rfc3339;
-use crate::yaml::{Kind, Mistakes, Node, Quoting, Section};
+use crate::yaml::{Mistakes, Node, NodeKind, Quoting, Section};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -11,10 +11,10 @@ use std::rc::Rc;
 pub(super) fn rules(source: &str, node: Option<&Node>, role: Role, mistakes: &mut Mistakes) -> Vec<Rc<Rule>> {
     let Some(node) = node else { return Vec::new() };
     match &node.kind {
-        Kind::List(list) => {
+        NodeKind::List(list) => {
             list.iter().filter_map(|node| rule(source, node, role, mistakes)).map(Rc::new).collect()
         }
-        Kind::Scalar { text, quoting: Quoting::Plain } if text.is_empty() => Vec::new(),
+        NodeKind::Scalar { text, quoting: Quoting::Plain } if text.is_empty() => Vec::new(),
         _ => {
             mistakes.note(Code::WrongKind, &node.span, format!("{}s must be a list", word(role)));
             Vec::new()
@@ -65,10 +65,10 @@ fn rule(source: &str, node: &Node, role: Role, mistakes: &mut Mistakes) -> Optio
 /// The policy in a rule's or guard's section. `node` is that section as written.
 fn policy(node: &Node, section: &Section<'_>, role: Role, mistakes: &mut Mistakes) -> Option<Policy> {
     let written: Vec<(PolicyKind, &Node)> = match &node.kind {
-        Kind::Map(map) => map
+        NodeKind::Map(map) => map
             .iter()
             .filter_map(|(key, _)| match &key.kind {
-                Kind::Scalar { text, .. } => PolicyKind::named(text, role).map(|kind| (kind, key)),
+                NodeKind::Scalar { text, .. } => PolicyKind::named(text, role).map(|kind| (kind, key)),
                 _ => None,
             })
             .collect(),
@@ -166,11 +166,11 @@ fn until(node: &Node, mistakes: &mut Mistakes) -> Option<i64> {
 pub(super) fn names_are_unique(lists: &[Option<&Node>], mistakes: &mut Mistakes) {
     let mut seen: BTreeMap<&str, ()> = BTreeMap::new();
     for rule in lists.iter().flatten().flat_map(|node| children(node)) {
-        let Kind::Map(map) = &rule.kind else { continue };
+        let NodeKind::Map(map) = &rule.kind else { continue };
         let is_name =
-            |(key, _): &&(Node, Node)| matches!(&key.kind, Kind::Scalar { text, .. } if text == "name");
+            |(key, _): &&(Node, Node)| matches!(&key.kind, NodeKind::Scalar { text, .. } if text == "name");
         let Some((_, node)) = map.iter().find(is_name) else { continue };
-        let Kind::Scalar { text, .. } = &node.kind else { continue };
+        let NodeKind::Scalar { text, .. } = &node.kind else { continue };
         if seen.insert(text, ()).is_some() {
             mistakes.note(
                 Code::DuplicateName,
@@ -201,7 +201,7 @@ pub(super) fn unreachable(lists: &[(Option<&Node>, &[Rc<Rule>])], mistakes: &mut
 
 fn children(node: &Node) -> Vec<&Node> {
     match &node.kind {
-        Kind::List(list) => list.iter().collect(),
+        NodeKind::List(list) => list.iter().collect(),
         _ => Vec::new(),
     }
 }

@@ -7,7 +7,7 @@ use crate::config::model::{
     SeverityTest, Target, Unit,
 };
 use crate::diag::{Paint, render_all};
-use crate::pods::{Field, Fields, PodFile, Selection};
+use crate::pods::{EnrichFields, Field, PodFile, Selection};
 use crate::severity::Severity;
 use proptest::prelude::*;
 use std::num::NonZeroU64;
@@ -172,15 +172,15 @@ fn tests_are_read_with_all_their_mistakes() {
     let test = |body: &str| {
         format!("version: 1\nrules: [{{ name: noise, keep: {{}} }}]\ntests:\n  - {{ {body} }}\n")
     };
-    let trial = load(&test(
+    let first = load(&test(
         "record: { log: 'a \"b\"', n: 7, deep: [1.5, x, null, true, 'no', 0123], kubernetes: { namespace_name: shop, labels: { app: 1 } } }, expect: { rule: noise }",
     ))
     .unwrap()
-    .trials
+    .tests
     .remove(0);
-    assert_eq!(trial.text, r#"{"log":"a \"b\"","n":7,"deep":[1.5,"x",null,true,"no","0123"]}"#);
-    assert_eq!(trial.tag, format!("kube.var.log.containers.pod_shop_app-{}.log", "0a".repeat(32)));
-    let (front, back) = trial.pod.unwrap();
+    assert_eq!(first.text, r#"{"log":"a \"b\"","n":7,"deep":[1.5,"x",null,true,"no","0123"]}"#);
+    assert_eq!(first.tag, format!("kube.var.log.containers.pod_shop_app-{}.log", "0a".repeat(32)));
+    let (front, back) = first.pod.unwrap();
     let file = [front, b"5".to_vec(), back].concat();
     let file = PodFile::decode(&file, "shop", "pod").unwrap();
     assert_eq!((file.labels.unwrap().get("app"), file.containers[0].started), (Some("1"), Some(5)));
@@ -350,7 +350,7 @@ fn every_key_has_its_meaning() {
     );
     assert_eq!((&*file.input.message[0], file.input.trace_id[0].name()), ("msg", "id"));
     assert_eq!((file.pods.cache.ttl, file.pods.cache.capacity.get()), (Duration::from_secs(30), 7));
-    assert_eq!(file.enrich.fields, Fields::Only(vec![Field::Host, Field::Labels]));
+    assert_eq!(file.enrich.fields, EnrichFields::Only(vec![Field::Host, Field::Labels]));
     assert_eq!((&file.enrich.labels, &*file.enrich.key), (&Selection::None, "k8s"));
     assert_eq!((file.no_match, file.annotate), (Action::Drop, false));
     let severity = SeverityTest::Compared(Ordered::AtLeast, Severity::Error);

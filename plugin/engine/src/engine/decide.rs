@@ -9,7 +9,7 @@ use crate::facts::{Facts, Metadata};
 use crate::key::RecordKeys;
 use crate::metrics::{Counters, Metric};
 use crate::policy::{Action, Asked, Decision, KeyBuffers, KeyCapacity};
-use crate::stream::{Side, Slot, TagState};
+use crate::stream::{Slot, StreamSide, TagState};
 use crate::time::Now;
 
 /// What was decided for a record, by whom, and only what hangs on that.
@@ -85,7 +85,7 @@ impl Decided {
 
 /// What the policies of all rules share.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct SharedByRules {
     pub(super) capacity: KeyCapacity,
     pub(super) buffers: KeyBuffers,
     pub(super) random: fastrand::Rng,
@@ -99,7 +99,7 @@ pub(super) struct Deciding<'d> {
     pub(super) file: &'d RuleFile,
     pub(super) rules: &'d mut RuleSet,
     pub(super) counters: &'d mut Counters,
-    pub(super) shared: &'d mut Shared,
+    pub(super) shared: &'d mut SharedByRules,
     /// Bytes of the record as it came.
     pub(super) bytes: u64,
 }
@@ -108,7 +108,7 @@ impl Deciding<'_> {
     /// Decides a record: as the line that it continues, or by itself.
     #[inline]
     pub(super) fn judge(&mut self, tag: &mut Tag, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Judged {
-        let side = if facts.record.stream() == Some(b"stderr") { Side::Err } else { Side::Out };
+        let side = if facts.record.stream() == Some(b"stderr") { StreamSide::Err } else { StreamSide::Out };
         let Some((limits, look)) = self.file.input.continuation.and_then(|on| Some((on, facts.look()?)))
         else {
             return self.alone(&tag.known, facts, metadata);
@@ -128,7 +128,7 @@ impl Deciding<'_> {
     fn with_before(
         &mut self,
         before: Judged,
-        (side, slot): (Side, Slot),
+        (side, slot): (StreamSide, Slot),
         tag: &mut Tag,
         facts: &Facts<'_>,
         metadata: &mut Metadata<'_>,
@@ -259,7 +259,7 @@ impl Deciding<'_> {
 fn act(
     active: &mut ActiveRule,
     counters: &mut Counters,
-    shared: &mut Shared,
+    shared: &mut SharedByRules,
     (bytes, holds): (u64, bool),
     facts: &Facts<'_>,
     metadata: &mut Metadata<'_>,

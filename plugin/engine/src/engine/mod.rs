@@ -28,14 +28,14 @@ use crate::json::{self, Malformed};
 use crate::metrics::{Counters, Metric};
 use crate::pods::{Cache, PodSource};
 use crate::policy::{KeyBuffers, KeyCapacity};
-use crate::record::{Names, RecordView, Shape, TRUNCATED};
+use crate::record::{Names, RecordShape, RecordView, TRUNCATED};
 use crate::search::Prepared;
 use crate::stream::Streams;
 use crate::swar;
 use crate::time::{EventTime, Now};
 use crate::unreported::Unreported;
 use account::{Accounting, Unsaved};
-use decide::{Decided, Deciding, Judged, ShadowMarks, Shared};
+use decide::{Decided, Deciding, Judged, ShadowMarks, SharedByRules};
 use rule_set::{RuleId, RuleSet};
 use std::rc::Rc;
 use summary::Summaries;
@@ -79,9 +79,9 @@ pub struct Verdict {
 pub struct Engine {
     file: Rc<RuleFile>,
     rules: RuleSet,
-    shared: Shared,
+    shared: SharedByRules,
     names: Names,
-    shape: Shape,
+    shape: RecordShape,
     streams: Streams<Box<[RuleId]>, Judged>,
     cache: Cache,
     counters: Counters,
@@ -104,8 +104,12 @@ impl Engine {
         let mut engine = Engine {
             names: names(&file),
             rules: RuleSet::default(),
-            shared: Shared { capacity: KeyCapacity::default(), buffers: KeyBuffers::default(), random },
-            shape: Shape::default(),
+            shared: SharedByRules {
+                capacity: KeyCapacity::default(),
+                buffers: KeyBuffers::default(),
+                random,
+            },
+            shape: RecordShape::default(),
             streams: Streams::new(),
             cache: Cache::new(file.pods.cache),
             counters: Counters::default(),
@@ -269,7 +273,7 @@ fn names(rules: &RuleFile) -> Names {
 /// The structure of a record that is UTF-8, checked many bytes at a time: the host escapes everything beyond ASCII unless
 /// it is told not to.
 #[inline]
-fn read<'a>(text: &'a [u8], names: &Names, shape: &mut Shape) -> Result<RecordView<'a>, Fault> {
+fn read<'a>(text: &'a [u8], names: &Names, shape: &mut RecordShape) -> Result<RecordView<'a>, Fault> {
     if !swar::is_ascii(text) && std::str::from_utf8(text).is_err() {
         return Err(Fault::Utf8);
     }

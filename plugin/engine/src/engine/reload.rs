@@ -12,7 +12,7 @@ use crate::engine::{Engine, names};
 use crate::metrics::Metric;
 use crate::pods::Cache;
 use crate::policy::KeyCapacity;
-use crate::record::Shape;
+use crate::record::RecordShape;
 use crate::tag::ContainerTag;
 use std::rc::Rc;
 
@@ -35,7 +35,7 @@ impl Engine {
             self.cache = Cache::new(file.pods.cache);
         }
         self.names = names(&file);
-        self.shape = Shape::default();
+        self.shape = RecordShape::default();
         self.file = file;
         let before = self.put_in_force();
         // A trace that is being written stays whole: its lines keep their verdict, under the same name if there is one.

@@ -1,7 +1,7 @@
 //! A pattern printed so that it reads back as itself.
 
 use crate::pattern::parse::is_bare;
-use crate::pattern::terms::{Sign, Terms};
+use crate::pattern::terms::{TermSign, Terms};
 use crate::pattern::value::write_quoted;
 use crate::pattern::{Form, Pattern};
 use std::fmt;
@@ -24,9 +24,9 @@ impl fmt::Display for Terms {
                 f.write_str(" ")?;
             }
             match sign {
-                Sign::Plain => {}
-                Sign::Excluded => f.write_str("-")?,
-                Sign::Optional => f.write_str("?")?,
+                TermSign::Plain => {}
+                TermSign::Excluded => f.write_str("-")?,
+                TermSign::Optional => f.write_str("?")?,
             }
             if term.chars().all(is_bare) { f.write_str(term)? } else { write_quoted(f, term)? }
         }

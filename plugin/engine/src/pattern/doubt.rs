@@ -1,7 +1,7 @@
 //! What is legal in a pattern but surely not meant.
 
-use crate::pattern::object::{Condition, Test};
-use crate::pattern::value::{Comparison, Operator, Value};
+use crate::pattern::object::{PropertyCondition, Test};
+use crate::pattern::value::{Compared, Literal, Operator};
 use crate::pattern::{Form, Pattern};
 
 /// What is legal but surely not meant.
@@ -47,7 +47,7 @@ impl Pattern {
     /// Selectors that are compared with `!=` and are not asked for with NOT EXISTS: records without them do not match.
     pub fn differs_only_where_present(&self) -> Vec<PatternWarning> {
         let Form::Object(object) = &self.form else { return Vec::new() };
-        let is_bare = |condition: &&Condition| {
+        let is_bare = |condition: &&PropertyCondition| {
             matches!(&condition.test, Test::Compare(comparison) if comparison.operator == Operator::NotEqual)
                 && !condition.selector.has_wildcard()
                 && !condition.selector.is_said_by_tag()
@@ -56,7 +56,7 @@ impl Pattern {
                     other.selector == condition.selector && (is_needed || other.test == Test::NotExists)
                 })
         };
-        let warn = |condition: &Condition| PatternWarning {
+        let warn = |condition: &PropertyCondition| PatternWarning {
             message: format!("`{condition}` is false for records without {}", condition.selector),
             help: format!("if those are meant too: ({} NOT EXISTS) || ({condition})", condition.selector),
         };
@@ -106,8 +106,8 @@ fn signs_inside_words(text: &str, found: &mut Vec<PatternWarning>) {
     }
 }
 
-fn word_for_boolean(condition: &Condition) -> Option<PatternWarning> {
-    let Test::Compare(Comparison { operator, value: Value::Text { text, quoted: false } }) = &condition.test
+fn word_for_boolean(condition: &PropertyCondition) -> Option<PatternWarning> {
+    let Test::Compare(Compared { operator, value: Literal::Text { text, quoted: false } }) = &condition.test
     else {
         return None;
     };

@@ -1,14 +1,14 @@
 //! Conditions joined by `&&`, `||` and parentheses, read the same way in JSON and in space-delimited patterns.
 
 use crate::pattern::error::{PatternError, PatternErrorKind};
-use crate::pattern::lex::Reader;
+use crate::pattern::lex::PatternReader;
 use crate::pattern::logic::Logic;
 
 /// Conditions joined by `&&`, `||` and parentheses, as many as stand here. Without recursion, see [`Logic`].
 pub(super) fn joined<C>(
-    reader: &mut Reader<'_>,
+    reader: &mut PatternReader<'_>,
     what: &'static str,
-    mut condition: impl FnMut(&mut Reader<'_>) -> Result<C, PatternError>,
+    mut condition: impl FnMut(&mut PatternReader<'_>) -> Result<C, PatternError>,
 ) -> Result<Logic<C>, PatternError> {
     let (mut conditions, mut levels) = (Vec::new(), Vec::new());
     let mut open = Vec::new();

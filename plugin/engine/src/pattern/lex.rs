@@ -6,17 +6,17 @@ use std::ops::Range;
 
 /// A place in a pattern, and what has been used up of what a pattern may hold.
 #[derive(Debug)]
-pub(super) struct Reader<'a> {
+pub(super) struct PatternReader<'a> {
     text: &'a str,
     at: usize,
     /// Regular expressions read so far.
     regexes: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> PatternReader<'a> {
     /// Reads `text`, which is the pattern up to where this reader may go, from `at`.
-    pub(super) fn new(text: &'a str, at: usize) -> Reader<'a> {
-        Reader { text, at, regexes: 0 }
+    pub(super) fn new(text: &'a str, at: usize) -> PatternReader<'a> {
+        PatternReader { text, at, regexes: 0 }
     }
 
     /// Where it stands, in bytes from the start of the pattern.

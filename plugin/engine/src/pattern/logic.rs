@@ -9,11 +9,11 @@ use std::fmt;
 /// Conditions of type `C` with their joints. There is at least one condition.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Logic<C> {
-    conditions: Vec<Asked<C>>,
+    conditions: Vec<Joint<C>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Asked<C> {
+struct Joint<C> {
     condition: C,
     /// The joint behind it; `None` behind the last.
     level: Option<u8>,
@@ -49,7 +49,7 @@ impl<C> Logic<C> {
     pub(super) fn new(conditions: Vec<C>, levels: Vec<u8>) -> Logic<C> {
         let levels = canonical(&levels);
         let count = conditions.len();
-        let asked = conditions.into_iter().enumerate().map(|(at, condition)| Asked {
+        let asked = conditions.into_iter().enumerate().map(|(at, condition)| Joint {
             condition,
             level: levels.get(at).copied(),
             if_true: next(&levels, at, true, count),

@@ -10,7 +10,7 @@
 //! | `ERROR -retry` | that contains `ERROR` and does not contain `retry` |
 //! | `?ERROR ?WARN` | that contains any of them; next to plain or excluded terms, optional terms are ignored |
 //! | `%user-[0-9]+%` | in which the regular expression is found, see [`Regex`] |
-//! | `{ $.status >= 500 && $.user NOT EXISTS }` | that is one JSON object and meets the conditions, see [`Selector`] |
+//! | `{ $.status >= 500 && $.user NOT EXISTS }` | that is one JSON object and meets the conditions, see [`PropertySelector`] |
 //! | `[ip, user, ..., status = 4*, bytes]` | whose fields, split at blanks, are as listed |
 //! | empty, or only blanks | always |
 //!
@@ -48,9 +48,9 @@ pub use crate::search::Searched;
 pub use doubt::PatternWarning;
 pub use error::{PatternError, PatternErrorKind};
 pub use logic::Truth;
-pub use object::{Document, Enriched, Missing, Selector};
+pub use object::{Document, Enriched, Missing, PropertySelector};
 pub use regex::Regex;
-pub use terms::{Sign, Terms};
+pub use terms::{TermSign, Terms};
 
 use crate::search::Needle;
 
@@ -123,7 +123,7 @@ impl Pattern {
     /// How many terms must occur; none in another form.
     pub fn plain_terms(&self) -> usize {
         match &self.form {
-            Form::Terms(terms) => terms.iter().filter(|(sign, _)| *sign == Sign::Plain).count(),
+            Form::Terms(terms) => terms.iter().filter(|(sign, _)| *sign == TermSign::Plain).count(),
             _ => 0,
         }
     }

@@ -1,8 +1,8 @@
 //! Text to a pattern: the form by the first character, and the terms.
 
 use crate::pattern::error::{PatternError, PatternErrorKind};
-use crate::pattern::lex::{Reader, is_blank};
-use crate::pattern::terms::{Sign, Terms};
+use crate::pattern::lex::{PatternReader, is_blank};
+use crate::pattern::terms::{TermSign, Terms};
 use crate::pattern::{Form, fields, object};
 use crate::search::Needle;
 
@@ -13,7 +13,7 @@ pub(super) fn parse(text: &str) -> Result<Form, PatternError> {
         return Err(PatternError { kind: PatternErrorKind::TooLong(length), span: 0..text.len() });
     }
     let inner = text.trim_end_matches(is_blank);
-    let mut reader = Reader::new(inner, 0);
+    let mut reader = PatternReader::new(inner, 0);
     reader.skip_blank();
     let start = reader.at();
     let close = match reader.peek() {
@@ -56,16 +56,16 @@ pub(super) fn parse(text: &str) -> Result<Form, PatternError> {
     }
 }
 
-fn term(reader: &mut Reader<'_>) -> Result<Option<(Sign, String)>, PatternError> {
+fn term(reader: &mut PatternReader<'_>) -> Result<Option<(TermSign, String)>, PatternError> {
     reader.skip_blank();
     let start = reader.at();
     let (sign, character) = match reader.peek() {
         None => return Ok(None),
-        Some(character @ '-') => (Sign::Excluded, character),
-        Some(character @ '?') => (Sign::Optional, character),
-        Some(character) => (Sign::Plain, character),
+        Some(character @ '-') => (TermSign::Excluded, character),
+        Some(character @ '?') => (TermSign::Optional, character),
+        Some(character) => (TermSign::Plain, character),
     };
-    if sign != Sign::Plain {
+    if sign != TermSign::Plain {
         reader.bump();
         reader.skip_blank();
     }
@@ -79,7 +79,7 @@ fn term(reader: &mut Reader<'_>) -> Result<Option<(Sign, String)>, PatternError>
     }
 }
 
-fn bare(reader: &mut Reader<'_>) -> Result<String, PatternError> {
+fn bare(reader: &mut PatternReader<'_>) -> Result<String, PatternError> {
     let term = reader.take_while(is_bare);
     match reader.peek() {
         None | Some('-' | '?') => Ok(term.to_owned()),
@@ -88,7 +88,7 @@ fn bare(reader: &mut Reader<'_>) -> Result<String, PatternError> {
     }
 }
 
-fn phrase(reader: &mut Reader<'_>) -> Result<String, PatternError> {
+fn phrase(reader: &mut PatternReader<'_>) -> Result<String, PatternError> {
     let start = reader.at();
     let content = reader.quoted()?;
     if content.is_empty() {
@@ -104,7 +104,7 @@ fn phrase(reader: &mut Reader<'_>) -> Result<String, PatternError> {
     }
 }
 
-fn needs_quotes(reader: &Reader<'_>, found: char) -> PatternError {
+fn needs_quotes(reader: &PatternReader<'_>, found: char) -> PatternError {
     let end = reader.at().wrapping_add(found.len_utf8());
     reader.error(PatternErrorKind::NeedsQuotes(found), reader.at()..end)
 }

@@ -4,7 +4,7 @@ use crate::search::{Needle, Searched};
 
 /// What a term asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sign {
+pub enum TermSign {
     /// It must occur.
     Plain,
     /// It must not occur.
@@ -15,29 +15,29 @@ pub enum Sign {
 
 /// The terms of a pattern in the order written.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Terms(Vec<(Sign, Needle)>);
+pub struct Terms(Vec<(TermSign, Needle)>);
 
 impl Terms {
     /// Adds a term; its text is not empty.
-    pub(super) fn push(&mut self, sign: Sign, text: String) {
+    pub(super) fn push(&mut self, sign: TermSign, text: String) {
         self.0.push((sign, Needle::new(text)));
     }
 
     /// The terms with their signs.
-    pub fn iter(&self) -> impl Iterator<Item = (Sign, &str)> {
+    pub fn iter(&self) -> impl Iterator<Item = (TermSign, &str)> {
         self.0.iter().map(|(sign, needle)| (*sign, needle.text()))
     }
 
     /// Whether the pattern has optional terms that decide nothing, because plain or excluded ones stand beside them.
     pub fn optional_are_ignored(&self) -> bool {
-        self.has(Sign::Optional) && (self.has(Sign::Plain) || self.has(Sign::Excluded))
+        self.has(TermSign::Optional) && (self.has(TermSign::Plain) || self.has(TermSign::Excluded))
     }
 
     /// Whether the line matches.
     #[inline]
     pub fn matches(&self, line: &Searched<'_>) -> bool {
         // The one pattern whose documentation promises more than the service does, see `crate::pattern`.
-        if let [(Sign::Plain, only)] = self.0.as_slice()
+        if let [(TermSign::Plain, only)] = self.0.as_slice()
             && only.text() == " "
         {
             return true;
@@ -45,9 +45,9 @@ impl Terms {
         let mut only_optional = true;
         for (sign, needle) in &self.0 {
             let wanted = match sign {
-                Sign::Optional => continue,
-                Sign::Plain => true,
-                Sign::Excluded => false,
+                TermSign::Optional => continue,
+                TermSign::Plain => true,
+                TermSign::Excluded => false,
             };
             only_optional = false;
             if line.has(needle) != wanted {
@@ -58,16 +58,16 @@ impl Terms {
     }
 
     /// The first plain term that is missing or excluded one that occurs.
-    pub(super) fn failed(&self, line: &Searched<'_>) -> Option<(Sign, &str)> {
+    pub(super) fn failed(&self, line: &Searched<'_>) -> Option<(TermSign, &str)> {
         let failed = self.0.iter().find(|(sign, needle)| match sign {
-            Sign::Plain => !line.has(needle),
-            Sign::Excluded => line.has(needle),
-            Sign::Optional => false,
+            TermSign::Plain => !line.has(needle),
+            TermSign::Excluded => line.has(needle),
+            TermSign::Optional => false,
         });
         failed.map(|(sign, needle)| (*sign, needle.text()))
     }
 
-    fn has(&self, wanted: Sign) -> bool {
+    fn has(&self, wanted: TermSign) -> bool {
         self.0.iter().any(|(sign, _)| *sign == wanted)
     }
 }

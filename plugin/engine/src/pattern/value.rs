@@ -2,7 +2,7 @@
 
 use crate::number::{self, Number};
 use crate::pattern::error::{PatternError, PatternErrorKind};
-use crate::pattern::lex::{Reader, is_blank};
+use crate::pattern::lex::{PatternReader, is_blank};
 use crate::pattern::regex::Regex;
 use crate::wildcard::Wildcard;
 use std::borrow::Cow;
@@ -11,9 +11,9 @@ use std::fmt;
 
 /// A comparison with a value.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Comparison {
+pub(super) struct Compared {
     pub(super) operator: Operator,
-    pub(super) value: Value,
+    pub(super) value: Literal,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) enum Operator {
 
 /// What is compared with.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub(super) enum Literal {
     /// A number without quotes, as written, and its value if it is a short whole one.
     Number(Box<str>, Option<i64>),
     /// A bare or quoted text, `*` in it is a wildcard.
@@ -50,14 +50,14 @@ pub(super) enum Operand<'a> {
     Field(&'a [u8]),
 }
 
-impl Comparison {
+impl Compared {
     /// Reads an operator and a value.
     ///
     /// # Errors
     /// [`PatternError`] for what is no operator (`==`, `=!`), a missing or bare `null` value, a character that needs quotes
     /// (`a:b`), an order without a number (`> "5"`), an exponent beyond 32 bits, and what quotes and regular expressions
     /// can be wrong in.
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Comparison, PatternError> {
+    pub(super) fn read(reader: &mut PatternReader<'_>) -> Result<Compared, PatternError> {
         let start = reader.at();
         let sign = reader.take_while(|next| matches!(next, '=' | '!' | '<' | '>'));
         let Some((_, operator)) = Operator::SIGNS.into_iter().find(|(text, _)| *text == sign) else {
@@ -68,13 +68,13 @@ impl Comparison {
         };
         reader.skip_blank();
         let start = reader.at();
-        let value = Value::read(reader)?;
-        if operator.is_order() && !matches!(value, Value::Number(..)) {
+        let value = Literal::read(reader)?;
+        if operator.is_order() && !matches!(value, Literal::Number(..)) {
             let found = reader.since(start).into();
             let kind = PatternErrorKind::OrderNeedsNumber { sign: operator.sign(), found };
             return Err(reader.error(kind, start..reader.at()));
         }
-        Ok(Comparison { operator, value })
+        Ok(Compared { operator, value })
     }
 
     /// Whether `=`, `<` and so on hold for the operand; for `!=`, whether it differs.
@@ -113,17 +113,17 @@ impl Operator {
     }
 }
 
-impl Value {
-    fn read(reader: &mut Reader<'_>) -> Result<Value, PatternError> {
+impl Literal {
+    fn read(reader: &mut PatternReader<'_>) -> Result<Literal, PatternError> {
         match reader.peek() {
-            Some('"') => Ok(Value::Text { text: Wildcard::new(reader.quoted()?), quoted: true }),
-            Some('%') => reader.regex().map(Value::Regex),
-            Some(_) => Value::bare(reader),
+            Some('"') => Ok(Literal::Text { text: Wildcard::new(reader.quoted()?), quoted: true }),
+            Some('%') => reader.regex().map(Literal::Regex),
+            Some(_) => Literal::bare(reader),
             None => Err(reader.expected("a value")),
         }
     }
 
-    fn bare(reader: &mut Reader<'_>) -> Result<Value, PatternError> {
+    fn bare(reader: &mut PatternReader<'_>) -> Result<Literal, PatternError> {
         let start = reader.at();
         let ends = |next: char| is_blank(next) || matches!(next, ')' | '}' | ']' | ',' | '&' | '|');
         let token = reader.take_while(|next| !ends(next));
@@ -134,7 +134,7 @@ impl Value {
             if !exponent_fits(token) {
                 return Err(reader.error(PatternErrorKind::Exponent(token.into()), start..reader.at()));
             }
-            return Ok(Value::Number(token.into(), number::small(token.as_bytes())));
+            return Ok(Literal::Number(token.into(), number::small(token.as_bytes())));
         }
         let allowed = |next: char| next.is_alphanumeric() || matches!(next, '_' | '.' | '*' | '-');
         if let Some((at, found)) = token.char_indices().find(|(_, found)| !allowed(*found)) {
@@ -145,23 +145,23 @@ impl Value {
         if token == "null" {
             return Err(reader.error(PatternErrorKind::BareNull, start..reader.at()));
         }
-        Ok(Value::Text { text: Wildcard::new(token.to_owned()), quoted: false })
+        Ok(Literal::Text { text: Wildcard::new(token.to_owned()), quoted: false })
     }
 
     #[inline]
     fn equals(&self, operand: Operand<'_>) -> bool {
         match (self, operand) {
-            (Value::Number(text, _), Operand::JsonString(content)) => text.as_bytes() == content,
-            (Value::Number(..), _) => self.order(operand) == Some(Ordering::Equal),
-            (Value::Text { text, .. }, operand) => text.matches(&operand.text()),
-            (Value::Regex(regex), operand) => regex.matches_text(&operand.text()),
+            (Literal::Number(text, _), Operand::JsonString(content)) => text.as_bytes() == content,
+            (Literal::Number(..), _) => self.order(operand) == Some(Ordering::Equal),
+            (Literal::Text { text, .. }, operand) => text.matches(&operand.text()),
+            (Literal::Regex(regex), operand) => regex.matches_text(&operand.text()),
         }
     }
 
     /// How a number compares to this one; `None` when one of them is no number, or beyond the doubles.
     #[inline]
     fn order(&self, operand: Operand<'_>) -> Option<Ordering> {
-        let Value::Number(literal, small) = self else { return None };
+        let Literal::Number(literal, small) = self else { return None };
         let text = match operand {
             Operand::JsonString(_) => return None,
             Operand::JsonNumber(text) | Operand::Field(text) => text,
@@ -192,19 +192,19 @@ fn exponent_fits(number: &str) -> bool {
     number.split_once(['e', 'E']).is_none_or(|(_, exponent)| exponent.parse::<i32>().is_ok())
 }
 
-impl fmt::Display for Comparison {
+impl fmt::Display for Compared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.operator.sign(), self.value)
     }
 }
 
-impl fmt::Display for Value {
+impl fmt::Display for Literal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Value::Number(text, _) => f.write_str(text),
-            Value::Text { text, quoted: false } => f.write_str(text.text()),
-            Value::Text { text, quoted: true } => write_quoted(f, text.text()),
-            Value::Regex(regex) => write!(f, "%{}%", regex.source()),
+            Literal::Number(text, _) => f.write_str(text),
+            Literal::Text { text, quoted: false } => f.write_str(text.text()),
+            Literal::Text { text, quoted: true } => write_quoted(f, text.text()),
+            Literal::Regex(regex) => write!(f, "%{}%", regex.source()),
         }
     }
 }

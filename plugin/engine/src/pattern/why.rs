@@ -2,9 +2,9 @@
 
 use crate::fields::Fields;
 use crate::line::Line;
-use crate::pattern::fields::Entry;
-use crate::pattern::object::{Condition, Document};
-use crate::pattern::terms::Sign;
+use crate::pattern::fields::FieldEntry;
+use crate::pattern::object::{Document, PropertyCondition};
+use crate::pattern::terms::TermSign;
 use crate::pattern::{Form, Pattern};
 use crate::search::Searched;
 
@@ -17,7 +17,7 @@ impl Pattern {
         }
         Some(match &self.form {
             Form::Terms(terms) => match terms.failed(&searched) {
-                Some((Sign::Plain, text)) => format!("{text:?} does not occur"),
+                Some((TermSign::Plain, text)) => format!("{text:?} does not occur"),
                 Some((_, text)) => format!("{text:?} occurs"),
                 None => "none of the optional terms occurs".into(),
             },
@@ -55,7 +55,7 @@ impl Pattern {
             return Some("the line is not one JSON object".into());
         }
         // All that were asked and do not hold: of alternatives, each of them.
-        let mut failed: Vec<&Condition> = Vec::new();
+        let mut failed: Vec<&PropertyCondition> = Vec::new();
         object.logic.holds(|condition| {
             let holds = condition.holds(document);
             if !holds {
@@ -71,7 +71,7 @@ impl Pattern {
     }
 }
 
-fn differs(entry: &Entry, field: &[u8]) -> String {
+fn differs(entry: &FieldEntry, field: &[u8]) -> String {
     let name = entry.name().unwrap_or("the field");
     let text = String::from_utf8_lossy(field);
     let short = text.char_indices().nth(80).and_then(|(end, _)| text.get(..end)).unwrap_or(&text);

@@ -76,12 +76,12 @@ pub enum Found {
 #[derive(Debug)]
 pub struct Cache {
     settings: CacheSettings,
-    entries: LruCache<Box<str>, Entry, BuildWordHasher>,
+    entries: LruCache<Box<str>, CacheEntry, BuildWordHasher>,
     content: Vec<u8>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct CacheEntry {
     meta: Rc<PodMeta>,
     checked: Now,
     /// When the file was last taken.
@@ -120,7 +120,7 @@ impl Cache {
         }
         let file = self.read(tag, source);
         let old = self.entries.pop(key);
-        let entry = Entry::next(old, file, tag, enrichment, now, &settings);
+        let entry = CacheEntry::next(old, file, tag, enrichment, now, &settings);
         let answer = (Rc::clone(&entry.meta), entry.found);
         self.entries.put(key.into(), entry);
         answer
@@ -147,7 +147,7 @@ impl Cache {
     }
 }
 
-impl Entry {
+impl CacheEntry {
     #[inline]
     fn is_fresh(&self, now: Now, settings: &CacheSettings) -> bool {
         let complete = self.meta.complete && matches!(self.found, Found::Read);
@@ -156,13 +156,13 @@ impl Entry {
     }
 
     fn next(
-        old: Option<Entry>,
+        old: Option<CacheEntry>,
         file: Result<PodFile, Found>,
         tag: &ContainerTag<'_>,
         enrichment: &Enrichment,
         now: Now,
         settings: &CacheSettings,
-    ) -> Entry {
+    ) -> CacheEntry {
         match file {
             Ok(file) => {
                 let container = container_of(&file, tag).cloned();
@@ -185,19 +185,19 @@ impl Entry {
                         excluded,
                     }),
                 };
-                Entry { meta, checked: now, taken: Some(now), found: Found::Read }
+                CacheEntry { meta, checked: now, taken: Some(now), found: Found::Read }
             }
             Err(reason) => {
-                let still_good = |old: &Entry| {
+                let still_good = |old: &CacheEntry| {
                     old.taken.and_then(|taken| now.since(taken)).is_some_and(|age| age <= settings.stale)
                 };
                 match old.filter(still_good) {
-                    Some(old) => Entry { checked: now, found: Found::Stale, ..old },
+                    Some(old) => CacheEntry { checked: now, found: Found::Stale, ..old },
                     None => {
                         let rendered = enrichment.render(tag, None, None);
                         let for_rules = enrichment.render_for_rules(tag, None, None);
                         let meta = Rc::new(PodMeta { rendered, for_rules, ..PodMeta::default() });
-                        Entry { meta, checked: now, taken: None, found: reason }
+                        CacheEntry { meta, checked: now, taken: None, found: reason }
                     }
                 }
             }

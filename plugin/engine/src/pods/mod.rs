@@ -11,7 +11,7 @@ mod render;
 pub use cache::{Cache, CacheSettings, Found, PodMeta};
 pub use exclude::Excluded;
 pub use file::{Container, FileError, MAX_FILE_BYTES, OlderPod, Pairs, PodFile, Workload, file_name};
-pub use render::{Enrichment, Field, Fields, Selection, all_that_is_known};
+pub use render::{EnrichFields, Enrichment, Field, Selection, all_that_is_known};
 
 /// Where pod files come from: a directory on the node, or a map in a test.
 pub trait PodSource {

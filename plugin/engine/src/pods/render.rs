@@ -14,7 +14,7 @@ pub struct Enrichment {
     /// The key under which it goes.
     pub key: Box<str>,
     /// Which keys the object has.
-    pub fields: Fields,
+    pub fields: EnrichFields,
     /// Which labels.
     pub labels: Selection,
     /// Which annotations.
@@ -25,7 +25,7 @@ pub struct Enrichment {
 
 /// Which keys the `kubernetes` object has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fields {
+pub enum EnrichFields {
     /// Those of the built-in filter.
     All,
     /// Pod, namespace, container, workload and labels: what dashboards group by, at a fifth of the bytes.
@@ -90,7 +90,7 @@ impl Enrichment {
     pub fn all() -> Enrichment {
         Enrichment {
             key: "kubernetes".into(),
-            fields: Fields::All,
+            fields: EnrichFields::All,
             labels: Selection::All,
             annotations: Selection::All,
             for_rules: false,
@@ -137,7 +137,7 @@ fn render(
     [labels, annotations]: [&Selection; 2],
 ) -> Vec<u8> {
     let workload = file.and_then(|file| file.workload.as_ref());
-    let mut object = Object::default();
+    let mut object = ObjectText::default();
     for (name, field) in Field::NAMES {
         if !is_wanted(field) {
             continue;
@@ -165,11 +165,11 @@ fn render(
     object.finish()
 }
 
-impl Fields {
+impl EnrichFields {
     fn contain(&self, field: Field) -> bool {
         match self {
-            Fields::All => !matches!(field, Field::Workload | Field::WorkloadKind | Field::Restarts),
-            Fields::Lean => matches!(
+            EnrichFields::All => !matches!(field, Field::Workload | Field::WorkloadKind | Field::Restarts),
+            EnrichFields::Lean => matches!(
                 field,
                 Field::PodName
                     | Field::NamespaceName
@@ -177,15 +177,15 @@ impl Fields {
                     | Field::ContainerName
                     | Field::Workload
             ),
-            Fields::Only(list) => list.contains(&field),
+            EnrichFields::Only(list) => list.contains(&field),
         }
     }
 }
 
 #[derive(Default)]
-struct Object(Vec<u8>);
+struct ObjectText(Vec<u8>);
 
-impl Object {
+impl ObjectText {
     fn key(&mut self, name: &str) {
         self.0.push(if self.0.is_empty() { b'{' } else { b',' });
         push_string(&mut self.0, name.as_bytes());
@@ -213,7 +213,7 @@ impl Object {
             Selection::Matching(globs) => globs.matches(key),
         };
         let Some(pairs) = pairs.filter(|_| *selection != Selection::None) else { return };
-        let mut inner = Object::default();
+        let mut inner = ObjectText::default();
         for (key, value) in pairs.0.iter().filter(|(key, _)| chosen(key)) {
             inner.text(key, Some(value));
         }
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(fields: Fields, labels: Selection, annotations: Selection, known: bool, expected: &str) {
+    fn check(fields: EnrichFields, labels: Selection, annotations: Selection, known: bool, expected: &str) {
         let tag = ContainerTag { pod: "web-1", namespace: "shop", container: "app", id: "0a" };
         let enrichment =
             Enrichment { key: "kubernetes".into(), fields, labels, annotations, for_rules: false };
@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn all_is_the_built_in_filters_object() {
         check(
-            Fields::All,
+            EnrichFields::All,
             Selection::All,
             Selection::All,
             true,
@@ -294,15 +294,15 @@ mod tests {
     fn without_a_file_the_tag_speaks() {
         let expected =
             r#"{"pod_name":"web-1","namespace_name":"shop","container_name":"app","docker_id":"0a"}"#;
-        check(Fields::All, Selection::All, Selection::All, false, expected);
-        check(Fields::Only(vec![Field::PodId]), Selection::All, Selection::All, false, "{}");
+        check(EnrichFields::All, Selection::All, Selection::All, false, expected);
+        check(EnrichFields::Only(vec![Field::PodId]), Selection::All, Selection::All, false, "{}");
     }
 
     #[test]
     fn lean_and_lists_select() {
         let only_app = Selection::Matching(Globs::new(["app*"]));
         check(
-            Fields::Lean,
+            EnrichFields::Lean,
             only_app,
             Selection::All,
             true,
@@ -311,7 +311,7 @@ mod tests {
                 r#""workload":"web"}"#
             ),
         );
-        let list = Fields::Only(vec![Field::Restarts, Field::WorkloadKind, Field::Host]);
+        let list = EnrichFields::Only(vec![Field::Restarts, Field::WorkloadKind, Field::Host]);
         check(
             list,
             Selection::None,
@@ -319,6 +319,6 @@ mod tests {
             true,
             r#"{"host":"node-a","workload_kind":"StatefulSet","restarts":3}"#,
         );
-        check(Fields::Only(vec![Field::Labels]), Selection::None, Selection::None, true, "{}");
+        check(EnrichFields::Only(vec![Field::Labels]), Selection::None, Selection::None, true, "{}");
     }
 }

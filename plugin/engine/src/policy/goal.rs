@@ -220,8 +220,8 @@ impl Goal {
         let sum: f64 = estimates.iter().map(|estimate| estimate.ahead(&ahead)).sum();
         let scale = (total / (sum + other)).min(1.0);
         let ahead = Ahead { seen: ahead.seen * scale, known: ahead.known * scale };
-        let other = Source { records: other * scale, keys: other_keys };
-        let keys = estimates.iter().map(|estimate| Source { records: estimate.ahead(&ahead), keys: 1.0 });
+        let other = Offer { records: other * scale, keys: other_keys };
+        let keys = estimates.iter().map(|estimate| Offer { records: estimate.ahead(&ahead), keys: 1.0 });
         let level =
             if total > budget { level(budget * self.gain, keys.chain([other])) } else { f64::INFINITY };
         for estimate in &mut estimates {
@@ -263,7 +263,7 @@ struct Ahead {
 
 /// Records expected of a number of keys.
 #[derive(Clone, Copy)]
-struct Source {
+struct Offer {
     records: f64,
     keys: f64,
 }
@@ -272,7 +272,7 @@ struct Source {
 ///
 /// Newton's method from below on a concave line of straight pieces. Each pass at least halves the missing rest or the
 /// keys above the level, so single precision is reached in log4(keys · 2^24) passes: 18 for 4,096 keys, usually 2 or 3.
-fn level(budget: f64, sources: impl Iterator<Item = Source> + Clone) -> f64 {
+fn level(budget: f64, sources: impl Iterator<Item = Offer> + Clone) -> f64 {
     let mut level = 0.0;
     for _ in 0..MOST_PASSES {
         let (mut rest, mut keys) = (budget, 0.0);

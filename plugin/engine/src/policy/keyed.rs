@@ -15,15 +15,15 @@ use lru::LruCache;
 /// The states of a rule's keys.
 #[derive(Debug)]
 pub(crate) struct Keyed<S: Forgettable> {
-    keys: LruCache<u64, Entry<S>, BuildWordHasher>,
-    other: Entry<S>,
+    keys: LruCache<u64, KeyEntry<S>, BuildWordHasher>,
+    other: KeyEntry<S>,
     most: usize,
     unreported: Unreported,
     settings: S::Settings,
 }
 
 #[derive(Debug, Default)]
-struct Entry<S> {
+struct KeyEntry<S> {
     state: S,
     unreported: Unreported,
     label: Box<str>,
@@ -115,7 +115,7 @@ impl<S: Forgettable> Tables for Keyed<S> {
     }
 }
 
-impl<S: Forgettable> Entry<S> {
+impl<S: Forgettable> KeyEntry<S> {
     fn is_idle(&self, settings: &S::Settings, now: u64) -> bool {
         self.state.is_idle(settings, now, self.late.at(now))
     }
@@ -136,7 +136,7 @@ impl<S: Forgettable> Keyed<S> {
         Keyed {
             // Grown as needed: most rules have few keys.
             keys: LruCache::unbounded_with_hasher(BuildWordHasher::default()),
-            other: Entry::default(),
+            other: KeyEntry::default(),
             most,
             unreported: Unreported::default(),
             settings,
@@ -252,11 +252,11 @@ impl<S: Forgettable> Keyed<S> {
             self.forget(forgotten.map(|(_, entry)| entry), capacity, account);
         }
         capacity.take(1);
-        self.keys.put(key.hash, Entry { label: label(&key.text), ..Entry::default() });
+        self.keys.put(key.hash, KeyEntry { label: label(&key.text), ..KeyEntry::default() });
         true
     }
 
-    fn forget(&mut self, entry: Option<Entry<S>>, capacity: &mut KeyCapacity, account: &mut Account) {
+    fn forget(&mut self, entry: Option<KeyEntry<S>>, capacity: &mut KeyCapacity, account: &mut Account) {
         let Some(entry) = entry else { return };
         self.unreported.remove(entry.unreported);
         account.take_over(&entry.label, entry.unreported);
@@ -294,7 +294,7 @@ impl<S: Forgettable> Keyed<S> {
             return;
         };
         if self.keys.len() < self.most && capacity.has_room_for(1) {
-            let entry = Entry { state, label: label.into(), ..Entry::default() };
+            let entry = KeyEntry { state, label: label.into(), ..KeyEntry::default() };
             if self.keys.put(hash, entry).is_none() {
                 capacity.take(1);
             }
@@ -328,7 +328,7 @@ impl<S: Forgettable> KeyTable for Keyed<S> {
     }
 
     fn forget_idle(&mut self, now: u64, capacity: &mut KeyCapacity, account: &mut Account) {
-        let is_idle = |entry: &Entry<S>| entry.is_idle(&self.settings, now);
+        let is_idle = |entry: &KeyEntry<S>| entry.is_idle(&self.settings, now);
         let idle = self.keys.iter().filter(|(_, entry)| is_idle(entry)).map(|(hash, _)| *hash);
         for hash in idle.collect::<Vec<u64>>() {
             let forgotten = self.keys.pop(&hash);

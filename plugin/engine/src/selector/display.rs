@@ -1,6 +1,6 @@
 //! A selector printed in its normal form, so that it reads back as itself.
 
-use crate::selector::{Condition, Requirement, Selector, Sign};
+use crate::selector::{EqualsSign, LabelCondition, Requirement, Selector};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -18,19 +18,19 @@ impl fmt::Display for Selector {
 
 impl fmt::Display for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.condition == Condition::Absent {
+        if self.condition == LabelCondition::Absent {
             f.write_str("!")?;
         }
         f.write_str(&self.key)?;
         let (operator, value) = match &self.condition {
-            Condition::Exists | Condition::Absent => return Ok(()),
-            Condition::In(values) => return set(f, " in (", values),
-            Condition::NotIn(values) => return set(f, " notin (", values),
-            Condition::Equals(Sign::Single, value) => ("=", value),
-            Condition::Equals(Sign::Double, value) => ("==", value),
-            Condition::Differs(value) => ("!=", value),
-            Condition::Above(bound) => (">", &bound.digits),
-            Condition::Below(bound) => ("<", &bound.digits),
+            LabelCondition::Exists | LabelCondition::Absent => return Ok(()),
+            LabelCondition::In(values) => return set(f, " in (", values),
+            LabelCondition::NotIn(values) => return set(f, " notin (", values),
+            LabelCondition::Equals(EqualsSign::Single, value) => ("=", value),
+            LabelCondition::Equals(EqualsSign::Double, value) => ("==", value),
+            LabelCondition::Differs(value) => ("!=", value),
+            LabelCondition::Above(bound) => (">", &bound.digits),
+            LabelCondition::Below(bound) => ("<", &bound.digits),
         };
         f.write_str(operator)?;
         f.write_str(value)

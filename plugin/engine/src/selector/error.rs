@@ -22,7 +22,7 @@ pub enum SelectorErrorKind {
         /// The token, `None` for the end of the selector.
         found: Option<String>,
         /// Where it stands.
-        place: Place,
+        place: TokenPlace,
     },
     /// `/x`.
     EmptyPrefix,
@@ -35,19 +35,19 @@ pub enum SelectorErrorKind {
         /// The first of them.
         found: char,
         /// What it stands in.
-        part: Part,
+        part: LabelPart,
     },
     /// A character that may stand inside, but not at the start or end.
     Edge {
         /// That character.
         found: char,
         /// What it starts or ends.
-        part: Part,
+        part: LabelPart,
     },
     /// More bytes than a label may have.
     PartTooLong {
         /// What is too long.
-        part: Part,
+        part: LabelPart,
         /// Its bytes.
         length: usize,
         /// As many are allowed.
@@ -59,7 +59,7 @@ pub enum SelectorErrorKind {
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum LabelPart {
     /// What stands before the slash of a key.
     Prefix,
     /// What stands behind it, or the whole of a key without slash.
@@ -70,7 +70,7 @@ pub enum Part {
 
 /// Where a token stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum TokenPlace {
     /// Where the first requirement must start.
     Start,
     /// Where the next one must start.
@@ -116,7 +116,7 @@ impl fmt::Display for SelectorError {
             SelectorErrorKind::Character { found, part } => {
                 write!(f, "invalid character U+{:04X} in {}", u32::from(*found), part.name())
             }
-            SelectorErrorKind::Edge { found, part: Part::Prefix } => {
+            SelectorErrorKind::Edge { found, part: LabelPart::Prefix } => {
                 write!(f, "no part of the key's prefix may start or end with '{found}'")
             }
             SelectorErrorKind::Edge { found, part } => {
@@ -150,11 +150,11 @@ impl SelectorError {
             SelectorErrorKind::Character { found: '*', .. } => {
                 "there are no wildcards; key alone takes any value"
             }
-            SelectorErrorKind::Character { part: Part::Prefix, .. } => {
+            SelectorErrorKind::Character { part: LabelPart::Prefix, .. } => {
                 "use lower case letters, digits, '-' and '.'"
             }
             SelectorErrorKind::Character { .. } => "use letters, digits, '-', '_' and '.'",
-            SelectorErrorKind::Edge { part: Part::Prefix, .. } => {
+            SelectorErrorKind::Edge { part: LabelPart::Prefix, .. } => {
                 "put a lower case letter or a digit at both ends and around every '.'"
             }
             SelectorErrorKind::Edge { .. } => "put a letter or a digit at both ends",
@@ -164,66 +164,70 @@ impl SelectorError {
     }
 }
 
-impl Part {
+impl LabelPart {
     fn name(self) -> &'static str {
         match self {
-            Part::Prefix => "the key's prefix",
-            Part::Name => "the key's name",
-            Part::Value => "the value",
+            LabelPart::Prefix => "the key's prefix",
+            LabelPart::Name => "the key's name",
+            LabelPart::Value => "the value",
         }
     }
 }
 
-impl Place {
+impl TokenPlace {
     fn name(self) -> &'static str {
         match self {
-            Place::Start => "at the start",
-            Place::AfterComma => "after ','",
-            Place::AfterNot => "after '!'",
-            Place::AfterNotKey => "after '!' and a key",
-            Place::AfterKey => "after the key",
-            Place::AfterOperator => "after the operator",
-            Place::AfterComparison => "after '>' or '<'",
-            Place::AfterIn => "after 'in' or 'notin'",
-            Place::InSet => "in the set",
-            Place::AfterSetValue => "after a value of the set",
-            Place::AfterRequirement => "after the requirement",
+            TokenPlace::Start => "at the start",
+            TokenPlace::AfterComma => "after ','",
+            TokenPlace::AfterNot => "after '!'",
+            TokenPlace::AfterNotKey => "after '!' and a key",
+            TokenPlace::AfterKey => "after the key",
+            TokenPlace::AfterOperator => "after the operator",
+            TokenPlace::AfterComparison => "after '>' or '<'",
+            TokenPlace::AfterIn => "after 'in' or 'notin'",
+            TokenPlace::InSet => "in the set",
+            TokenPlace::AfterSetValue => "after a value of the set",
+            TokenPlace::AfterRequirement => "after the requirement",
         }
     }
 
     fn expected(self) -> &'static str {
         match self {
-            Place::Start | Place::AfterComma => "a key or '!'",
-            Place::AfterNot => "a key",
-            Place::AfterKey => "an operator, ',' or the end",
-            Place::AfterOperator => "a value, ',' or the end",
-            Place::AfterComparison => "an integer",
-            Place::AfterIn => "'('",
-            Place::InSet => "a value, ',' or ')'",
-            Place::AfterSetValue => "',' or ')'",
-            Place::AfterNotKey | Place::AfterRequirement => "',' or the end",
+            TokenPlace::Start | TokenPlace::AfterComma => "a key or '!'",
+            TokenPlace::AfterNot => "a key",
+            TokenPlace::AfterKey => "an operator, ',' or the end",
+            TokenPlace::AfterOperator => "a value, ',' or the end",
+            TokenPlace::AfterComparison => "an integer",
+            TokenPlace::AfterIn => "'('",
+            TokenPlace::InSet => "a value, ',' or ')'",
+            TokenPlace::AfterSetValue => "',' or ')'",
+            TokenPlace::AfterNotKey | TokenPlace::AfterRequirement => "',' or the end",
         }
     }
 
     fn help(self, found: &str) -> &'static str {
         match self {
-            Place::Start => "start with the key of a label, as in app=web",
-            Place::AfterComma => "remove the ',' or write a requirement behind it",
-            Place::AfterNot => "!key means that the pod has no such label",
-            Place::AfterNotKey => "!key stands alone; to compare, write key!=value",
-            Place::AfterKey | Place::AfterOperator if found == "(" => "for several values write key in (a,b)",
-            Place::AfterKey if found == "exists" => "key alone means that the label exists",
-            Place::AfterKey if found.eq_ignore_ascii_case("in") => "write in with small letters",
-            Place::AfterKey if found.eq_ignore_ascii_case("notin") => "write notin with small letters",
-            Place::AfterKey => "use one of = == != in notin > <, or put ',' between two requirements",
-            Place::AfterOperator => "write one value, or none for the empty one",
-            Place::AfterComparison if found == "=" => {
+            TokenPlace::Start => "start with the key of a label, as in app=web",
+            TokenPlace::AfterComma => "remove the ',' or write a requirement behind it",
+            TokenPlace::AfterNot => "!key means that the pod has no such label",
+            TokenPlace::AfterNotKey => "!key stands alone; to compare, write key!=value",
+            TokenPlace::AfterKey | TokenPlace::AfterOperator if found == "(" => {
+                "for several values write key in (a,b)"
+            }
+            TokenPlace::AfterKey if found == "exists" => "key alone means that the label exists",
+            TokenPlace::AfterKey if found.eq_ignore_ascii_case("in") => "write in with small letters",
+            TokenPlace::AfterKey if found.eq_ignore_ascii_case("notin") => "write notin with small letters",
+            TokenPlace::AfterKey => "use one of = == != in notin > <, or put ',' between two requirements",
+            TokenPlace::AfterOperator => "write one value, or none for the empty one",
+            TokenPlace::AfterComparison if found == "=" => {
                 "there is no >= and no <=; compare with the next integer"
             }
-            Place::AfterComparison => "write an integer behind it",
-            Place::AfterIn => "put the values into parentheses: key in (a,b)",
-            Place::InSet | Place::AfterSetValue => "put ',' between the values and ')' behind the last",
-            Place::AfterRequirement => "put ',' between requirements; all of them must hold",
+            TokenPlace::AfterComparison => "write an integer behind it",
+            TokenPlace::AfterIn => "put the values into parentheses: key in (a,b)",
+            TokenPlace::InSet | TokenPlace::AfterSetValue => {
+                "put ',' between the values and ')' behind the last"
+            }
+            TokenPlace::AfterRequirement => "put ',' between requirements; all of them must hold",
         }
     }
 }

@@ -1,19 +1,19 @@
 //! Whether a requirement holds for a label: `Requirement.Matches` of apimachinery.
 
-use crate::selector::{Condition, Requirement};
+use crate::selector::{LabelCondition, Requirement};
 
 impl Requirement {
     /// Whether it holds for the value of its label, which is `None` where the label is missing.
     pub(super) fn holds(&self, label: Option<&str>) -> bool {
         match &self.condition {
-            Condition::Exists => label.is_some(),
-            Condition::Absent => label.is_none(),
-            Condition::Equals(_, value) => label == Some(value.as_str()),
-            Condition::Differs(value) => label != Some(value.as_str()),
-            Condition::In(values) => label.is_some_and(|label| values.contains(label)),
-            Condition::NotIn(values) => !label.is_some_and(|label| values.contains(label)),
-            Condition::Above(bound) => label.and_then(integer).is_some_and(|label| label > bound.number),
-            Condition::Below(bound) => label.and_then(integer).is_some_and(|label| label < bound.number),
+            LabelCondition::Exists => label.is_some(),
+            LabelCondition::Absent => label.is_none(),
+            LabelCondition::Equals(_, value) => label == Some(value.as_str()),
+            LabelCondition::Differs(value) => label != Some(value.as_str()),
+            LabelCondition::In(values) => label.is_some_and(|label| values.contains(label)),
+            LabelCondition::NotIn(values) => !label.is_some_and(|label| values.contains(label)),
+            LabelCondition::Above(bound) => label.and_then(integer).is_some_and(|label| label > bound.number),
+            LabelCondition::Below(bound) => label.and_then(integer).is_some_and(|label| label < bound.number),
         }
     }
 }

@@ -51,7 +51,7 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
-pub use error::{Part, Place, SelectorError, SelectorErrorKind};
+pub use error::{LabelPart, SelectorError, SelectorErrorKind, TokenPlace};
 
 use std::collections::BTreeSet;
 
@@ -108,7 +108,7 @@ impl Selector {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requirement {
     key: String,
-    condition: Condition,
+    condition: LabelCondition,
 }
 
 impl Requirement {
@@ -120,10 +120,10 @@ impl Requirement {
 
 /// What a requirement asks of its label.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Condition {
+enum LabelCondition {
     Exists,
     Absent,
-    Equals(Sign, String),
+    Equals(EqualsSign, String),
     Differs(String),
     In(BTreeSet<String>),
     NotIn(BTreeSet<String>),
@@ -133,7 +133,7 @@ enum Condition {
 
 /// The two ways to write "equals", which print as they were written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sign {
+enum EqualsSign {
     Single,
     Double,
 }

@@ -2,12 +2,12 @@
 //!
 //! Lengths are bytes. They are checked last, when every character is known to be ASCII.
 
-use crate::selector::error::{Part, SelectorError, SelectorErrorKind};
+use crate::selector::error::{LabelPart, SelectorError, SelectorErrorKind};
 
 /// Checks a key that starts at byte `at` of the selector.
 pub(super) fn check_key(key: &str, at: usize) -> Result<(), SelectorError> {
     let Some((prefix, name)) = key.split_once('/') else {
-        return check_name(key, at, Part::Name);
+        return check_name(key, at, LabelPart::Name);
     };
     let slash = at.wrapping_add(prefix.len());
     let behind = slash.wrapping_add(1);
@@ -21,15 +21,15 @@ pub(super) fn check_key(key: &str, at: usize) -> Result<(), SelectorError> {
         return Err(one(SelectorErrorKind::EmptyName, slash));
     }
     check_prefix(prefix, at)?;
-    check_name(name, behind, Part::Name)
+    check_name(name, behind, LabelPart::Name)
 }
 
 /// Checks a value that starts at byte `at` of the selector.
 pub(super) fn check_value(value: &str, at: usize) -> Result<(), SelectorError> {
-    check_name(value, at, Part::Value)
+    check_name(value, at, LabelPart::Value)
 }
 
-fn check_name(name: &str, at: usize, part: Part) -> Result<(), SelectorError> {
+fn check_name(name: &str, at: usize, part: LabelPart) -> Result<(), SelectorError> {
     check_characters(name, at, part, |found| {
         found.is_ascii_alphanumeric() || matches!(found, '-' | '_' | '.')
     })?;
@@ -45,30 +45,30 @@ fn check_name(name: &str, at: usize, part: Part) -> Result<(), SelectorError> {
 
 /// A DNS-1123 subdomain. As in apimachinery, its labels have no limit of their own.
 fn check_prefix(prefix: &str, at: usize) -> Result<(), SelectorError> {
-    check_characters(prefix, at, Part::Prefix, |found| {
+    check_characters(prefix, at, LabelPart::Prefix, |found| {
         found.is_ascii_lowercase() || found.is_ascii_digit() || matches!(found, '-' | '.')
     })?;
     let mut before = b'.';
     let mut end = at;
     for byte in prefix.bytes() {
         match (before, byte) {
-            (b'.', b'.' | b'-') => return Err(edge(byte, end, Part::Prefix)),
-            (b'-', b'.') => return Err(edge(before, end.wrapping_sub(1), Part::Prefix)),
+            (b'.', b'.' | b'-') => return Err(edge(byte, end, LabelPart::Prefix)),
+            (b'-', b'.') => return Err(edge(before, end.wrapping_sub(1), LabelPart::Prefix)),
             _ => {}
         }
         before = byte;
         end = end.wrapping_add(1);
     }
     if matches!(before, b'.' | b'-') {
-        return Err(edge(before, end.wrapping_sub(1), Part::Prefix));
+        return Err(edge(before, end.wrapping_sub(1), LabelPart::Prefix));
     }
-    check_length(prefix, at, Part::Prefix, MAX_PREFIX)
+    check_length(prefix, at, LabelPart::Prefix, MAX_PREFIX)
 }
 
 fn check_characters(
     text: &str,
     at: usize,
-    part: Part,
+    part: LabelPart,
     is_allowed: fn(char) -> bool,
 ) -> Result<(), SelectorError> {
     let Some((index, found)) = text.char_indices().find(|(_, found)| !is_allowed(*found)) else {
@@ -79,7 +79,7 @@ fn check_characters(
     Err(SelectorError { kind: SelectorErrorKind::Character { found, part }, span })
 }
 
-fn check_length(text: &str, at: usize, part: Part, limit: usize) -> Result<(), SelectorError> {
+fn check_length(text: &str, at: usize, part: LabelPart, limit: usize) -> Result<(), SelectorError> {
     let length = text.len();
     if length <= limit {
         return Ok(());
@@ -88,7 +88,7 @@ fn check_length(text: &str, at: usize, part: Part, limit: usize) -> Result<(), S
     Err(SelectorError { kind: SelectorErrorKind::PartTooLong { length, limit, part }, span })
 }
 
-fn edge(found: u8, at: usize, part: Part) -> SelectorError {
+fn edge(found: u8, at: usize, part: LabelPart) -> SelectorError {
     one(SelectorErrorKind::Edge { found: char::from(found), part }, at)
 }
 

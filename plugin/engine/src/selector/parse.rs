@@ -2,10 +2,10 @@
 //!
 //! apimachinery scans all tokens first and then parses. Its scan cannot fail, so both at once accept the same.
 
-use crate::selector::error::{Place, SelectorError, SelectorErrorKind};
+use crate::selector::error::{SelectorError, SelectorErrorKind, TokenPlace};
 use crate::selector::eval::integer;
 use crate::selector::names::{check_key, check_value};
-use crate::selector::{Bound, Condition, Requirement, Sign};
+use crate::selector::{Bound, EqualsSign, LabelCondition, Requirement};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -14,10 +14,10 @@ pub(super) fn parse(text: &str) -> Result<Vec<Requirement>, SelectorError> {
     if text.len() > MAX_BYTES {
         return Err(SelectorError { kind: SelectorErrorKind::TooLong(text.len()), span: 0..text.len() });
     }
-    let mut reader = Reader { text, token: Token::Comma, span: 0..0 };
+    let mut reader = SelectorReader { text, token: Token::Comma, span: 0..0 };
     reader.advance();
     let mut requirements = Vec::new();
-    let mut place = Place::Start;
+    let mut place = TokenPlace::Start;
     if reader.token == Token::End {
         return Ok(requirements);
     }
@@ -27,10 +27,10 @@ pub(super) fn parse(text: &str) -> Result<Vec<Requirement>, SelectorError> {
             return Ok(requirements);
         }
         if reader.token != Token::Comma {
-            return Err(reader.unexpected(Place::AfterRequirement));
+            return Err(reader.unexpected(TokenPlace::AfterRequirement));
         }
         reader.advance();
-        place = Place::AfterComma;
+        place = TokenPlace::AfterComma;
     }
 }
 
@@ -50,40 +50,40 @@ enum Token {
 }
 
 /// The text with the token that is read next. Behind the last one, `token` stays [`Token::End`].
-struct Reader<'a> {
+struct SelectorReader<'a> {
     text: &'a str,
     token: Token,
     span: Range<usize>,
 }
 
-impl<'a> Reader<'a> {
-    fn requirement(&mut self, place: Place) -> Result<Requirement, SelectorError> {
+impl<'a> SelectorReader<'a> {
+    fn requirement(&mut self, place: TokenPlace) -> Result<Requirement, SelectorError> {
         if self.token == Token::Not {
             self.advance();
-            let key = self.key(Place::AfterNot)?;
+            let key = self.key(TokenPlace::AfterNot)?;
             if !matches!(self.token, Token::End | Token::Comma) {
-                return Err(self.unexpected(Place::AfterNotKey));
+                return Err(self.unexpected(TokenPlace::AfterNotKey));
             }
-            return Ok(Requirement { key, condition: Condition::Absent });
+            return Ok(Requirement { key, condition: LabelCondition::Absent });
         }
         let key = self.key(place)?;
         let condition = match self.token {
-            Token::End | Token::Comma => Condition::Exists,
-            Token::Equals => Condition::Equals(Sign::Single, self.value()?),
-            Token::DoubleEquals => Condition::Equals(Sign::Double, self.value()?),
-            Token::NotEquals => Condition::Differs(self.value()?),
-            Token::Greater => Condition::Above(self.bound()?),
-            Token::Less => Condition::Below(self.bound()?),
-            Token::Word if self.found() == "in" => Condition::In(self.set()?),
-            Token::Word if self.found() == "notin" => Condition::NotIn(self.set()?),
+            Token::End | Token::Comma => LabelCondition::Exists,
+            Token::Equals => LabelCondition::Equals(EqualsSign::Single, self.value()?),
+            Token::DoubleEquals => LabelCondition::Equals(EqualsSign::Double, self.value()?),
+            Token::NotEquals => LabelCondition::Differs(self.value()?),
+            Token::Greater => LabelCondition::Above(self.bound()?),
+            Token::Less => LabelCondition::Below(self.bound()?),
+            Token::Word if self.found() == "in" => LabelCondition::In(self.set()?),
+            Token::Word if self.found() == "notin" => LabelCondition::NotIn(self.set()?),
             Token::Word | Token::Not | Token::Open | Token::Close => {
-                return Err(self.unexpected(Place::AfterKey));
+                return Err(self.unexpected(TokenPlace::AfterKey));
             }
         };
         Ok(Requirement { key, condition })
     }
 
-    fn key(&mut self, place: Place) -> Result<String, SelectorError> {
+    fn key(&mut self, place: TokenPlace) -> Result<String, SelectorError> {
         if self.token != Token::Word {
             return Err(self.unexpected(place));
         }
@@ -99,18 +99,18 @@ impl<'a> Reader<'a> {
         if matches!(self.token, Token::End | Token::Comma) {
             return Ok(String::new());
         }
-        self.word(Place::AfterOperator)
+        self.word(TokenPlace::AfterOperator)
     }
 
     /// The integer behind `>` or `<`. A value has no sign, so neither has this.
     fn bound(&mut self) -> Result<Bound, SelectorError> {
         self.advance();
         if self.token != Token::Word {
-            return Err(self.unexpected(Place::AfterComparison));
+            return Err(self.unexpected(TokenPlace::AfterComparison));
         }
         let found = self.found();
         match integer(found).filter(|_| found.bytes().all(|byte| byte.is_ascii_digit())) {
-            Some(number) => self.word(Place::AfterComparison).map(|digits| Bound { digits, number }),
+            Some(number) => self.word(TokenPlace::AfterComparison).map(|digits| Bound { digits, number }),
             None => Err(SelectorError {
                 kind: SelectorErrorKind::NotInteger(found.to_owned()),
                 span: self.span.clone(),
@@ -122,7 +122,7 @@ impl<'a> Reader<'a> {
     fn set(&mut self) -> Result<BTreeSet<String>, SelectorError> {
         self.advance();
         if self.token != Token::Open {
-            return Err(self.unexpected(Place::AfterIn));
+            return Err(self.unexpected(TokenPlace::AfterIn));
         }
         let mut values = BTreeSet::new();
         while self.token != Token::Close {
@@ -131,9 +131,9 @@ impl<'a> Reader<'a> {
                 values.insert(String::new());
                 continue;
             }
-            values.insert(self.word(Place::InSet)?);
+            values.insert(self.word(TokenPlace::InSet)?);
             if !matches!(self.token, Token::Comma | Token::Close) {
-                return Err(self.unexpected(Place::AfterSetValue));
+                return Err(self.unexpected(TokenPlace::AfterSetValue));
             }
         }
         self.advance();
@@ -141,7 +141,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The value that must stand here.
-    fn word(&mut self, place: Place) -> Result<String, SelectorError> {
+    fn word(&mut self, place: TokenPlace) -> Result<String, SelectorError> {
         if self.token != Token::Word {
             return Err(self.unexpected(place));
         }
@@ -151,7 +151,7 @@ impl<'a> Reader<'a> {
         Ok(value.to_owned())
     }
 
-    fn unexpected(&self, place: Place) -> SelectorError {
+    fn unexpected(&self, place: TokenPlace) -> SelectorError {
         let found = (self.token != Token::End).then(|| self.found().to_owned());
         SelectorError { kind: SelectorErrorKind::Unexpected { found, place }, span: self.span.clone() }
     }

@@ -19,14 +19,14 @@ use std::ops::Range;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     /// What it is.
-    pub kind: Kind,
+    pub kind: NodeKind,
     /// Its bytes in the source.
     pub span: Range<usize>,
 }
 
 /// What a node is.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Kind {
+pub enum NodeKind {
     /// Text, quoted or not.
     Scalar {
         /// The value, quotes and escapes resolved.
@@ -142,7 +142,10 @@ impl<'s> Builder<'s> {
                 // The parser's span of a plain text may run into the blanks behind it.
                 let written = self.source.get(span.clone()).unwrap_or_default().trim_end();
                 let end = span.start.saturating_add(written.len());
-                Some(Node { kind: Kind::Scalar { text: text.into_owned(), quoting }, span: span.start..end })
+                Some(Node {
+                    kind: NodeKind::Scalar { text: text.into_owned(), quoting },
+                    span: span.start..end,
+                })
             }
             Event::SequenceStart(anchor, tag) => {
                 self.refuse_anchor(anchor != 0 || tag.is_some(), &span);
@@ -155,7 +158,7 @@ impl<'s> Builder<'s> {
                     }
                     list.extend(self.node(event, inner));
                 }
-                Some(Node { kind: Kind::List(list), span: span.start..end })
+                Some(Node { kind: NodeKind::List(list), span: span.start..end })
             }
             Event::MappingStart(anchor, tag) => {
                 self.refuse_anchor(anchor != 0 || tag.is_some(), &span);
@@ -174,11 +177,11 @@ impl<'s> Builder<'s> {
                         map.push((key, value));
                     }
                 }
-                Some(Node { kind: Kind::Map(map), span: span.start..end })
+                Some(Node { kind: NodeKind::Map(map), span: span.start..end })
             }
             Event::Alias(_) => {
                 self.refuse_anchor(true, &span);
-                Some(Node { kind: Kind::Scalar { text: String::new(), quoting: Quoting::Plain }, span })
+                Some(Node { kind: NodeKind::Scalar { text: String::new(), quoting: Quoting::Plain }, span })
             }
             _ => None,
         }
@@ -186,8 +189,8 @@ impl<'s> Builder<'s> {
 
     fn check_key(&mut self, key: &Node, seen: &mut BTreeSet<String>) {
         match &key.kind {
-            Kind::Scalar { text, .. } if seen.insert(text.clone()) => {}
-            Kind::Scalar { text, .. } => {
+            NodeKind::Scalar { text, .. } if seen.insert(text.clone()) => {}
+            NodeKind::Scalar { text, .. } => {
                 let message = format!("the key `{text}` stands here twice");
                 self.mistakes.push(Diagnostic::new(Code::DuplicateKey, key.span.clone(), message));
             }
@@ -233,7 +236,7 @@ mod tests {
 
     fn text(node: &Node) -> &str {
         match &node.kind {
-            Kind::Scalar { text, .. } => text,
+            NodeKind::Scalar { text, .. } => text,
             _ => "(not text)",
         }
     }
@@ -242,10 +245,10 @@ mod tests {
     fn every_node_knows_its_bytes() {
         let source = "a: ü # comment\nb: [x, 'y z']\nc: { d: \"e\" }\n";
         let root = read(source).unwrap();
-        let Kind::Map(map) = &root.kind else { panic!("not a map") };
+        let NodeKind::Map(map) = &root.kind else { panic!("not a map") };
         let spans: Vec<&str> = map.iter().map(|(_, value)| &source[value.span.clone()]).collect();
         assert_eq!(spans, ["ü", "[x, 'y z']", "{ d: \"e\" }"]);
-        let Kind::List(list) = &map[1].1.kind else { panic!("not a list") };
+        let NodeKind::List(list) = &map[1].1.kind else { panic!("not a list") };
         assert_eq!((text(&list[1]), &source[list[1].span.clone()]), ("y z", "'y z'"));
     }
 

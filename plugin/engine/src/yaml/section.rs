@@ -3,7 +3,7 @@
 use crate::diag::{Code, Diagnostic, did_you_mean};
 use crate::glob::Globs;
 use crate::time::parse_duration;
-use crate::yaml::{Kind, Node, Quoting};
+use crate::yaml::{Node, NodeKind, Quoting};
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ impl Mistakes {
 
     pub(crate) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         match &node.kind {
-            Kind::Scalar { text, .. } => Some(text),
+            NodeKind::Scalar { text, .. } => Some(text),
             kind => {
                 let help = "put it in single quotes if it starts with { or [";
                 self.note_with_help(
@@ -79,7 +79,7 @@ impl Mistakes {
     /// One text or a list of texts; never an empty list.
     pub(crate) fn texts<'n>(&mut self, node: &'n Node, what: &str) -> Option<Vec<(&'n str, Range<usize>)>> {
         let items: Vec<&Node> = match &node.kind {
-            Kind::List(list) => list.iter().collect(),
+            NodeKind::List(list) => list.iter().collect(),
             _ => vec![node],
         };
         if items.is_empty() {
@@ -143,9 +143,9 @@ impl<'n> Section<'n> {
         mistakes: &mut Mistakes,
     ) -> Option<Section<'n>> {
         let map = match &node.kind {
-            Kind::Map(map) => map,
+            NodeKind::Map(map) => map,
             // `drop:` with nothing behind it.
-            Kind::Scalar { text, quoting: Quoting::Plain }
+            NodeKind::Scalar { text, quoting: Quoting::Plain }
                 if text.is_empty() || text == "~" || text == "null" =>
             {
                 return Some(Section { entries: Vec::new(), span: node.span.clone() });
@@ -161,7 +161,7 @@ impl<'n> Section<'n> {
         };
         let mut entries = Vec::new();
         for (key, value) in map {
-            let Kind::Scalar { text, .. } = &key.kind else { continue };
+            let NodeKind::Scalar { text, .. } = &key.kind else { continue };
             if known.contains(&text.as_str()) {
                 entries.push((text.as_str(), key, value));
             } else {
@@ -187,10 +187,10 @@ impl<'n> Section<'n> {
     }
 }
 
-fn name(kind: &Kind) -> &'static str {
+fn name(kind: &NodeKind) -> &'static str {
     match kind {
-        Kind::Scalar { .. } => "text",
-        Kind::List(_) => "a list",
-        Kind::Map(_) => "a mapping",
+        NodeKind::Scalar { .. } => "text",
+        NodeKind::List(_) => "a list",
+        NodeKind::Map(_) => "a mapping",
     }
 }

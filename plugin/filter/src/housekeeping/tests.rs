@@ -161,7 +161,7 @@ fn paths_that_the_filter_cannot_see_are_named() {
 #[test]
 fn pod_files_are_read_with_a_limit() {
     let scratch = Scratch::new("pods");
-    let mut pods = PodDirectory(scratch.0.join("pods"));
+    let mut pods = PodFilesOnNode(scratch.0.join("pods"));
     let mut content = Vec::new();
     assert_eq!(pods.read("n_p.json", &mut content), Err(Unavailable::Missing));
     fs::write(scratch.0.join("pods/n_p.json"), vec![b' '; MAX_FILE_BYTES * 2]).unwrap();

@@ -4,7 +4,7 @@
 //! is not its own. Everything here looks at the start of a line.
 
 use super::frame::{contains, starts, starts_with_time};
-use super::{Look, Shape};
+use super::{LineShape, Look};
 use crate::severity::crash;
 
 /// The report that a line has opened.
@@ -151,7 +151,7 @@ impl Body {
         match self {
             Body::Source => {
                 let is_code = look.indent > 2 && !starts_with_time(text);
-                if is_code && look.shape != Shape::Frame {
+                if is_code && look.shape != LineShape::Frame {
                     Some(Body::Traceback)
                 } else {
                     Body::Traceback.continued_by(look, is_next)
@@ -160,7 +160,7 @@ impl Body {
             Body::Traceback => self.traceback(look),
             Body::Raised | Body::Fields => self.raised(look, is_next),
             Body::Statement => match look.shape {
-                Shape::Own => None,
+                LineShape::Own => None,
                 _ if look.last == b']' => Some(Body::Raised),
                 _ => is_next.then_some(self),
             },
@@ -169,37 +169,37 @@ impl Body {
                 let is_sign = text.iter().all(|byte| *byte == b'=');
                 let is_part =
                     starts(text, &["Read at ", "Write at ", "Previous ", "Goroutine ", "Found "]) || is_sign;
-                (is_part || matches!(look.shape, Shape::Blank | Shape::Indented | Shape::Frame))
+                (is_part || matches!(look.shape, LineShape::Blank | LineShape::Indented | LineShape::Frame))
                     .then_some(self)
             }
             Body::Script { has_source: false } => is_next.then_some(Body::Script { has_source: true }),
             Body::Script { has_source: true } => match look.shape {
-                Shape::Blank | Shape::Frame | Shape::Indented => Some(self),
-                Shape::Opening { .. } => Some(Body::Error { open: opened(look) }),
+                LineShape::Blank | LineShape::Frame | LineShape::Indented => Some(self),
+                LineShape::Opening { .. } => Some(Body::Error { open: opened(look) }),
                 _ => starts(text, &["throw "]).then_some(self),
             },
             Body::Error { open } => error(look, open, is_next),
             Body::Panicked => match look.shape {
-                Shape::Frame => Some(Body::Error { open: 0 }),
-                Shape::Own => None,
+                LineShape::Frame => Some(Body::Error { open: 0 }),
+                LineShape::Own => None,
                 _ => is_next.then_some(Body::Error { open: 0 }),
             },
             Body::Object { open } => object(look, open),
             Body::Postgres { is_quoting } => {
                 if let Some(part) = postgres(text) {
-                    return (part != Part::Error)
-                        .then_some(Body::Postgres { is_quoting: part == Part::Quote });
+                    return (part != PostgresPart::Error)
+                        .then_some(Body::Postgres { is_quoting: part == PostgresPart::Quote });
                 }
                 match look.shape {
-                    Shape::Indented => Some(self),
+                    LineShape::Indented => Some(self),
                     // A statement goes on as it was written, at the line's start too, unless it is a line of its own.
-                    Shape::Blank if is_next => Some(self),
-                    Shape::Bare if is_next && is_quoting && look.indent > 0 => Some(self),
+                    LineShape::Blank if is_next => Some(self),
+                    LineShape::Bare if is_next && is_quoting && look.indent > 0 => Some(self),
                     _ => None,
                 }
             }
             Body::Prose => match look.shape {
-                Shape::Own => None,
+                LineShape::Own => None,
                 // A sanitizer's last line.
                 _ if text.ends_with(b"ABORTING") => Some(Body::Plain),
                 _ => is_next.then_some(self),
@@ -211,14 +211,14 @@ impl Body {
     fn traceback(self, look: &Look<'_>) -> Option<Body> {
         let text = look.text;
         match look.shape {
-            Shape::Frame if text.starts_with(b"File \"") => Some(Body::Source),
+            LineShape::Frame if text.starts_with(b"File \"") => Some(Body::Source),
             // An exception group draws its tree on the left.
-            Shape::Frame => Some(self),
+            LineShape::Frame => Some(self),
             _ if look.indent > 0 && matches!(text.first(), Some(b'|' | b'+')) => Some(self),
-            Shape::Indented => Some(self),
-            Shape::Opening { is_indented: true, .. } => Some(self),
-            Shape::Blank | Shape::Own => None,
-            Shape::Opening { .. } | Shape::Bare => {
+            LineShape::Indented => Some(self),
+            LineShape::Opening { is_indented: true, .. } => Some(self),
+            LineShape::Blank | LineShape::Own => None,
+            LineShape::Opening { .. } | LineShape::Bare => {
                 if look.indent > 0 || !names_exception(text) {
                     return None;
                 }
@@ -253,10 +253,10 @@ impl Body {
             return Some(if is_open { Body::Statement } else { self });
         }
         match look.shape {
-            Shape::Frame if text.starts_with(b"File \"") => Some(Body::Source),
-            Shape::Frame => Some(self),
-            Shape::Indented | Shape::Blank => is_next.then_some(self),
-            Shape::Bare if self == Body::Fields && is_next => is_field(text).then_some(self),
+            LineShape::Frame if text.starts_with(b"File \"") => Some(Body::Source),
+            LineShape::Frame => Some(self),
+            LineShape::Indented | LineShape::Blank => is_next.then_some(self),
+            LineShape::Bare if self == Body::Fields && is_next => is_field(text).then_some(self),
             _ => None,
         }
     }
@@ -284,9 +284,9 @@ impl Body {
             || is_register(text);
         match look.shape {
             _ if is_part && !starts_with_time(text) => Some(self),
-            Shape::Frame | Shape::Indented => Some(self),
-            Shape::Opening { is_indented: true, .. } => Some(self),
-            Shape::Blank => is_next.then_some(self),
+            LineShape::Frame | LineShape::Indented => Some(self),
+            LineShape::Opening { is_indented: true, .. } => Some(self),
+            LineShape::Blank => is_next.then_some(self),
             _ => None,
         }
     }
@@ -295,14 +295,14 @@ impl Body {
 /// A log line with what belongs to it by its look.
 fn plain(look: &Look<'_>, is_next: bool) -> Option<Body> {
     match look.shape {
-        Shape::Frame => Some(if look.text.starts_with(b"File \"") {
+        LineShape::Frame => Some(if look.text.starts_with(b"File \"") {
             Body::Source
         } else if look.last == b'{' {
             Body::Error { open: 1 }
         } else {
             Body::Plain
         }),
-        Shape::Indented if is_next => {
+        LineShape::Indented if is_next => {
             Some(if matches!(look.last, b'{' | b'[') { Body::Object { open: 1 } } else { Body::Plain })
         }
         _ => None,
@@ -317,18 +317,20 @@ fn error(look: &Look<'_>, open: u16, is_next: bool) -> Option<Body> {
         let mut now = if closes { open.saturating_sub(1) } else { open };
         now = now.saturating_add(opened(look));
         // A member may be an object of its own, or one of several errors.
-        let is_member = look.shape != Shape::Own
+        let is_member = look.shape != LineShape::Own
             || matches!(text.first(), Some(b'{' | b'[' | b'"'))
             || text.starts_with(b"Error: ");
-        return (closes || look.indent > 0 && is_member || matches!(look.shape, Shape::Blank | Shape::Frame))
-            .then_some(Body::Error { open: now });
+        return (closes
+            || look.indent > 0 && is_member
+            || matches!(look.shape, LineShape::Blank | LineShape::Frame))
+        .then_some(Body::Error { open: now });
     }
     const TAILS: [&str; 6] =
         ["Caused by:", "Stack backtrace:", "Location:", "Emitted 'error' event", "Require stack:", "- /"];
     let is_tail = starts(text, &TAILS);
     match look.shape {
-        Shape::Frame | Shape::Indented => Some(Body::Error { open: opened(look) }),
-        Shape::Blank => is_next.then_some(Body::Error { open: 0 }),
+        LineShape::Frame | LineShape::Indented => Some(Body::Error { open: opened(look) }),
+        LineShape::Blank => is_next.then_some(Body::Error { open: 0 }),
         _ => is_tail.then_some(Body::Error { open: opened(look) }),
     }
 }
@@ -356,7 +358,7 @@ fn opened(look: &Look<'_>) -> u16 {
 
 /// A line of PostgreSQL's.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum PostgresPart {
     /// `ERROR:  duplicate key`, which stands for itself.
     Error,
     /// `DETAIL:  Key (id)=(7) already exists.`
@@ -366,15 +368,15 @@ enum Part {
 }
 
 /// What a line of PostgreSQL's is, behind its prefix: a word in capitals, a colon, two blanks.
-fn postgres(text: &[u8]) -> Option<Part> {
+fn postgres(text: &[u8]) -> Option<PostgresPart> {
     let at = text.windows(3).position(|window| window == b":  ")?;
     let before = text.get(..at)?;
     let letters = before.iter().rev().take_while(|byte| byte.is_ascii_uppercase()).count();
     let word = before.get(before.len().wrapping_sub(letters)..)?;
     match word {
-        b"ERROR" | b"FATAL" | b"PANIC" => Some(Part::Error),
-        b"DETAIL" | b"HINT" | b"CONTEXT" | b"LOCATION" => Some(Part::Note),
-        b"STATEMENT" | b"QUERY" => Some(Part::Quote),
+        b"ERROR" | b"FATAL" | b"PANIC" => Some(PostgresPart::Error),
+        b"DETAIL" | b"HINT" | b"CONTEXT" | b"LOCATION" => Some(PostgresPart::Note),
+        b"STATEMENT" | b"QUERY" => Some(PostgresPart::Quote),
         _ => None,
     }
 }

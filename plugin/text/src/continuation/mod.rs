@@ -10,13 +10,13 @@ mod frame;
 
 use crate::head;
 use crate::line::Line;
-use crate::severity::{self, Reading, Severity, Step};
+use crate::severity::{self, PrecedenceStep, Reading, Severity};
 
 pub use body::Body;
 
 /// A line next to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub enum LineShape {
     /// A frame, a cause, a part of a report that no log line looks like.
     Frame,
     /// Indented, and it says nothing of itself.
@@ -50,7 +50,7 @@ pub struct Look<'t> {
     /// Whether it opens a crash report.
     pub(crate) is_crash: bool,
     /// What it is next to others.
-    pub shape: Shape,
+    pub shape: LineShape,
 }
 
 impl<'t> Look<'t> {
@@ -74,19 +74,19 @@ impl<'t> Look<'t> {
                 last: b'}',
                 is_failure: false,
                 is_crash: false,
-                shape: Shape::Own,
+                shape: LineShape::Own,
             };
         }
         let raw = line.raw();
         let step = reading.map(|reading| reading.step);
         let is_failure = reading.is_some_and(|reading| reading.severity >= Severity::Error);
-        if matches!(step, Some(Step::Structured | Step::Front))
+        if matches!(step, Some(PrecedenceStep::Structured | PrecedenceStep::Front))
             && !matches!(raw.first(), None | Some(b' ' | b'\\'))
         {
             // A line that states its level where lines start is no part: nothing that is one does.
             let text = raw.get(..head::MAX_HEAD.min(raw.len())).unwrap_or_default();
             let last = raw.last().copied().unwrap_or(b' ');
-            return Look { text, indent: 0, last, is_failure, is_crash: false, shape: Shape::Own };
+            return Look { text, indent: 0, last, is_failure, is_crash: false, shape: LineShape::Own };
         }
         let head = line.head();
         let indent = head.iter().take_while(|byte| matches!(**byte, b' ' | b'\t')).count();
@@ -103,34 +103,34 @@ impl<'t> Look<'t> {
             indent,
             last: last.copied().unwrap_or(b' '),
             is_failure,
-            is_crash: step == Some(Step::Crash),
+            is_crash: step == Some(PrecedenceStep::Crash),
             shape,
         }
     }
 }
 
-fn shape(line: &Line<'_>, text: &[u8], indent: usize, step: Option<Step>) -> Shape {
+fn shape(line: &Line<'_>, text: &[u8], indent: usize, step: Option<PrecedenceStep>) -> LineShape {
     if text.is_empty() {
-        return Shape::Blank;
+        return LineShape::Blank;
     }
     if frame::is_frame(text, indent) {
-        return Shape::Frame;
+        return LineShape::Frame;
     }
     match step {
-        Some(Step::Crash) => {
+        Some(PrecedenceStep::Crash) => {
             let follows_error = frame::follows_error(text);
-            return Shape::Opening { follows_error, is_indented: indent > 0 };
+            return LineShape::Opening { follows_error, is_indented: indent > 0 };
         }
-        Some(_) => return Shape::Own,
+        Some(_) => return LineShape::Own,
         None => {}
     }
     if indent == 0 {
-        return Shape::Bare;
+        return LineShape::Bare;
     }
     let is_own = frame::starts_with_time(text)
         || text.first() == Some(&b'{') && line.outline().is_some()
         || severity::is_logfmt(text);
-    if is_own { Shape::Own } else { Shape::Indented }
+    if is_own { LineShape::Own } else { LineShape::Indented }
 }
 
 #[cfg(test)]

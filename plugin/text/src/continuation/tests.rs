@@ -3,7 +3,7 @@
 use super::*;
 use crate::json::push_string;
 
-fn shape_of(text: &str) -> Shape {
+fn shape_of(text: &str) -> LineShape {
     let mut content = Vec::new();
     push_string(&mut content, text.as_bytes());
     let line = Line::new(&content[1..content.len() - 1]);
@@ -23,11 +23,11 @@ fn an_indented_line_that_says_something_of_itself_is_no_part() {
         "  {\"a\":1}",
         "  ts=1 msg=x",
     ] {
-        assert_eq!(shape_of(text), Shape::Own, "{text}");
+        assert_eq!(shape_of(text), LineShape::Own, "{text}");
     }
     assert!(matches!(
         shape_of("  Traceback (most recent call last):"),
-        Shape::Opening { is_indented: true, .. }
+        LineShape::Opening { is_indented: true, .. }
     ));
     for text in [
         "    g()",
@@ -35,7 +35,7 @@ fn an_indented_line_that_says_something_of_itself_is_no_part() {
         "      An unhandled exception has occurred",
         "\t(id) VALUES (7)",
     ] {
-        assert_eq!(shape_of(text), Shape::Indented, "{text}");
+        assert_eq!(shape_of(text), LineShape::Indented, "{text}");
     }
 }
 
@@ -59,11 +59,11 @@ fn frames_are_known_wherever_they_stand() {
         "Original Stack Trace:",
         "\t*__checkpoint ⇢ Request to GET http://api:8080/v1 [DefaultWebClient]",
     ] {
-        assert_eq!(shape_of(text), Shape::Frame, "{text}");
+        assert_eq!(shape_of(text), LineShape::Frame, "{text}");
     }
     for text in
         ["at noon (local time)", "...", "from here on", "Caused trouble", "#1 in the list", "created by hand"]
     {
-        assert_ne!(shape_of(text), Shape::Frame, "{text}");
+        assert_ne!(shape_of(text), LineShape::Frame, "{text}");
     }
 }

@@ -17,7 +17,7 @@ pub use escape::{Escapes, cut, push_string, unescape, unescape_into};
 pub(crate) use members::plain_end;
 pub use members::{Level, Malformed, Member, Members, Value, mend, skip_blank};
 pub use outline::Outline;
-pub use reader::Reader;
+pub use reader::JsonReader;
 
 /// How deep containers may nest inside a record.
 pub const MAX_DEPTH: u32 = 256;

@@ -11,14 +11,14 @@ use crate::swar;
 /// The top-level members of an object, by their places in the text.
 #[derive(Debug)]
 pub struct Outline {
-    places: Vec<Place>,
+    places: Vec<MemberPlace>,
     is_whole: bool,
 }
 
 /// Offsets into the text, which is in the guest's memory and ends long before they do. Sixteen bytes, so that a dozen
 /// members are a small thing to allocate.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct MemberPlace {
     key: u32,
     /// Doubled, and one more when the key has escapes.
     key_length: u32,
@@ -70,7 +70,7 @@ impl Outline {
     #[inline(always)]
     fn push(&mut self, key: (usize, usize), value: (usize, usize), has_escapes: bool) {
         if self.places.len() < MAX_MEMBERS {
-            self.places.push(Place {
+            self.places.push(MemberPlace {
                 key: key.0 as u32,
                 key_length: (key.1 as u32).wrapping_mul(2) | u32::from(has_escapes),
                 value: value.0 as u32,
@@ -115,7 +115,7 @@ impl Outline {
         let part = |start: u32, end: u32| text.get(start as usize..end as usize);
         // Most keys differ in their length.
         let wanted = key.len().wrapping_mul(2);
-        let is_key = |place: &&Place| {
+        let is_key = |place: &&MemberPlace| {
             let length = place.key_length as usize;
             if length != wanted && length.is_multiple_of(2) {
                 return false;
@@ -163,7 +163,7 @@ fn typed(text: &[u8], level: Level) -> Value<'_> {
 pub(super) struct Walk<const QUOTED: bool>;
 
 /// A string that was passed: the bytes of its content, whether it has escapes, and what is left.
-type Passed<'a> = (usize, bool, &'a [u8]);
+type BehindString<'a> = (usize, bool, &'a [u8]);
 
 impl<const QUOTED: bool> Walk<QUOTED> {
     fn outline(text: &[u8]) -> Option<Outline> {
@@ -228,7 +228,7 @@ impl<const QUOTED: bool> Walk<QUOTED> {
 
     /// Passes a string.
     #[inline(always)]
-    fn string(rest: &[u8]) -> Option<Passed<'_>> {
+    fn string(rest: &[u8]) -> Option<BehindString<'_>> {
         if !QUOTED {
             return Self::plain_string(rest);
         }
@@ -242,7 +242,7 @@ impl<const QUOTED: bool> Walk<QUOTED> {
     }
 
     #[inline(never)]
-    fn plain_string(rest: &[u8]) -> Option<Passed<'_>> {
+    fn plain_string(rest: &[u8]) -> Option<BehindString<'_>> {
         let [b'"', content @ ..] = rest else { return None };
         let (end, after, _) = plain_end(content, 0)?;
         let inner = content.get(..end)?;
@@ -258,7 +258,7 @@ impl<const QUOTED: bool> Walk<QUOTED> {
 
     /// A string inside a string, from its first backslash.
     #[inline(never)]
-    fn quoted_string(content: &[u8], mut at: usize) -> Option<Passed<'_>> {
+    fn quoted_string(content: &[u8], mut at: usize) -> Option<BehindString<'_>> {
         let first = at;
         loop {
             let rest = content.get(at..)?;

@@ -13,17 +13,17 @@ use std::borrow::Cow;
 /// What is `None` is not JSON there, or not what was asked for; the reader then stands where it stood, or behind a start of
 /// it that was right.
 #[derive(Debug)]
-pub struct Reader<'a> {
+pub struct JsonReader<'a> {
     text: &'a str,
     rest: &'a [u8],
     /// A string while its escapes are resolved: one that is kept then has the room that it needs and no more.
     scratch: String,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> JsonReader<'a> {
     /// Starts before the value that is the whole of `text`.
-    pub fn new(text: &'a str) -> Reader<'a> {
-        Reader { text, rest: Walk::<false>::blank(text.as_bytes()), scratch: String::new() }
+    pub fn new(text: &'a str) -> JsonReader<'a> {
+        JsonReader { text, rest: Walk::<false>::blank(text.as_bytes()), scratch: String::new() }
     }
 
     /// How many bytes of the text have been read.
@@ -159,7 +159,7 @@ mod tests {
 
     /// An object of strings by the reader.
     fn strings(text: &str) -> Option<Vec<(String, String)>> {
-        let mut reader = Reader::new(text);
+        let mut reader = JsonReader::new(text);
         let mut found = Vec::new();
         if !reader.take(b'{') {
             return None;
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn reads_what_it_is_asked_for() {
-        let mut reader = Reader::new(" [ 1 , -0.5e3,\"a\\n\", null ,{\"a\":[]} ] ");
+        let mut reader = JsonReader::new(" [ 1 , -0.5e3,\"a\\n\", null ,{\"a\":[]} ] ");
         assert!(!reader.take(b'{') && reader.take(b'['));
         assert_eq!((reader.next(b']', true), reader.value()), (Some(true), Some("1")));
         assert_eq!((reader.next(b']', false), reader.value()), (Some(true), Some("-0.5e3")));
@@ -207,15 +207,15 @@ mod tests {
             assert_eq!(strings(text), None, "{text}");
         }
         let nest = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
-        assert!(Reader::new(&nest(MAX_DEPTH as usize)).value().is_some());
-        assert!(Reader::new(&nest(MAX_DEPTH as usize + 1)).value().is_none());
+        assert!(JsonReader::new(&nest(MAX_DEPTH as usize)).value().is_some());
+        assert!(JsonReader::new(&nest(MAX_DEPTH as usize + 1)).value().is_none());
     }
 
     proptest! {
         #[test]
         fn strings_are_read_as_a_library_reads_them(content in "([a\"\\\\/u é😀\u{1}-]|\\\\[nu\\\\\"x]|\\\\ud83d|\\\\ude00|\\\\u00e9){0,20}") {
             let text = format!("\"{content}\"");
-            let mut reader = Reader::new(&text);
+            let mut reader = JsonReader::new(&text);
             let read = reader.string().map(Cow::into_owned).filter(|_| reader.peek().is_none());
             prop_assert_eq!(read, serde_json::from_str::<String>(&text).ok());
         }

@@ -6,7 +6,7 @@
 
 mod shape;
 
-pub use shape::Shape;
+pub use shape::RecordShape;
 
 use crate::json::{self, Escapes, Level, Malformed, Member, Members, Value};
 use crate::line::Line;
@@ -52,7 +52,7 @@ pub struct RecordView<'a> {
     /// Where the closing brace stands.
     close: usize,
     members: usize,
-    message: Option<(Span, Escapes)>,
+    message: Option<(MemberSpan, Escapes)>,
     stream: Option<&'a [u8]>,
     /// The first field that says a level: its key as written, and its value.
     level: Option<(&'a [u8], Value<'a>)>,
@@ -82,7 +82,7 @@ pub struct Written {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Span {
+struct MemberSpan {
     start: usize,
     end: usize,
 }
@@ -103,7 +103,7 @@ impl<'a> RecordView<'a> {
     pub fn read_shaped(
         text: &'a [u8],
         names: &Names,
-        shape: &mut Shape,
+        shape: &mut RecordShape,
     ) -> Result<RecordView<'a>, Malformed> {
         match shape.read(text) {
             Some(view) => Ok(view),
@@ -139,7 +139,8 @@ impl<'a> RecordView<'a> {
             {
                 rank = found;
                 let start = member.value_start.wrapping_add(1);
-                view.message = Some((Span { start, end: start.wrapping_add(content.len()) }, member.escapes));
+                view.message =
+                    Some((MemberSpan { start, end: start.wrapping_add(content.len()) }, member.escapes));
             }
             if is(STREAM) {
                 view.stream = Some(content);
@@ -218,7 +219,7 @@ impl<'a> RecordView<'a> {
 
     /// The members that stay, each with the unreadable numbers in it. Both stand in the order of the text, so one walk
     /// over each does.
-    fn parts(&self, append: &[Append<'_>]) -> Vec<Part> {
+    fn parts(&self, append: &[Append<'_>]) -> Vec<KeptMember> {
         let mut parts = Vec::with_capacity(self.members);
         let Ok(mut members) = Members::open(self.text, Level::Plain) else { return parts };
         let mut next = 0usize;
@@ -228,15 +229,21 @@ impl<'a> RecordView<'a> {
                 next = next.wrapping_add(1);
             }
             if !append.iter().any(|other| is_key(member.key, other.key)) {
-                let span = Span { start: member.start, end: member.end };
-                parts.push(Part { span, unreadable: from..next });
+                let span = MemberSpan { start: member.start, end: member.end };
+                parts.push(KeptMember { span, unreadable: from..next });
             }
         }
         parts
     }
 
     /// Puts the record together; `message` replaces the line's text.
-    fn assemble(&self, parts: &[Part], message: Option<&[u8]>, append: &[Append<'_>], out: &mut Vec<u8>) {
+    fn assemble(
+        &self,
+        parts: &[KeptMember],
+        message: Option<&[u8]>,
+        append: &[Append<'_>],
+        out: &mut Vec<u8>,
+    ) {
         out.clear();
         out.push(b'{');
         let copy = |from: usize, to: usize, out: &mut Vec<u8>| {
@@ -303,20 +310,20 @@ impl<'a> RecordView<'a> {
         self.assemble(&parts, Some(json::cut(content, room)), &append, out);
     }
 
-    fn holds_line(&self, part: &Part) -> bool {
+    fn holds_line(&self, part: &KeptMember) -> bool {
         self.message.is_some_and(|(line, _)| part.span.start <= line.start && line.end <= part.span.end)
     }
 }
 
 /// A member that stays.
 #[derive(Clone, Debug)]
-struct Part {
-    span: Span,
+struct KeptMember {
+    span: MemberSpan,
     /// Which of the record's unreadable numbers are in it.
     unreadable: Range<usize>,
 }
 
-impl Part {
+impl KeptMember {
     /// Its bytes when written, quotes around unreadable numbers included.
     fn length(&self) -> usize {
         self.span.end.wrapping_sub(self.span.start).wrapping_add(self.unreadable.len().wrapping_mul(2))
@@ -324,7 +331,7 @@ impl Part {
 }
 
 /// How long a record of these parts is.
-fn length_of(parts: &[Part], append: &[Append<'_>]) -> usize {
+fn length_of(parts: &[KeptMember], append: &[Append<'_>]) -> usize {
     let own = parts.iter().fold(parts.len().saturating_sub(1), |sum, part| sum.wrapping_add(part.length()));
     own.wrapping_add(appended_length(parts.is_empty(), append)).wrapping_add(1)
 }

@@ -7,12 +7,12 @@
 //! from, so a fit is never a guess. What does not fit is read in full.
 
 use crate::json::{Malformed, Value, plain_end};
-use crate::record::{Names, RecordView, Span};
+use crate::record::{MemberSpan, Names, RecordView};
 use crate::swar;
 
 /// What stands between the values of a record's strings.
 #[derive(Debug, Default)]
-pub struct Shape {
+pub struct RecordShape {
     /// From the start of the text to the first value, between values, and from the last value to the end.
     pieces: Vec<Box<[u8]>>,
     /// Which value is the line.
@@ -27,7 +27,7 @@ pub struct Shape {
     close_from_end: usize,
 }
 
-impl Shape {
+impl RecordShape {
     /// The record, if it has this shape.
     pub(super) fn read<'a>(&self, text: &'a [u8]) -> Option<RecordView<'a>> {
         let (last, pieces) = self.pieces.split_last()?;
@@ -40,7 +40,7 @@ impl Shape {
             }
             let (end, _, escapes) = plain_end(text, start)?;
             if self.message == Some(index) {
-                view.message = Some((Span { start, end }, escapes));
+                view.message = Some((MemberSpan { start, end }, escapes));
             }
             if self.stream == Some(index) {
                 view.stream = text.get(start..end);
@@ -62,18 +62,18 @@ impl Shape {
 
     /// Reads a record in full and takes its shape, if it has one: strings only, and no key of ours.
     pub(super) fn learn<'a>(&mut self, text: &'a [u8], names: &Names) -> Result<RecordView<'a>, Malformed> {
-        let mut values: Vec<Option<Span>> = Vec::new();
+        let mut values: Vec<Option<MemberSpan>> = Vec::new();
         let view = RecordView::read_noting(text, names, &mut |member| {
             values.push(match member.value {
                 Value::String(content) if values.len() < MAX_MEMBERS => {
                     let start = member.value_start.wrapping_add(1);
-                    Some(Span { start, end: start.wrapping_add(content.len()) })
+                    Some(MemberSpan { start, end: start.wrapping_add(content.len()) })
                 }
                 _ => None,
             });
         })?;
         self.pieces.clear();
-        let Some(values) = values.into_iter().collect::<Option<Vec<Span>>>() else { return Ok(view) };
+        let Some(values) = values.into_iter().collect::<Option<Vec<MemberSpan>>>() else { return Ok(view) };
         if values.is_empty() || !view.doubled.is_empty() {
             return Ok(view);
         }
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_shape_fits_the_next_record_and_not_another() {
-        let mut shape = Shape::default();
+        let mut shape = RecordShape::default();
         let first = br#"{"time":"1","stream":"stdout","log":"a"}"#;
         assert!(shape.read(first).is_none());
         shape.learn(first, &names()).unwrap();
@@ -173,7 +173,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_fits_reads_as_in_full(records in prop::collection::vec(any_record(), 1..6)) {
-            let mut shape = Shape::default();
+            let mut shape = RecordShape::default();
             for text in &records {
                 let full = RecordView::read(text.as_bytes(), &names());
                 let shaped = RecordView::read_shaped(text.as_bytes(), &names(), &mut shape);

@@ -25,7 +25,7 @@ pub(super) enum Front {
 }
 
 /// What has been passed on the way to the message.
-struct Passed {
+struct Prelude {
     /// A time, or another token of digits that only machines write.
     is_dated: bool,
     /// Brackets, a time, or the name of a program.
@@ -52,7 +52,7 @@ pub(super) fn front(text: &[u8], before: u8) -> Front {
     if let Some(found) = at_the_start(text) {
         return found;
     }
-    let mut passed = Passed {
+    let mut passed = Prelude {
         is_dated: false,
         is_prefixed: false,
         words: 0,
@@ -264,7 +264,7 @@ fn date_or_time(text: &[u8]) -> usize {
 }
 
 /// Passes a token that starts with a digit; returns its end.
-fn digits(text: &[u8], at: usize, passed: &mut Passed) -> usize {
+fn digits(text: &[u8], at: usize, passed: &mut Prelude) -> usize {
     let known = date_or_time(text.get(at..).unwrap_or_default());
     let mut end = at.wrapping_add(known);
     let (mut colons, mut others) = (u8::from(known > 0), 0u8);
@@ -291,7 +291,7 @@ fn digits(text: &[u8], at: usize, passed: &mut Passed) -> usize {
 }
 
 /// Reads a token that starts with a letter: where to go on, or what it says.
-fn word(text: &[u8], at: usize, passed: &mut Passed) -> Result<usize, Front> {
+fn word(text: &[u8], at: usize, passed: &mut Prelude) -> Result<usize, Front> {
     let rest = text.get(at..).unwrap_or_default();
     let length = rest.iter().take(MAX_WORD).take_while(|byte| byte.is_ascii_alphabetic()).count();
     let word = rest.get(..length).unwrap_or_default();
@@ -396,7 +396,7 @@ fn word(text: &[u8], at: usize, passed: &mut Passed) -> Result<usize, Front> {
 }
 
 /// Whether a level's name is a level where it stands.
-fn is_level(word: &[u8], name: names::Name, behind: &[u8], passed: &Passed) -> bool {
+fn is_level(word: &[u8], name: names::Name, behind: &[u8], passed: &Prelude) -> bool {
     let next = behind.first().copied().unwrap_or(b' ');
     let after = behind.get(1).copied().unwrap_or(b' ');
     let is_capital = |byte: &u8| byte.is_ascii_uppercase();
@@ -531,7 +531,7 @@ fn is_level(word: &[u8], name: names::Name, behind: &[u8], passed: &Passed) -> b
 }
 
 /// A level's letter: `[I 10:00:00 Lab]`, `2026-11-20T10:00:00 E NETWORK [conn]`, `[E]`, `| W [x]`, `SLF4J(W): `.
-fn one_letter(word: &[u8], behind: &[u8], passed: &Passed) -> Option<Severity> {
+fn one_letter(word: &[u8], behind: &[u8], passed: &Prelude) -> Option<Severity> {
     let severity = match word {
         // etcd's capnslog has a letter for critical.
         b"C" if behind.starts_with(b" | ") => Severity::Fatal,
@@ -577,7 +577,7 @@ fn is_place(rest: &[u8]) -> bool {
 
 /// A level as the last part of a name: `core:error` and `Server thread/INFO` in brackets, `app.ERROR:` of Monolog,
 /// `log4j:WARN `.
-fn within_token(token: &[u8], behind: &[u8], passed: &Passed) -> Option<Severity> {
+fn within_token(token: &[u8], behind: &[u8], passed: &Prelude) -> Option<Severity> {
     let body = token.strip_suffix(b":").unwrap_or(token);
     let at = body.iter().rposition(|byte| matches!(byte, b'.' | b':' | b'/'))?;
     let (separator, last) = (*body.get(at)?, body.get(at.wrapping_add(1)..)?);
@@ -598,7 +598,7 @@ fn within_token(token: &[u8], behind: &[u8], passed: &Passed) -> Option<Severity
 }
 
 /// Passes a `key=value` pair in front of a message; behind a time it may be the level.
-fn pair(text: &[u8], at: usize, length: usize, passed: &mut Passed) -> Result<usize, Front> {
+fn pair(text: &[u8], at: usize, length: usize, passed: &mut Prelude) -> Result<usize, Front> {
     let start = at.wrapping_add(length).wrapping_add(1);
     let rest = text.get(start..).unwrap_or_default();
     let is_quoted = rest.first() == Some(&b'"');
@@ -663,7 +663,7 @@ fn end_of_token(text: &[u8], from: usize) -> usize {
 }
 
 /// Words of a date or a stream that stand in front of a message: months, days, noon, zones, `stdout F`.
-fn is_calendar(word: &[u8], passed: &Passed) -> bool {
+fn is_calendar(word: &[u8], passed: &Prelude) -> bool {
     if word.len() == 3 && word.first().is_some_and(u8::is_ascii_uppercase) {
         const NAMES: [&[u8; 3]; 19] = [
             b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",

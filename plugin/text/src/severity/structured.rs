@@ -10,7 +10,7 @@ use crate::swar;
 
 /// What a key may say about the level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Key {
+enum LevelKey {
     /// A name of a level; a number by tens (pino, bunyan), or GELF's.
     Level,
     /// `status`: a name of a level, if nothing else says one. Most are something else.
@@ -42,81 +42,87 @@ enum Key {
 }
 
 /// The keys, in lower case and in the order of their lengths, with what they may say.
-const KEYS: [(&[u8], Key); 40] = [
-    (b"l", Key::Level),
-    (b"s", Key::Mongo),
-    (b"m", Key::Message),
-    (b"v", Key::KlogVerbosity),
-    (b"@l", Key::Level),
-    (b"@m", Key::Message),
-    (b"@t", Key::Serilog),
-    (b"ts", Key::KlogTime),
-    (b"lvl", Key::Level),
-    (b"msg", Key::Message),
-    (b"@mt", Key::Message),
-    (b"log", Key::Nested),
-    (b"pid", Key::Usual),
-    (b"err", Key::KlogError),
-    (b"body", Key::Message),
-    (b"time", Key::Usual),
-    (b"level", Key::Level),
-    (b"@level", Key::Level),
-    (b"status", Key::Status),
-    (b"record", Key::Nested),
-    (b"stream", Key::Stream),
-    (b"levelno", Key::PythonNumber),
-    (b"message", Key::Message),
-    (b"severity", Key::Level),
-    (b"loglevel", Key::Level),
-    (b"priority", Key::Priority),
-    (b"@message", Key::Message),
-    (b"hostname", Key::Usual),
-    (b"log.level", Key::Level),
-    (b"log_level", Key::Level),
-    (b"levelname", Key::Level),
-    (b"timestamp", Key::Usual),
-    (b"level_name", Key::Level),
-    (b"@timestamp", Key::Usual),
-    (b"severitytext", Key::Level),
-    (b"severity_text", Key::Level),
-    (b"short_message", Key::Gelf),
-    (b"error_severity", Key::Level),
-    (b"severitynumber", Key::OtelNumber),
-    (b"severity_number", Key::OtelNumber),
+const KEYS: [(&[u8], LevelKey); 40] = [
+    (b"l", LevelKey::Level),
+    (b"s", LevelKey::Mongo),
+    (b"m", LevelKey::Message),
+    (b"v", LevelKey::KlogVerbosity),
+    (b"@l", LevelKey::Level),
+    (b"@m", LevelKey::Message),
+    (b"@t", LevelKey::Serilog),
+    (b"ts", LevelKey::KlogTime),
+    (b"lvl", LevelKey::Level),
+    (b"msg", LevelKey::Message),
+    (b"@mt", LevelKey::Message),
+    (b"log", LevelKey::Nested),
+    (b"pid", LevelKey::Usual),
+    (b"err", LevelKey::KlogError),
+    (b"body", LevelKey::Message),
+    (b"time", LevelKey::Usual),
+    (b"level", LevelKey::Level),
+    (b"@level", LevelKey::Level),
+    (b"status", LevelKey::Status),
+    (b"record", LevelKey::Nested),
+    (b"stream", LevelKey::Stream),
+    (b"levelno", LevelKey::PythonNumber),
+    (b"message", LevelKey::Message),
+    (b"severity", LevelKey::Level),
+    (b"loglevel", LevelKey::Level),
+    (b"priority", LevelKey::Priority),
+    (b"@message", LevelKey::Message),
+    (b"hostname", LevelKey::Usual),
+    (b"log.level", LevelKey::Level),
+    (b"log_level", LevelKey::Level),
+    (b"levelname", LevelKey::Level),
+    (b"timestamp", LevelKey::Usual),
+    (b"level_name", LevelKey::Level),
+    (b"@timestamp", LevelKey::Usual),
+    (b"severitytext", LevelKey::Level),
+    (b"severity_text", LevelKey::Level),
+    (b"short_message", LevelKey::Gelf),
+    (b"error_severity", LevelKey::Level),
+    (b"severitynumber", LevelKey::OtelNumber),
+    (b"severity_number", LevelKey::OtelNumber),
 ];
 
 /// The keys whose value is a level, in lower case: what the documentation has to name.
 pub fn level_keys() -> impl Iterator<Item = &'static str> {
     KEYS.iter()
-        .filter(|(_, key)| !matches!(key, Key::Message | Key::Usual | Key::Stream | Key::Nested))
-        .filter(|(_, key)| !matches!(key, Key::Gelf | Key::Serilog | Key::KlogTime | Key::KlogError))
+        .filter(|(_, key)| {
+            !matches!(key, LevelKey::Message | LevelKey::Usual | LevelKey::Stream | LevelKey::Nested)
+        })
+        .filter(|(_, key)| {
+            !matches!(key, LevelKey::Gelf | LevelKey::Serilog | LevelKey::KlogTime | LevelKey::KlogError)
+        })
         .filter_map(|(name, _)| std::str::from_utf8(name).ok())
 }
 
 /// Whether a record's own field may say its level.
 pub(crate) fn is_level_key(name: &[u8]) -> bool {
-    matches!(key(name), Some(Key::Level | Key::OtelNumber | Key::Priority | Key::PythonNumber))
-        && name.len() > 1
+    matches!(
+        key(name),
+        Some(LevelKey::Level | LevelKey::OtelNumber | LevelKey::Priority | LevelKey::PythonNumber)
+    ) && name.len() > 1
 }
 
 /// The level that a record's own field says; `text` is its value as written.
 pub(crate) fn of_field(name: &[u8], value: Value<'_>) -> Option<Severity> {
     match (key(name)?, value) {
-        (Key::Level, Value::String(text)) => names::value(text).or_else(|| names::pino(text)),
-        (Key::Level, Value::Scalar(text)) => names::pino(text),
-        (Key::OtelNumber, Value::Scalar(text) | Value::String(text)) => names::otel(text),
-        (Key::Priority, Value::String(text)) => names::value(text).or_else(|| names::syslog(text)),
-        (Key::Priority, Value::Scalar(text)) => names::syslog(text),
-        (Key::PythonNumber, Value::Scalar(text)) => names::python(text),
+        (LevelKey::Level, Value::String(text)) => names::value(text).or_else(|| names::pino(text)),
+        (LevelKey::Level, Value::Scalar(text)) => names::pino(text),
+        (LevelKey::OtelNumber, Value::Scalar(text) | Value::String(text)) => names::otel(text),
+        (LevelKey::Priority, Value::String(text)) => names::value(text).or_else(|| names::syslog(text)),
+        (LevelKey::Priority, Value::Scalar(text)) => names::syslog(text),
+        (LevelKey::PythonNumber, Value::Scalar(text)) => names::python(text),
         _ => None,
     }
 }
 
-fn key(name: &[u8]) -> Option<Key> {
+fn key(name: &[u8]) -> Option<LevelKey> {
     let first = name.first()? | 0x20;
     let (from, to) = *RANGES.get(name.len())?;
     let candidates = KEYS.get(usize::from(from)..usize::from(to))?;
-    let is_it = |known: &&(&[u8], Key)| {
+    let is_it = |known: &&(&[u8], LevelKey)| {
         known.0.first().is_some_and(|own| own | 0x20 == first) && known.0.eq_ignore_ascii_case(name)
     };
     candidates.iter().find(is_it).map(|(_, key)| *key)
@@ -160,13 +166,13 @@ fn near_the_start(text: &[u8], level: Level) -> Option<Severity> {
         let Ok(Some(member)) = walk.next() else { return None };
         match (key(member.key), member.value) {
             // What a record wraps says more than it does itself.
-            (Some(Key::Nested | Key::Message), Value::Object(_)) => return None,
-            (Some(Key::Level), Value::String(text)) if member.key.len() > 1 => {
+            (Some(LevelKey::Nested | LevelKey::Message), Value::Object(_)) => return None,
+            (Some(LevelKey::Level), Value::String(text)) if member.key.len() > 1 => {
                 if let Some(found) = names::value(text) {
                     return Some(found);
                 }
             }
-            (Some(Key::OtelNumber | Key::Priority | Key::PythonNumber), _) => return None,
+            (Some(LevelKey::OtelNumber | LevelKey::Priority | LevelKey::PythonNumber), _) => return None,
             _ => {}
         }
     }
@@ -176,7 +182,7 @@ fn near_the_start(text: &[u8], level: Level) -> Option<Severity> {
 #[inline(never)]
 fn json_in_full(text: &[u8], level: Level, escapes: Escapes, depth: u8) -> Option<Severity> {
     let mut walk = Members::open(text, level).ok()?;
-    let mut seen = Seen::default();
+    let mut seen = SaidByObject::default();
     while let Ok(Some(member)) = walk.next() {
         let Some(key) = key(member.key) else { continue };
         if let Some(found) = seen.take(key, member.key, member.value, level, member.escapes, depth) {
@@ -197,7 +203,7 @@ fn json_in_full(text: &[u8], level: Level, escapes: Escapes, depth: u8) -> Optio
 
 /// What has been seen of an object.
 #[derive(Default)]
-struct Seen<'a> {
+struct SaidByObject<'a> {
     word: Option<Severity>,
     /// A number in a key for levels.
     number: Option<&'a [u8]>,
@@ -215,11 +221,11 @@ struct Seen<'a> {
     engine_text: Option<&'a [u8]>,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> SaidByObject<'a> {
     /// Takes a member; what it says is final if it is a wrapped record's.
     fn take(
         &mut self,
-        key: Key,
+        key: LevelKey,
         name: &[u8],
         value: Value<'a>,
         level: Level,
@@ -228,34 +234,36 @@ impl<'a> Seen<'a> {
     ) -> Option<Severity> {
         match (key, value) {
             // MongoDB's `t` is the only object that a text is known by; `l` alone is no level but zap's `L`.
-            (Key::Level, Value::String(text)) if name.len() > 1 || name == b"L" => {
+            (LevelKey::Level, Value::String(text)) if name.len() > 1 || name == b"L" => {
                 self.word = self.word.or_else(|| names::value(text));
                 self.number = self.number.or(Some(text));
             }
-            (Key::Level, Value::Scalar(text)) if name.len() > 1 => self.number = self.number.or(Some(text)),
-            (Key::Level, Value::Object(text)) if name.len() > 1 => {
+            (LevelKey::Level, Value::Scalar(text)) if name.len() > 1 => {
+                self.number = self.number.or(Some(text))
+            }
+            (LevelKey::Level, Value::Object(text)) if name.len() > 1 => {
                 self.word = self.word.or_else(|| within(text, level)).or_else(|| names_itself(text, level));
             }
-            (Key::OtelNumber, _) | (Key::Priority, _) | (Key::PythonNumber, _) => {
+            (LevelKey::OtelNumber, _) | (LevelKey::Priority, _) | (LevelKey::PythonNumber, _) => {
                 self.word = self.word.or_else(|| of_field(name, value));
             }
-            (Key::Status, Value::String(text)) => {
+            (LevelKey::Status, Value::String(text)) => {
                 self.status = self.status.or_else(|| {
                     let name = names::name(text)?;
                     (!matches!(text.first(), Some(b'f' | b's' | b'd' | b'l'))).then_some(name.severity)
                 });
             }
-            (Key::Mongo, Value::String(text)) => self.mongo = names::value(text),
-            (Key::Nested | Key::Message, Value::Object(text)) => {
+            (LevelKey::Mongo, Value::String(text)) => self.mongo = names::value(text),
+            (LevelKey::Nested | LevelKey::Message, Value::Object(text)) => {
                 let found = within(text, level);
                 if found.is_some() {
                     return found;
                 }
                 self.has_message = true;
             }
-            (Key::Nested | Key::Message, Value::String(text)) => {
+            (LevelKey::Nested | LevelKey::Message, Value::String(text)) => {
                 self.has_message = true;
-                if key == Key::Nested {
+                if key == LevelKey::Nested {
                     self.engine_text = Some(text);
                 }
                 if escapes != Escapes::None && depth < MOST_WRAPPERS && text.first() == Some(&b'{') {
@@ -263,15 +271,15 @@ impl<'a> Seen<'a> {
                     return json(&inner, Level::Plain, Escapes::Nested, depth.saturating_add(1));
                 }
             }
-            (Key::Usual, Value::Object(_)) => {}
-            (Key::Usual, _) => self.is_usual = true,
-            (Key::Gelf, _) => self.is_gelf = true,
-            (Key::Serilog, _) => self.is_serilog = true,
-            (Key::KlogTime, Value::Scalar(_)) => (self.is_klog, self.is_usual) = (true, true),
-            (Key::KlogTime, _) => self.is_usual = true,
-            (Key::KlogVerbosity, Value::Scalar(_)) => self.verbosity = true,
-            (Key::KlogError, Value::String(_)) => self.error = true,
-            (Key::Stream, Value::String(_)) => self.is_engine = true,
+            (LevelKey::Usual, Value::Object(_)) => {}
+            (LevelKey::Usual, _) => self.is_usual = true,
+            (LevelKey::Gelf, _) => self.is_gelf = true,
+            (LevelKey::Serilog, _) => self.is_serilog = true,
+            (LevelKey::KlogTime, Value::Scalar(_)) => (self.is_klog, self.is_usual) = (true, true),
+            (LevelKey::KlogTime, _) => self.is_usual = true,
+            (LevelKey::KlogVerbosity, Value::Scalar(_)) => self.verbosity = true,
+            (LevelKey::KlogError, Value::String(_)) => self.error = true,
+            (LevelKey::Stream, Value::String(_)) => self.is_engine = true,
             _ => {}
         }
         self.has_object_time |= matches!(value, Value::Object(_)) && name == b"t";
@@ -333,8 +341,8 @@ fn within(text: &[u8], level: Level) -> Option<Severity> {
     let mut walk = Members::open(text, level).ok()?;
     while let Ok(Some(member)) = walk.next() {
         let found = match (key(member.key), member.value) {
-            (Some(Key::Level), Value::String(text)) if member.key.len() > 1 => names::value(text),
-            (Some(Key::Level), Value::Object(text)) => names_itself(text, level),
+            (Some(LevelKey::Level), Value::String(text)) if member.key.len() > 1 => names::value(text),
+            (Some(LevelKey::Level), Value::Object(text)) => names_itself(text, level),
             _ => None,
         };
         if found.is_some() {
@@ -426,7 +434,7 @@ pub(super) fn logfmt(text: &[u8], is_escaped: bool) -> Option<Severity> {
         pairs = pairs.wrapping_add(1);
         let start = at.wrapping_add(length).wrapping_add(1);
         let (value, end) = pair_value(text, start, is_escaped)?;
-        if let Some(Key::Level | Key::Priority) = key(name)
+        if let Some(LevelKey::Level | LevelKey::Priority) = key(name)
             && name.len() > 1
             && let Some(found) = names::value(value)
         {

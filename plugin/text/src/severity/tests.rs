@@ -16,18 +16,18 @@ fn check(line: &str, expected: Option<Severity>) {
 #[test]
 fn each_step_of_the_precedence_decides_its_example() {
     let further = [Path::parse("$.app.sev").unwrap()];
-    for Explained { step, example, severity, .. } in PRECEDENCE {
+    for ExplainedLevel { step, example, severity, .. } in PRECEDENCE {
         let mut content = Vec::new();
         push_string(&mut content, example.as_bytes());
         let line = Line::new(&content[1..content.len() - 1]);
         let reading = read(&line);
         match step {
-            Step::Structured | Step::Front | Step::Crash => {
+            PrecedenceStep::Structured | PrecedenceStep::Front | PrecedenceStep::Crash => {
                 assert_eq!(reading, Some(Reading { severity, step }), "{example}");
             }
-            Step::Further | Step::Record => {
+            PrecedenceStep::Further | PrecedenceStep::Record => {
                 let text = match step {
-                    Step::Record => example.to_owned(),
+                    PrecedenceStep::Record => example.to_owned(),
                     _ => format!("{{\"log\":\"{}\"}}", std::str::from_utf8(line.raw()).unwrap()),
                 };
                 let names = Names::new(vec!["log".into()], Vec::new());

@@ -6,21 +6,21 @@ use crate::fields::Fields;
 pub(super) use parse::parse;
 
 use crate::pattern::logic::Logic;
-use crate::pattern::value::{Comparison, Operand, Operator, Value};
+use crate::pattern::value::{Compared, Literal, Operand, Operator};
 use std::fmt;
 
 /// A space-delimited pattern.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct FieldPattern {
     /// Entries from the left; without an ellipsis the last takes what is left of the line.
-    pub(super) left: Vec<Entry>,
+    pub(super) left: Vec<FieldEntry>,
     /// Entries behind an ellipsis, from the right end of the line.
-    pub(super) right: Option<Vec<Entry>>,
+    pub(super) right: Option<Vec<FieldEntry>>,
 }
 
 /// One entry of the pattern.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Entry {
+pub(super) enum FieldEntry {
     /// No name: anything.
     Unnamed,
     /// A name, which is only a label: anything.
@@ -33,14 +33,14 @@ pub(super) enum Entry {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct FieldTest {
     pub(super) name: Box<str>,
-    pub(super) comparison: Comparison,
+    pub(super) comparison: Compared,
 }
 
 impl FieldPattern {
     /// Whether a line matches; its text has no escapes.
     #[inline]
     pub(super) fn matches(&self, line: &[u8]) -> bool {
-        let holds = |(entry, field): (&Entry, &[u8])| entry.holds(field);
+        let holds = |(entry, field): (&FieldEntry, &[u8])| entry.holds(field);
         match &self.right {
             None => {
                 let Some((last, before)) = self.left.split_last() else { return true };
@@ -70,7 +70,7 @@ impl FieldPattern {
     }
 
     /// All entries in order.
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = &FieldEntry> {
         self.left.iter().chain(self.right.iter().flatten())
     }
 
@@ -78,17 +78,17 @@ impl FieldPattern {
     pub(super) fn takes_any_line(&self) -> bool {
         self.right.is_none()
             && self.left.len() <= 1
-            && !self.entries().any(|entry| matches!(entry, Entry::Tested(_)))
+            && !self.entries().any(|entry| matches!(entry, FieldEntry::Tested(_)))
     }
 
     /// The longest text that stands in every line that matches, when there is one.
     pub(super) fn needed_text(&self) -> Option<&str> {
         let tested = self.entries().filter_map(|entry| match entry {
-            Entry::Tested(logic) if logic.is_conjunction() => Some(logic),
+            FieldEntry::Tested(logic) if logic.is_conjunction() => Some(logic),
             _ => None,
         });
         let texts = tested.flat_map(Logic::iter).filter_map(|test| match &test.comparison {
-            Comparison { operator: Operator::Equal, value: Value::Text { text, .. } } => {
+            Compared { operator: Operator::Equal, value: Literal::Text { text, .. } } => {
                 Some(text.longest_part())
             }
             _ => None,
@@ -97,13 +97,13 @@ impl FieldPattern {
     }
 }
 
-impl Entry {
+impl FieldEntry {
     /// Its name, if it has one.
     pub(super) fn name(&self) -> Option<&str> {
         match self {
-            Entry::Unnamed => None,
-            Entry::Named(name) => Some(name),
-            Entry::Tested(logic) => logic.iter().next().map(|test| &*test.name),
+            FieldEntry::Unnamed => None,
+            FieldEntry::Named(name) => Some(name),
+            FieldEntry::Tested(logic) => logic.iter().next().map(|test| &*test.name),
         }
     }
 
@@ -111,8 +111,8 @@ impl Entry {
     #[inline]
     pub(super) fn holds(&self, field: &[u8]) -> bool {
         match self {
-            Entry::Unnamed | Entry::Named(_) => true,
-            Entry::Tested(logic) => logic.holds(|test| test.comparison.holds(Operand::Field(field))),
+            FieldEntry::Unnamed | FieldEntry::Named(_) => true,
+            FieldEntry::Tested(logic) => logic.holds(|test| test.comparison.holds(Operand::Field(field))),
         }
     }
 }
@@ -137,21 +137,21 @@ impl fmt::Display for FieldPattern {
     }
 }
 
-fn write_entry(f: &mut fmt::Formatter<'_>, entry: Option<&Entry>) -> fmt::Result {
+fn write_entry(f: &mut fmt::Formatter<'_>, entry: Option<&FieldEntry>) -> fmt::Result {
     match entry {
         None => f.write_str("..."),
-        Some(Entry::Unnamed) => Ok(()),
-        Some(Entry::Named(name)) => f.write_str(name),
-        Some(Entry::Tested(logic)) => write!(f, "{logic}"),
+        Some(FieldEntry::Unnamed) => Ok(()),
+        Some(FieldEntry::Named(name)) => f.write_str(name),
+        Some(FieldEntry::Tested(logic)) => write!(f, "{logic}"),
     }
 }
 
-impl fmt::Display for Entry {
+impl fmt::Display for FieldEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Entry::Unnamed => Ok(()),
-            Entry::Named(name) => f.write_str(name),
-            Entry::Tested(logic) => logic.fmt(f),
+            FieldEntry::Unnamed => Ok(()),
+            FieldEntry::Named(name) => f.write_str(name),
+            FieldEntry::Tested(logic) => logic.fmt(f),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! `[ ... ]` to entries.
 
 use crate::pattern::error::{PatternError, PatternErrorKind};
-use crate::pattern::fields::{Entry, FieldPattern, FieldTest};
+use crate::pattern::fields::{FieldEntry, FieldPattern, FieldTest};
 use crate::pattern::joined::joined;
-use crate::pattern::lex::Reader;
-use crate::pattern::value::Comparison;
+use crate::pattern::lex::PatternReader;
+use crate::pattern::value::Compared;
 
 /// Reads a pattern whose `[` the reader stands at and whose `]` is its last character.
-pub(in crate::pattern) fn parse(reader: &mut Reader<'_>) -> Result<FieldPattern, PatternError> {
+pub(in crate::pattern) fn parse(reader: &mut PatternReader<'_>) -> Result<FieldPattern, PatternError> {
     reader.bump();
     let (mut left, mut right) = (Vec::new(), None);
     let mut names: Vec<Box<str>> = Vec::new();
@@ -53,22 +53,22 @@ pub(in crate::pattern) fn parse(reader: &mut Reader<'_>) -> Result<FieldPattern,
 }
 
 /// One entry and where its name ends; `None` for an ellipsis.
-fn entry(reader: &mut Reader<'_>) -> Result<Option<(Entry, usize)>, PatternError> {
+fn entry(reader: &mut PatternReader<'_>) -> Result<Option<(FieldEntry, usize)>, PatternError> {
     if reader.eat("...") {
         return Ok(None);
     }
     if let Some(',' | ']') = reader.peek() {
-        return Ok(Some((Entry::Unnamed, reader.at())));
+        return Ok(Some((FieldEntry::Unnamed, reader.at())));
     }
     if reader.peek() != Some('(') {
         // A name alone, or the first of a condition.
-        let mut ahead = Reader::new(reader.all(), reader.at());
+        let mut ahead = PatternReader::new(reader.all(), reader.at());
         let name = field_name(&mut ahead)?;
         let end = ahead.at();
         ahead.skip_blank();
         if let Some(',' | ']') = ahead.peek() {
             reader.move_to(end);
-            return Ok(Some((Entry::Named(name.into()), end)));
+            return Ok(Some((FieldEntry::Named(name.into()), end)));
         }
     }
     let mut first: Option<(Box<str>, usize)> = None;
@@ -84,12 +84,12 @@ fn entry(reader: &mut Reader<'_>) -> Result<Option<(Entry, usize)>, PatternError
             }
         }
         reader.skip_blank();
-        Ok(FieldTest { name: name.into(), comparison: Comparison::read(reader)? })
+        Ok(FieldTest { name: name.into(), comparison: Compared::read(reader)? })
     })?;
-    Ok(Some((Entry::Tested(logic), first.map_or(0, |(_, end)| end))))
+    Ok(Some((FieldEntry::Tested(logic), first.map_or(0, |(_, end)| end))))
 }
 
-fn field_name<'a>(reader: &mut Reader<'a>) -> Result<&'a str, PatternError> {
+fn field_name<'a>(reader: &mut PatternReader<'a>) -> Result<&'a str, PatternError> {
     let start = reader.at();
     let name = reader.take_while(|next| next.is_ascii_alphanumeric() || next == '_');
     if name.is_empty() {

@@ -3,8 +3,8 @@
 use crate::json::{Escapes, Level, Members, Value, cut, unescape};
 use crate::line::{Line, MAX_UNESCAPED};
 use crate::pattern::logic::Truth;
-use crate::pattern::object::selector::{Selector, Step};
-use crate::pattern::object::{Condition, Test};
+use crate::pattern::object::selector::{PropertySelector, SelectorStep};
+use crate::pattern::object::{PropertyCondition, Test};
 use crate::pattern::value::{Operand, Operator};
 use crate::swar;
 use std::borrow::Cow;
@@ -47,12 +47,12 @@ pub enum Missing {
 
 /// A value with the way its quotes are written.
 #[derive(Clone, Copy)]
-struct Node<'a> {
+struct Property<'a> {
     value: Value<'a>,
     level: Level,
 }
 
-impl Condition {
+impl PropertyCondition {
     /// Whether it holds, as far as the document is known.
     #[inline]
     pub(in crate::pattern) fn holds(&self, document: &Document<'_>) -> bool {
@@ -61,10 +61,10 @@ impl Condition {
         {
             return false;
         }
-        let nodes = |visit: &mut dyn FnMut(Node<'_>) -> bool| self.selector.visit(document, visit);
+        let nodes = |visit: &mut dyn FnMut(Property<'_>) -> bool| self.selector.visit(document, visit);
         match &self.test {
             Test::Compare(comparison) => {
-                let holds = |node: Node<'_>| node.compare(|operand| comparison.holds(operand));
+                let holds = |node: Property<'_>| node.compare(|operand| comparison.holds(operand));
                 if comparison.operator == Operator::NotEqual && self.selector.has_wildcard() {
                     // No node may be equal, and there must be something that the wildcard stands in.
                     let Some(_) = self.selector.parent_of_wildcard(document) else { return false };
@@ -110,34 +110,34 @@ impl Condition {
     }
 }
 
-impl Selector {
+impl PropertySelector {
     /// Whether it reaches into what is not known.
     fn is_open(&self, enriched: &Enriched<'_>) -> bool {
         let Some((first, rest)) = self.steps.split_first() else { return false };
         match first {
-            Step::Key(key) if **key != *enriched.key => return false,
+            SelectorStep::Key(key) if **key != *enriched.key => return false,
             // The object itself will be there, whatever is in it.
             _ if rest.is_empty() && enriched.object.is_some() => return false,
-            Step::Key(_) => {}
+            SelectorStep::Key(_) => {}
             // Without a container nothing will be added; only a selector that names the key asks for what that would be.
-            Step::Every => {
+            SelectorStep::Every => {
                 let is_added = enriched.object.is_some() && enriched.missing != Missing::Nothing;
                 return is_added && !rest.is_empty();
             }
-            Step::Index(_) => return false,
+            SelectorStep::Index(_) => return false,
         }
         if enriched.object.is_none() {
             // Without a container there is no metadata; what the record brought itself stands.
             return enriched.missing != Missing::Nothing && enriched.own(enriched.key).is_none();
         }
         match (enriched.missing, rest.first()) {
-            (Missing::Nothing, _) | (_, Some(Step::Index(_)) | None) => false,
-            (_, Some(Step::Every)) => true,
-            (Missing::Pod, Some(Step::Key(key))) => {
+            (Missing::Nothing, _) | (_, Some(SelectorStep::Index(_)) | None) => false,
+            (_, Some(SelectorStep::Every)) => true,
+            (Missing::Pod, Some(SelectorStep::Key(key))) => {
                 let is_whole_id = enriched.id_is_whole && **key == *CONTAINER_ID;
                 !is_whole_id && !TAG_KEYS.contains(&&**key)
             }
-            (Missing::Container, Some(Step::Key(key))) => {
+            (Missing::Container, Some(SelectorStep::Key(key))) => {
                 CONTAINER_KEYS.contains(&&**key) || (!enriched.id_is_whole && **key == *CONTAINER_ID)
             }
         }
@@ -145,12 +145,12 @@ impl Selector {
 
     /// Hands every node to `visit` until it says that it has seen enough; whether it did.
     #[inline]
-    fn visit(&self, document: &Document<'_>, visit: &mut dyn FnMut(Node<'_>) -> bool) -> bool {
-        let Some(wildcard) = self.steps.iter().position(|step| *step == Step::Every) else {
+    fn visit(&self, document: &Document<'_>, visit: &mut dyn FnMut(Property<'_>) -> bool) -> bool {
+        let Some(wildcard) = self.steps.iter().position(|step| *step == SelectorStep::Every) else {
             return self.before(document, self.steps.len()).is_some_and(visit);
         };
         let Some(behind) = self.steps.get(wildcard.wrapping_add(1)..) else { return false };
-        let mut visit = |node: Node<'_>| node.walk(behind).is_some_and(&mut *visit);
+        let mut visit = |node: Property<'_>| node.walk(behind).is_some_and(&mut *visit);
         match self.before(document, wildcard) {
             Some(parent) => parent.each(&mut visit),
             None if wildcard == 0 => document.each(&mut visit),
@@ -160,7 +160,7 @@ impl Selector {
 
     /// What the wildcard stands in, if it exists; the root always does.
     fn parent_of_wildcard(&self, document: &Document<'_>) -> Option<()> {
-        match self.steps.iter().position(|step| *step == Step::Every)? {
+        match self.steps.iter().position(|step| *step == SelectorStep::Every)? {
             0 => Some(()),
             wildcard => self.before(document, wildcard).map(|_| ()),
         }
@@ -168,16 +168,16 @@ impl Selector {
 
     /// The node that the first `count` steps lead to, none of them a wildcard.
     #[inline]
-    fn before<'d>(&self, document: &Document<'d>, count: usize) -> Option<Node<'d>> {
+    fn before<'d>(&self, document: &Document<'d>, count: usize) -> Option<Property<'d>> {
         let (first, rest) = self.steps.get(..count)?.split_first()?;
-        let Step::Key(key) = first else { return None };
+        let SelectorStep::Key(key) = first else { return None };
         document.member(key)?.walk(rest)
     }
 }
 
 impl<'d> Document<'d> {
     /// A member of the root.
-    fn member(&self, key: &str) -> Option<Node<'d>> {
+    fn member(&self, key: &str) -> Option<Property<'d>> {
         match self {
             Document::Line(line) => {
                 let (text, level) = line.as_json();
@@ -185,29 +185,29 @@ impl<'d> Document<'d> {
                 if !outline.is_whole() {
                     return member(text, level, key);
                 }
-                outline.get(text, level, key.as_bytes()).map(|value| Node { value, level })
+                outline.get(text, level, key.as_bytes()).map(|value| Property { value, level })
             }
             Document::Record(enriched) => match enriched.object {
                 Some(object) if *key == *enriched.key => {
-                    Some(Node { value: Value::Object(object), level: Level::Plain })
+                    Some(Property { value: Value::Object(object), level: Level::Plain })
                 }
                 _ => enriched.own(key),
             },
         }
     }
 
-    /// Hands every member of the root to `visit`, as [`Node::each`].
-    fn each(&self, visit: &mut dyn FnMut(Node<'_>) -> bool) -> bool {
+    /// Hands every member of the root to `visit`, as [`Property::each`].
+    fn each(&self, visit: &mut dyn FnMut(Property<'_>) -> bool) -> bool {
         match self {
             Document::Line(line) => {
                 let (text, level) = line.as_json();
-                Node { value: Value::Object(text), level }.each(visit)
+                Property { value: Value::Object(text), level }.each(visit)
             }
             Document::Record(enriched) => {
                 let replaced = enriched.object.map(|_| enriched.key);
                 each_member(enriched.record, Level::Plain, replaced, visit)
                     || enriched.object.is_some_and(|object| {
-                        visit(Node { value: Value::Object(object), level: Level::Plain })
+                        visit(Property { value: Value::Object(object), level: Level::Plain })
                     })
             }
         }
@@ -216,25 +216,25 @@ impl<'d> Document<'d> {
 
 impl<'d> Enriched<'d> {
     /// A member that the record has of its own.
-    fn own(&self, key: &str) -> Option<Node<'d>> {
+    fn own(&self, key: &str) -> Option<Property<'d>> {
         member(self.record, Level::Plain, key)
     }
 }
 
-impl<'a> Node<'a> {
+impl<'a> Property<'a> {
     /// The node that steps without a wildcard lead to.
     #[inline]
-    fn walk(self, steps: &[Step]) -> Option<Node<'a>> {
+    fn walk(self, steps: &[SelectorStep]) -> Option<Property<'a>> {
         let mut node = self;
         for step in steps {
             node = match (step, node.value) {
-                (Step::Key(key), Value::Object(text)) => member(text, node.level, key)?,
-                (Step::Index(index), Value::Array(text)) => {
+                (SelectorStep::Key(key), Value::Object(text)) => member(text, node.level, key)?,
+                (SelectorStep::Index(index), Value::Array(text)) => {
                     let mut elements = Members::open_array(text, node.level).ok()?;
                     for _ in 0..*index {
                         elements.next_element().ok()??;
                     }
-                    Node { value: elements.next_element().ok()??, level: node.level }
+                    Property { value: elements.next_element().ok()??, level: node.level }
                 }
                 _ => return None,
             };
@@ -243,13 +243,13 @@ impl<'a> Node<'a> {
     }
 
     /// Hands every member or element to `visit` until it says that it has seen enough; whether it did.
-    fn each(self, visit: &mut dyn FnMut(Node<'_>) -> bool) -> bool {
+    fn each(self, visit: &mut dyn FnMut(Property<'_>) -> bool) -> bool {
         match self.value {
             Value::Object(text) => each_member(text, self.level, None, visit),
             Value::Array(text) => {
                 let Ok(mut elements) = Members::open_array(text, self.level) else { return false };
                 while let Ok(Some(value)) = elements.next_element() {
-                    if visit(Node { value, level: self.level }) {
+                    if visit(Property { value, level: self.level }) {
                         return true;
                     }
                 }
@@ -298,7 +298,7 @@ impl<'a> Node<'a> {
     }
 }
 
-impl Condition {
+impl PropertyCondition {
     /// What the selector finds, for a person: `$.status is 200`.
     pub(in crate::pattern) fn finding(&self, document: &Document<'_>) -> String {
         if let Document::Line(line) = document
@@ -320,12 +320,12 @@ impl Condition {
 }
 
 /// The last member of an object with a key.
-fn member<'a>(text: &'a [u8], level: Level, key: &str) -> Option<Node<'a>> {
+fn member<'a>(text: &'a [u8], level: Level, key: &str) -> Option<Property<'a>> {
     let mut members = Members::open(text, level).ok()?;
     let mut found = None;
     while let Ok(Some(member)) = members.next() {
         if member.has_key(key.as_bytes(), level) {
-            found = Some(Node { value: member.value, level });
+            found = Some(Property { value: member.value, level });
         }
     }
     found
@@ -337,7 +337,7 @@ fn each_member(
     text: &[u8],
     level: Level,
     without: Option<&str>,
-    visit: &mut dyn FnMut(Node<'_>) -> bool,
+    visit: &mut dyn FnMut(Property<'_>) -> bool,
 ) -> bool {
     let Ok(mut members) = Members::open(text, level) else { return false };
     // Ordered, not hashed: the keys are whatever somebody logged.
@@ -352,11 +352,11 @@ fn each_member(
         }
         if last.len() < MAX_KEYS || last.contains_key(&key) {
             last.insert(key, member.value);
-        } else if visit(Node { value: member.value, level }) {
+        } else if visit(Property { value: member.value, level }) {
             return true;
         }
     }
-    last.into_values().any(|value| visit(Node { value, level }))
+    last.into_values().any(|value| visit(Property { value, level }))
 }
 
 /// A string's content with its escapes resolved, copied only if it has any; of a very long one that has, the start.

@@ -4,37 +4,37 @@
 //! rules of this record; values are compared where they stand and unescaped only when they hold escapes.
 
 mod eval;
-mod hint;
 mod parse;
+mod prefilter;
 mod selector;
 
 pub use eval::{Document, Enriched, Missing};
 pub(super) use parse::parse;
-pub use selector::Selector;
+pub use selector::PropertySelector;
 
 use crate::pattern::logic::{Logic, Truth};
-use crate::pattern::object::hint::Hint;
-use crate::pattern::value::Comparison;
+use crate::pattern::object::prefilter::KeyPrefilter;
+use crate::pattern::value::Compared;
 use std::fmt;
 
 /// A JSON pattern.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ObjectPattern {
-    pub(super) logic: Logic<Condition>,
+    pub(super) logic: Logic<PropertyCondition>,
 }
 
 /// What must be true of the nodes that a selector finds.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Condition {
-    pub(super) selector: Selector,
+pub(super) struct PropertyCondition {
+    pub(super) selector: PropertySelector,
     pub(super) test: Test,
     /// The key of the nodes that it needs, if it needs any: a line without it is no match and need not be walked.
-    key: Option<Hint>,
+    key: Option<KeyPrefilter>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Test {
-    Compare(Comparison),
+    Compare(Compared),
     IsNull,
     IsTrue,
     IsFalse,
@@ -46,7 +46,7 @@ impl ObjectPattern {
     #[inline]
     pub(super) fn holds(&self, document: &Document<'_>) -> bool {
         if let Document::Line(line) = document
-            && hint::is_quick(line)
+            && prefilter::is_applicable(line)
             && !self.logic.holds(|condition| condition.may_hold(line))
         {
             return false;
@@ -60,7 +60,7 @@ impl ObjectPattern {
     }
 
     /// The selectors in the order written.
-    pub(super) fn selectors(&self) -> impl Iterator<Item = &Selector> {
+    pub(super) fn selectors(&self) -> impl Iterator<Item = &PropertySelector> {
         self.logic.iter().map(|condition| &condition.selector)
     }
 }
@@ -71,7 +71,7 @@ impl fmt::Display for ObjectPattern {
     }
 }
 
-impl fmt::Display for Condition {
+impl fmt::Display for PropertyCondition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ", self.selector)?;
         match &self.test {

@@ -2,23 +2,23 @@
 
 use crate::pattern::error::{PatternError, PatternErrorKind};
 use crate::pattern::joined::joined;
-use crate::pattern::lex::Reader;
-use crate::pattern::object::{Condition, ObjectPattern, Selector, Test};
-use crate::pattern::value::Comparison;
+use crate::pattern::lex::PatternReader;
+use crate::pattern::object::{ObjectPattern, PropertyCondition, PropertySelector, Test};
+use crate::pattern::value::Compared;
 
 /// Reads a pattern whose `{` the reader stands at and whose `}` is its last character.
-pub(in crate::pattern) fn parse(reader: &mut Reader<'_>) -> Result<ObjectPattern, PatternError> {
+pub(in crate::pattern) fn parse(reader: &mut PatternReader<'_>) -> Result<ObjectPattern, PatternError> {
     reader.bump();
     let mut wildcards = 0usize;
     let logic = joined(reader, "a selector like $.name", |reader| {
         let start = reader.at();
-        let selector = Selector::read(reader)?;
+        let selector = PropertySelector::read(reader)?;
         wildcards = wildcards.saturating_add(usize::from(selector.has_wildcard()));
         if wildcards > MAX_WILDCARDS {
             return Err(reader.error(PatternErrorKind::TooManyWildcards, start..reader.at()));
         }
         reader.skip_blank();
-        Ok(Condition::new(selector, test(reader)?))
+        Ok(PropertyCondition::new(selector, test(reader)?))
     })?;
     if !reader.eat("}") {
         return Err(reader.expected("&&, || or the closing }"));
@@ -29,7 +29,7 @@ pub(in crate::pattern) fn parse(reader: &mut Reader<'_>) -> Result<ObjectPattern
     Ok(ObjectPattern { logic })
 }
 
-fn test(reader: &mut Reader<'_>) -> Result<Test, PatternError> {
+fn test(reader: &mut PatternReader<'_>) -> Result<Test, PatternError> {
     if reader.keyword("IS") {
         reader.skip_blank();
         for (word, test) in [("NULL", Test::IsNull), ("TRUE", Test::IsTrue), ("FALSE", Test::IsFalse)] {
@@ -46,7 +46,7 @@ fn test(reader: &mut Reader<'_>) -> Result<Test, PatternError> {
         }
         return Err(reader.expected("EXISTS behind NOT"));
     }
-    Comparison::read(reader).map(Test::Compare)
+    Compared::read(reader).map(Test::Compare)
 }
 
 /// AWS's own limit of selectors with a wildcard.

@@ -29,11 +29,11 @@ use crate::search::{Needle, Searched};
 #[derive(Clone, Debug)]
 pub struct Regex {
     source: Box<str>,
-    decision: Decision,
+    search: Search,
 }
 
 #[derive(Clone, Debug)]
-enum Decision {
+enum Search {
     /// A branch matches the empty text wherever it stands.
     Always,
     /// A text occurs, or one of several: every branch is a plain text.
@@ -57,15 +57,15 @@ impl Regex {
     /// expression of more than 4,096 positions (`a{5000}`).
     pub(super) fn new(body: &str, at: usize) -> Result<Regex, PatternError> {
         let branches = parse::parse(body, at)?;
-        let decision = if branches.iter().any(Branch::is_always) {
-            Decision::Always
+        let search = if branches.iter().any(Branch::is_always) {
+            Search::Always
         } else if let Some(texts) = all(&branches, Branch::text) {
-            Decision::Texts(texts)
+            Search::Texts(texts)
         } else {
             let needs = all(&branches, Branch::needed_text).unwrap_or_default();
-            Decision::Run { needs, automaton: Box::new(Automaton::new(&branches)) }
+            Search::Run { needs, automaton: Box::new(Automaton::new(&branches)) }
         };
-        Ok(Regex { source: body.into(), decision })
+        Ok(Regex { source: body.into(), search })
     }
 
     /// The expression as written, without its `%`.
@@ -76,10 +76,10 @@ impl Regex {
     /// Whether it is found in the line; the line is unescaped only when its raw text does not decide.
     #[inline]
     pub(super) fn matches(&self, line: &Searched<'_>) -> bool {
-        match &self.decision {
-            Decision::Always => true,
-            Decision::Texts(texts) => texts.iter().any(|text| line.has(text)),
-            Decision::Run { needs, automaton } => {
+        match &self.search {
+            Search::Always => true,
+            Search::Texts(texts) => texts.iter().any(|text| line.has(text)),
+            Search::Run { needs, automaton } => {
                 (needs.is_empty() || needs.iter().any(|text| line.has(text)))
                     && automaton.is_found_in(line.line().text())
             }
@@ -89,10 +89,10 @@ impl Regex {
     /// Whether it is found in a text without escapes.
     #[inline]
     pub(super) fn matches_text(&self, text: &[u8]) -> bool {
-        match &self.decision {
-            Decision::Always => true,
-            Decision::Texts(texts) => texts.iter().any(|needle| needle.occurs_in_text(text)),
-            Decision::Run { automaton, .. } => automaton.is_found_in(text),
+        match &self.search {
+            Search::Always => true,
+            Search::Texts(texts) => texts.iter().any(|needle| needle.occurs_in_text(text)),
+            Search::Run { automaton, .. } => automaton.is_found_in(text),
         }
     }
 }

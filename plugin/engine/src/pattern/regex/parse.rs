@@ -5,7 +5,7 @@ use crate::pattern::error::{PatternError, PatternErrorKind};
 
 /// Reads an expression; branches that can match nowhere, as `a^`, are left out.
 pub(super) fn parse(body: &str, at: usize) -> Result<Vec<Branch>, PatternError> {
-    let mut walk = Walk { body: body.as_bytes(), at: 0, base: at };
+    let mut walk = RegexReader { body: body.as_bytes(), at: 0, base: at };
     if let Some((place, found)) = body.char_indices().find(|(_, found)| !is_allowed(*found)) {
         let start = at.wrapping_add(place);
         let span = start..start.wrapping_add(found.len_utf8());
@@ -29,13 +29,13 @@ enum Atom {
     End,
 }
 
-struct Walk<'a> {
+struct RegexReader<'a> {
     body: &'a [u8],
     at: usize,
     base: usize,
 }
 
-impl Walk<'_> {
+impl RegexReader<'_> {
     /// Up to the next `|` or the end.
     fn branch(&mut self, positions: &mut usize) -> Result<Vec<Atomic>, PatternError> {
         let mut row = Vec::new();

@@ -1,7 +1,7 @@
 //! The cache over a directory that counts its reads.
 
 use super::*;
-use crate::pods::{Fields, Selection};
+use crate::pods::{EnrichFields, Selection};
 use std::collections::BTreeMap;
 
 /// A directory that counts how often it is read.
@@ -61,7 +61,7 @@ impl Bench {
         let enrichment = Enrichment {
             for_rules: false,
             key: "kubernetes".into(),
-            fields: Fields::All,
+            fields: EnrichFields::All,
             labels: Selection::All,
             annotations: Selection::All,
         };

@@ -7,21 +7,21 @@
 //! UTF-8 and values nested deeper than [`crate::json::MAX_DEPTH`].
 
 use super::{Container, OlderPod, Pairs, PodFile, VERSION, Workload};
-use crate::json::Reader;
+use crate::json::JsonReader;
 use std::borrow::Cow;
 
 /// What was read, or the reason why it cannot be.
-type Outcome<T> = Result<T, String>;
+type Decoded<T> = Result<T, String>;
 
 /// Reads the content of a pod file, whosever it is and however many entries it has.
-pub(super) fn decode(content: &[u8]) -> Outcome<PodFile> {
+pub(super) fn decode(content: &[u8]) -> Decoded<PodFile> {
     let content = std::str::from_utf8(content).map_err(|error| error.to_string())?;
-    let mut reader = Reader::new(content);
+    let mut reader = JsonReader::new(content);
     let file = file(&mut reader)?;
     if reader.peek().is_none() { Ok(file) } else { Err(broken(&reader)) }
 }
 
-fn file(reader: &mut Reader<'_>) -> Outcome<PodFile> {
+fn file(reader: &mut JsonReader<'_>) -> Decoded<PodFile> {
     let (mut version, mut namespace, mut pod) = (None, None, None);
     let (mut uid, mut node, mut ip) = (None, None, None);
     let (mut labels, mut annotations, mut workload, mut containers) = (None, None, None, None);
@@ -55,7 +55,7 @@ fn file(reader: &mut Reader<'_>) -> Outcome<PodFile> {
     })
 }
 
-fn owner(reader: &mut Reader<'_>, field: &str) -> Outcome<Option<Workload>> {
+fn owner(reader: &mut JsonReader<'_>, field: &str) -> Decoded<Option<Workload>> {
     if is_null(reader)? {
         return Ok(None);
     }
@@ -69,10 +69,10 @@ fn owner(reader: &mut Reader<'_>, field: &str) -> Outcome<Option<Workload>> {
 }
 
 fn list<'a, T>(
-    reader: &mut Reader<'a>,
+    reader: &mut JsonReader<'a>,
     field: &str,
-    item: &dyn Fn(&mut Reader<'a>) -> Outcome<T>,
-) -> Outcome<Vec<T>> {
+    item: &dyn Fn(&mut JsonReader<'a>) -> Decoded<T>,
+) -> Decoded<Vec<T>> {
     if !reader.take(b'[') {
         return Err(wrong(reader, field, "is not a list"));
     }
@@ -83,7 +83,7 @@ fn list<'a, T>(
     Ok(found)
 }
 
-fn older_pod(reader: &mut Reader<'_>) -> Outcome<OlderPod> {
+fn older_pod(reader: &mut JsonReader<'_>) -> Decoded<OlderPod> {
     let (mut uid, mut node, mut ip) = (None, None, None);
     let (mut labels, mut annotations, mut workload, mut ids) = (None, None, None, None);
     object(reader, "an older pod", &mut |reader, key| match &*key {
@@ -109,7 +109,7 @@ fn older_pod(reader: &mut Reader<'_>) -> Outcome<OlderPod> {
     })
 }
 
-fn container(reader: &mut Reader<'_>) -> Outcome<Container> {
+fn container(reader: &mut JsonReader<'_>) -> Decoded<Container> {
     let (mut name, mut id) = (None, None);
     let (mut image, mut hash, mut started, mut restarts) = (None, None, None, None);
     object(reader, "a container", &mut |reader, key| match &*key {
@@ -132,7 +132,7 @@ fn container(reader: &mut Reader<'_>) -> Outcome<Container> {
 }
 
 /// String pairs, of which several may have the same key: it is whoever looks one up that takes the last.
-fn pairs(reader: &mut Reader<'_>, field: &str) -> Outcome<Option<Pairs>> {
+fn pairs(reader: &mut JsonReader<'_>, field: &str) -> Decoded<Option<Pairs>> {
     if is_null(reader)? {
         return Ok(None);
     }
@@ -148,10 +148,10 @@ fn pairs(reader: &mut Reader<'_>, field: &str) -> Outcome<Option<Pairs>> {
 
 /// Hands every key to `member`, which reads the value.
 fn object<'a>(
-    reader: &mut Reader<'a>,
+    reader: &mut JsonReader<'a>,
     what: &str,
-    member: &mut dyn FnMut(&mut Reader<'a>, Cow<'a, str>) -> Outcome<()>,
-) -> Outcome<()> {
+    member: &mut dyn FnMut(&mut JsonReader<'a>, Cow<'a, str>) -> Decoded<()>,
+) -> Decoded<()> {
     if !reader.take(b'{') {
         return Err(wrong(reader, what, "is not an object"));
     }
@@ -167,43 +167,43 @@ fn object<'a>(
 /// Reads a field that may be there only once.
 fn once<'a, T>(
     found: &mut Option<T>,
-    reader: &mut Reader<'a>,
+    reader: &mut JsonReader<'a>,
     field: &str,
-    read: impl Fn(&mut Reader<'a>, &str) -> Outcome<T>,
-) -> Outcome<()> {
+    read: impl Fn(&mut JsonReader<'a>, &str) -> Decoded<T>,
+) -> Decoded<()> {
     match found.replace(read(reader, field)?) {
         None => Ok(()),
         Some(_) => Err(format!("{field} is there twice")),
     }
 }
 
-fn needed<T>(found: Option<T>, field: &str) -> Outcome<T> {
+fn needed<T>(found: Option<T>, field: &str) -> Decoded<T> {
     found.ok_or_else(|| format!("{field} is missing"))
 }
 
-fn text(reader: &mut Reader<'_>, field: &str) -> Outcome<String> {
+fn text(reader: &mut JsonReader<'_>, field: &str) -> Decoded<String> {
     match reader.peek() {
         Some(b'"') => reader.string().map(Cow::into_owned).ok_or_else(|| broken(reader)),
         _ => Err(wrong(reader, field, "is not a string")),
     }
 }
 
-fn text_or_null(reader: &mut Reader<'_>, field: &str) -> Outcome<Option<String>> {
+fn text_or_null(reader: &mut JsonReader<'_>, field: &str) -> Decoded<Option<String>> {
     if is_null(reader)? { Ok(None) } else { text(reader, field).map(Some) }
 }
 
-fn known_version(reader: &mut Reader<'_>, field: &str) -> Outcome<()> {
+fn known_version(reader: &mut JsonReader<'_>, field: &str) -> Decoded<()> {
     match integer(reader, field)? {
         VERSION => Ok(()),
         other => Err(format!("{field} {other} is not {VERSION}")),
     }
 }
 
-fn integer_or_null(reader: &mut Reader<'_>, field: &str) -> Outcome<Option<i64>> {
+fn integer_or_null(reader: &mut JsonReader<'_>, field: &str) -> Decoded<Option<i64>> {
     if is_null(reader)? { Ok(None) } else { integer(reader, field).map(Some) }
 }
 
-fn integer(reader: &mut Reader<'_>, field: &str) -> Outcome<i64> {
+fn integer(reader: &mut JsonReader<'_>, field: &str) -> Decoded<i64> {
     let written = reader.value().ok_or_else(|| broken(reader))?;
     // A zero with a sign is a float, the one number that a float and an integer write alike.
     let number = Some(written).filter(|written| *written != "-0").and_then(|written| written.parse().ok());
@@ -211,20 +211,20 @@ fn integer(reader: &mut Reader<'_>, field: &str) -> Outcome<i64> {
 }
 
 /// Passes a `null`.
-fn is_null(reader: &mut Reader<'_>) -> Outcome<bool> {
+fn is_null(reader: &mut JsonReader<'_>) -> Decoded<bool> {
     if reader.peek() != Some(b'n') {
         return Ok(false);
     }
     pass(reader).map(|()| true)
 }
 
-fn pass(reader: &mut Reader<'_>) -> Outcome<()> {
+fn pass(reader: &mut JsonReader<'_>) -> Decoded<()> {
     reader.value().map(|_| ()).ok_or_else(|| broken(reader))
 }
 
 /// The reason against what comes next: what it is not, if it is JSON at all.
 #[cold]
-fn wrong(reader: &mut Reader<'_>, field: &str, is: &str) -> String {
+fn wrong(reader: &mut JsonReader<'_>, field: &str, is: &str) -> String {
     match pass(reader) {
         Ok(()) => format!("{field} {is}"),
         Err(broken) => broken,
@@ -232,6 +232,6 @@ fn wrong(reader: &mut Reader<'_>, field: &str, is: &str) -> String {
 }
 
 #[cold]
-fn broken(reader: &Reader<'_>) -> String {
+fn broken(reader: &JsonReader<'_>) -> String {
     format!("no JSON at byte {}", reader.position())
 }

@@ -255,7 +255,7 @@ fn keys_that_come_and_go_do_not_lift_the_rate() {
 }
 
 /// The level by bisection.
-fn slow_level(budget: f64, sources: &[Source]) -> f64 {
+fn slow_level(budget: f64, sources: &[Offer]) -> f64 {
     let (mut low, mut high) = (0.0, 1e9);
     for _ in 0..200 {
         let middle = (low + high) / 2.0;
@@ -264,7 +264,7 @@ fn slow_level(budget: f64, sources: &[Source]) -> f64 {
     low
 }
 
-fn filled(level: f64, sources: &[Source]) -> f64 {
+fn filled(level: f64, sources: &[Offer]) -> f64 {
     sources.iter().map(|source| source.records.min(level * source.keys)).sum()
 }
 
@@ -300,7 +300,7 @@ proptest! {
         part in 0.0001f64..1.5,
     ) {
         let sources: Vec<_> =
-            sources.into_iter().map(|(n, keys)| Source { records: n * (n / 1e6).powi(skew), keys }).collect();
+            sources.into_iter().map(|(n, keys)| Offer { records: n * (n / 1e6).powi(skew), keys }).collect();
         let total = filled(f64::INFINITY, &sources);
         let budget = part * total;
         let found = level(budget, sources.iter().copied());

@@ -1,4 +1,4 @@
-//! The quick no: most lines are not what a JSON pattern looks for, and that can be seen without walking them.
+//! A prefilter: most lines are not what a JSON pattern looks for, and that can be seen without walking them.
 //!
 //! A condition that needs a node needs its key in the line, and behind one of its places a value that passes. What stands
 //! around it is not looked at, so this only ever says that a line *may* match; then it is walked. The rule kept here: where a
@@ -6,31 +6,31 @@
 
 use crate::json::{Escapes, Level, skip_blank};
 use crate::line::Line;
-use crate::pattern::object::selector::{Selector, Step};
-use crate::pattern::object::{Condition, Test};
+use crate::pattern::object::selector::{PropertySelector, SelectorStep};
+use crate::pattern::object::{PropertyCondition, Test};
 use crate::pattern::value::{Operand, Operator};
 use crate::search::Prepared;
 use crate::swar;
 
 /// A key as a line holds it, its quotes escaped.
 #[derive(Clone, Debug)]
-pub(super) struct Hint(Prepared);
+pub(super) struct KeyPrefilter(Prepared);
 
-impl PartialEq for Hint {
+impl PartialEq for KeyPrefilter {
     /// It follows from the selector, which is compared.
-    fn eq(&self, _: &Hint) -> bool {
+    fn eq(&self, _: &KeyPrefilter) -> bool {
         true
     }
 }
 
-/// Whether a hint says anything about this line: it was not walked yet, and no key or string in it has escapes.
+/// Whether a prefilter says anything about this line: it was not walked yet, and no key or string in it has escapes.
 #[inline]
-pub(super) fn is_quick(line: &Line<'_>) -> bool {
+pub(super) fn is_applicable(line: &Line<'_>) -> bool {
     line.escapes() == Escapes::Short && !line.has_outline()
 }
 
-impl Condition {
-    pub(super) fn new(selector: Selector, test: Test) -> Condition {
+impl PropertyCondition {
+    pub(super) fn new(selector: PropertySelector, test: Test) -> PropertyCondition {
         let needs_a_node = match &test {
             Test::Compare(comparison) => {
                 comparison.operator != Operator::NotEqual || !selector.has_wildcard()
@@ -39,18 +39,18 @@ impl Condition {
             Test::NotExists => false,
         };
         let key = match selector.steps.last() {
-            Some(Step::Key(key)) if needs_a_node && key.bytes().all(is_plain) => {
-                Some(Hint(Prepared::new(format!("\\\"{key}\\\"").as_bytes())))
+            Some(SelectorStep::Key(key)) if needs_a_node && key.bytes().all(is_plain) => {
+                Some(KeyPrefilter(Prepared::new(format!("\\\"{key}\\\"").as_bytes())))
             }
             _ => None,
         };
-        Condition { selector, test, key }
+        PropertyCondition { selector, test, key }
     }
 
-    /// Whether it can hold for a line for which a hint [says anything](is_quick).
+    /// Whether it can hold for a line for which a prefilter [says anything](is_applicable).
     #[inline]
     pub(super) fn may_hold(&self, line: &Line<'_>) -> bool {
-        let Some(Hint(key)) = &self.key else { return true };
+        let Some(KeyPrefilter(key)) = &self.key else { return true };
         let raw = line.raw();
         let mut from = 0usize;
         while let Some(at) = key.find(raw, from) {

@@ -3,7 +3,7 @@
 use crate::diag::Code;
 use crate::json::{Level, Outline, push_string};
 use crate::tag::ContainerTag;
-use crate::yaml::{Kind, Mistakes, Node, Quoting, Section};
+use crate::yaml::{Mistakes, Node, NodeKind, Quoting, Section};
 
 /// The pod that a record's metadata describes; what it does not say is made up.
 pub(super) struct Described {
@@ -79,7 +79,7 @@ fn member(into: &mut Vec<u8>, name: &str, value: &str) {
 }
 
 fn pairs(node: &Node, what: &str, into: &mut Vec<u8>, mistakes: &mut Mistakes) -> Option<()> {
-    let Kind::Map(map) = &node.kind else {
+    let NodeKind::Map(map) = &node.kind else {
         mistakes.note(Code::WrongKind, &node.span, format!("{what} must be a mapping"));
         return None;
     };
@@ -98,20 +98,20 @@ fn pairs(node: &Node, what: &str, into: &mut Vec<u8>, mistakes: &mut Mistakes) -
 
 /// Whether a node is this text.
 pub(super) fn is_text(node: &Node, wanted: &str) -> bool {
-    matches!(&node.kind, Kind::Scalar { text, .. } if text == wanted)
+    matches!(&node.kind, NodeKind::Scalar { text, .. } if text == wanted)
 }
 
 /// A node as JSON. Rule files are at most 16 levels deep.
 fn json(node: &Node, out: &mut Vec<u8>) {
     match &node.kind {
-        Kind::Scalar { text, quoting: Quoting::Plain } if is_json_scalar(text) => {
+        NodeKind::Scalar { text, quoting: Quoting::Plain } if is_json_scalar(text) => {
             out.extend_from_slice(text.as_bytes());
         }
-        Kind::Scalar { text, quoting: Quoting::Plain } if text.is_empty() || text == "~" => {
+        NodeKind::Scalar { text, quoting: Quoting::Plain } if text.is_empty() || text == "~" => {
             out.extend_from_slice(b"null");
         }
-        Kind::Scalar { text, .. } => push_string(out, text.as_bytes()),
-        Kind::List(list) => {
+        NodeKind::Scalar { text, .. } => push_string(out, text.as_bytes()),
+        NodeKind::List(list) => {
             out.push(b'[');
             for (index, node) in list.iter().enumerate() {
                 if index > 0 {
@@ -121,7 +121,7 @@ fn json(node: &Node, out: &mut Vec<u8>) {
             }
             out.push(b']');
         }
-        Kind::Map(map) => object(map.iter(), out),
+        NodeKind::Map(map) => object(map.iter(), out),
     }
 }
 
@@ -132,7 +132,7 @@ pub(super) fn object<'n>(members: impl Iterator<Item = &'n (Node, Node)>, out: &
         if index > 0 {
             out.push(b',');
         }
-        if let Kind::Scalar { text, .. } = &key.kind {
+        if let NodeKind::Scalar { text, .. } = &key.kind {
             push_string(out, text.as_bytes());
         }
         out.push(b':');

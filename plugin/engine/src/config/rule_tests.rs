@@ -8,14 +8,14 @@ mod record;
 use crate::config::model::{Action, RuleFile};
 use crate::diag::{Code, did_you_mean};
 use crate::time::parse_rfc3339;
-use crate::yaml::{Kind, Mistakes, Node, Quoting, Section};
+use crate::yaml::{Mistakes, Node, NodeKind, Quoting, Section};
 use record::{is_text, object, pod};
 use std::ops::Range;
 use std::time::Duration;
 
 /// One test.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Trial {
+pub struct RuleTest {
     /// Where it stands in the file.
     pub span: Range<usize>,
     /// The tag that the record comes with.
@@ -78,19 +78,19 @@ pub const RANDOM_ID: &str = "$rand128";
 pub const NUMBER: &str = "$n";
 
 /// The tests of a file.
-pub(super) fn trials(node: Option<&Node>, file: &RuleFile, mistakes: &mut Mistakes) -> Vec<Trial> {
+pub(super) fn rule_tests(node: Option<&Node>, file: &RuleFile, mistakes: &mut Mistakes) -> Vec<RuleTest> {
     let Some(node) = node else { return Vec::new() };
-    let Kind::List(list) = &node.kind else {
-        if !matches!(&node.kind, Kind::Scalar { text, quoting: Quoting::Plain } if text.is_empty()) {
+    let NodeKind::List(list) = &node.kind else {
+        if !matches!(&node.kind, NodeKind::Scalar { text, quoting: Quoting::Plain } if text.is_empty()) {
             mistakes.note(Code::WrongKind, &node.span, "tests must be a list");
         }
         return Vec::new();
     };
-    let trials: Vec<Trial> = list.iter().filter_map(|node| trial(node, file, mistakes)).collect();
+    let tests: Vec<RuleTest> = list.iter().filter_map(|node| rule_test(node, file, mistakes)).collect();
     let rules = file.guards.len().saturating_add(file.rules.len());
-    if trials.len().saturating_mul(rules) > MAX_RULES_ASKED {
+    if tests.len().saturating_mul(rules) > MAX_RULES_ASKED {
         let span = node.span.start..node.span.start.saturating_add(1);
-        let message = format!("{} tests of {rules} rules are too many for a node", trials.len());
+        let message = format!("{} tests of {rules} rules are too many for a node", tests.len());
         mistakes.note_with_help(
             Code::Value,
             &span,
@@ -98,17 +98,17 @@ pub(super) fn trials(node: Option<&Node>, file: &RuleFile, mistakes: &mut Mistak
             "put some into a file of their own for `nodesieve check`",
         );
     }
-    let records = trials.iter().fold(0u32, |sum, trial| sum.saturating_add(trial.times));
+    let records = tests.iter().fold(0u32, |sum, test| sum.saturating_add(test.times));
     if records > MAX_RECORDS {
         let span = node.span.start..node.span.start.saturating_add(1);
         let message = format!("the tests repeat {records} records, at most {MAX_RECORDS} in all");
         let help = "they run on the node whenever the file changes";
         mistakes.note_with_help(Code::Value, &span, message, help);
     }
-    trials
+    tests
 }
 
-fn trial(node: &Node, file: &RuleFile, mistakes: &mut Mistakes) -> Option<Trial> {
+fn rule_test(node: &Node, file: &RuleFile, mistakes: &mut Mistakes) -> Option<RuleTest> {
     let known = ["record", "repeat", "at", "age", "metadata", "expect"];
     let section = Section::open(node, "a test", &known, mistakes)?;
     let missing = |key: &str, mistakes: &mut Mistakes| {
@@ -123,7 +123,7 @@ fn trial(node: &Node, file: &RuleFile, mistakes: &mut Mistakes) -> Option<Trial>
         missing("expect", mistakes);
         return None;
     };
-    let Kind::Map(members) = &record.kind else {
+    let NodeKind::Map(members) = &record.kind else {
         mistakes.note(Code::WrongKind, &record.span, "record must be a mapping");
         return None;
     };
@@ -174,7 +174,7 @@ fn trial(node: &Node, file: &RuleFile, mistakes: &mut Mistakes) -> Option<Trial>
     let described = pod(&file.input.tag_prefix, kubernetes, mistakes)?;
     let mut text = Vec::new();
     object(members.iter().filter(|(key, _)| !is_text(key, &file.enrich.key)), &mut text);
-    Some(Trial {
+    Some(RuleTest {
         span: node.span.clone(),
         tag: described.tag,
         pod: is_known.then_some(described.file),

@@ -3,7 +3,7 @@
 //! Every test starts with nothing remembered, at an instant before every `until` unless it names one: a file that is right
 //! today does not break when a rule's time is over. The work is bounded when the file is read.
 
-use crate::config::{self, Expect, Kept, Loaded, NUMBER, RANDOM_ID, RuleFile, Subject, Trial};
+use crate::config::{self, Expect, Kept, Loaded, NUMBER, RANDOM_ID, RuleFile, RuleTest, Subject};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Action, Answer, Engine, Input, StepResult, Verdict, Why};
 use crate::metrics::Stage;
@@ -24,54 +24,54 @@ pub fn load_explained(source: &str) -> Result<Loaded, Vec<Diagnostic>> {
 ///
 /// # Errors
 /// As [`crate::config::load`]; for a file without mistakes, one diagnostic for each test that does not hold.
-pub fn load(source: &str, filter: Filter) -> Result<Loaded, Vec<Diagnostic>> {
+pub fn load(source: &str, filter: FilterCall) -> Result<Loaded, Vec<Diagnostic>> {
     load_with(source, filter, None)
 }
 
 /// [`Engine::filter`] as the face has compiled it: one copy of it serves records and tests.
-pub type Filter = fn(&mut Engine, Input<'_>, Now, &mut dyn PodSource, &mut Vec<u8>) -> (Answer, Verdict);
+pub type FilterCall = fn(&mut Engine, Input<'_>, Now, &mut dyn PodSource, &mut Vec<u8>) -> (Answer, Verdict);
 
 /// Why the wanted guard or rule does not apply. Not linked into the filter, which has no room to explain.
-type Explain = fn(&mut Engine, Input<'_>, Now, &mut OnePod, &Subject) -> Option<String>;
+type WhyNot = fn(&mut Engine, Input<'_>, Now, &mut OnePod, &Subject) -> Option<String>;
 
 #[inline(never)]
-fn load_with(source: &str, filter: Filter, explain: Option<Explain>) -> Result<Loaded, Vec<Diagnostic>> {
+fn load_with(source: &str, filter: FilterCall, explain: Option<WhyNot>) -> Result<Loaded, Vec<Diagnostic>> {
     let loaded = config::load(source)?;
-    let attempt = |trial| attempt(&loaded.rules, trial, filter, explain).err();
-    let failed: Vec<Diagnostic> = loaded.trials.iter().filter_map(attempt).collect();
+    let attempt = |test| attempt(&loaded.rules, test, filter, explain).err();
+    let failed: Vec<Diagnostic> = loaded.tests.iter().filter_map(attempt).collect();
     if failed.is_empty() { Ok(loaded) } else { Err(failed) }
 }
 
 fn attempt(
     rules: &Rc<RuleFile>,
-    trial: &Trial,
-    filter: Filter,
-    explain: Option<Explain>,
+    test: &RuleTest,
+    filter: FilterCall,
+    explain: Option<WhyNot>,
 ) -> Result<(), Diagnostic> {
-    let fails = |message: String| Diagnostic::new(Code::Test, trial.span.clone(), message);
-    let first = u64::try_from(trial.at.unwrap_or_else(|| instant(rules, trial))).unwrap_or_default();
+    let fails = |message: String| Diagnostic::new(Code::Test, test.span.clone(), message);
+    let first = u64::try_from(test.at.unwrap_or_else(|| instant(rules, test))).unwrap_or_default();
     let first = first.saturating_mul(SECOND);
-    let age = nanos(trial.age);
-    let mut pods = OnePod(trial.pod.as_ref().map(|(front, back)| {
+    let age = nanos(test.age);
+    let mut pods = OnePod(test.pod.as_ref().map(|(front, back)| {
         let started = first.saturating_sub(age) / SECOND;
         [front, started.to_string().as_bytes(), back].concat()
     }));
-    let every = nanos(trial.every);
+    let every = nanos(test.every);
     let mut engine = Engine::new(Rc::clone(rules), SEED);
     let mut ids = fastrand::Rng::with_seed(SEED);
     let mut out = Vec::new();
     let (mut kept, mut shadow_dropped) = (0u32, 0u64);
-    for n in 0..trial.times {
+    for n in 0..test.times {
         let now = first.saturating_add(every.saturating_mul(u64::from(n)));
-        let text = filled(&trial.text, n, &mut ids);
+        let text = filled(&test.text, n, &mut ids);
         let time = EventTime {
             sec: u32::try_from(now / SECOND).unwrap_or(u32::MAX),
             nsec: u32::try_from(now % SECOND).unwrap_or_default(),
         };
-        let input = Input { tag: trial.tag.as_bytes(), time, text: text.as_bytes() };
+        let input = Input { tag: test.tag.as_bytes(), time, text: text.as_bytes() };
         let (_, verdict) = filter(&mut engine, input, Now(now), &mut pods, &mut out);
         // Of a rule in shadow mode, what it would have done.
-        let shadow = match &trial.expect.subject {
+        let shadow = match &test.expect.subject {
             Some(Subject::Shadow(name)) => engine.counters().shadows().iter().find(|row| row.name == *name),
             _ => None,
         };
@@ -85,8 +85,8 @@ fn attempt(
             None => (false, verdict.action),
         };
         kept = kept.saturating_add(u32::from(action == Action::Keep));
-        let which = if trial.times > 1 { format!(" (repetition {n})") } else { String::new() };
-        if let Some(wanted) = &trial.expect.subject
+        let which = if test.times > 1 { format!(" (repetition {n})") } else { String::new() };
+        if let Some(wanted) = &test.expect.subject
             && !(is_shadows || is_subject(rules, verdict.why, wanted))
         {
             let message = match wanted {
@@ -104,21 +104,21 @@ fn attempt(
                 None => mistake,
             });
         }
-        if let Some(wanted) = trial.expect.action
+        if let Some(wanted) = test.expect.action
             && wanted != action
         {
             let (wanted, found) = match wanted {
                 Action::Keep => ("kept", "drops"),
                 Action::Drop => ("dropped", "keeps"),
             };
-            let decider = match &trial.expect.subject {
+            let decider = match &test.expect.subject {
                 Some(shadow @ Subject::Shadow(_)) => name(shadow),
                 _ => decider(rules, verdict.why),
             };
             return Err(fails(format!("this should be {wanted}, {decider} {found} it{which}")));
         }
     }
-    check_kept(&trial.expect, kept, trial.times).map_err(fails)
+    check_kept(&test.expect, kept, test.times).map_err(fails)
 }
 
 fn filter(
@@ -151,9 +151,9 @@ fn check_kept(expect: &Expect, kept: u32, times: u32) -> Result<(), String> {
 }
 
 /// Before the end of every rule, and long enough before the next for all repetitions.
-fn instant(rules: &RuleFile, trial: &Trial) -> i64 {
+fn instant(rules: &RuleFile, test: &RuleTest) -> i64 {
     let first_end = rules.guards.iter().chain(&rules.rules).filter_map(|rule| rule.until).min();
-    let lasts = trial.every.as_secs().saturating_mul(u64::from(trial.times)).saturating_add(DAY);
+    let lasts = test.every.as_secs().saturating_mul(u64::from(test.times)).saturating_add(DAY);
     let before = |end: i64| end.saturating_sub(i64::try_from(lasts).unwrap_or(i64::MAX)).max(0);
     first_end.map_or(USUALLY, |end| before(end).min(USUALLY))
 }
