@@ -15,11 +15,13 @@ use front::Front;
 
 pub(crate) mod crash;
 mod front;
+mod level_key;
+mod logfmt;
 mod names;
 mod structured;
 
-pub(crate) use structured::is_level_key;
-pub use structured::level_keys;
+pub(crate) use level_key::is_level_key;
+pub use level_key::level_keys;
 
 /// The six levels, in rising order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -172,7 +174,7 @@ impl Severity {
         let named = if further.is_empty() { None } else { of_further(record, line, further) };
         named
             .or_else(|| reading().map(|reading| reading.severity))
-            .or_else(|| record.level().and_then(|(key, value)| structured::of_field(key, value)))
+            .or_else(|| record.level().and_then(|(key, value)| level_key::of_field(key, value)))
     }
 }
 
@@ -185,7 +187,7 @@ pub fn read(line: &Line<'_>) -> Option<Reading> {
         return Some(Reading { severity, step: PrecedenceStep::Structured });
     }
     // Before the start of the line is read: logfmt has an escape in nearly every value.
-    if structured::key_length(raw).is_some()
+    if logfmt::key_length(raw).is_some()
         && let Some(severity) = of_logfmt(line, raw)
     {
         return Some(Reading { severity, step: PrecedenceStep::Structured });
@@ -199,7 +201,7 @@ pub fn read(line: &Line<'_>) -> Option<Reading> {
         return Some(Reading { severity, step: PrecedenceStep::Structured });
     }
     if start > 0
-        && structured::key_length(text).is_some()
+        && logfmt::key_length(text).is_some()
         && let Some(severity) = of_logfmt(line, raw)
     {
         return Some(Reading { severity, step: PrecedenceStep::Structured });
@@ -224,8 +226,8 @@ fn wrapped_text(text: &[u8], depth: u8) -> Option<Severity> {
     if text.first() == Some(&b'{') {
         return structured::json(text, Level::Plain, Escapes::Nested, depth);
     }
-    if structured::key_length(text).is_some()
-        && let Some(severity) = structured::logfmt(text, false)
+    if logfmt::key_length(text).is_some()
+        && let Some(severity) = logfmt::logfmt(text, false)
     {
         return Some(severity);
     }
@@ -252,15 +254,15 @@ fn behind_header(line: &Line<'_>) -> Option<Severity> {
 fn of_logfmt(line: &Line<'_>, raw: &[u8]) -> Option<Severity> {
     let blanks = raw.iter().take_while(|byte| **byte == b' ').count();
     match line.escapes() {
-        Escapes::None => structured::logfmt(raw.get(blanks..)?, false),
-        Escapes::Irregular => structured::logfmt(line.text().trim_ascii_start(), false),
-        Escapes::Short | Escapes::Nested | Escapes::Wide => structured::logfmt(raw.get(blanks..)?, true),
+        Escapes::None => logfmt::logfmt(raw.get(blanks..)?, false),
+        Escapes::Irregular => logfmt::logfmt(line.text().trim_ascii_start(), false),
+        Escapes::Short | Escapes::Nested | Escapes::Wide => logfmt::logfmt(raw.get(blanks..)?, true),
     }
 }
 
 /// Whether a line is logfmt from its start, behind its padding.
 pub(crate) fn is_logfmt(head: &[u8]) -> bool {
-    structured::is_logfmt(head, false)
+    logfmt::is_logfmt(head, false)
 }
 
 /// Whether a text ends in a level: `... ERROR`, `... [error]`, `... warn:`.

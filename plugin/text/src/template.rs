@@ -45,8 +45,11 @@ use crate::swar;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 mod mask;
+mod names;
 mod shape;
 use mask::{is_constant, mask_into};
+pub use names::MESSAGE_KEYS;
+use names::{ANSWERS, ERROR_LENGTHS, ERRORS, STATUS_LENGTHS, STATUSES};
 
 /// 64-bit key of a line's template.
 ///
@@ -323,85 +326,6 @@ fn said(value: Value<'_>) -> Option<Vec<u8>> {
         }
         _ => None,
     }
-}
-
-/// Where the message of a JSON line stands by default, the first that is a string: of zap, zerolog, pino, bunyan, logrus,
-/// klog, logstash, structlog, Docker, Serilog, OpenTelemetry, GELF, hclog and .NET, and what went wrong where there is no other.
-pub const MESSAGE_KEYS: [&str; 17] = [
-    "message",
-    "msg",
-    "event",
-    "log",
-    "@mt",
-    "@m",
-    "Message",
-    "body",
-    "short_message",
-    "text",
-    "@message",
-    "MESSAGE",
-    "M",
-    "textPayload",
-    "error",
-    "err",
-    "exception",
-];
-/// Where what went wrong stands beside it.
-const ERRORS: [&[u8]; 11] = [
-    b"error",
-    b"err",
-    b"exception",
-    b"error.message",
-    b"error.type",
-    b"Exception",
-    b"exc_info",
-    b"@x",
-    b"thrown",
-    b"stack_trace",
-    b"stackTrace",
-];
-/// Where a status stands; from [`ANSWERS`] on in an object of that name: pino-http's, ECS', Envoy's.
-const STATUSES: [&[u8]; 26] = [
-    b"status",
-    b"Status",
-    b"StatusCode",
-    b"httpStatus",
-    b"httpStatusCode",
-    b"http.status",
-    b"responseStatus",
-    b"statusCode",
-    b"status_code",
-    b"statuscode",
-    b"response_code",
-    b"responseCode",
-    b"http_status",
-    b"http.status_code",
-    b"http.response.status_code",
-    b"code",
-    b"resp",
-    b"DownstreamStatus",
-    b"grpc.code",
-    b"grpc_code",
-    b"grpc_status",
-    b"grpcStatus",
-    b"res",
-    b"response",
-    b"http",
-    b"httpRequest",
-];
-const ANSWERS: usize = 22;
-const ERROR_LENGTHS: u64 = lengths(&ERRORS);
-const STATUS_LENGTHS: u64 = lengths(&STATUSES);
-
-/// A bit for each length that a name has.
-const fn lengths(names: &[&[u8]]) -> u64 {
-    let (mut lengths, mut at) = (0u64, 0usize);
-    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // While compiling.
-    while at < names.len() {
-        lengths |= 1 << names[at].len();
-        at += 1;
-    }
-    lengths
 }
 
 /// A longer level is no level.

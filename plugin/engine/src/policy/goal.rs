@@ -12,6 +12,10 @@
 //!
 //! No clock, no random device and no table: the caller brings time, draws and the estimates.
 
+mod distinct;
+
+use distinct::Distinct;
+
 /// What one rule knows: the goal, what it expects of all keys, the keys without an estimate, and the cap.
 #[derive(Debug)]
 pub(crate) struct Goal {
@@ -300,43 +304,6 @@ fn chance(level: f64, records: f64) -> f32 {
     if records <= level { 1.0 } else { ((level / records) as f32).max(f32::MIN_POSITIVE) }
 }
 
-/// How many distinct keys came, told from a bitmap of their hashes.
-#[derive(Default, Debug)]
-struct Distinct {
-    bits: Option<Box<[u64; WORDS]>>,
-    set: u32,
-    count: f64,
-}
-
-impl Distinct {
-    /// A new key finds a free bit with the chance free / all, so each one that does stands for all / free keys. Grows
-    /// to some 78,000 at most, when all bits are set. (The logarithm of linear counting would pull in a library.)
-    fn insert(&mut self, key: u64) {
-        let bits = self.bits.get_or_insert_with(|| Box::new([0; WORDS]));
-        // Mixed once more: the caller's table takes its place from the same hash.
-        let place = key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 51;
-        let mask = 1u64 << (place % 64);
-        if let Some(word) = bits.get_mut((place / 64) as usize)
-            && *word & mask == 0
-        {
-            *word |= mask;
-            self.count += f64::from(BITS) / f64::from(BITS.saturating_sub(self.set).max(1));
-            self.set = self.set.saturating_add(1);
-        }
-    }
-
-    /// The count; begins anew.
-    fn take(&mut self) -> f64 {
-        if let Some(bits) = &mut self.bits
-            && self.set > 0
-        {
-            bits.fill(0);
-        }
-        self.set = 0;
-        std::mem::take(&mut self.count)
-    }
-}
-
 /// A token bucket as one time stamp (GCRA): `full_at` runs ahead of the clock by one `step` per record kept.
 #[derive(Debug)]
 struct Cap {
@@ -397,9 +364,5 @@ const MOST_PASSES: u8 = 32;
 const MOST_GAIN: f64 = 4.0;
 /// Records per interval: one single record is forgotten after four intervals.
 const IDLE: f32 = 1.0 / 16.0;
-/// 2^13: the place of a bit is the highest 13 bits of a hash.
-const BITS: u32 = 8192;
-const WORDS: usize = 128;
-
 #[cfg(test)]
 mod tests;

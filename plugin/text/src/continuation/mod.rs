@@ -7,6 +7,7 @@
 
 pub mod body;
 mod frame;
+pub(crate) mod signs;
 
 use crate::head;
 use crate::line::Line;

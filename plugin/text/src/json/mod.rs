@@ -12,12 +12,14 @@ mod escape;
 mod members;
 mod outline;
 mod reader;
+mod unreadable;
 
 pub use escape::{Escapes, cut, push_string, unescape, unescape_into};
 pub(crate) use members::plain_end;
-pub use members::{Level, Malformed, Member, Members, Value, mend, skip_blank};
+pub use members::{Level, Malformed, Member, Members, Value, skip_blank};
 pub use outline::Outline;
 pub use reader::JsonReader;
+pub use unreadable::mend;
 
 /// How deep containers may nest inside a record.
 pub const MAX_DEPTH: u32 = 256;

@@ -3,7 +3,7 @@
 //! These lines state no level of their own. That they are errors is what they are.
 
 use super::Severity;
-use crate::continuation::body;
+use crate::continuation::signs;
 use crate::swar;
 
 /// The severity of the crash report that `text` opens at `at`, which is where a message starts.
@@ -175,7 +175,7 @@ fn ruby(text: &[u8]) -> Option<Severity> {
 
 /// `/app/server.js:12`: the first line of what Node says of an error that nobody caught.
 fn script(text: &[u8]) -> Option<Severity> {
-    (text.last()?.is_ascii_digit() && body::is_script(text)).then_some(Severity::Error)
+    (text.last()?.is_ascii_digit() && signs::is_script(text)).then_some(Severity::Error)
 }
 
 /// `=ERROR REPORT==== 20-Nov-2026::10:00:00 ===`, `=CRASH REPORT====`.

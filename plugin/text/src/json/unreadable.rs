@@ -1,0 +1,58 @@
+//! Numbers that the host prints and cannot read back.
+
+use crate::json::members::plain_end;
+
+/// Whether the host prints this scalar but cannot parse it: `nan`, `inf`, and doubles that round to infinity when
+/// their 16 printed digits are read back (`1.797693134862316e+308`, the largest double).
+pub fn is_unreadable(scalar: &[u8]) -> bool {
+    let digits = match scalar.strip_prefix(b"-") {
+        Some(rest) => rest,
+        None => scalar,
+    };
+    match digits.first() {
+        Some(b'n' | b'N') => digits.len() != 4 || digits != b"null",
+        Some(b'i' | b'I') => true,
+        // 309 digits and more without an exponent are read by nobody's printer; the text is parsed all the same.
+        Some(b'0'..=b'9') if digits.len() > 300 || digits.iter().any(|byte| matches!(byte, b'e' | b'E')) => {
+            std::str::from_utf8(scalar)
+                .ok()
+                .and_then(|text| text.parse::<f64>().ok())
+                .is_some_and(f64::is_infinite)
+        }
+        _ => false,
+    }
+}
+
+/// Copies a JSON text with every unreadable number in quotes, whatever its depth; how many there were.
+///
+/// Only tokens are looked at. A text that is no JSON is copied as far as it can be told apart.
+pub fn mend(text: &[u8], out: &mut Vec<u8>) -> usize {
+    out.clear();
+    let (mut at, mut mended) = (0usize, 0usize);
+    while let Some(&byte) = text.get(at) {
+        let end = match byte {
+            b'"' => plain_end(text, at.wrapping_add(1)).map_or(text.len(), |(_, after, _)| after),
+            b'{' | b'}' | b'[' | b']' | b',' | b':' | b' ' | b'\n' | b'\t' | b'\r' => at.wrapping_add(1),
+            _ => {
+                let rest = text.get(at..).unwrap_or_default();
+                let ends =
+                    |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r' | b'"');
+                at.wrapping_add(rest.iter().position(ends).unwrap_or(rest.len()))
+            }
+        };
+        let token = text.get(at..end).unwrap_or_default();
+        if byte != b'"' && is_unreadable(token) {
+            mended = mended.wrapping_add(1);
+            out.push(b'"');
+            out.extend_from_slice(token);
+            out.push(b'"');
+        } else {
+            out.extend_from_slice(token);
+        }
+        at = end;
+    }
+    mended
+}
+
+/// Unreadable scalars in one record; one with more is given up rather than the guest's memory.
+pub(super) const MAX_UNREADABLE: usize = 1 << 18;

@@ -1,0 +1,86 @@
+//! Lines of `key=value` pairs.
+
+use crate::severity::level_key::{LevelKey, key};
+use crate::severity::{Severity, names};
+use crate::swar;
+
+/// The level of a line that is logfmt from its start: `key=value` pairs and nothing else before the level.
+///
+/// `is_escaped` says whether quotes are written `\"`. A number is no level here: nobody who writes logfmt counts.
+pub(super) fn logfmt(text: &[u8], is_escaped: bool) -> Option<Severity> {
+    let text = text.get(..text.len().min(MAX_LOGFMT)).unwrap_or_default();
+    let mut at = 0usize;
+    let mut pairs = 0usize;
+    loop {
+        let rest = text.get(at..)?;
+        let length = key_length(rest)?;
+        let name = rest.get(..length)?;
+        pairs = pairs.wrapping_add(1);
+        let start = at.wrapping_add(length).wrapping_add(1);
+        let (value, end) = pair_value(text, start, is_escaped)?;
+        if let Some(LevelKey::Level | LevelKey::Priority) = key(name)
+            && name.len() > 1
+            && let Some(found) = names::value(value)
+        {
+            // One pair alone is rather a setting: `LOG_LEVEL=debug`.
+            let more = text.get(end..).unwrap_or_default().trim_ascii_start();
+            let is_alone =
+                pairs == 1 && key_length(more).is_none() && name.iter().any(u8::is_ascii_uppercase);
+            return (!is_alone).then_some(found);
+        }
+        at = end;
+        while matches!(text.get(at), Some(b' ')) {
+            at = at.wrapping_add(1);
+        }
+    }
+}
+
+/// Whether a line is logfmt: two pairs at its start at the least.
+pub(super) fn is_logfmt(text: &[u8], is_escaped: bool) -> bool {
+    let first = || {
+        let length = key_length(text)?;
+        let (_, end) = pair_value(text, length.wrapping_add(1), is_escaped)?;
+        key_length(text.get(end..)?.strip_prefix(b" ")?)
+    };
+    first().is_some()
+}
+
+/// The length of the key that a pair starts with.
+pub(super) fn key_length(text: &[u8]) -> Option<usize> {
+    if !text.first()?.is_ascii_alphabetic() && text.first() != Some(&b'@') {
+        return None;
+    }
+    let is_inside =
+        |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'@' | b'-' | b'/');
+    let length = text.iter().take(MAX_KEY).take_while(is_inside).count();
+    (text.get(length) == Some(&b'=')).then_some(length)
+}
+
+/// The value at `start` and where it ends, quotes included.
+pub(super) fn pair_value(text: &[u8], start: usize, is_escaped: bool) -> Option<(&[u8], usize)> {
+    let rest = text.get(start..)?;
+    let opening: &[u8] = if is_escaped { b"\\\"" } else { b"\"" };
+    if !rest.starts_with(opening) {
+        let length = rest.iter().position(|byte| matches!(byte, b' ' | b'\\' | b'\t')).unwrap_or(rest.len());
+        return Some((rest.get(..length)?, start.wrapping_add(length)));
+    }
+    let from = start.wrapping_add(opening.len());
+    let mut at = from;
+    loop {
+        let quote = swar::find_byte(text, at, b'"')?;
+        let before = text.get(from..quote)?;
+        let backslashes = before.iter().rev().take_while(|&&byte| byte == b'\\').count();
+        let closes = if is_escaped { backslashes % 4 == 1 } else { backslashes % 2 == 0 };
+        if closes {
+            let end = quote.wrapping_sub(usize::from(is_escaped));
+            return Some((text.get(from..end)?, quote.wrapping_add(1)));
+        }
+        at = quote.wrapping_add(1);
+    }
+}
+
+/// How far into a line a pair is looked for, in bytes.
+pub(super) const MAX_LOGFMT: usize = 4096;
+
+/// Longest key of a pair.
+pub(super) const MAX_KEY: usize = 48;
