@@ -79,9 +79,9 @@ impl<'r> Facts<'r> {
     /// The severity of the line, else of the record.
     #[inline]
     pub(crate) fn severity(&self) -> Option<Severity> {
-        *self.severity.get_or_init(|| {
-            Severity::of_record(self.record, self.line, &self.input.severity, || self.reading())
-        })
+        *self
+            .severity
+            .get_or_init(|| self.record.severity(self.line, &self.input.severity, || self.reading()))
     }
 
     /// Whether the record matches a JSON pattern; metadata is looked up only when it decides.

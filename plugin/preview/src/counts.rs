@@ -1,8 +1,8 @@
 //! What the filter itself has counted, whichever way it comes: from the engine in this program, or read from the metrics that a
 //! compiled filter has written.
 
-use crate::ledger::RuleLine;
 use nodesieve_engine::metrics::{Counters, Metric, Stage, TABLE};
+use serde::Serialize;
 
 /// The numbers of one filter.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -11,6 +11,23 @@ pub struct FilterCounts {
     numbers: Vec<u64>,
     rules: Vec<RuleLine>,
     shadows: Vec<RuleLine>,
+}
+
+/// What one guard, rule or outcome decided.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct RuleLine {
+    /// Its name.
+    pub name: String,
+    /// `guard`, `rule` or `outcome`.
+    pub stage: String,
+    /// Records decided.
+    pub matched: u64,
+    /// Of these, kept.
+    pub kept: u64,
+    /// Of these, dropped.
+    pub dropped: u64,
+    /// Bytes of the dropped.
+    pub dropped_bytes: u64,
 }
 
 impl FilterCounts {

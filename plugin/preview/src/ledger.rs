@@ -1,6 +1,8 @@
 //! What a run came to: counted from outside where that is possible, and taken from the filter's own counts for what
 //! only it knows. The two must agree, and [`Ledger::imbalances`] says where they do not.
 
+pub use crate::counts::RuleLine;
+
 use crate::counts::FilterCounts;
 use crate::money::{LEAST_SECONDS, Money, Prices};
 use nodesieve_engine::metrics::Metric;
@@ -71,23 +73,6 @@ pub struct Ledger {
     pub money: Money,
     /// The prices that `money` is made of.
     pub prices: Prices,
-}
-
-/// What one guard, rule or outcome decided.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct RuleLine {
-    /// Its name.
-    pub name: String,
-    /// `guard`, `rule` or `outcome`.
-    pub stage: String,
-    /// Records decided.
-    pub matched: u64,
-    /// Of these, kept.
-    pub kept: u64,
-    /// Of these, dropped.
-    pub dropped: u64,
-    /// Bytes of the dropped.
-    pub dropped_bytes: u64,
 }
 
 /// One way to be billed, before and after.

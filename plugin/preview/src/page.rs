@@ -326,8 +326,7 @@ fn shown(record: &Record, names: &Names, input: &InputSettings, part: Range<usiz
     let tag = ContainerTag::parse(&record.tag, &input.tag_prefix);
     let time = EventTime { sec: record.time.0, nsec: record.time.1 }.to_rfc3339();
     let reading = || line.as_ref().and_then(severity::read);
-    let severity =
-        view.as_ref().and_then(|view| Severity::of_record(view, line.as_ref(), &input.severity, reading));
+    let severity = view.as_ref().and_then(|view| view.severity(line.as_ref(), &input.severity, reading));
     let whole = line.as_ref().map_or_else(|| record.text.clone(), |line| text(line.text()));
     Shown {
         time: time.get(part).unwrap_or(&time).replace('T', " "),

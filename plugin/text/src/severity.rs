@@ -9,7 +9,6 @@ use crate::head;
 use crate::json::{Escapes, Level};
 use crate::line::Line;
 use crate::path::Path;
-use crate::record::RecordView;
 use crate::swar;
 use front::Front;
 
@@ -20,8 +19,8 @@ mod logfmt;
 mod names;
 mod structured;
 
-pub(crate) use level_key::is_level_key;
 pub use level_key::level_keys;
+pub(crate) use level_key::{is_level_key, of_field};
 
 /// The six levels, in rising order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -161,21 +160,15 @@ impl Severity {
     pub fn of(line: &Line<'_>) -> Option<Severity> {
         read(line).map(|reading| reading.severity)
     }
+}
 
-    /// The severity of a record: the line's own, else that of the record's own fields. `further` are the keys of
-    /// `input.severity`, which come first; `reading` is what the line says of itself.
-    #[inline]
-    pub fn of_record(
-        record: &RecordView<'_>,
-        line: Option<&Line<'_>>,
-        further: &[Path],
-        reading: impl FnOnce() -> Option<Reading>,
-    ) -> Option<Severity> {
-        let named = if further.is_empty() { None } else { of_further(record, line, further) };
-        named
-            .or_else(|| reading().map(|reading| reading.severity))
-            .or_else(|| record.level().and_then(|(key, value)| level_key::of_field(key, value)))
-    }
+/// The level in the first of these keys that says one, in the line or in the record around it.
+pub(crate) fn of_further(record: &[u8], line: Option<&Line<'_>>, further: &[Path]) -> Option<Severity> {
+    let level = |text: Vec<u8>| names::value(&text).or_else(|| names::pino(&text));
+    further.iter().find_map(|path| {
+        let in_line = line.and_then(|line| path.in_line(line)).and_then(level);
+        in_line.or_else(|| path.in_record(record).and_then(level))
+    })
 }
 
 /// What a line says of its level, and where.
@@ -283,14 +276,6 @@ pub(crate) fn ends_in_level(text: &[u8]) -> bool {
 /// The blanks and colours that a line is padded with.
 pub(crate) fn padding(head: &[u8]) -> usize {
     head.iter().take_while(|byte| matches!(**byte, b' ' | b'\t' | head::COLOUR | 0)).count()
-}
-
-fn of_further(record: &RecordView<'_>, line: Option<&Line<'_>>, further: &[Path]) -> Option<Severity> {
-    let level = |text: Vec<u8>| names::value(&text).or_else(|| names::pino(&text));
-    further.iter().find_map(|path| {
-        let in_line = line.and_then(|line| path.in_line(line)).and_then(level);
-        in_line.or_else(|| path.in_record(record.text()).and_then(level))
-    })
 }
 
 #[cfg(test)]

@@ -4,9 +4,7 @@
 //! is not its own. Everything here looks at the start of a line.
 
 use super::frame::{contains, starts, starts_with_time};
-use super::signs::{
-    PostgresPart, is_field, is_go, is_go_call, is_register, is_script, names_exception, postgres,
-};
+use super::signs::{PostgresPart, is_field, is_go, is_go_call, is_register, names_exception, postgres};
 use super::{LineShape, Look};
 use crate::severity::crash;
 
@@ -117,7 +115,7 @@ impl Body {
             Body::Prose
         } else if text.starts_with(b"The application panicked") {
             Body::Error { open: 0 }
-        } else if is_script(text) {
+        } else if crash::is_script(text) {
             Body::Script { has_source: false }
         } else if text.starts_with(b"pydantic") && contains(text, b"ValidationError") {
             Body::Fields

@@ -7,7 +7,7 @@
 
 pub mod body;
 mod frame;
-pub(crate) mod signs;
+mod signs;
 
 use crate::head;
 use crate::line::Line;

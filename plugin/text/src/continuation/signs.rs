@@ -28,21 +28,6 @@ pub(super) fn postgres(text: &[u8]) -> Option<PostgresPart> {
     }
 }
 
-/// `/app/server.js:12`, `node:events:502`, `file:///app/a.mjs:3`: where Node was, before it says what was thrown.
-pub(crate) fn is_script(text: &[u8]) -> bool {
-    let digits = text.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-    let Some(path) = text
-        .len()
-        .checked_sub(digits)
-        .and_then(|end| text.get(..end))
-        .and_then(|path| path.strip_suffix(b":"))
-    else {
-        return false;
-    };
-    let is_file = [&b".js"[..], b".mjs", b".cjs", b".ts", b".mts"].iter().any(|end| path.ends_with(end));
-    digits > 0 && !path.contains(&b' ') && (path.starts_with(b"node:") || is_file && path.contains(&b'/'))
-}
-
 pub(super) fn is_go(text: &[u8]) -> bool {
     crash::is_goroutine(text)
         || starts(

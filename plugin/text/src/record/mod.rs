@@ -10,7 +10,8 @@ pub use shape::RecordShape;
 
 use crate::json::{self, Escapes, Level, Malformed, Member, Members, Value};
 use crate::line::Line;
-use crate::severity;
+use crate::path::Path;
+use crate::severity::{self, Reading, Severity};
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
@@ -171,10 +172,19 @@ impl<'a> RecordView<'a> {
         self.stream
     }
 
-    /// The record's own field for a level, if a parser before the filter has made one: its key, and its value as written.
+    /// The severity of the record: that of its line, else that of its own fields, which a parser before the filter may have
+    /// made. `further` are the keys of `input.severity`, which come first; `reading` is what the line says of itself.
     #[inline]
-    pub fn level(&self) -> Option<(&'a [u8], Value<'a>)> {
-        self.level
+    pub fn severity(
+        &self,
+        line: Option<&Line<'_>>,
+        further: &[Path],
+        reading: impl FnOnce() -> Option<Reading>,
+    ) -> Option<Severity> {
+        let named = if further.is_empty() { None } else { severity::of_further(self.text, line, further) };
+        named
+            .or_else(|| reading().map(|reading| reading.severity))
+            .or_else(|| self.level.and_then(|(key, value)| severity::of_field(key, value)))
     }
 
     /// Writes the record with `append` behind its own members into `out`, which is cleared first, in at most `limit`

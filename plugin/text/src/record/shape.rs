@@ -129,7 +129,7 @@ mod tests {
 
     fn seen<'a>(view: &RecordView<'a>) -> Seen<'a> {
         let line = view.line().map(|line| (line.raw().to_vec(), line.escapes()));
-        let level = view.level().and_then(|(key, value)| match value {
+        let level = view.level.and_then(|(key, value)| match value {
             Value::String(text) => Some([key, text]),
             _ => None,
         });

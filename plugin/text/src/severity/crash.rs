@@ -3,7 +3,6 @@
 //! These lines state no level of their own. That they are errors is what they are.
 
 use super::Severity;
-use crate::continuation::signs;
 use crate::swar;
 
 /// The severity of the crash report that `text` opens at `at`, which is where a message starts.
@@ -175,7 +174,22 @@ fn ruby(text: &[u8]) -> Option<Severity> {
 
 /// `/app/server.js:12`: the first line of what Node says of an error that nobody caught.
 fn script(text: &[u8]) -> Option<Severity> {
-    (text.last()?.is_ascii_digit() && signs::is_script(text)).then_some(Severity::Error)
+    (text.last()?.is_ascii_digit() && is_script(text)).then_some(Severity::Error)
+}
+
+/// `/app/server.js:12`, `node:events:502`, `file:///app/a.mjs:3`: where Node was, before it says what was thrown.
+pub(crate) fn is_script(text: &[u8]) -> bool {
+    let digits = text.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let Some(path) = text
+        .len()
+        .checked_sub(digits)
+        .and_then(|end| text.get(..end))
+        .and_then(|path| path.strip_suffix(b":"))
+    else {
+        return false;
+    };
+    let is_file = [&b".js"[..], b".mjs", b".cjs", b".ts", b".mts"].iter().any(|end| path.ends_with(end));
+    digits > 0 && !path.contains(&b' ') && (path.starts_with(b"node:") || is_file && path.contains(&b'/'))
 }
 
 /// `=ERROR REPORT==== 20-Nov-2026::10:00:00 ===`, `=CRASH REPORT====`.

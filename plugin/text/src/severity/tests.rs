@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::json::push_string;
-use crate::record::Names;
+use crate::record::{Names, RecordView};
 
 #[track_caller]
 fn check(line: &str, expected: Option<Severity>) {
@@ -32,7 +32,7 @@ fn each_step_of_the_precedence_decides_its_example() {
                 };
                 let names = Names::new(vec!["log".into()], Vec::new());
                 let record = RecordView::read(text.as_bytes(), &names).unwrap();
-                let of = |further| Severity::of_record(&record, record.line().as_ref(), further, || None);
+                let of = |further| record.severity(record.line().as_ref(), further, || None);
                 assert_eq!(of(&further), Some(severity), "{example}");
             }
         }
