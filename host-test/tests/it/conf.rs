@@ -92,7 +92,7 @@ fn every_guard_and_rule_meets_a_sample_and_everything_is_accounted_for() {
             "{name}"
         );
         assert_eq!(
-            reported.records + reported.counted + reported.summarised + get(Metric::Open),
+            reported.records + reported.counted + reported.summarised + get(Metric::Unreported),
             get(Metric::Seen),
             "{name}"
         );

@@ -1,4 +1,4 @@
-//! Mistakes in a user's file, shown so that they can be mended: a stable code, the place, a caret, and help.
+//! Mistakes in a user's file, shown so that they can be corrected: a stable code, the place, a caret, and help.
 //!
 //! All mistakes of a file are collected in one pass and shown together. The frame is plain text without dependencies,
 //! because the filter itself prints it to Fluent Bit's log.

@@ -58,28 +58,28 @@ impl Account {
     }
 
     /// What was unreported on a key that is forgotten or summed up; the empty label is `other`.
-    pub(crate) fn take_over(&mut self, label: &str, open: Unreported) {
-        if open.records == 0 {
+    pub(crate) fn take_over(&mut self, label: &str, part: Unreported) {
+        if part.records == 0 {
             return;
         }
         let is_full = self.keys.len() >= MAX_KEYS;
         if label.is_empty() {
-            self.other.add(open);
+            self.other.add(part);
         } else if let Some((_, sum)) = self.keys.iter_mut().find(|(known, _)| **known == *label) {
             // However small: it is known whose it is.
-            sum.add(open);
-        } else if is_full && open.records <= self.least {
-            self.other.add(open);
+            sum.add(part);
+        } else if is_full && part.records <= self.least {
+            self.other.add(part);
         } else if !is_full {
-            self.keys.push((label.into(), open));
+            self.keys.push((label.into(), part));
         } else {
             // The keys of a flood: the largest of them stay.
             match self.keys.iter_mut().min_by_key(|(_, unreported)| unreported.records) {
-                Some(smallest) if smallest.1.records < open.records => {
+                Some(smallest) if smallest.1.records < part.records => {
                     self.other.add(smallest.1);
-                    *smallest = (label.into(), open);
+                    *smallest = (label.into(), part);
                 }
-                _ => self.other.add(open),
+                _ => self.other.add(part),
             }
             // Most keys of a flood need not even be looked for.
             self.least = self.keys.iter().map(|(_, unreported)| unreported.records).min().unwrap_or_default();
@@ -105,12 +105,12 @@ impl Account {
     /// The largest keys, largest first.
     pub(crate) fn top(&self, most: usize) -> Vec<(&str, Unreported)> {
         let mut left: Vec<(&str, Unreported)> =
-            self.keys.iter().map(|(label, open)| (&**label, *open)).collect();
+            self.keys.iter().map(|(label, part)| (&**label, *part)).collect();
         let mut top = Vec::new();
         while top.len() < most {
             let largest = (0..left.len()).max_by_key(|at| {
                 let found = left.get(*at);
-                found.map(|(label, open)| (open.records, std::cmp::Reverse(*label)))
+                found.map(|(label, part)| (part.records, std::cmp::Reverse(*label)))
             });
             let Some(largest) = largest else { break };
             top.push(left.swap_remove(largest));

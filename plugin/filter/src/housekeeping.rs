@@ -241,7 +241,7 @@ impl Housekeeping {
         if let Err(reason) = outcome {
             self.engine.counters_mut().add(Metric::StateFailed, 1);
             say(&format!(
-                "nodesieve: restore {}: {reason}; open counts and budgets start at zero\n",
+                "nodesieve: restore {}: {reason}; unreported counts and budgets start at zero\n",
                 path.display()
             ));
         }

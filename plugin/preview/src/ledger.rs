@@ -94,7 +94,7 @@ impl Ledger {
     /// Takes what only the filter knows.
     pub fn take(&mut self, counts: &FilterCounts) {
         self.sampled = counts.get(Metric::Sampled);
-        self.open = counts.get(Metric::Open);
+        self.open = counts.get(Metric::Unreported);
         self.continued = counts.get(Metric::Continued);
         self.enriched = counts.get(Metric::Enriched);
         self.metadata_missing = counts.get(Metric::MetadataMissing);
@@ -205,7 +205,7 @@ mod tests {
             (Metric::Seen, 3),
             (Metric::Kept, 2),
             (Metric::Dropped, 1),
-            (Metric::Open, 1),
+            (Metric::Unreported, 1),
             (Metric::FaultUtf8, 1),
             (Metric::FaultDepth, 1),
         ] {

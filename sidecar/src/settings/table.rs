@@ -116,7 +116,7 @@ pub const SETTINGS: [Setting; 24] = [
         variable: "NODESIEVE_LABELS",
         value: "GLOBS",
         default: "*",
-        meaning: "keys of labels that are handed on, separated by commas",
+        meaning: "keys of labels that are written, separated by commas",
     },
     Setting {
         flag: "labels-deny",
@@ -130,7 +130,7 @@ pub const SETTINGS: [Setting; 24] = [
         variable: "NODESIEVE_ANNOTATIONS",
         value: "GLOBS",
         default: "*",
-        meaning: "keys of annotations that are handed on, separated by commas",
+        meaning: "keys of annotations that are written, separated by commas",
     },
     Setting {
         flag: "annotations-deny",
@@ -144,7 +144,7 @@ pub const SETTINGS: [Setting; 24] = [
         variable: "NODESIEVE_MAX_VALUE",
         value: "BYTES",
         default: "16KiB",
-        meaning: "the longest label or annotation that is handed on; a longer one is left out as a whole and counted",
+        meaning: "the longest label or annotation that is written; a longer one is left out as a whole and counted",
     },
     Setting {
         flag: "logs-dir",

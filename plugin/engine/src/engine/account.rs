@@ -62,7 +62,7 @@ impl Accounting<'_> {
     fn emitted(&mut self, decided: Decided, emitted: &Emitted) {
         let Emitted { written, is_known, bytes } = emitted;
         self.counters.add(Metric::KeysReplaced, u64::from(written.replaced));
-        self.counters.add(Metric::NumbersMended, written.mended as u64);
+        self.counters.add(Metric::NumbersQuoted, written.quoted as u64);
         self.counters.add(Metric::Truncated, u64::from(written.truncated.is_some()));
         let is_unknown = matches!(decided, Decided::Unknown { .. });
         let metric = match is_known {

@@ -156,7 +156,7 @@ impl Engine {
     pub fn refresh_gauges(&mut self, now: Now) {
         let unreported = self.unreported().records;
         let expired = self.expired(now).count();
-        self.counters.set(Metric::Open, unreported);
+        self.counters.set(Metric::Unreported, unreported);
         self.counters.set(Metric::KeysTracked, self.shared.capacity.0 as u64);
         self.counters.set(Metric::RulesExpired, expired as u64);
         self.counters.set(Metric::PodsCached, self.cache.len() as u64);
@@ -241,11 +241,11 @@ impl Engine {
         self.counters.add(metric, 1);
         out.clear();
         // A record that is only too deep may still hold numbers that would lose it on the way back.
-        let mended = if fault == Fault::Depth { json::mend(input.text, out) } else { 0 };
-        self.counters.add(Metric::NumbersMended, mended as u64);
+        let quoted = if fault == Fault::Depth { json::quote_unreadable(input.text, out) } else { 0 };
+        self.counters.add(Metric::NumbersQuoted, quoted as u64);
         let bytes_in = input.text.len();
-        self.count_faulty(fault, bytes_in, if mended > 0 { out.len() } else { bytes_in });
-        let answer = if mended > 0 { Answer::Keep } else { Answer::Echo };
+        self.count_faulty(fault, bytes_in, if quoted > 0 { out.len() } else { bytes_in });
+        let answer = if quoted > 0 { Answer::Keep } else { Answer::Echo };
         (answer, Verdict { action: Action::Keep, why: Why::Fault(fault) })
     }
 

@@ -41,7 +41,7 @@ impl std::error::Error for SavedError {}
 /// A line that was read.
 enum Saved {
     Summary(Vec<u8>),
-    Account { name: String, stage: Stage, open: Unreported, span: Option<(EventTime, EventTime)> },
+    Account { name: String, stage: Stage, unreported: Unreported, span: Option<(EventTime, EventTime)> },
     Spent { name: String, key: Option<u64>, label: String, day: u32, bytes: u64 },
 }
 
@@ -66,19 +66,19 @@ impl Engine {
         for row in counters.rows_from(None) {
             let count = counters.row(row);
             let account = &count.unreported;
-            let mut open = account.unreported();
+            let mut unreported = account.unreported();
             for active in rules.iter_mut().filter(|active| active.row == row) {
-                open.add(active.state.unreported());
+                unreported.add(active.state.unreported());
             }
-            if open.records == 0 {
+            if unreported.records == 0 {
                 continue;
             }
             let line = format!(
                 "{{\"account\":\"{}\",\"stage\":\"{}\",\"records\":{},\"bytes\":{}",
                 count.name,
                 count.stage.name(),
-                open.records,
-                open.bytes
+                unreported.records,
+                unreported.bytes
             );
             text.extend_from_slice(line.as_bytes());
             if let Some((first, last)) = account.span {
@@ -124,14 +124,14 @@ impl Engine {
                     self.summaries.unconfirmed = Some(summary);
                     self.summaries.is_unsent = true;
                 }
-                Saved::Account { name, stage, open, span } => {
+                Saved::Account { name, stage, unreported, span } => {
                     let row = self.counters.row_of(&name, stage);
                     let account = &mut self.counters.row(row).unreported;
-                    account.take_over("", open);
+                    account.take_over("", unreported);
                     for time in span.iter().flat_map(|(first, last)| [*first, *last]) {
                         account.note(time);
                     }
-                    self.counters.add(Metric::Restored, open.records);
+                    self.counters.add(Metric::Restored, unreported.records);
                 }
                 Saved::Spent { name, key, label, day, bytes } => {
                     if let Some(active) = self.rules.iter_mut().find(|active| *active.rule.name == *name) {
@@ -182,14 +182,14 @@ fn entry(line: &str) -> Option<Saved> {
         let stage = string("stage")?;
         let stage =
             [Stage::Guard, Stage::Rule, Stage::Outcome].into_iter().find(|known| known.name() == stage)?;
-        let open = Unreported { records: whole(line, "records")?, bytes: whole(line, "bytes")? };
+        let unreported = Unreported { records: whole(line, "records")?, bytes: whole(line, "bytes")? };
         let time = |key: &str| {
             let nanos = whole(line, key)?;
             let sec = u32::try_from(nanos / SECOND).ok()?;
             Some(EventTime { sec, nsec: u32::try_from(nanos % SECOND).ok()? })
         };
         let span = time("first").zip(time("last"));
-        return Some(Saved::Account { name, stage, open, span });
+        return Some(Saved::Account { name, stage, unreported, span });
     }
     Some(Saved::Spent {
         name: string("spent")?,

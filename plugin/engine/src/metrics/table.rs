@@ -12,7 +12,7 @@ pub enum Metric {
     Sampled,
     Counted,
     Summarised,
-    Open,
+    Unreported,
     Restored,
     Summaries,
     Late,
@@ -21,7 +21,7 @@ pub enum Metric {
     MetadataMissing,
     NoContainerTag,
     Truncated,
-    NumbersMended,
+    NumbersQuoted,
     KeysReplaced,
     FaultNull,
     FaultUtf8,
@@ -114,11 +114,11 @@ pub const TABLE: [MetricRow; COUNT] = [
         "dropped, and reported in a summary",
     ),
     (
-        Metric::Open,
+        Metric::Unreported,
         "nodesieve_records_open",
         MetricKind::Gauge,
         "records",
-        "dropped and not reported yet: dropped + restored = counted + summarised + open",
+        "dropped and not reported yet: dropped + restored = counted + summarised + unreported",
     ),
     (
         Metric::Restored,
@@ -177,7 +177,7 @@ pub const TABLE: [MetricRow; COUNT] = [
         "cut to input.max_record",
     ),
     (
-        Metric::NumbersMended,
+        Metric::NumbersQuoted,
         "nodesieve_numbers_mended_total",
         MetricKind::Counter,
         "numbers",
@@ -195,7 +195,7 @@ pub const TABLE: [MetricRow; COUNT] = [
         "nodesieve_fault_null_total",
         MetricKind::Counter,
         "records",
-        "that did not fit into the guest's memory; a marker went on in their place",
+        "that did not fit into the guest's memory; a marker was kept in their place",
     ),
     (
         Metric::FaultUtf8,
@@ -325,7 +325,7 @@ pub const TABLE: [MetricRow; COUNT] = [
         "nodesieve_tick_seen",
         MetricKind::Gauge,
         "bool",
-        "0 when no tick input feeds the filter: chores then ride on ordinary records, and there are no summaries",
+        "0 when no tick input feeds the filter: housekeeping then runs on the record path, and there are no summaries",
     ),
     (
         Metric::PassThrough,

@@ -429,12 +429,12 @@ mod tests {
         assert_eq!(
             account.unreported(),
             Unreported { records: 1, bytes: 10 },
-            "what was open on it is not lost"
+            "what was unreported on it is not lost"
         );
     }
 
     proptest! {
-        /// Whatever comes, each dropped record is open in one place until it is reported in one.
+        /// Whatever comes, each dropped record is unreported in one place until it is reported in one.
         #[test]
         fn nothing_is_lost_or_counted_twice(
             records in prop::collection::vec((0u8..20, any::<bool>(), 0u64..60), 0..300), most in 1usize..12,

@@ -119,7 +119,7 @@ fn a_rule_file_that_is_too_large_is_refused_and_not_cut() {
 }
 
 #[test]
-fn chores_ride_on_records_when_there_is_no_tick() {
+fn housekeeping_runs_on_the_record_path_when_there_is_no_tick() {
     let scratch = Scratch::new("tickless");
     scratch.put("nodesieve.yaml", &scratch.rules(""));
     let mut housekeeping = Housekeeping::start(std::slice::from_ref(&scratch.0), 1);
@@ -129,7 +129,7 @@ fn chores_ride_on_records_when_there_is_no_tick() {
     feed(&mut housekeeping, "t", NOISE, 105);
     assert!(!scratch.0.join("metrics.prom").exists(), "written every 10 s only");
     feed(&mut housekeeping, "t", NOISE, 110);
-    // The chores come before the record they ride on.
+    // Housekeeping comes before the record on whose path it runs.
     assert_eq!(scratch.metric("nodesieve_records_seen_total"), "2");
 }
 

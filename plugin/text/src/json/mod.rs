@@ -19,7 +19,7 @@ pub(crate) use members::plain_end;
 pub use members::{Level, Malformed, Member, Members, Value, skip_blank};
 pub use outline::Outline;
 pub use reader::JsonReader;
-pub use unreadable::mend;
+pub use unreadable::quote_unreadable;
 
 /// How deep containers may nest inside a record.
 pub const MAX_DEPTH: u32 = 256;

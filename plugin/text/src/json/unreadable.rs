@@ -26,9 +26,9 @@ pub fn is_unreadable(scalar: &[u8]) -> bool {
 /// Copies a JSON text with every unreadable number in quotes, whatever its depth; how many there were.
 ///
 /// Only tokens are looked at. A text that is no JSON is copied as far as it can be told apart.
-pub fn mend(text: &[u8], out: &mut Vec<u8>) -> usize {
+pub fn quote_unreadable(text: &[u8], out: &mut Vec<u8>) -> usize {
     out.clear();
-    let (mut at, mut mended) = (0usize, 0usize);
+    let (mut at, mut quoted) = (0usize, 0usize);
     while let Some(&byte) = text.get(at) {
         let end = match byte {
             b'"' => plain_end(text, at.wrapping_add(1)).map_or(text.len(), |(_, after, _)| after),
@@ -42,7 +42,7 @@ pub fn mend(text: &[u8], out: &mut Vec<u8>) -> usize {
         };
         let token = text.get(at..end).unwrap_or_default();
         if byte != b'"' && is_unreadable(token) {
-            mended = mended.wrapping_add(1);
+            quoted = quoted.wrapping_add(1);
             out.push(b'"');
             out.extend_from_slice(token);
             out.push(b'"');
@@ -51,7 +51,7 @@ pub fn mend(text: &[u8], out: &mut Vec<u8>) -> usize {
         }
         at = end;
     }
-    mended
+    quoted
 }
 
 /// Unreadable scalars in one record; one with more is given up rather than the guest's memory.

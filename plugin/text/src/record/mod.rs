@@ -77,7 +77,7 @@ pub struct Written {
     /// A key of the record's own was replaced by an appended one.
     pub replaced: bool,
     /// Numbers that the host could not have read back and that are strings now.
-    pub mended: usize,
+    pub quoted: usize,
     /// The record was cut down from this many bytes.
     pub truncated: Option<usize>,
 }
@@ -196,7 +196,7 @@ impl<'a> RecordView<'a> {
     pub fn write(&self, append: &[Append<'_>], limit: usize, out: &mut Vec<u8>) -> Written {
         out.clear();
         let replaced = self.has_any(append);
-        let mut written = Written { replaced, mended: self.unreadable.len(), truncated: None };
+        let mut written = Written { replaced, quoted: self.unreadable.len(), truncated: None };
         let is_spliced = !replaced && self.unreadable.is_empty();
         let parts = if is_spliced { Vec::new() } else { self.parts(append) };
         let length = if is_spliced {

@@ -259,7 +259,7 @@ fn any_rules(random: &mut fastrand::Rng) -> String {
 }
 
 /// Scenario: all policies, stack traces, late and early records, clocks that jump, rules that change, restarts at a tick.
-/// Guarantees: at every moment what was seen is what the kept stand for, what was summed up, and what is open.
+/// Guarantees: at every moment what was seen is what the kept stand for, what was summed up, and what is unreported.
 #[test]
 fn the_equation_holds_whatever_happens() {
     for seed in 0..40 {

@@ -129,7 +129,7 @@ fn every_policy_keeps_exactly_what_it_says() {
 }
 
 /// Scenario: a budget of 4,000 bytes a day for each pod.
-/// Guarantees: what is handed on is counted with its metadata; each pod ends with the record that takes it over its budget.
+/// Guarantees: what is delivered is counted with its metadata; each pod ends with the record that takes it over its budget.
 #[test]
 fn a_budget_ends_with_the_record_that_uses_it_up() {
     let mut engine = with("budget: { spend: 4kB/day, by: pod }");
