@@ -1,6 +1,7 @@
 //! One binary for all integration tests; a file for each theme.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod architecture;
 mod browser_engine;
 mod cases;
 mod chromium;

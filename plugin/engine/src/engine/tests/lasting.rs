@@ -1,4 +1,4 @@
-//! What outlives a filter: open counts, budgets, and the last summary.
+//! What outlives a filter: unreported counts, budgets, and the last summary.
 
 use super::traffic::{SECOND, START, adds_up, run, whole, with};
 use super::{NoPods, engine, input};
