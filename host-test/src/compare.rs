@@ -34,7 +34,7 @@ pub enum CompareError {
     Fetch(std::io::Error),
 }
 
-/// A Firehose that is not the stand-in, such as moto's.
+/// A Firehose that is not the fake, such as moto's.
 pub trait Destination {
     /// Where it is.
     fn address(&self) -> Address<'_>;
@@ -113,7 +113,7 @@ impl Comparison<'_> {
         self.run_to(None)
     }
 
-    /// The same with another Firehose than the stand-in.
+    /// The same with another Firehose than the fake.
     ///
     /// # Errors
     /// As [`Comparison::run`], and [`CompareError::Fetch`].

@@ -5,7 +5,7 @@
 
 mod serve;
 
-pub use serve::{ServeError, Server};
+pub use serve::{PageServer, ServeError};
 
 use crate::artefact::{self, ArtefactError};
 use flate2::Compression;

@@ -7,13 +7,13 @@ pub use nodesieve_engine::engine::TICK_TAG;
 
 use crate::artefact::ArtefactError;
 use crate::delivery::Delivery;
+use crate::fake::FakeError;
 use crate::filter_counts;
 use crate::firehose::{Client, DeliverError, Firehose, Options};
 use crate::guest::{Guest, GuestError, GuestSettings, Loss, Returned};
 use crate::inputs::{InputError, Record};
 use crate::ledger::Ledger;
 use crate::money::Prices;
-use crate::stand_in::StandInError;
 use crate::tree::{NodeTree, TreeError};
 use nodesieve_engine::config::RuleFile;
 use nodesieve_podlist::{Limits, project};
@@ -40,7 +40,7 @@ pub enum ReplayError {
     #[error(transparent)]
     Tree(#[from] TreeError),
     #[error(transparent)]
-    Endpoint(#[from] StandInError),
+    Endpoint(#[from] FakeError),
     #[error(transparent)]
     Deliver(#[from] DeliverError),
     #[error("fill the pod files from {path}: {reason}")]

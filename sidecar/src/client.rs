@@ -76,7 +76,7 @@ pub enum PollError {
     /// The list cannot be true.
     #[error(transparent)]
     Doubt(#[from] Doubt),
-    /// The file that stands in for a kubelet cannot be read.
+    /// The file that is read instead of asking a kubelet cannot be read.
     #[error("read pod list {}: {reason}", path.display())]
     File {
         /// The file.

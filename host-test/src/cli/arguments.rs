@@ -32,7 +32,7 @@ pub(super) enum Command {
     Match(Match),
     /// Runs a real Fluent Bit (FLUENT_BIT or PATH) on the sample logs and compares what arrives with the replay
     FluentBit(FluentBit),
-    /// Serves a stand-in for a node's kubelet on 127.0.0.1 that can be made to misbehave while it runs
+    /// Serves a fake of a node's kubelet on 127.0.0.1 that can be made to misbehave while it runs
     Kubelet(Kubelet),
     /// Serves a page on 127.0.0.1 that shows what rules do to lines, with the filter's own engine in it
     Playground(Playground),
@@ -63,7 +63,7 @@ pub(super) struct Replay {
     /// Rule file [default: conf/nodesieve.yaml]
     #[arg(long, value_name = "FILE")]
     pub(super) rules: Option<PathBuf>,
-    /// Delivers to this endpoint instead of the embedded one: the http URL of a stand-in with a delivery stream
+    /// Delivers to this endpoint instead of the embedded one: the http URL of a fake with a delivery stream
     /// called nodesieve; requests carry no valid signature
     #[arg(long, value_name = "URL")]
     pub(super) firehose: Option<String>,
@@ -230,8 +230,8 @@ pub(super) struct Kubelet {
     /// The bearer token that it wants to see [default: any]
     #[arg(long, value_name = "TOKEN")]
     pub(super) token: Option<String>,
-    /// How it behaves at first; `PUT /stand-in/mode` changes it (not for no-certificate and close, which nobody reaches), `PUT /stand-in/pods` the list, and
-    /// `GET /stand-in/asked` counts
+    /// How it behaves at first; `PUT /fake/mode` changes it (not for no-certificate and close, which nobody reaches), `PUT /fake/pods` the list, and
+    /// `GET /fake/asked` counts
     #[arg(long, default_value_t)]
     pub(super) mode: Mode,
     /// Where the certificate of who has signed its own is written

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 #[cfg(feature = "playground")]
 pub(super) fn playground(arguments: &Playground) -> anyhow::Result<ExitCode> {
-    use crate::playground::{Server, page, write};
+    use crate::playground::{PageServer, page, write};
     use anyhow::Context as _;
     let assets = page()?;
     if let Some(directory) = &arguments.out {
@@ -14,7 +14,7 @@ pub(super) fn playground(arguments: &Playground) -> anyhow::Result<ExitCode> {
         anstream::eprintln!("{} files, {bytes} bytes, in {}", assets.len(), directory.display());
         return Ok(ExitCode::SUCCESS);
     }
-    let server = Server::start(assets, arguments.port)
+    let server = PageServer::start(assets, arguments.port)
         .context("serve the playground; `--port 0` takes any that is free")?;
     super::commands::print(&format!("{}\n", server.url()))?;
     anstream::eprintln!("the playground; what is pasted there stays in the browser");

@@ -22,7 +22,7 @@ pub(super) fn serve(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let url = kubelet.url();
     print(&format!("{url}/pods\n"))?;
     anstream::eprintln!(
-        "a kubelet that is {}; to change that: curl --cacert {} -T - {url}/stand-in/mode <<< hang\nmodes: {}",
+        "a kubelet that is {}; to change that: curl --cacert {} -T - {url}/fake/mode <<< hang\nmodes: {}",
         arguments.mode,
         ca.display(),
         Mode::ALL.map(|(_, name)| name).join(", ")

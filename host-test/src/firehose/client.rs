@@ -1,6 +1,6 @@
-//! The client that delivers batches to the stand-in.
+//! The client that delivers batches to a Firehose.
 //!
-//! It exists so that the harness can send records without a running Fluent Bit. **For stand-ins only** (this
+//! It exists so that the harness can send records without a running Fluent Bit. **For fakes only** (this
 //! one, moto): its `Authorization` header is complete but made of constants, so no real AWS endpoint accepts
 //! it, and no real credentials are ever read or sent.
 //!
@@ -21,7 +21,7 @@ use super::protocol::{ALGORITHM, CONTENT_TYPE, TARGET};
 const ACCESS_KEY: &str = "testing";
 /// Scope of the credential; moto finds the service in it.
 const SCOPE: &str = "20150804/us-east-1/firehose/aws4_request";
-/// Time of the request; the stand-ins do not compare it with the clock.
+/// Time of the request; fakes do not compare it with the clock.
 const DATE: &str = "20150804T000000Z";
 /// Most calls per put: the first one and the retries of failed records.
 const MAX_ATTEMPTS: usize = 5;
@@ -30,7 +30,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest time for a whole call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A connection, kept alive between calls, to one delivery stream of one stand-in.
+/// A connection, kept alive between calls, to one delivery stream of one Firehose.
 #[derive(Debug, Clone)]
 pub struct Client {
     agent: ureq::Agent,

@@ -6,14 +6,13 @@
 
 use std::sync::Arc;
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{Method, StatusCode, request};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
 
 use super::protocol::{self, ApiError, MAX_BODY_BYTES};
 use super::state::{Fault, Shared};
@@ -22,51 +21,46 @@ use super::state::{Fault, Shared};
 /// that is still writing would otherwise see a reset instead of the 413.
 const MAX_DISCARDED_BYTES: usize = 4 * MAX_BODY_BYTES;
 
-/// What each connection needs to answer.
+/// What each call needs to be answered.
 #[derive(Clone)]
-pub(super) struct Server {
-    pub(super) stream: Arc<str>,
-    pub(super) shared: Arc<Shared>,
+struct Service {
+    stream: Arc<str>,
+    shared: Arc<Shared>,
 }
 
-impl Server {
-    /// Answers the calls of one connection, until the peer closes it.
-    pub(super) async fn connection<S: AsyncRead + AsyncWrite + Unpin>(self, socket: S) {
-        let service = service_fn(|request| answer(&self, request));
-        // An error means that the peer broke off; there is nobody to tell.
-        let _ = http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
-    }
+/// Answers every call, whatever its method and path: the protocol says which are refused, and how.
+pub(super) fn routes(stream: Arc<str>, shared: Arc<Shared>) -> Router {
+    Router::new().fallback(answer).with_state(Service { stream, shared })
 }
 
-async fn answer(server: &Server, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+async fn answer(State(Service { stream, shared }): State<Service>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let body = read(body).await?;
-    let fault = server.shared.fault();
+    // The peer broke off; there is nobody to tell, and no call to count.
+    let Ok(body) = read(body).await else { return StatusCode::BAD_REQUEST.into_response() };
+    let fault = shared.fault();
     if fault == Fault::Stall {
-        server.shared.count(|received| received.stalled_calls += 1);
+        shared.count(|received| received.stalled_calls += 1);
         std::future::pending::<()>().await;
     }
     let records = match (fault, body) {
         (_, None) => Err(ApiError::too_large()),
         (Fault::Unavailable, _) => Err(ApiError::unavailable()),
-        (Fault::Throttled { .. }, _) if server.shared.is_throttled() => Err(ApiError::unavailable()),
-        (_, Some(body)) => check(&head)
-            .and_then(|()| protocol::decode(&server.stream, &body))
-            .map(|records| (records, body.len())),
-    };
-    Ok(match records {
-        Ok((records, body)) => {
-            respond(StatusCode::OK, protocol::answer(&server.shared.accept(records, body)))
+        (Fault::Throttled { .. }, _) if shared.is_throttled() => Err(ApiError::unavailable()),
+        (_, Some(body)) => {
+            check(&head).and_then(|()| protocol::decode(&stream, &body)).map(|records| (records, body.len()))
         }
+    };
+    match records {
+        Ok((records, body)) => respond(StatusCode::OK, protocol::answer(&shared.accept(records, body))),
         Err(error) => {
-            server.shared.count(|received| received.rejected_calls += 1);
+            shared.count(|received| received.rejected_calls += 1);
             respond(error.status, error.body())
         }
-    })
+    }
 }
 
 /// Checks everything of a call that is not in its body.
-fn check(head: &hyper::http::request::Parts) -> Result<(), ApiError> {
+fn check(head: &request::Parts) -> Result<(), ApiError> {
     let header = |name: &str| head.headers.get(name).map(|value| value.as_bytes());
     if head.method != Method::POST || head.uri.path() != "/" {
         return Err(ApiError::unknown_operation(format!(
@@ -89,11 +83,12 @@ fn check(head: &hyper::http::request::Parts) -> Result<(), ApiError> {
 }
 
 /// The request body, `None` if it is larger than [`MAX_BODY_BYTES`].
-async fn read(mut body: Incoming) -> Result<Option<Vec<u8>>, hyper::Error> {
+async fn read(body: Body) -> Result<Option<Vec<u8>>, axum::Error> {
+    let mut chunks = body.into_data_stream();
     let mut data = Vec::new();
     let mut length = 0_usize;
-    while let Some(frame) = body.frame().await {
-        let Ok(chunk) = frame?.into_data() else { continue };
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk?;
         length += chunk.len();
         if length <= MAX_BODY_BYTES {
             data.extend_from_slice(&chunk);
@@ -106,12 +101,8 @@ async fn read(mut body: Incoming) -> Result<Option<Vec<u8>>, hyper::Error> {
     Ok((length <= MAX_BODY_BYTES).then_some(data))
 }
 
-fn respond(status: StatusCode, body: Vec<u8>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = status;
-    let content_type = HeaderValue::from_static(protocol::CONTENT_TYPE);
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
-    response
+fn respond(status: StatusCode, body: Vec<u8>) -> Response {
+    (status, [(CONTENT_TYPE, protocol::CONTENT_TYPE)], body).into_response()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! An embedded stand-in for Amazon Data Firehose, and the small client that delivers records to it.
+//! A fake of Amazon Data Firehose, and the small client that delivers records to it.
 //!
 //! It exists so that the test harness can measure what a Fluent Bit pipeline really delivers, in records,
 //! bytes and billed bytes, without an AWS account, a container or a Python process.

@@ -14,9 +14,9 @@
 
 use std::borrow::Cow;
 
+use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hyper::StatusCode;
 use nodesieve_preview::billing::MAX_RECORD_BYTES;
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub const MAX_RECORDS_PER_CALL: usize = 500;
 /// Most bytes in all records of one call, before base64 (4 MiB).
 pub const MAX_CALL_BYTES: usize = 4 * 1024 * 1024;
-/// Most bytes in a request body (8 MiB): a limit of the stand-in, well above 4 MiB in base64.
+/// Most bytes in a request body (8 MiB): a limit of the fake, well above 4 MiB in base64.
 pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 
 /// Value of the `X-Amz-Target` header of the only operation there is.
@@ -73,7 +73,7 @@ impl ApiError {
 }
 
 /// Checks that an `Authorization` header is there and complete. The signature is **not** verified: the
-/// stand-in has no credentials, any sender is welcome.
+/// fake has no credentials, any sender is welcome.
 pub(super) fn authorize(header: Option<&[u8]>) -> Result<(), ApiError> {
     let Some(header) = header else {
         let message = "Missing Authentication Token";

@@ -1,4 +1,4 @@
-//! What the stand-in counted, and how it is told to misbehave.
+//! What the fake counted, and how it is told to misbehave.
 //!
 //! It exists apart from the HTTP part so that a test thread and the server thread share one small, lockable
 //! thing. The rule it keeps: the counters of one call change in one step, so a snapshot never shows half a
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use nodesieve_preview::billing::billed_bytes;
 
-/// How the stand-in misbehaves from now on.
+/// How the fake misbehaves from now on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Fault {
     /// It does not.
@@ -34,7 +34,7 @@ pub enum Fault {
     Stall,
 }
 
-/// Totals since the start of the stand-in.
+/// Totals since the start of the fake.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Received {
     /// TCP connections accepted; fewer than calls when the sender uses keep-alive.
@@ -59,7 +59,7 @@ pub struct Received {
     pub failed_records: u64,
 }
 
-/// The part of the stand-in that the server thread and its owner share.
+/// The part of the fake that the server thread and its owner share.
 pub(super) struct Shared {
     keep_records: bool,
     inner: Mutex<Inner>,

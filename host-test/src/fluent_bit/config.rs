@@ -15,9 +15,9 @@ const DEPLOYED: [&str; 5] = [LOGS, RULES, SHARED, STATE, MODULE];
 pub(super) struct Place<'a> {
     /// What goes in front of each deployed path.
     pub(super) root: &'a Path,
-    /// Port of the Firehose stand-in on 127.0.0.1.
+    /// Port of the fake Firehose on 127.0.0.1.
     pub(super) firehose_port: u16,
-    /// The stand-in's certificate.
+    /// The fake's CA certificate.
     pub(super) ca_file: &'a Path,
     /// Port of Fluent Bit's own server.
     pub(super) http_port: u16,

@@ -1,4 +1,4 @@
-//! A real Fluent Bit, end to end: log files in, what the Firehose stand-in received out.
+//! A real Fluent Bit, end to end: log files in, what the fake Firehose received out.
 //!
 //! It exists because the replay only imitates the host; here the host itself loads the compiled filter. The rule it
 //! keeps: what runs is the configuration that is shipped, line by line. Only what a machine that is no Kubernetes
@@ -21,8 +21,8 @@ pub use fault::{Buffering, Endured, Fault, FaultError, Trial};
 pub use outage::{Outage, Weathered};
 pub use run::{End, Metadata, Outcome, Running};
 
+use crate::fake::FakeError;
 use crate::sidecar::SidecarError;
-use crate::stand_in::StandInError;
 use nodesieve_sidecar::exposition;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -67,7 +67,7 @@ pub struct Setup<'a> {
     /// Room on the disk with [`STATE`], in bytes: a small one of its own, which takes the permission to mount. `None`: the
     /// machine's.
     pub disk: Option<u64>,
-    /// A Firehose to deliver to instead of the stand-in.
+    /// A Firehose to deliver to instead of the fake.
     pub elsewhere: Option<Address<'a>>,
     /// Keys of the configuration that get another value, wherever they stand, such as
     /// `("wasm_stack_size", "8192")`. A key that is nowhere is an error.
@@ -122,7 +122,7 @@ pub enum FluentBitError {
     },
     /// There is nothing to deliver to.
     #[error("start fluent-bit: {0}")]
-    StandIn(#[from] StandInError),
+    Fake(#[from] FakeError),
     /// The sidecar did not start, or has no metadata.
     #[error(transparent)]
     Sidecar(#[from] SidecarError),

@@ -1,4 +1,4 @@
-//! An embedded stand-in for a node's kubelet, as far as a pod list goes: TLS, a bearer token, `GET /pods`, and every way
+//! A fake of a node's kubelet, as far as a pod list goes: TLS, a bearer token, `GET /pods`, and every way
 //! in which a real one misbehaves.
 //!
 //! It exists so that the sidecar, and Fluent Bit's built-in filter beside it, can be driven into trouble on purpose. The
@@ -15,7 +15,7 @@ mod pod;
 pub use mode::Mode;
 pub use pod::{Pod, list};
 
-use crate::stand_in::{StandIn, StandInError};
+use crate::fake::{FakeError, FakeOptions, FakeServer};
 use http::Shared;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub struct Options {
     pub port: u16,
     /// The bearer token that it wants to see; any if `None`.
     pub token: Option<String>,
-    /// Whether `PUT /stand-in/mode` and `PUT /stand-in/pods` change what it does and answers.
+    /// Whether `PUT /fake/mode` and `PUT /fake/pods` change what it does and answers.
     pub is_controlled: bool,
 }
 
@@ -49,39 +49,41 @@ pub struct Asked {
     pub lists: u64,
 }
 
-/// A running stand-in. Dropping it closes all connections, also those that hang, and ends its thread.
+/// A running fake. Dropping it closes all connections, also those that hang, and ends its thread.
 pub struct Kubelet {
-    stand_in: StandIn,
+    server: FakeServer,
     shared: Arc<Shared>,
 }
 
 impl Kubelet {
-    /// Starts a stand-in on 127.0.0.1 that answers with `pod_list`; it accepts connections when this returns.
+    /// Starts a fake on 127.0.0.1 that answers with `pod_list`; it accepts connections when this returns.
     ///
     /// # Errors
-    /// [`StandInError`] when the address, the certificate or the thread cannot be had.
-    pub fn start(options: Options, pod_list: impl Into<Vec<u8>>) -> Result<Kubelet, StandInError> {
+    /// [`FakeError`] when the address, the certificate or the thread cannot be had.
+    pub fn start(options: Options, pod_list: impl Into<Vec<u8>>) -> Result<Kubelet, FakeError> {
         let shared = Arc::new(Shared::new(options.token, options.is_controlled, pod_list.into()));
-        let server = Arc::clone(&shared);
-        let stand_in = StandIn::start("kubelet stand-in", options.port, true, move |socket, acceptor| {
-            http::connection(Arc::clone(&server), socket, acceptor)
+        let routes = http::routes(Arc::clone(&shared));
+        let fake = FakeOptions { name: "fake kubelet", port: options.port, has_tls: true };
+        let opener = Arc::clone(&shared);
+        let server = FakeServer::start(fake, routes, move |socket, handshake| {
+            http::open(Arc::clone(&opener), socket, handshake)
         })?;
-        Ok(Kubelet { stand_in, shared })
+        Ok(Kubelet { server, shared })
     }
 
     /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
-        self.stand_in.address()
+        self.server.address()
     }
 
     /// The base URL without a slash at the end.
     pub fn url(&self) -> String {
-        self.stand_in.url()
+        self.server.url()
     }
 
-    /// The certificate of who has signed the server's (for `localhost` and 127.0.0.1), as PEM.
+    /// The CA certificate that the server's is signed with (for `localhost` and 127.0.0.1), as PEM.
     pub fn ca_pem(&self) -> &str {
-        self.stand_in.ca_pem().unwrap_or_default()
+        self.server.ca_pem().unwrap_or_default()
     }
 
     /// Behaves like this from the next request on. What hangs is answered 503.
