@@ -73,13 +73,12 @@ const OURS: &str = "nodesieve_sidecar_";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scratch::Scratch;
 
     #[test]
     fn what_the_filter_writes_is_handed_on() {
         let text = nodesieve_engine::metrics::Counters::default().render("0.1.0");
-        let scratch = Scratch::new();
-        let path = scratch.at("metrics.prom");
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("metrics.prom");
         assert!(read(&path).unwrap().is_none());
         std::fs::write(&path, &text).unwrap();
         assert_eq!(read(&path).unwrap().unwrap().0, text);
@@ -87,8 +86,8 @@ mod tests {
 
     #[test]
     fn a_pipe_in_its_place_is_not_waited_for() {
-        let scratch = Scratch::new();
-        let path = scratch.at("metrics.prom");
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("metrics.prom");
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
         assert!(matches!(read(&path), Err(FilterMetricsError::Read { .. })));
     }
@@ -105,8 +104,8 @@ mod tests {
 
     #[test]
     fn a_file_with_a_bad_line_is_left_out_and_the_line_is_named() {
-        let scratch = Scratch::new();
-        let path = scratch.at("metrics.prom");
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("metrics.prom");
         std::fs::write(&path, "a 1\nb 2\nhalf a li").unwrap();
         let error = read(&path).unwrap_err().to_string();
         assert!(error.ends_with("line 3 is not Prometheus' text format"), "{error}");

@@ -19,8 +19,6 @@ mod filter_metrics;
 mod publish;
 mod run;
 mod schedule;
-#[cfg(test)]
-mod scratch;
 mod serve;
 mod settings;
 mod store;

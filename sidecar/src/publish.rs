@@ -151,7 +151,7 @@ fn names(pods: &[PodFile]) -> impl Iterator<Item = String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scratch::Scratch;
+    use crate::store::tests::names;
     use nodesieve_engine::pods::{Container, Pairs};
 
     const GRACE: Duration = Duration::from_secs(600);
@@ -173,20 +173,20 @@ mod tests {
 
     #[test]
     fn a_file_outlives_its_pod_by_the_grace_period() {
-        let (scratch, start) = (Scratch::new(), Instant::now());
-        let mut publisher = Publisher::new(scratch.at("pods"), GRACE);
+        let (scratch, start) = (tempfile::tempdir().unwrap(), Instant::now());
+        let mut publisher = Publisher::new(scratch.path().join("pods"), GRACE);
         check(publisher.publish(&pods(&["a", "b"]), start), (2, 0, 2, 0));
         // Without a list for a while: b may have ended just now.
         check(publisher.publish(&pods(&["a"]), after(start, 5000)), (0, 0, 2, 0));
         check(publisher.publish(&pods(&["a"]), after(start, 5600)), (0, 0, 2, 0));
         check(publisher.publish(&pods(&["a"]), after(start, 5601)), (0, 1, 1, 0));
-        assert_eq!(scratch.names("pods"), ["shop_a.json"]);
+        assert_eq!(names(&scratch.path().join("pods")), ["shop_a.json"]);
     }
 
     #[test]
     fn a_pod_that_comes_back_starts_anew() {
-        let (scratch, start) = (Scratch::new(), Instant::now());
-        let mut publisher = Publisher::new(scratch.at("pods"), GRACE);
+        let (scratch, start) = (tempfile::tempdir().unwrap(), Instant::now());
+        let mut publisher = Publisher::new(scratch.path().join("pods"), GRACE);
         publisher.publish(&pods(&["a", "b"]), start);
         publisher.publish(&pods(&["a"]), after(start, 500));
         publisher.publish(&pods(&["a", "b"]), after(start, 550));
@@ -197,26 +197,27 @@ mod tests {
 
     #[test]
     fn what_is_added_is_there_and_nothing_goes() {
-        let (scratch, start) = (Scratch::new(), Instant::now());
-        let mut publisher = Publisher::new(scratch.at("pods"), GRACE);
+        let (scratch, start) = (tempfile::tempdir().unwrap(), Instant::now());
+        let mut publisher = Publisher::new(scratch.path().join("pods"), GRACE);
         publisher.publish(&pods(&["a", "b"]), start);
         check(publisher.add(&pods(&["new"]), start), (1, 0, 3, 0));
         check(publisher.publish(&pods(&["a"]), after(start, 10_000)), (0, 0, 3, 0));
-        assert_eq!(scratch.names("pods"), ["shop_a.json", "shop_b.json", "shop_new.json"]);
+        assert_eq!(names(&scratch.path().join("pods")), ["shop_a.json", "shop_b.json", "shop_new.json"]);
     }
 
     #[test]
     fn a_replaced_pod_speaks_for_its_own_containers_for_the_grace_period() {
-        let (scratch, start) = (Scratch::new(), Instant::now());
-        let mut publisher = Publisher::new(scratch.at("pods"), GRACE);
+        let (scratch, start) = (tempfile::tempdir().unwrap(), Instant::now());
+        let mut publisher = Publisher::new(scratch.path().join("pods"), GRACE);
         let pod = |uid: &str, id: &str| {
             let mut pod = PodFile { uid: Some(uid.into()), ..PodFile::new("shop", "db-0") };
             pod.labels = Some(Pairs(vec![("of".into(), uid.into())]));
             pod.containers.push(Container { name: "db".into(), id: id.into(), ..Container::default() });
             pod
         };
-        let uid_of =
-            |id: &str| PodDirectory::new(scratch.at("pods")).read("shop", "db-0").unwrap().as_seen_by(id).uid;
+        let uid_of = |id: &str| {
+            PodDirectory::new(scratch.path().join("pods")).read("shop", "db-0").unwrap().as_seen_by(id).uid
+        };
         publisher.publish(&[pod("old", "0a")], start);
         publisher.publish(&[pod("new", "0b")], after(start, 30));
         assert_eq!((uid_of("0a").as_deref(), uid_of("0b").as_deref()), (Some("old"), Some("new")));
@@ -228,20 +229,20 @@ mod tests {
 
     #[test]
     fn files_of_an_earlier_process_get_the_grace_period_too() {
-        let (scratch, start) = (Scratch::new(), Instant::now());
-        Publisher::new(scratch.at("pods"), GRACE).publish(&pods(&["old", "a"]), start);
-        let mut publisher = Publisher::new(scratch.at("pods"), GRACE);
+        let (scratch, start) = (tempfile::tempdir().unwrap(), Instant::now());
+        Publisher::new(scratch.path().join("pods"), GRACE).publish(&pods(&["old", "a"]), start);
+        let mut publisher = Publisher::new(scratch.path().join("pods"), GRACE);
         check(publisher.publish(&pods(&["a"]), after(start, 10_000)), (0, 0, 2, 0));
         check(publisher.publish(&pods(&["a"]), after(start, 10_601)), (0, 1, 1, 0));
     }
 
     #[test]
     fn a_volume_that_is_not_there_is_told_and_used_once_it_is() {
-        let (scratch, start) = (Scratch::new(), Instant::now());
-        let mut publisher = Publisher::new(scratch.at("volume/pods"), GRACE);
+        let (scratch, start) = (tempfile::tempdir().unwrap(), Instant::now());
+        let mut publisher = Publisher::new(scratch.path().join("volume/pods"), GRACE);
         let failed = publisher.publish(&pods(&["a"]), start).failed;
         assert!(failed[0].to_string().starts_with("create pod directory "), "{failed:?}");
-        std::fs::create_dir(scratch.at("volume")).unwrap();
+        std::fs::create_dir(scratch.path().join("volume")).unwrap();
         check(publisher.publish(&pods(&["a"]), after(start, 30)), (1, 0, 1, 0));
     }
 }

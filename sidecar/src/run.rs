@@ -312,13 +312,13 @@ mod tests {
     #[test]
     fn a_poll_without_a_list_interrupts_what_was_seen_of_a_loss() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let scratch = crate::scratch::Scratch::new();
-        let (origin, limits) = (Origin::File(scratch.at("list")), Arc::new(Limits::default()));
+        let scratch = tempfile::tempdir().unwrap();
+        let (origin, limits) = (Origin::File(scratch.path().join("list")), Arc::new(Limits::default()));
         let mut poller = Poller { origin, trust: Trust::default(), limits };
         let mut poll = |text: Option<&str>| {
             match text {
-                Some(text) => std::fs::write(scratch.at("list"), text).unwrap(),
-                None => std::fs::remove_file(scratch.at("list")).unwrap(),
+                Some(text) => std::fs::write(scratch.path().join("list"), text).unwrap(),
+                None => std::fs::remove_file(scratch.path().join("list")).unwrap(),
             }
             let answer = runtime.block_on(poller.poll()).map(|answer| answer.doubt.is_some()).ok();
             (answer, poller.trust.clone())

@@ -235,4 +235,4 @@ const FILE_MODE: u32 = 0o644;
 const DIRECTORY_MODE: u32 = 0o755;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -147,7 +147,6 @@ impl ServerCertVerifier for TakesAny {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scratch::Scratch;
 
     fn authority(path: PathBuf, server_name: Option<&str>) -> Client {
         Client::new(TlsTrust::Authority { ca_file: path, server_name: server_name.map(str::to_owned) })
@@ -155,8 +154,8 @@ mod tests {
 
     #[test]
     fn a_file_without_certificates_is_an_error_that_names_it() {
-        let scratch = Scratch::new();
-        let path = scratch.at("ca.crt");
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("ca.crt");
         let error = |path: &PathBuf| authority(path.clone(), None).config().unwrap_err().to_string();
         assert!(error(&path).starts_with(&format!("read certificates {}: ", path.display())));
         std::fs::write(&path, "nothing\n").unwrap();

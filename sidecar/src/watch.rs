@@ -172,7 +172,7 @@ const QUEUE: usize = 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scratch::Scratch;
+    use tempfile::TempDir;
 
     #[test]
     fn names_say_what_has_appeared() {
@@ -192,8 +192,8 @@ mod tests {
         }
     }
 
-    fn watch(scratch: &Scratch) -> Watch {
-        Watch::new(&Watched { logs: Some(scratch.at("logs")), pod_logs: None })
+    fn watch(scratch: &TempDir) -> Watch {
+        Watch::new(&Watched { logs: Some(scratch.path().join("logs")), pod_logs: None })
     }
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -203,14 +203,14 @@ mod tests {
             .unwrap()
     }
 
-    fn link(scratch: &Scratch, id: &str) {
-        std::os::unix::fs::symlink("/nowhere", scratch.at(&format!("logs/p_n_c-{id}.log"))).unwrap();
+    fn link(scratch: &TempDir, id: &str) {
+        std::os::unix::fs::symlink("/nowhere", scratch.path().join(format!("logs/p_n_c-{id}.log"))).unwrap();
     }
 
     #[test]
     fn a_new_link_is_seen_and_an_old_one_is_not() {
-        let scratch = Scratch::new();
-        std::fs::create_dir(scratch.at("logs")).unwrap();
+        let scratch = tempfile::tempdir().unwrap();
+        std::fs::create_dir(scratch.path().join("logs")).unwrap();
         link(&scratch, "0a");
         let mut watch = watch(&scratch);
         assert_eq!(watch.renew(), (true, None));
@@ -221,16 +221,16 @@ mod tests {
 
     #[test]
     fn a_directory_that_comes_late_or_again_is_watched_from_then_on() {
-        let scratch = Scratch::new();
+        let scratch = tempfile::tempdir().unwrap();
         let mut watch = watch(&scratch);
         let (is_new, reason) = watch.renew();
-        let expected = format!("watch {}: ", scratch.at("logs").display());
+        let expected = format!("watch {}: ", scratch.path().join("logs").display());
         assert!(!is_new && reason.as_ref().is_some_and(|reason| reason.starts_with(&expected)), "{reason:?}");
-        std::fs::create_dir(scratch.at("logs")).unwrap();
+        std::fs::create_dir(scratch.path().join("logs")).unwrap();
         assert_eq!(watch.renew(), (true, None));
-        std::fs::remove_dir(scratch.at("logs")).unwrap();
+        std::fs::remove_dir(scratch.path().join("logs")).unwrap();
         assert_eq!(block_on(watch.next()), None, "whoever waits wakes up");
-        std::fs::create_dir(scratch.at("logs")).unwrap();
+        std::fs::create_dir(scratch.path().join("logs")).unwrap();
         assert_eq!(watch.renew(), (true, None));
         link(&scratch, "0c");
         assert_eq!(block_on(watch.next()), Some(Awaited::Container("0c".into())));
@@ -238,8 +238,8 @@ mod tests {
 
     #[test]
     fn more_than_fits_is_known_to_have_happened() {
-        let scratch = Scratch::new();
-        std::fs::create_dir(scratch.at("logs")).unwrap();
+        let scratch = tempfile::tempdir().unwrap();
+        std::fs::create_dir(scratch.path().join("logs")).unwrap();
         let mut watch = watch(&scratch);
         watch.renew();
         for n in 0..QUEUE + 10 {
