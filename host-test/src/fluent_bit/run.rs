@@ -11,6 +11,7 @@ use crate::kubelet::{Kubelet, Options as KubeletOptions};
 use crate::reported::Reported;
 use crate::sidecar::{self, RunningSidecar, TOKEN};
 use nodesieve_sidecar::Settings;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -413,17 +414,13 @@ fn ended(child: &mut Child) -> Result<Option<ExitStatus>, FluentBitError> {
     child.try_wait().map_err(|reason| FluentBitError::Process { action: "watch", process, reason })
 }
 
-/// Sends SIGTERM. The shell has `kill` built in; a program of that name is not everywhere.
+/// Sends SIGTERM.
 fn terminate(child: &Child) -> Result<(), FluentBitError> {
-    let process = child.id();
-    let failed = |reason| FluentBitError::Process { action: "send SIGTERM to", process, reason };
-    let status =
-        Command::new("sh").arg("-c").arg(format!("kill -TERM {process}")).status().map_err(failed)?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(failed(std::io::Error::other(format!("kill ended with {status}"))))
-    }
+    kill_process(Pid::from_child(child), Signal::TERM).map_err(|reason| FluentBitError::Process {
+        action: "send SIGTERM to",
+        process: child.id(),
+        reason: reason.into(),
+    })
 }
 
 /// Kills and reaps; both fail only when it is over already.

@@ -3,6 +3,7 @@
 use host_test::artefact;
 use host_test::kubelet::{Kubelet, Mode, Options, Pod, list};
 use host_test::sidecar::TOKEN;
+use rustix::process::{Pid, Signal};
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -46,8 +47,7 @@ fn words(output: &Output) -> String {
 }
 
 fn terminate(child: &Child) {
-    let status = Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]).status().unwrap();
-    assert!(status.success());
+    rustix::process::kill_process(Pid::from_child(child), Signal::TERM).unwrap();
 }
 
 #[test]
