@@ -9,7 +9,7 @@ use crate::artefact::ArtefactError;
 use crate::delivery::Delivery;
 use crate::fake::FakeError;
 use crate::filter_counts;
-use crate::firehose::{Client, DeliverError, Firehose, Options};
+use crate::firehose::{Client, DeliverError, Firehose, Options, RequestSigner};
 use crate::guest::{Guest, GuestError, GuestSettings, Loss, Returned};
 use crate::inputs::{InputError, Record};
 use crate::ledger::Ledger;
@@ -117,7 +117,12 @@ impl Replay<'_> {
             (None, Some(firehose)) => firehose.url(),
             (None, None) => String::new(),
         };
-        let mut delivery = Delivery::new(Client::new(&url, STREAM, None)?);
+        let mut client = Client::new(&url, STREAM, None)?;
+        if self.endpoint.is_some() {
+            let signer = RequestSigner::from_env(client.host());
+            client = client.signed_by(signer);
+        }
+        let mut delivery = Delivery::new(client);
         let input = &self.rules.input;
         let dimensions = Dimensions::of(self.records, input);
         let mut tally = Tally::new(self.flush_seconds, &dimensions);

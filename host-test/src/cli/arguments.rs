@@ -63,8 +63,9 @@ pub(super) struct Replay {
     /// Rule file [default: conf/nodesieve.yaml]
     #[arg(long, value_name = "FILE")]
     pub(super) rules: Option<PathBuf>,
-    /// Delivers to this endpoint instead of the embedded one: the http URL of a fake with a delivery stream
-    /// called nodesieve; requests carry no valid signature
+    /// Delivers to this endpoint instead of the embedded one, to a delivery stream called nodesieve. Requests are signed
+    /// with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, for AWS_REGION, AWS_DEFAULT_REGION or the
+    /// region in the host's name
     #[arg(long, value_name = "URL")]
     pub(super) firehose: Option<String>,
     /// Writes the delivered records in order, summaries with the tag nodesieve.tick

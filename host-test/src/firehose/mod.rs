@@ -17,6 +17,7 @@ mod http;
 mod outcome;
 mod protocol;
 mod server;
+mod signing;
 mod state;
 
 pub use batch::{Batch, Batcher};
@@ -25,4 +26,5 @@ pub use nodesieve_preview::billing::{AggregatedBill, BILLING_STEP, MAX_RECORD_BY
 pub use outcome::{DeliverError, PutOutcome};
 pub use protocol::{MAX_BODY_BYTES, MAX_CALL_BYTES, MAX_RECORDS_PER_CALL};
 pub use server::{Firehose, Options};
+pub use signing::RequestSigner;
 pub use state::{Fault, Received};

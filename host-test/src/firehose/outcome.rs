@@ -17,13 +17,23 @@ pub enum DeliverError {
         /// What is wrong with it.
         reason: String,
     },
-    /// An `https` URL needs a CA, and the CA has to be a certificate in PEM.
+    /// The CA that was given is no certificate in PEM.
     #[error("read ca certificate for {url}: {reason}")]
     Ca {
         /// As given.
         url: String,
         /// What is wrong with the certificate.
         reason: String,
+    },
+    /// The call could not be signed.
+    #[error("sign records for {url}: {reason}")]
+    Sign {
+        /// The server.
+        url: String,
+        /// Why.
+        reason: String,
+        /// Records delivered before.
+        accepted: usize,
     },
     /// No answer: connection, TLS, time-out.
     #[error("put records to {url}: {reason}")]
