@@ -153,32 +153,32 @@ fn classic(text: &str) -> Vec<Section> {
 }
 
 fn yaml(source: &str) -> Vec<Section> {
-    use nodesieve_engine::config::yaml::{Kind, Node, read};
-    fn map(node: &Node) -> &[(Node, Node)] {
-        match &node.kind {
-            Kind::Map(map) => map,
-            _ => panic!("a mapping is expected at byte {}", node.span.start),
+    use yaml_serde::{Mapping, Value};
+    fn map(value: &Value) -> &Mapping {
+        value.as_mapping().unwrap_or_else(|| panic!("a mapping is expected, not {value:?}"))
+    }
+    // The classic format knows no other values than texts.
+    fn text(value: &Value) -> String {
+        match value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            Value::Bool(bool) => bool.to_string(),
+            other => panic!("text is expected, not {other:?}"),
         }
     }
-    fn text(node: &Node) -> &str {
-        match &node.kind {
-            Kind::Scalar { text, .. } => text,
-            _ => panic!("text is expected at byte {}", node.span.start),
-        }
-    }
-    let keys = |node: &Node| {
-        map(node).iter().map(|(key, value)| (text(key).to_lowercase(), text(value).to_owned())).collect()
+    let keys = |value: &Value| {
+        map(value).iter().map(|(key, value)| (text(key).to_lowercase(), text(value))).collect()
     };
-    let root = read(source).unwrap();
+    let root: Value = yaml_serde::from_str(source).unwrap();
     let mut sections = Vec::new();
     for (key, value) in map(&root) {
-        match text(key) {
+        match text(key).as_str() {
             "service" => sections.push(("service".to_owned(), keys(value))),
             "pipeline" => {
                 for (kind, list) in map(value) {
-                    let Kind::List(list) = &list.kind else { panic!("a list is expected") };
                     let kind = text(kind).trim_end_matches('s').to_owned();
-                    sections.extend(list.iter().map(|node| (kind.clone(), keys(node))));
+                    sections
+                        .extend(list.as_sequence().unwrap().iter().map(|list| (kind.clone(), keys(list))));
                 }
             }
             other => panic!("a section {other} that the classic twin cannot have"),
