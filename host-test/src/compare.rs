@@ -3,7 +3,7 @@
 //! Rules whose verdicts do not hang on order, time or chance must deliver the same records, compared as multisets for
 //! each container. All others must conserve: every record seen is kept or dropped, and what is kept is delivered.
 
-use crate::fluent_bit::{Address, Filter, FluentBitError, Running, Setup};
+use crate::fluent_bit::{Address, FluentBitError, MetadataFilter, Running, Setup};
 use crate::inputs::{self, InputError};
 use crate::money::{FLUSH_SECONDS, Prices};
 use crate::replay::{Replay, ReplayError, TICK_TAG};
@@ -48,7 +48,7 @@ pub trait Destination {
 
 /// What to compare.
 #[derive(Clone, Copy, Debug)]
-pub struct Comparison<'a> {
+pub struct RunComparison<'a> {
     /// The program.
     pub fluent_bit: &'a Path,
     /// The compiled filter.
@@ -104,7 +104,7 @@ pub struct Difference {
     pub findings: Vec<String>,
 }
 
-impl Comparison<'_> {
+impl RunComparison<'_> {
     /// Runs both and compares.
     ///
     /// # Errors
@@ -116,7 +116,7 @@ impl Comparison<'_> {
     /// The same with another Firehose than the fake.
     ///
     /// # Errors
-    /// As [`Comparison::run`], and [`CompareError::Fetch`].
+    /// As [`RunComparison::run`], and [`CompareError::Fetch`].
     pub fn run_to(&self, other: Option<&dyn Destination>) -> Result<Difference, CompareError> {
         let records = inputs::logs(&[self.logs.to_owned()], &self.rules.input.tag_prefix)?;
         let replay = Replay {
@@ -148,7 +148,7 @@ impl Comparison<'_> {
             rules: self.source,
             logs: self.logs,
             pod_list: Some(self.pod_list),
-            filter: Filter::Nodesieve,
+            filter: MetadataFilter::Nodesieve,
             disk: None,
             elsewhere: other.map(Destination::address),
             overrides: self.overrides,

@@ -2,12 +2,12 @@
 //!
 //! It shows what the playground shows, by the same renderer and style sheet.
 
-use crate::replay::Outcome;
+use crate::replay::ReplayOutcome;
 use maud::{DOCTYPE, PreEscaped, html};
 use nodesieve_preview::panel::{Rows, volume};
 
 /// The page. `rules` and `input` say what was replayed.
-pub fn html(outcome: &Outcome, rules: &str, input: &str) -> String {
+pub fn html(outcome: &ReplayOutcome, rules: &str, input: &str) -> String {
     let volume = volume(&outcome.ledger, &outcome.breakdown, &outcome.imbalances, Rows::Text);
     // Where it does not add up, the first section says so.
     let mut notes: Vec<String> =

@@ -1,7 +1,7 @@
 //! A small volume of its own, so that it can be full.
 //!
 //! It exists because a full or read-only disk cannot be imitated by a directory. The rule it keeps: what is mounted is
-//! unmounted when its [`Volume`] is dropped. Mounting takes a permission that not every machine gives.
+//! unmounted when its [`TmpfsVolume`] is dropped. Mounting takes a permission that not every machine gives.
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
 use std::ffi::CString;
@@ -10,19 +10,19 @@ use std::path::{Path, PathBuf};
 
 /// A mounted tmpfs.
 #[derive(Debug)]
-pub struct Volume(PathBuf);
+pub struct TmpfsVolume(PathBuf);
 
-impl Volume {
+impl TmpfsVolume {
     /// Mounts one with room for so many bytes at a directory.
     ///
     /// # Errors
     /// What the system says, most often that it is not permitted.
-    pub fn mount(path: &Path, bytes: u64) -> io::Result<Volume> {
+    pub fn mount(path: &Path, bytes: u64) -> io::Result<TmpfsVolume> {
         let options = format!("size={bytes},mode=755");
         let data = CString::new(options.as_str())?;
         mount("none", path, "tmpfs", MountFlags::empty(), data.as_c_str())
             .map_err(|reason| failed("mount a tmpfs", &options, reason))?;
-        Ok(Volume(path.to_owned()))
+        Ok(TmpfsVolume(path.to_owned()))
     }
 
     /// Changes its options, such as `ro`, `rw` or `size=1m`.
@@ -41,7 +41,7 @@ impl Volume {
     }
 }
 
-impl Drop for Volume {
+impl Drop for TmpfsVolume {
     fn drop(&mut self) {
         // Lazily: a program that has just been killed may hold a file for another moment.
         let _ = unmount(&self.0, UnmountFlags::DETACH);
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn an_error_says_what_was_asked_for() {
-        let error = Volume::mount(Path::new("/nonexistent/nodesieve"), 4096).unwrap_err().to_string();
+        let error = TmpfsVolume::mount(Path::new("/nonexistent/nodesieve"), 4096).unwrap_err().to_string();
         assert!(error.starts_with("mount a tmpfs with size=4096,mode=755: "), "{error}");
     }
 }

@@ -4,7 +4,7 @@
 //! held as a whole; the path is exactly `/pods`, which `nodes/pods` permits (KEP-2862), while anything else would ask for
 //! `nodes/proxy`. Each request has a connection of its own: at two a minute a broken one costs more than it saves.
 
-use crate::settings::Kubelet;
+use crate::settings::KubeletSettings;
 use crate::tls::{self, TlsError};
 use crate::trust::Doubt;
 use http_body_util::{BodyExt as _, Empty};
@@ -148,15 +148,15 @@ impl PollError {
 
 /// Asks one kubelet.
 #[derive(Debug)]
-pub struct Client {
-    kubelet: Kubelet,
-    tls: tls::Client,
+pub struct KubeletClient {
+    kubelet: KubeletSettings,
+    tls: tls::TlsClient,
 }
 
-impl Client {
+impl KubeletClient {
     /// A client; nothing is read or asked yet.
-    pub fn new(kubelet: Kubelet) -> Client {
-        Client { tls: tls::Client::new(kubelet.trust.clone()), kubelet }
+    pub fn new(kubelet: KubeletSettings) -> KubeletClient {
+        KubeletClient { tls: tls::TlsClient::new(kubelet.trust.clone()), kubelet }
     }
 
     /// What is asked, as a URL.
@@ -181,7 +181,7 @@ impl Client {
         config: Arc<ClientConfig>,
         limits: Arc<Limits>,
     ) -> Result<PodFiles, PollError> {
-        let Kubelet { host, port, connect_timeout, read_timeout, .. } = &self.kubelet;
+        let KubeletSettings { host, port, connect_timeout, read_timeout, .. } = &self.kubelet;
         let (host, name) =
             (host.trim_matches(['[', ']']), self.tls.server_name(host).map_err(PollError::Ca)?);
         let connection = within(*connect_timeout, "connect", async {
@@ -221,7 +221,7 @@ impl Client {
     }
 
     fn authority(&self) -> String {
-        let Kubelet { host, port, .. } = &self.kubelet;
+        let KubeletSettings { host, port, .. } = &self.kubelet;
         if host.contains(':') && !host.starts_with('[') {
             format!("[{host}]:{port}")
         } else {
@@ -326,8 +326,8 @@ mod tests {
     use super::*;
     use crate::settings::TlsTrust;
 
-    fn client(host: &str) -> Client {
-        Client::new(Kubelet {
+    fn client(host: &str) -> KubeletClient {
+        KubeletClient::new(KubeletSettings {
             host: host.into(),
             port: 10250,
             trust: TlsTrust::Anybody,

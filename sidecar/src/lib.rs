@@ -6,13 +6,12 @@
 //! many records there are; the API server gets none. Format and names of the files belong to the engine
 //! ([`nodesieve_engine::pods`]), so that writer and reader cannot drift apart.
 //!
-//! One poll's way: [`Settings`] -> `schedule` (when) -> `client` (ask) -> [`nodesieve_podlist::project`] (read as it comes, and what
-//! of it) -> `trust` (can it be true) -> `publish` and [`PodDirectory`] (files) -> `board` (numbers and words). `run` is the
+//! One poll's way: [`SidecarSettings`] -> `schedule` (when) -> `client` (ask) -> [`nodesieve_podlist::project`] (read as it comes, and what
+//! of it) -> `trust` (can it be true) -> `publish` and [`PodFileStore`] (files) -> `status` (numbers and words). `run` is the
 //! loop around them, `watch` tells it what is new, `serve` answers for it.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
-mod board;
 mod client;
 pub mod exposition;
 mod filter_metrics;
@@ -21,18 +20,20 @@ mod run;
 mod schedule;
 mod serve;
 mod settings;
+mod status;
 mod store;
 mod tls;
 mod trust;
 mod watch;
 
-pub use board::{FAILED, Metric, TABLE, Words};
 pub use client::PollError;
 pub use run::{Log, Sidecar};
 pub use serve::StartError;
 pub use settings::{
-    Kubelet, Order, SETTINGS, Setting, Settings, SettingsError, Source, TlsTrust, Watched, settings,
+    KubeletSettings, Order, PodListSource, SETTINGS, Setting, SettingsError, SidecarSettings, TlsTrust,
+    Watched, settings,
 };
-pub use store::{PodDirectory, Removed, StoreError, Written};
+pub use status::{FAILED, LogEvent, StatusMetric, TABLE};
+pub use store::{PodFileStore, Removed, StoreError, WrittenFiles};
 pub use tls::TlsError;
 pub use trust::Doubt;

@@ -3,7 +3,7 @@
 //! The rule it keeps: a file goes only when its pod has been missing from every list for the grace period, counted from the
 //! first such list, because lines of a pod are read after it has ended, and while there is no list nobody knows.
 
-use crate::store::{PodDirectory, StoreError};
+use crate::store::{PodFileStore, StoreError};
 use nodesieve_engine::pods::{OlderPod, PodFile, file_name};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// A directory of pod files and since when each pod is in no list.
 #[derive(Debug)]
 pub struct Publisher {
-    directory: PodDirectory,
+    directory: PodFileStore,
     grace: Duration,
     /// By file name, with the first list without its pod; `None` before the directory has been looked at.
     missing: Option<BTreeMap<String, Option<Instant>>>,
@@ -41,7 +41,7 @@ impl Publisher {
     /// Publishes to `directory`.
     pub fn new(directory: impl Into<PathBuf>, grace: Duration) -> Publisher {
         Publisher {
-            directory: PodDirectory::new(directory),
+            directory: PodFileStore::new(directory),
             grace,
             missing: None,
             uids: BTreeMap::new(),
@@ -216,7 +216,7 @@ mod tests {
             pod
         };
         let uid_of = |id: &str| {
-            PodDirectory::new(scratch.path().join("pods")).read("shop", "db-0").unwrap().as_seen_by(id).uid
+            PodFileStore::new(scratch.path().join("pods")).read("shop", "db-0").unwrap().as_seen_by(id).uid
         };
         publisher.publish(&[pod("old", "0a")], start);
         publisher.publish(&[pod("new", "0b")], after(start, 30));

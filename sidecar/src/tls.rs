@@ -42,15 +42,15 @@ pub enum TlsError {
 
 /// TLS configurations, made anew when the authority's file changes.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub(crate) struct TlsClient {
     trust: TlsTrust,
     /// The file's content and what was made of it.
     made: Option<(Vec<u8>, Arc<ClientConfig>)>,
 }
 
-impl Client {
-    pub(crate) fn new(trust: TlsTrust) -> Client {
-        Client { trust, made: None }
+impl TlsClient {
+    pub(crate) fn new(trust: TlsTrust) -> TlsClient {
+        TlsClient { trust, made: None }
     }
 
     /// The configuration for the next connection.
@@ -148,8 +148,8 @@ impl ServerCertVerifier for TakesAny {
 mod tests {
     use super::*;
 
-    fn authority(path: PathBuf, server_name: Option<&str>) -> Client {
-        Client::new(TlsTrust::Authority { ca_file: path, server_name: server_name.map(str::to_owned) })
+    fn authority(path: PathBuf, server_name: Option<&str>) -> TlsClient {
+        TlsClient::new(TlsTrust::Authority { ca_file: path, server_name: server_name.map(str::to_owned) })
     }
 
     #[test]
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_configuration_is_made_once() {
-        let mut client = Client::new(TlsTrust::Anybody);
+        let mut client = TlsClient::new(TlsTrust::Anybody);
         assert!(Arc::ptr_eq(&client.config().unwrap(), &client.config().unwrap()));
     }
 

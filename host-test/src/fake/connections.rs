@@ -14,15 +14,15 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
 /// A connection on which HTTP is spoken, with TLS or without.
-pub(crate) type Socket = Box<dyn Stream>;
+pub(crate) type Socket = Box<dyn Duplex>;
 
 /// Both directions of a connection.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
 
 /// A connection as a [`Socket`].
-pub(crate) fn boxed(stream: impl Stream + 'static) -> Socket {
+pub(crate) fn boxed(stream: impl Duplex + 'static) -> Socket {
     Box::new(stream)
 }
 

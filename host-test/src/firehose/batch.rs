@@ -20,7 +20,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The records, as [`super::Client::put`] takes them.
+    /// The records, as [`super::FirehoseClient::put`] takes them.
     #[must_use]
     pub fn records(&self) -> &[Vec<u8>] {
         &self.records

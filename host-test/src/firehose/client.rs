@@ -13,7 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-use super::outcome::{self, DeliverError, PutOutcome, RecordAnswer};
+use super::outcome::{self, DeliverError, PutOutcome, ReceivedRecordAnswer};
 use super::protocol::{CONTENT_TYPE, TARGET};
 use super::signing::RequestSigner;
 
@@ -26,7 +26,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A connection, kept alive between calls, to one delivery stream of one Firehose.
 #[derive(Debug, Clone)]
-pub struct Client {
+pub struct FirehoseClient {
     agent: ureq::Agent,
     url: String,
     /// What the `Host` header says, which is signed.
@@ -36,27 +36,27 @@ pub struct Client {
     opening: String,
 }
 
-impl Client {
+impl FirehoseClient {
     /// A client for `stream` at `url` (`http://HOST[:PORT]` or `https://HOST[:PORT]`), which signs with credentials that
     /// only fakes take. `ca_pem` is the only CA to trust; without one it is those that browsers trust. Does not connect
     /// yet. 5 seconds to connect, 30 seconds for a call.
     ///
     /// # Errors
     /// [`DeliverError::Url`] and [`DeliverError::Ca`].
-    pub fn new(url: &str, stream: &str, ca_pem: Option<&str>) -> Result<Client, DeliverError> {
+    pub fn new(url: &str, stream: &str, ca_pem: Option<&str>) -> Result<FirehoseClient, DeliverError> {
         Self::with_timeout(url, stream, ca_pem, CALL_TIMEOUT)
     }
 
-    /// As [`Client::new`], with the longest time for a whole call.
+    /// As [`FirehoseClient::new`], with the longest time for a whole call.
     ///
     /// # Errors
-    /// As [`Client::new`].
+    /// As [`FirehoseClient::new`].
     pub fn with_timeout(
         url: &str,
         stream: &str,
         ca_pem: Option<&str>,
         timeout: Duration,
-    ) -> Result<Client, DeliverError> {
+    ) -> Result<FirehoseClient, DeliverError> {
         let mut config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -73,7 +73,7 @@ impl Client {
             config = config.tls_config(tls);
         }
         let stream = serde_json::Value::from(stream);
-        Ok(Client {
+        Ok(FirehoseClient {
             agent: config.build().new_agent(),
             url: url.trim_end_matches('/').into(),
             host,
@@ -90,8 +90,8 @@ impl Client {
 
     /// The same with another signer.
     #[must_use]
-    pub fn signed_by(self, signer: RequestSigner) -> Client {
-        Client { signer, ..self }
+    pub fn signed_by(self, signer: RequestSigner) -> FirehoseClient {
+        FirehoseClient { signer, ..self }
     }
 
     /// Delivers the records of one batch (see [`super::Batcher`], which keeps the limits). Records that fail
@@ -115,11 +115,11 @@ impl Client {
             let answers = self.call(records, &waiting, outcome.accepted)?;
             outcome.calls += 1;
             let sent = waiting.len();
-            if let Some(error) = answers.iter().find_map(RecordAnswer::error) {
+            if let Some(error) = answers.iter().find_map(ReceivedRecordAnswer::error) {
                 reason = error;
             }
             let mut answers = answers.iter();
-            waiting.retain(|_| answers.next().is_some_and(RecordAnswer::failed));
+            waiting.retain(|_| answers.next().is_some_and(ReceivedRecordAnswer::failed));
             outcome.accepted += sent - waiting.len();
         }
         Ok(outcome)
@@ -131,7 +131,7 @@ impl Client {
         records: &[Vec<u8>],
         indexes: &[usize],
         accepted: usize,
-    ) -> Result<Vec<RecordAnswer>, DeliverError> {
+    ) -> Result<Vec<ReceivedRecordAnswer>, DeliverError> {
         let transport = |error: ureq::Error| DeliverError::Transport {
             url: self.url.clone(),
             reason: error.to_string(),
@@ -195,15 +195,15 @@ fn host_of(url: &str) -> Result<String, DeliverError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Batcher, Fault, Firehose, Options};
+    use super::super::{Batcher, Firehose, FirehoseFault, FirehoseOptions};
     use super::*;
 
     fn start(tls: bool) -> Firehose {
-        Firehose::start(Options { tls, ..Options::default() }).unwrap()
+        Firehose::start(FirehoseOptions { tls, ..FirehoseOptions::default() }).unwrap()
     }
 
-    fn client(firehose: &Firehose) -> Client {
-        Client::new(&firehose.url(), "nodesieve", firehose.ca_pem()).unwrap()
+    fn client(firehose: &Firehose) -> FirehoseClient {
+        FirehoseClient::new(&firehose.url(), "nodesieve", firehose.ca_pem()).unwrap()
     }
 
     fn records(count: usize) -> Vec<Vec<u8>> {
@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn recovers_a_partial_failure_without_loss_or_duplicates() {
         let firehose = start(false);
-        firehose.set_fault(Fault::PartialFailure { every: 7 });
+        firehose.set_fault(FirehoseFault::PartialFailure { every: 7 });
         let sent = records(500);
         let outcome = client(&firehose).put(&sent).unwrap();
         assert_eq!(outcome.accepted, 500);
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn gives_up_on_records_that_always_fail_and_names_them() {
         let firehose = start(false);
-        firehose.set_fault(Fault::PartialFailure { every: 1 });
+        firehose.set_fault(FirehoseFault::PartialFailure { every: 1 });
         let Err(DeliverError::Failing { attempts, accepted, failed, reason, .. }) =
             client(&firehose).put(&records(2))
         else {
@@ -271,12 +271,12 @@ mod tests {
     #[test]
     fn reports_a_refused_call_with_url_and_code() {
         let firehose = start(false);
-        firehose.set_fault(Fault::Unavailable);
+        firehose.set_fault(FirehoseFault::Unavailable);
         let error = client(&firehose).put(&records(1)).unwrap_err().to_string();
         let expected = format!("put records to {}: status 503, ", firehose.url());
         assert!(error.starts_with(&expected) && error.contains("ServiceUnavailableException"), "{error}");
-        firehose.set_fault(Fault::None);
-        let other = Client::new(&firehose.url(), "other \"stream\"", None).unwrap();
+        firehose.set_fault(FirehoseFault::None);
+        let other = FirehoseClient::new(&firehose.url(), "other \"stream\"", None).unwrap();
         let error = other.put(&records(1)).unwrap_err().to_string();
         assert!(error.contains("status 400") && error.contains("ResourceNotFoundException"), "{error}");
     }
@@ -284,9 +284,9 @@ mod tests {
     #[test]
     fn gives_up_on_a_stalled_call_and_the_server_can_stop() {
         let firehose = start(false);
-        firehose.set_fault(Fault::Stall);
+        firehose.set_fault(FirehoseFault::Stall);
         let timeout = Duration::from_millis(300);
-        let client = Client::with_timeout(&firehose.url(), "nodesieve", None, timeout).unwrap();
+        let client = FirehoseClient::with_timeout(&firehose.url(), "nodesieve", None, timeout).unwrap();
         assert!(matches!(client.put(&records(1)), Err(DeliverError::Transport { accepted: 0, .. })));
         assert!(firehose.wait_until(|received| received.stalled_calls == 1, Duration::from_secs(30)));
         drop(firehose);
@@ -300,13 +300,13 @@ mod tests {
         assert_eq!(good.put(&records(3)).unwrap().accepted, 3);
         assert_eq!(good.put(&records(3)).unwrap().accepted, 3);
         let local = firehose.url().replace("127.0.0.1", "localhost");
-        let by_name = Client::new(&local, "nodesieve", firehose.ca_pem()).unwrap();
+        let by_name = FirehoseClient::new(&local, "nodesieve", firehose.ca_pem()).unwrap();
         assert_eq!(by_name.put(&records(1)).unwrap().accepted, 1);
         let received = firehose.received();
         assert_eq!((received.connections, received.records, received.failed_handshakes), (2, 7, 0));
 
         let other = start(true);
-        let stranger = Client::new(&firehose.url(), "nodesieve", other.ca_pem()).unwrap();
+        let stranger = FirehoseClient::new(&firehose.url(), "nodesieve", other.ca_pem()).unwrap();
         assert!(matches!(stranger.put(&records(1)), Err(DeliverError::Transport { .. })));
         assert!(firehose.wait_until(|received| received.failed_handshakes == 1, Duration::from_secs(30)));
         assert_eq!(firehose.received().records, 7);
@@ -315,11 +315,11 @@ mod tests {
     #[test]
     fn refuses_urls_and_cas_it_cannot_use() {
         for url in ["", "127.0.0.1:80", "ftp://host", "http://host/path", "http://host/?query"] {
-            assert!(matches!(Client::new(url, "s", None), Err(DeliverError::Url { .. })), "{url}");
+            assert!(matches!(FirehoseClient::new(url, "s", None), Err(DeliverError::Url { .. })), "{url}");
         }
-        let error = Client::new("https://127.0.0.1", "s", Some("no certificate")).unwrap_err();
+        let error = FirehoseClient::new("https://127.0.0.1", "s", Some("no certificate")).unwrap_err();
         assert!(error.to_string().starts_with("read ca certificate for https://127.0.0.1: "), "{error}");
-        assert!(Client::new("http://127.0.0.1:80/", "s", None).is_ok());
+        assert!(FirehoseClient::new("http://127.0.0.1:80/", "s", None).is_ok());
     }
 
     #[test]
@@ -339,7 +339,7 @@ mod tests {
     #[test]
     fn public_authorities_are_trusted_unless_another_is_given() {
         let firehose = start(true);
-        let client = Client::new(&firehose.url(), "nodesieve", None).unwrap();
+        let client = FirehoseClient::new(&firehose.url(), "nodesieve", None).unwrap();
         let error = client.put(&records(1)).unwrap_err().to_string();
         assert!(error.contains("certificate"), "{error}");
     }

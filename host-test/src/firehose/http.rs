@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
 
 use super::protocol::{self, ApiError, MAX_BODY_BYTES};
-use super::state::{Fault, Shared};
+use super::state::{FirehoseFault, SharedFirehose};
 
 /// How much of a too large body is read and thrown away before the connection is closed, in bytes: a sender
 /// that is still writing would otherwise see a reset instead of the 413.
@@ -23,29 +23,32 @@ const MAX_DISCARDED_BYTES: usize = 4 * MAX_BODY_BYTES;
 
 /// What each call needs to be answered.
 #[derive(Clone)]
-struct Service {
+struct FirehoseService {
     stream: Arc<str>,
-    shared: Arc<Shared>,
+    shared: Arc<SharedFirehose>,
 }
 
 /// Answers every call, whatever its method and path: the protocol says which are refused, and how.
-pub(super) fn routes(stream: Arc<str>, shared: Arc<Shared>) -> Router {
-    Router::new().fallback(answer).with_state(Service { stream, shared })
+pub(super) fn routes(stream: Arc<str>, shared: Arc<SharedFirehose>) -> Router {
+    Router::new().fallback(answer).with_state(FirehoseService { stream, shared })
 }
 
-async fn answer(State(Service { stream, shared }): State<Service>, request: Request) -> Response {
+async fn answer(
+    State(FirehoseService { stream, shared }): State<FirehoseService>,
+    request: Request,
+) -> Response {
     let (head, body) = request.into_parts();
     // The peer broke off; there is nobody to tell, and no call to count.
     let Ok(body) = read(body).await else { return StatusCode::BAD_REQUEST.into_response() };
     let fault = shared.fault();
-    if fault == Fault::Stall {
+    if fault == FirehoseFault::Stall {
         shared.count(|received| received.stalled_calls += 1);
         std::future::pending::<()>().await;
     }
     let records = match (fault, body) {
         (_, None) => Err(ApiError::too_large()),
-        (Fault::Unavailable, _) => Err(ApiError::unavailable()),
-        (Fault::Throttled { .. }, _) if shared.is_throttled() => Err(ApiError::unavailable()),
+        (FirehoseFault::Unavailable, _) => Err(ApiError::unavailable()),
+        (FirehoseFault::Throttled { .. }, _) if shared.is_throttled() => Err(ApiError::unavailable()),
         (_, Some(body)) => {
             check(&head).and_then(|()| protocol::decode(&stream, &body)).map(|records| (records, body.len()))
         }
@@ -109,14 +112,14 @@ fn respond(status: StatusCode, body: Vec<u8>) -> Response {
 mod tests {
     use std::time::Duration;
 
-    use super::super::{Firehose, Options};
+    use super::super::{Firehose, FirehoseOptions};
     use super::*;
 
     const AUTH: &str = "AWS4-HMAC-SHA256 Credential=a, SignedHeaders=b, Signature=c";
     const CALL: &str = r#"{"DeliveryStreamName":"nodesieve","Records":[{"Data":"aGVsbG8K"}]}"#;
 
     fn start() -> Firehose {
-        Firehose::start(Options::default()).unwrap()
+        Firehose::start(FirehoseOptions::default()).unwrap()
     }
 
     /// Posts a body with headers; returns status and answer.
@@ -186,11 +189,11 @@ mod tests {
     #[test]
     fn answers_503_while_unavailable() {
         let firehose = start();
-        firehose.set_fault(Fault::Unavailable);
+        firehose.set_fault(FirehoseFault::Unavailable);
         let headers = headers(protocol::TARGET, AUTH);
         let (status, body) = post(&firehose.url(), &headers, CALL.as_bytes());
         assert_eq!((status, body.contains("ServiceUnavailableException")), (503, true));
-        firehose.set_fault(Fault::None);
+        firehose.set_fault(FirehoseFault::None);
         assert_eq!(post(&firehose.url(), &headers, CALL.as_bytes()).0, 200);
     }
 }

@@ -101,11 +101,11 @@ struct Call<'a> {
     #[serde(rename = "DeliveryStreamName")]
     stream: Option<String>,
     #[serde(rename = "Records", borrow)]
-    records: Option<Vec<Record<'a>>>,
+    records: Option<Vec<CallRecord<'a>>>,
 }
 
 #[derive(Deserialize)]
-struct Record<'a> {
+struct CallRecord<'a> {
     #[serde(rename = "Data", borrow)]
     data: Option<Data<'a>>,
 }
@@ -145,7 +145,7 @@ fn problem(value: &str, member: &str, constraint: &str) -> String {
 }
 
 fn decode_records(
-    records: Option<Vec<Record<'_>>>,
+    records: Option<Vec<CallRecord<'_>>>,
     problems: &mut Vec<String>,
 ) -> Result<Vec<Vec<u8>>, ApiError> {
     let Some(records) = records else {
@@ -187,15 +187,15 @@ fn length_constraint(length: usize, most: usize) -> Option<String> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Answer {
+struct PutAnswer {
     failed_put_count: usize,
     encrypted: bool,
-    request_responses: Vec<RecordAnswer>,
+    request_responses: Vec<PutRecordAnswer>,
 }
 
 #[derive(Serialize)]
 #[serde(untagged, rename_all_fields = "PascalCase")]
-enum RecordAnswer {
+enum PutRecordAnswer {
     Accepted { record_id: String },
     Failed { error_code: &'static str, error_message: &'static str },
 }
@@ -204,10 +204,10 @@ enum RecordAnswer {
 /// if it failed. Compact JSON: the plugin searches the text for `"FailedPutCount":0`.
 pub(super) fn answer(numbers: &[Option<u64>]) -> Vec<u8> {
     let one = |number: &Option<u64>| match number {
-        Some(number) => RecordAnswer::Accepted { record_id: format!("{number:032x}") },
-        None => RecordAnswer::Failed { error_code: UNAVAILABLE, error_message: "Slow down." },
+        Some(number) => PutRecordAnswer::Accepted { record_id: format!("{number:032x}") },
+        None => PutRecordAnswer::Failed { error_code: UNAVAILABLE, error_message: "Slow down." },
     };
-    let answer = Answer {
+    let answer = PutAnswer {
         failed_put_count: numbers.iter().filter(|number| number.is_none()).count(),
         encrypted: false,
         request_responses: numbers.iter().map(one).collect(),

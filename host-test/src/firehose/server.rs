@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::http;
-use super::state::{Fault, Received, Shared};
+use super::state::{FirehoseFault, Received, SharedFirehose};
 use crate::fake::{FakeError, FakeOptions, FakeServer};
 
 /// How to start a [`Firehose`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
+pub struct FirehoseOptions {
     /// Serve HTTPS with a certificate made at the start, see [`Firehose::ca_pem`].
     pub tls: bool,
     /// TCP port on 127.0.0.1; 0 takes any free one.
@@ -23,7 +23,7 @@ pub struct Options {
     pub keep_records: bool,
 }
 
-impl Default for Options {
+impl Default for FirehoseOptions {
     fn default() -> Self {
         Self { tls: false, port: 0, stream: "nodesieve".into(), keep_records: true }
     }
@@ -32,7 +32,7 @@ impl Default for Options {
 /// A running fake. Dropping it closes all connections and ends its thread.
 pub struct Firehose {
     server: FakeServer,
-    shared: Arc<Shared>,
+    shared: Arc<SharedFirehose>,
 }
 
 impl Firehose {
@@ -40,8 +40,8 @@ impl Firehose {
     ///
     /// # Errors
     /// [`FakeError`] when the address, the certificate or the thread cannot be had.
-    pub fn start(options: Options) -> Result<Firehose, FakeError> {
-        let shared = Arc::new(Shared::new(options.keep_records));
+    pub fn start(options: FirehoseOptions) -> Result<Firehose, FakeError> {
+        let shared = Arc::new(SharedFirehose::new(options.keep_records));
         let routes = http::routes(options.stream.into(), Arc::clone(&shared));
         let counts = Arc::clone(&shared);
         let fake = FakeOptions { name: "fake firehose", port: options.port, has_tls: options.tls };
@@ -87,7 +87,7 @@ impl Firehose {
     }
 
     /// Copies of the accepted records (decoded) in the order of their arrival; empty without
-    /// [`Options::keep_records`].
+    /// [`FirehoseOptions::keep_records`].
     #[must_use]
     pub fn records(&self) -> Vec<Vec<u8>> {
         self.shared.records()
@@ -99,8 +99,8 @@ impl Firehose {
         self.shared.take_records()
     }
 
-    /// Misbehaves from the next call on; [`Fault::None`] behaves again.
-    pub fn set_fault(&self, fault: Fault) {
+    /// Misbehaves from the next call on; [`FirehoseFault::None`] behaves again.
+    pub fn set_fault(&self, fault: FirehoseFault) {
         self.shared.set_fault(fault);
     }
 

@@ -6,8 +6,8 @@
 //! address to deliver to.
 //!
 //! - [`find`]: where Fluent Bit is; without one, whoever called says so and goes on.
-//! - [`Setup`], [`Running`], [`Outcome`]: start, look on, stop.
-//! - [`Metrics`]: the filter's own numbers, which tell when everything was processed.
+//! - [`Setup`], [`Running`], [`RunOutcome`]: start, look on, stop.
+//! - [`FilterMetrics`]: the filter's own numbers, which tell when everything was processed.
 
 mod config;
 mod fault;
@@ -17,9 +17,9 @@ mod outage;
 mod rules;
 mod run;
 
-pub use fault::{Buffering, Endured, Fault, FaultError, Trial};
-pub use outage::{Outage, Weathered};
-pub use run::{End, Metadata, Outcome, Running};
+pub use fault::{Buffering, FaultError, FaultReport, FaultRun, InjectedFault};
+pub use outage::{Outage, OutageReport};
+pub use run::{End, MetadataSource, RunOutcome, Running};
 
 use crate::fake::FakeError;
 use crate::sidecar::SidecarError;
@@ -63,7 +63,7 @@ pub struct Setup<'a> {
     /// metadata.
     pub pod_list: Option<&'a [u8]>,
     /// Which filter gives the records their metadata.
-    pub filter: Filter,
+    pub filter: MetadataFilter,
     /// Room on the disk with [`STATE`], in bytes: a small one of its own, which takes the permission to mount. `None`: the
     /// machine's.
     pub disk: Option<u64>,
@@ -85,7 +85,7 @@ pub struct Address<'a> {
 
 /// What gives the records their metadata.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Filter {
+pub enum MetadataFilter {
     /// nodesieve, with its sidecar.
     #[default]
     Nodesieve,
@@ -189,12 +189,12 @@ pub fn find() -> Option<PathBuf> {
 
 /// One content of the metrics file, the only place that tells how far the filter is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Metrics(String);
+pub struct FilterMetrics(String);
 
-impl Metrics {
+impl FilterMetrics {
     /// Takes the text of the file.
-    pub fn new(text: impl Into<String>) -> Metrics {
-        Metrics(text.into())
+    pub fn new(text: impl Into<String>) -> FilterMetrics {
+        FilterMetrics(text.into())
     }
 
     /// The text.
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn finds_a_series_by_its_whole_name() {
-        let metrics = Metrics::new(
+        let metrics = FilterMetrics::new(
             "# HELP nodesieve_records_seen_total x\nnodesieve_records_seen_total 12\nkept{rule=\"a b\"} 3\nkept_total 4\n",
         );
         assert_eq!(metrics.seen(), 12);

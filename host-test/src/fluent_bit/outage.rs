@@ -5,8 +5,8 @@
 //! numbers where they arrive, so lost, repeated and late ones are told apart.
 
 use super::numbered::{Arrived, PODS, pod_list, write};
-use super::{Filter, FluentBitError, Running, Setup};
-use crate::kubelet::Mode;
+use super::{FluentBitError, MetadataFilter, Running, Setup};
+use crate::kubelet::FailureMode;
 use serde::Serialize;
 use std::fs;
 use std::path::Path;
@@ -24,9 +24,9 @@ pub struct Outage<'a> {
     /// The rule file.
     pub rules: &'a str,
     /// Who gives the records their metadata.
-    pub filter: Filter,
+    pub filter: MetadataFilter,
     /// What the kubelet does meanwhile.
-    pub mode: Mode,
+    pub mode: FailureMode,
     /// How many lines are written.
     pub lines: u64,
     /// Over how long.
@@ -35,7 +35,7 @@ pub struct Outage<'a> {
 
 /// What it came to. Serialised as the `--format json` of `fluent-bit --kubelet`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Weathered {
+pub struct OutageReport {
     /// `nodesieve` or `kubernetes`.
     pub filter: &'static str,
     /// What the kubelet did.
@@ -67,7 +67,7 @@ impl Outage<'_> {
     ///
     /// # Errors
     /// [`FluentBitError`] when it cannot be run. That lines are lost is no error.
-    pub fn run(&self, mut progress: impl FnMut(Duration)) -> Result<Weathered, FluentBitError> {
+    pub fn run(&self, mut progress: impl FnMut(Duration)) -> Result<OutageReport, FluentBitError> {
         let pod_list = pod_list();
         let empty = tempfile::tempdir()
             .map_err(|reason| FluentBitError::Make { path: "an empty directory".into(), reason })?;
@@ -122,7 +122,7 @@ impl Outage<'_> {
             None => None,
         };
         let requests = metadata.kubelet.asked().pods - asked;
-        metadata.kubelet.set_mode(Mode::Ok);
+        metadata.kubelet.set_mode(FailureMode::Ok);
         arrived.wait_for(&running, u64::from(PODS) + self.lines, LONG)?;
         let ended = match running.stop() {
             Ok(outcome) => {
@@ -135,10 +135,10 @@ impl Outage<'_> {
             Err(error) => return Err(error),
         };
         let delivered = arrived.numbers.len() as u64 - u64::from(PODS);
-        Ok(Weathered {
+        Ok(OutageReport {
             filter: match self.filter {
-                Filter::Nodesieve => "nodesieve",
-                Filter::Kubernetes => "kubernetes",
+                MetadataFilter::Nodesieve => "nodesieve",
+                MetadataFilter::Kubernetes => "kubernetes",
             },
             kubelet: self.mode.name(),
             written: self.lines,

@@ -3,14 +3,14 @@
 //! It exists because a process and a server of their own have many ways to go on for ever. The rule it keeps: every
 //! wait has a time limit, every failure shows the end of Fluent Bit's log, and nothing outlives its [`Running`].
 
-use super::config::{Place, rewrite, with_built_in};
-use super::node::Node;
-use super::{Filter, FluentBitError, LOGS, METRICS, MODULE, Metrics, Setup};
-use crate::firehose::{Firehose, Options, Received};
-use crate::kubelet::{Kubelet, Options as KubeletOptions};
+use super::config::{Replacements, rewrite, with_built_in};
+use super::node::TemporaryNode;
+use super::{FilterMetrics, FluentBitError, LOGS, METRICS, MODULE, MetadataFilter, Setup};
+use crate::firehose::{Firehose, FirehoseOptions, Received};
+use crate::kubelet::{FakeKubelet, KubeletOptions};
 use crate::reported::Reported;
 use crate::sidecar::{self, RunningSidecar, TOKEN};
-use nodesieve_sidecar::Settings;
+use nodesieve_sidecar::SidecarSettings;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs::{self, File};
@@ -40,8 +40,8 @@ const ASTRAY: [&str; 6] =
 pub struct Running {
     child: Child,
     firehose: Firehose,
-    metadata: Option<Metadata>,
-    node: Node,
+    metadata: Option<MetadataSource>,
+    node: TemporaryNode,
     program: PathBuf,
     conf: PathBuf,
     http_port: u16,
@@ -57,36 +57,36 @@ pub enum End {
 }
 
 /// A kubelet and the sidecar that asks it.
-pub struct Metadata {
+pub struct MetadataSource {
     /// The sidecar, whose main loop turns; `None` where Fluent Bit's own filter asks the kubelet. Before the kubelet, so
     /// that it ends first.
     pub sidecar: Option<RunningSidecar>,
     /// The kubelet, to make it misbehave or to change its pods.
-    pub kubelet: Kubelet,
+    pub kubelet: FakeKubelet,
 }
 
-impl Metadata {
+impl MetadataSource {
     /// Starts both for the node at `root`; the pod files are there when this returns, as they are when kubelet starts
     /// Fluent Bit after its sidecar is ready.
-    fn start(pod_list: &[u8], root: &Path, filter: Filter) -> Result<Metadata, FluentBitError> {
+    fn start(pod_list: &[u8], root: &Path, filter: MetadataFilter) -> Result<MetadataSource, FluentBitError> {
         let options = KubeletOptions { token: Some(TOKEN.into()), ..KubeletOptions::default() };
-        let kubelet = Kubelet::start(options, pod_list)?;
+        let kubelet = FakeKubelet::start(options, pod_list)?;
         // Token and authority are for both. Runs are short, so it asks more often than on a node.
-        let settings = Settings { interval: INTERVAL, ..sidecar::settings(&kubelet, root)? };
+        let settings = SidecarSettings { interval: INTERVAL, ..sidecar::settings(&kubelet, root)? };
         let sidecar = match filter {
-            Filter::Nodesieve => Some(RunningSidecar::start(settings)?),
-            Filter::Kubernetes => None,
+            MetadataFilter::Nodesieve => Some(RunningSidecar::start(settings)?),
+            MetadataFilter::Kubernetes => None,
         };
         if let Some(sidecar) = &sidecar {
             sidecar.wait_until("nodesieve_sidecar_pods", |pods| pods > 0.0, START)?;
         }
-        Ok(Metadata { sidecar, kubelet })
+        Ok(MetadataSource { sidecar, kubelet })
     }
 }
 
 /// What a run came to.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// The delivered log lines in the order of their arrival. A line that the runtime had to split comes in two when
     /// Fluent Bit's timer, every 4 s, falls between the reads of its pieces.
     pub records: Vec<Value>,
@@ -95,14 +95,14 @@ pub struct Outcome {
     /// What these and the delivered summaries say.
     pub reported: Reported,
     /// The filter's metrics as last written.
-    pub metrics: Metrics,
+    pub metrics: FilterMetrics,
     /// What Fluent Bit and the filter said.
     pub log: String,
     /// The Firehose's totals.
     pub received: Received,
 }
 
-impl Outcome {
+impl RunOutcome {
     /// Adds lines that were delivered elsewhere.
     ///
     /// # Errors
@@ -126,8 +126,8 @@ impl Running {
     /// # Errors
     /// [`FluentBitError`] when files cannot be made, the configuration is not as expected, or Fluent Bit ends.
     pub fn start(setup: Setup<'_>) -> Result<Running, FluentBitError> {
-        let firehose = Firehose::start(Options { tls: true, ..Options::default() })?;
-        let mut node = Node::new()?;
+        let firehose = Firehose::start(FirehoseOptions { tls: true, ..FirehoseOptions::default() })?;
+        let mut node = TemporaryNode::new()?;
         if let Some(bytes) = setup.disk {
             node.mount_disk(bytes)?;
         }
@@ -135,7 +135,7 @@ impl Running {
         node.copy_files(setup.logs, LOGS)?;
         let metadata = setup
             .pod_list
-            .map(|pod_list| Metadata::start(pod_list, node.root(), setup.filter))
+            .map(|pod_list| MetadataSource::start(pod_list, node.root(), setup.filter))
             .transpose()?;
         node.put_rules(setup.rules)?;
         let ca_file = node.put("/ca.pem", firehose.ca_pem().unwrap_or_default())?;
@@ -143,7 +143,7 @@ impl Running {
             .map_err(|reason| FluentBitError::Read { path: setup.conf.to_owned(), reason })?;
         let mut tries = 1..=STARTS;
         loop {
-            let place = Place {
+            let place = Replacements {
                 root: node.root(),
                 firehose_port: setup.elsewhere.map_or(firehose.address().port(), |other| other.port),
                 ca_file: setup.elsewhere.map_or(&ca_file, |other| other.ca_file),
@@ -151,7 +151,7 @@ impl Running {
             };
             let name = setup.conf.file_name().unwrap_or_default().to_string_lossy();
             let mut text = rewrite(&conf, setup.conf, &place, setup.overrides)?;
-            if let (Filter::Kubernetes, Some(metadata)) = (setup.filter, &metadata) {
+            if let (MetadataFilter::Kubernetes, Some(metadata)) = (setup.filter, &metadata) {
                 text = with_built_in(&text, setup.conf, metadata.kubelet.address().port(), node.root())?;
             }
             let conf = node.put(&format!("/{name}"), &text)?;
@@ -188,7 +188,7 @@ impl Running {
     }
 
     /// Where metadata comes from; `None` without a pod list.
-    pub fn metadata(&self) -> Option<&Metadata> {
+    pub fn metadata(&self) -> Option<&MetadataSource> {
         self.metadata.as_ref()
     }
 
@@ -201,8 +201,8 @@ impl Running {
     }
 
     /// The filter's metrics as last written; empty before the first time.
-    pub fn metrics(&self) -> Metrics {
-        Metrics::new(fs::read_to_string(self.at(METRICS)).unwrap_or_default())
+    pub fn metrics(&self) -> FilterMetrics {
+        FilterMetrics::new(fs::read_to_string(self.at(METRICS)).unwrap_or_default())
     }
 
     /// The number of Fluent Bit's process.
@@ -232,7 +232,7 @@ impl Running {
     ///
     /// # Errors
     /// As [`Running::wait_until`].
-    pub fn wait_for(&mut self, records: u64, timeout: Duration) -> Result<Metrics, FluentBitError> {
+    pub fn wait_for(&mut self, records: u64, timeout: Duration) -> Result<FilterMetrics, FluentBitError> {
         self.wait_until(&format!("see {records} records"), |metrics| metrics.seen() >= records, timeout)
     }
 
@@ -243,9 +243,9 @@ impl Running {
     pub fn wait_until(
         &mut self,
         what: &str,
-        condition: impl Fn(&Metrics) -> bool,
+        condition: impl Fn(&FilterMetrics) -> bool,
         timeout: Duration,
-    ) -> Result<Metrics, FluentBitError> {
+    ) -> Result<FilterMetrics, FluentBitError> {
         let deadline = Instant::now() + timeout;
         loop {
             let metrics = self.metrics();
@@ -311,13 +311,13 @@ impl Running {
     ///
     /// # Errors
     /// [`FluentBitError`] when it does not end, ends with a failure, or has delivered what is no JSON.
-    pub fn stop(mut self) -> Result<Outcome, FluentBitError> {
+    pub fn stop(mut self) -> Result<RunOutcome, FluentBitError> {
         terminate(&self.child)?;
         let status = self.wait_for_end()?;
         if !status.success() {
             return Err(FluentBitError::Ended { action: "stop", status, log: tail(&self.log()) });
         }
-        let mut outcome = Outcome {
+        let mut outcome = RunOutcome {
             records: Vec::new(),
             texts: Vec::new(),
             reported: Reported::default(),
@@ -349,7 +349,7 @@ pub(super) fn lines(record: &[u8], into: &mut Vec<(String, Value)>) -> Result<()
     Ok(())
 }
 
-fn spawn(program: &Path, conf: &Path, node: &Node) -> Result<Child, FluentBitError> {
+fn spawn(program: &Path, conf: &Path, node: &TemporaryNode) -> Result<Child, FluentBitError> {
     let log = log_file(node);
     // Behind what an earlier run on the same node has said.
     let output = File::options()
@@ -371,7 +371,7 @@ fn spawn(program: &Path, conf: &Path, node: &Node) -> Result<Child, FluentBitErr
         .env("AWS_ACCESS_KEY_ID", "nodesieve")
         .env("AWS_SECRET_ACCESS_KEY", "nodesieve")
         .env("AWS_REGION", "us-east-1")
-        .env("DELIVERY_STREAM", Options::default().stream)
+        .env("DELIVERY_STREAM", FirehoseOptions::default().stream)
         .env("NODE_NAME", "node-1")
         .stdin(Stdio::null())
         .stdout(stdout)
@@ -380,7 +380,7 @@ fn spawn(program: &Path, conf: &Path, node: &Node) -> Result<Child, FluentBitErr
         .map_err(start_failed)
 }
 
-fn wait_for_port(child: &mut Child, port: u16, node: &Node) -> Result<(), FluentBitError> {
+fn wait_for_port(child: &mut Child, port: u16, node: &TemporaryNode) -> Result<(), FluentBitError> {
     let deadline = Instant::now() + START;
     loop {
         // In this order: a program that could not bind has ended, whoever else answers on the port.
@@ -429,11 +429,11 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-fn log_file(node: &Node) -> PathBuf {
+fn log_file(node: &TemporaryNode) -> PathBuf {
     node.at("/fluent-bit.log")
 }
 
-fn log(node: &Node) -> String {
+fn log(node: &TemporaryNode) -> String {
     fs::read(log_file(node)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 

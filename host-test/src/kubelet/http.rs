@@ -1,7 +1,7 @@
 //! The kubelet's side of HTTP, and of what comes before it on a connection.
 
-use super::mode::Mode;
-use super::{Asked, answer, list};
+use super::failure_mode::FailureMode;
+use super::{RequestCounts, answer, list};
 use crate::fake::{Handshake, Socket};
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -17,25 +17,26 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 /// What the server's thread and its owner have in common.
-pub(super) struct Shared {
+pub(super) struct SharedKubelet {
     token: Option<String>,
     is_controlled: bool,
-    inner: Mutex<Inner>,
+    inner: Mutex<KubeletState>,
     changed: Condvar,
     /// Ends what hangs.
     released: Notify,
 }
 
-struct Inner {
-    mode: Mode,
+struct KubeletState {
+    mode: FailureMode,
     pods: Bytes,
-    asked: Asked,
+    asked: RequestCounts,
 }
 
-impl Shared {
-    pub(super) fn new(token: Option<String>, is_controlled: bool, pods: Vec<u8>) -> Shared {
-        let inner = Inner { mode: Mode::Ok, pods: pods.into(), asked: Asked::default() };
-        Shared {
+impl SharedKubelet {
+    pub(super) fn new(token: Option<String>, is_controlled: bool, pods: Vec<u8>) -> SharedKubelet {
+        let inner =
+            KubeletState { mode: FailureMode::Ok, pods: pods.into(), asked: RequestCounts::default() };
+        SharedKubelet {
             token,
             is_controlled,
             inner: Mutex::new(inner),
@@ -44,11 +45,11 @@ impl Shared {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, KubeletState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn set_mode(&self, mode: Mode) {
+    pub(super) fn set_mode(&self, mode: FailureMode) {
         self.lock().mode = mode;
         self.released.notify_waiters();
     }
@@ -57,16 +58,16 @@ impl Shared {
         self.lock().pods = pods.into();
     }
 
-    pub(super) fn asked(&self) -> Asked {
+    pub(super) fn asked(&self) -> RequestCounts {
         self.lock().asked
     }
 
-    fn count(&self, change: impl FnOnce(&mut Asked)) {
+    fn count(&self, change: impl FnOnce(&mut RequestCounts)) {
         change(&mut self.lock().asked);
         self.changed.notify_all();
     }
 
-    pub(super) fn wait_until(&self, condition: impl Fn(&Asked) -> bool, timeout: Duration) -> bool {
+    pub(super) fn wait_until(&self, condition: impl Fn(&RequestCounts) -> bool, timeout: Duration) -> bool {
         let waited = self.changed.wait_timeout_while(self.lock(), timeout, |inner| !condition(&inner.asked));
         let (inner, _) = waited.unwrap_or_else(PoisonError::into_inner);
         condition(&inner.asked)
@@ -74,12 +75,16 @@ impl Shared {
 }
 
 /// Opens a connection, unless the mode is one in which nobody gets as far as HTTP.
-pub(super) async fn open(shared: Arc<Shared>, socket: TcpStream, handshake: Handshake) -> Option<Socket> {
+pub(super) async fn open(
+    shared: Arc<SharedKubelet>,
+    socket: TcpStream,
+    handshake: Handshake,
+) -> Option<Socket> {
     shared.count(|asked| asked.connections += 1);
     let mode = shared.lock().mode;
     match mode {
-        Mode::Close => return None,
-        Mode::NoCertificate => {
+        FailureMode::Close => return None,
+        FailureMode::NoCertificate => {
             no_certificate(socket).await;
             return None;
         }
@@ -103,7 +108,7 @@ async fn no_certificate(socket: TcpStream) {
 
 /// `GET /pods`, and with `is_controlled` also what changes the fake while it runs. Everything else is 404, as a kubelet
 /// that permits nothing but `/pods` would have it, and counted.
-pub(super) fn routes(shared: Arc<Shared>) -> Router {
+pub(super) fn routes(shared: Arc<SharedKubelet>) -> Router {
     let mut routes = Router::new();
     if shared.is_controlled {
         let controls = Router::new()
@@ -117,7 +122,7 @@ pub(super) fn routes(shared: Arc<Shared>) -> Router {
     routes.fallback(answer).with_state(shared)
 }
 
-async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+async fn answer(State(shared): State<Arc<SharedKubelet>>, request: Request) -> Response {
     let sent = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let is_known = shared.token.as_ref().is_none_or(|token| sent == Some(&format!("Bearer {token}")));
     let is_pods =
@@ -137,38 +142,40 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         let inner = shared.lock();
         (inner.mode, inner.pods.clone())
     };
-    if mode == Mode::Hang {
+    if mode == FailureMode::Hang {
         // A kubelet that hangs is restarted one day, and with it end its connections.
         shared.released.notified().await;
         return respond(StatusCode::SERVICE_UNAVAILABLE, "restarting\n");
     }
-    if mode == Mode::Ok {
+    if mode == FailureMode::Ok {
         shared.count(|asked| asked.lists += 1);
     }
     misbehave(mode, pods)
 }
 
-fn misbehave(mode: Mode, pods: Bytes) -> Response {
+fn misbehave(mode: FailureMode, pods: Bytes) -> Response {
     let ok = |body: Body| respond(StatusCode::OK, body);
     match mode {
-        Mode::Ok | Mode::Hang | Mode::NoCertificate | Mode::Close => ok(pods.into()),
-        Mode::Empty => ok(r#"{"kind":"PodList","apiVersion":"v1","metadata":{},"items":[]}"#.into()),
-        Mode::Null => ok(r#"{"kind":"PodList","apiVersion":"v1","metadata":{},"items":null}"#.into()),
-        Mode::NoItems => ok("{}".into()),
-        Mode::Array => ok("[]".into()),
-        Mode::BrokenOff => answer::broken_off(ok(answer::half_and_reset(&pods)), pods.len()),
-        Mode::Cut => ok(answer::half(&pods).into()),
-        Mode::Tiny => ok(first_pod(&pods).into()),
-        Mode::Slow => ok(answer::slow(pods)),
-        Mode::Stall => ok(answer::stall(&pods)),
-        Mode::Unauthorized => respond(StatusCode::UNAUTHORIZED, "Unauthorized"),
-        Mode::Forbidden => respond(
+        FailureMode::Ok | FailureMode::Hang | FailureMode::NoCertificate | FailureMode::Close => {
+            ok(pods.into())
+        }
+        FailureMode::Empty => ok(r#"{"kind":"PodList","apiVersion":"v1","metadata":{},"items":[]}"#.into()),
+        FailureMode::Null => ok(r#"{"kind":"PodList","apiVersion":"v1","metadata":{},"items":null}"#.into()),
+        FailureMode::NoItems => ok("{}".into()),
+        FailureMode::Array => ok("[]".into()),
+        FailureMode::BrokenOff => answer::broken_off(ok(answer::half_and_reset(&pods)), pods.len()),
+        FailureMode::Cut => ok(answer::half(&pods).into()),
+        FailureMode::Tiny => ok(first_pod(&pods).into()),
+        FailureMode::Slow => ok(answer::slow(pods)),
+        FailureMode::Stall => ok(answer::stall(&pods)),
+        FailureMode::Unauthorized => respond(StatusCode::UNAUTHORIZED, "Unauthorized"),
+        FailureMode::Forbidden => respond(
             StatusCode::FORBIDDEN,
             "Forbidden (user=system:serviceaccount:nodesieve:nodesieve, verb=get, resource=nodes, subresource(s)=[pods proxy])\n",
         ),
-        Mode::Error => respond(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n"),
-        Mode::Html => ok("<!doctype html><title>502 Bad Gateway</title>\n".into()),
-        Mode::Endless => {
+        FailureMode::Error => respond(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n"),
+        FailureMode::Html => ok("<!doctype html><title>502 Bad Gateway</title>\n".into()),
+        FailureMode::Endless => {
             ok(answer::endless("{\"items\":[", &r#"{"metadata":{"name":"x","namespace":"y"}},"#.repeat(1000)))
         }
     }
@@ -179,9 +186,9 @@ fn first_pod(pods: &[u8]) -> Vec<u8> {
     list(parsed["items"].as_array().into_iter().flatten().take(1).cloned())
 }
 
-async fn set_mode(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+async fn set_mode(State(shared): State<Arc<SharedKubelet>>, body: Bytes) -> Response {
     match String::from_utf8_lossy(&body).parse() {
-        Ok(mode) if Mode::is_deaf(mode) => respond(
+        Ok(mode) if FailureMode::is_deaf(mode) => respond(
             StatusCode::BAD_REQUEST,
             format!("{mode}: nothing could change that again; start with it\n"),
         ),
@@ -193,13 +200,13 @@ async fn set_mode(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
     }
 }
 
-async fn set_pods(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+async fn set_pods(State(shared): State<Arc<SharedKubelet>>, body: Bytes) -> Response {
     let said = format!("{} bytes\n", body.len());
     shared.set_pods(body.into());
     respond(StatusCode::OK, said)
 }
 
-async fn asked(State(shared): State<Arc<Shared>>) -> Response {
+async fn asked(State(shared): State<Arc<SharedKubelet>>) -> Response {
     respond(StatusCode::OK, format!("{:?}\n", shared.asked()))
 }
 

@@ -4,26 +4,26 @@
 //! It exists so that the sidecar, and Fluent Bit's built-in filter beside it, can be driven into trouble on purpose. The
 //! rule it keeps: how it misbehaves can be changed at any time, and whatever it does, it counts.
 //!
-//! - [`Kubelet`]: the server; [`Mode`] makes it misbehave, [`Asked`] counts.
-//! - [`Pod`]: a pod for its list.
+//! - [`FakeKubelet`]: the server; [`FailureMode`] makes it misbehave, [`RequestCounts`] counts.
+//! - [`FakePod`]: a pod for its list.
 
 mod answer;
+mod failure_mode;
 mod http;
-mod mode;
 mod pod;
 
-pub use mode::Mode;
-pub use pod::{Pod, list};
+pub use failure_mode::FailureMode;
+pub use pod::{FakePod, list};
 
 use crate::fake::{FakeError, FakeOptions, FakeServer};
-use http::Shared;
+use http::SharedKubelet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How to start a [`Kubelet`].
+/// How to start a [`FakeKubelet`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
+pub struct KubeletOptions {
     /// TCP port on 127.0.0.1; 0 takes any free one.
     pub port: u16,
     /// The bearer token that it wants to see; any if `None`.
@@ -34,7 +34,7 @@ pub struct Options {
 
 /// What was asked since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Asked {
+pub struct RequestCounts {
     /// TCP connections accepted.
     pub connections: u64,
     /// TLS handshakes that failed, for instance because the other side does not trust the certificate.
@@ -50,25 +50,25 @@ pub struct Asked {
 }
 
 /// A running fake. Dropping it closes all connections, also those that hang, and ends its thread.
-pub struct Kubelet {
+pub struct FakeKubelet {
     server: FakeServer,
-    shared: Arc<Shared>,
+    shared: Arc<SharedKubelet>,
 }
 
-impl Kubelet {
+impl FakeKubelet {
     /// Starts a fake on 127.0.0.1 that answers with `pod_list`; it accepts connections when this returns.
     ///
     /// # Errors
     /// [`FakeError`] when the address, the certificate or the thread cannot be had.
-    pub fn start(options: Options, pod_list: impl Into<Vec<u8>>) -> Result<Kubelet, FakeError> {
-        let shared = Arc::new(Shared::new(options.token, options.is_controlled, pod_list.into()));
+    pub fn start(options: KubeletOptions, pod_list: impl Into<Vec<u8>>) -> Result<FakeKubelet, FakeError> {
+        let shared = Arc::new(SharedKubelet::new(options.token, options.is_controlled, pod_list.into()));
         let routes = http::routes(Arc::clone(&shared));
         let fake = FakeOptions { name: "fake kubelet", port: options.port, has_tls: true };
         let opener = Arc::clone(&shared);
         let server = FakeServer::start(fake, routes, move |socket, handshake| {
             http::open(Arc::clone(&opener), socket, handshake)
         })?;
-        Ok(Kubelet { server, shared })
+        Ok(FakeKubelet { server, shared })
     }
 
     /// The address it listens on.
@@ -87,7 +87,7 @@ impl Kubelet {
     }
 
     /// Behaves like this from the next request on. What hangs is answered 503.
-    pub fn set_mode(&self, mode: Mode) {
+    pub fn set_mode(&self, mode: FailureMode) {
         self.shared.set_mode(mode);
     }
 
@@ -97,12 +97,12 @@ impl Kubelet {
     }
 
     /// A snapshot of the counts.
-    pub fn asked(&self) -> Asked {
+    pub fn asked(&self) -> RequestCounts {
         self.shared.asked()
     }
 
     /// Blocks until `condition` holds for the counts, `timeout` at most; tells whether it holds.
-    pub fn wait_until(&self, condition: impl Fn(&Asked) -> bool, timeout: Duration) -> bool {
+    pub fn wait_until(&self, condition: impl Fn(&RequestCounts) -> bool, timeout: Duration) -> bool {
         self.shared.wait_until(condition, timeout)
     }
 }

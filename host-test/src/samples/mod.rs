@@ -28,7 +28,7 @@ use std::path::Path;
 pub use error::SamplesError;
 
 use dice::Dice;
-use fleet::{Container, Pod};
+use fleet::{SampleContainer, SamplePod};
 use schedule::Probes;
 
 /// The seed of the samples that the documentation shows.
@@ -101,7 +101,7 @@ fn generate(seed: u64) -> Samples {
 }
 
 /// One log file for each life of `container`.
-fn container_logs(pod: &Pod, container: &Container, seed: u64) -> Vec<LogFile> {
+fn container_logs(pod: &SamplePod, container: &SampleContainer, seed: u64) -> Vec<LogFile> {
     let lives = container.runs.iter().zip(&container.ids);
     lives
         .map(|(run, id)| {

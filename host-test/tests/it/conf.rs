@@ -1,7 +1,7 @@
 //! Everything in conf/ is loaded here and agrees with the code.
 
 use crate::support;
-use host_test::explain::PodFiles;
+use host_test::explain::PodFileFolder;
 use host_test::inputs;
 use host_test::replay::{TICK_TAG, write_pods};
 use host_test::reported::Reported;
@@ -56,7 +56,7 @@ fn every_guard_and_rule_meets_a_sample_and_everything_is_accounted_for() {
     let records = inputs::logs(&[samples.join("containers")], "kube.var.log.containers.").unwrap();
     for (name, loaded) in rule_files() {
         let mut engine = Engine::new(loaded.rules, 1);
-        let mut pods = PodFiles(Some(directory.path().to_owned()));
+        let mut pods = PodFileFolder(Some(directory.path().to_owned()));
         let (mut reported, mut out, mut ticked) = (Reported::default(), Vec::new(), 0);
         let tick = |engine: &mut Engine, second: u32, reported: &mut Reported| {
             let mut summary = Vec::new();

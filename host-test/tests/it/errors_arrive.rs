@@ -6,7 +6,7 @@
 
 use crate::fluent_bit::program;
 use crate::support;
-use host_test::fluent_bit::{Filter, Running, Setup};
+use host_test::fluent_bit::{MetadataFilter, Running, Setup};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -154,7 +154,7 @@ fn every_error_arrives_with_all_its_lines() {
         rules: &fs::read_to_string(support::conf().join("nodesieve.yaml")).unwrap(),
         logs: logs.path(),
         pod_list: Some(&pod_list(&services.map(|(name, _)| name))),
-        filter: Filter::Nodesieve,
+        filter: MetadataFilter::Nodesieve,
         disk: None,
         elsewhere: None,
         overrides: &[],

@@ -4,15 +4,15 @@
 
 use crate::fluent_bit::program;
 use crate::support;
-use host_test::fluent_bit::{Buffering, Endured, Fault, FluentBitError, Trial};
+use host_test::fluent_bit::{Buffering, FaultReport, FaultRun, FluentBitError, InjectedFault};
 use std::time::Duration;
 
 const LINES: u64 = 20_000;
 
-fn run(fault: Fault, buffering: Buffering) -> Option<Endured> {
+fn run(fault: InjectedFault, buffering: Buffering) -> Option<FaultReport> {
     let (program, _guard) = program()?;
     let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
-    let trial = Trial {
+    let trial = FaultRun {
         fluent_bit: &program,
         module: &module,
         conf: &conf,
@@ -22,7 +22,7 @@ fn run(fault: Fault, buffering: Buffering) -> Option<Endured> {
         lasting: Duration::from_secs(15),
     };
     let endured = match trial.run(|_| {}) {
-        Err(FluentBitError::Make { path, reason }) if fault == Fault::DiskFull => {
+        Err(FluentBitError::Make { path, reason }) if fault == InjectedFault::DiskFull => {
             eprintln!("skipped: no small disk at {}: {reason}", path.display());
             return None;
         }
@@ -34,43 +34,43 @@ fn run(fault: Fault, buffering: Buffering) -> Option<Endured> {
 }
 
 #[track_caller]
-fn loses_nothing(fault: Fault) {
+fn loses_nothing(fault: InjectedFault) {
     let Some(endured) = run(fault, Buffering::Shipped) else { return };
     assert_eq!((endured.written, endured.delivered, endured.lost), (LINES, LINES, 0), "{endured:?}");
 }
 
 #[test]
 fn an_outage_loses_nothing_and_repeats_nothing() {
-    let Some(endured) = run(Fault::Outage, Buffering::Shipped) else { return };
+    let Some(endured) = run(InjectedFault::Outage, Buffering::Shipped) else { return };
     assert_eq!((endured.in_time, endured.lost, endured.repeated), (0, 0, 0), "{endured:?}");
     assert!(endured.refused_calls > 20, "{endured:?}");
 }
 
 #[test]
 fn throttling_loses_nothing_and_repeats_nothing() {
-    let Some(endured) = run(Fault::Throttle, Buffering::Shipped) else { return };
+    let Some(endured) = run(InjectedFault::Throttle, Buffering::Shipped) else { return };
     assert_eq!((endured.lost, endured.repeated), (0, 0), "{endured:?}");
     assert!(endured.refused_calls > 20 && endured.in_time > 0, "{endured:?}");
 }
 
 #[test]
 fn partial_failures_lose_nothing() {
-    loses_nothing(Fault::Partial);
+    loses_nothing(InjectedFault::Partial);
 }
 
 #[test]
 fn a_rollout_during_an_outage_loses_nothing() {
-    loses_nothing(Fault::Sigterm);
+    loses_nothing(InjectedFault::Sigterm);
 }
 
 #[test]
 fn a_kill_during_an_outage_loses_nothing() {
-    loses_nothing(Fault::Kill);
+    loses_nothing(InjectedFault::Kill);
 }
 
 #[test]
 fn reloads_under_load_lose_nothing_and_repeat_nothing() {
-    let Some(endured) = run(Fault::Reload, Buffering::Shipped) else { return };
+    let Some(endured) = run(InjectedFault::Reload, Buffering::Shipped) else { return };
     assert_eq!((endured.lost, endured.repeated), (0, 0), "{endured:?}");
     assert!(endured.in_time > LINES / 2, "{endured:?}");
     // The start, and five of seven swaps: the second and the fifth bring a broken file.
@@ -79,7 +79,7 @@ fn reloads_under_load_lose_nothing_and_repeat_nothing() {
 
 #[test]
 fn rotation_during_an_outage_loses_nothing_and_repeats_nothing() {
-    let Some(endured) = run(Fault::Rotate, Buffering::Shipped) else { return };
+    let Some(endured) = run(InjectedFault::Rotate, Buffering::Shipped) else { return };
     assert_eq!((endured.in_time, endured.lost, endured.repeated), (0, 0, 0), "{endured:?}");
 }
 
@@ -87,7 +87,7 @@ fn rotation_during_an_outage_loses_nothing_and_repeats_nothing() {
 /// over. What is read meanwhile is lost, which is what the README says.
 #[test]
 fn a_full_disk_loses_what_is_read_meanwhile_and_nothing_else() {
-    let Some(endured) = run(Fault::DiskFull, Buffering::Shipped) else { return };
+    let Some(endured) = run(InjectedFault::DiskFull, Buffering::Shipped) else { return };
     assert!(endured.lost > 0, "the disk was not full: {endured:?}");
     assert!(endured.delivered > LINES / 10, "{endured:?}");
     assert_eq!(endured.repeated, 0, "{endured:?}");
@@ -96,6 +96,6 @@ fn a_full_disk_loses_what_is_read_meanwhile_and_nothing_else() {
 /// The counts mean something: with the chart's buffers the same outage does lose lines.
 #[test]
 fn the_same_outage_loses_lines_with_the_charts_buffers() {
-    let Some(endured) = run(Fault::Outage, Buffering::Chart) else { return };
+    let Some(endured) = run(InjectedFault::Outage, Buffering::Chart) else { return };
     assert!(endured.lost > LINES / 10, "{endured:?}");
 }

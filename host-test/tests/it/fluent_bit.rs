@@ -5,8 +5,8 @@
 use crate::images;
 use crate::moto::Moto;
 use crate::support;
-use host_test::compare::{Comparison, Destination, Difference, ORDER_INDEPENDENT};
-use host_test::fluent_bit::{self, Filter, LOGS, PODS, Running, Setup};
+use host_test::compare::{Destination, Difference, ORDER_INDEPENDENT, RunComparison};
+use host_test::fluent_bit::{self, LOGS, MetadataFilter, PODS, Running, Setup};
 use nodesieve_engine::config;
 use nodesieve_preview::billing::Bill;
 use serde_json::Value;
@@ -48,7 +48,7 @@ fn compare_at(
     let directory = support::conf();
     let pod_list = fs::read(directory.join("samples/podlist.json")).unwrap();
     let rules = config::load(source).unwrap().rules;
-    let comparison = Comparison {
+    let comparison = RunComparison {
         fluent_bit: program,
         module: &support::module(),
         ahead_of_time,
@@ -176,7 +176,7 @@ fn start<'a>(
         rules,
         logs,
         pod_list,
-        filter: Filter::Nodesieve,
+        filter: MetadataFilter::Nodesieve,
         disk: None,
         elsewhere: None,
         overrides: &[],
@@ -323,16 +323,16 @@ fn an_outage_of_firehose_loses_nothing() {
         rules: "version: 1\n",
         logs: &logs,
         pod_list: None,
-        filter: Filter::Nodesieve,
+        filter: MetadataFilter::Nodesieve,
         disk: None,
         elsewhere: None,
         overrides: &[("scheduler.cap", "5")],
     };
     let mut running = Running::start(setup).unwrap();
-    running.firehose().set_fault(host_test::firehose::Fault::Unavailable);
+    running.firehose().set_fault(host_test::firehose::FirehoseFault::Unavailable);
     let seen = running.wait_for(SEEN, LONG).unwrap().seen();
     assert!(running.firehose().wait_until(|received| received.rejected_calls > 20, LONG));
-    running.firehose().set_fault(host_test::firehose::Fault::None);
+    running.firehose().set_fault(host_test::firehose::FirehoseFault::None);
     let outcome = running.stop().unwrap();
     let lines: Vec<&Value> = outcome.records.iter().collect();
     assert!(lines.len() as u64 >= seen, "{} of {seen}", lines.len());
@@ -366,7 +366,7 @@ fn delivered_counts_and_summaries_account_for_every_line() {
         rules,
         logs: logs.path(),
         pod_list: None,
-        filter: Filter::Nodesieve,
+        filter: MetadataFilter::Nodesieve,
         disk: None,
         elsewhere: None,
         // Fluent Bit's default: the tests of the file run on it too.
@@ -374,7 +374,7 @@ fn delivered_counts_and_summaries_account_for_every_line() {
     };
     let mut running = Running::start(setup).unwrap();
     let summed_up = |summaries: u64| {
-        move |metrics: &fluent_bit::Metrics| {
+        move |metrics: &fluent_bit::FilterMetrics| {
             let metric = |name| metrics.get(name).unwrap_or_default();
             metric("nodesieve_summaries_total") >= summaries && metric("nodesieve_records_open") == 0
         }
@@ -416,7 +416,7 @@ fn a_summary_in_doubt_is_sent_again_after_a_kill_and_accounts_for_every_line() {
     let rules = "version: 1\ndefaults: { summary: 2s }\nrules: [{ name: all, drop: {}, reason: test }]\n";
     let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
     let mut running = start(&program, &module, &conf, rules, logs.path(), None);
-    let is_told = |metrics: &fluent_bit::Metrics| {
+    let is_told = |metrics: &fluent_bit::FilterMetrics| {
         metrics.get("nodesieve_summaries_total").is_some_and(|count| count > 0)
             && metrics.get("nodesieve_records_open") == Some(0)
     };

@@ -6,7 +6,7 @@
 
 use crate::fluent_bit::program;
 use crate::support;
-use host_test::fluent_bit::{Filter, Running, Setup};
+use host_test::fluent_bit::{MetadataFilter, Running, Setup};
 use host_test::inputs;
 use host_test::replay::{Replay, TICK_TAG};
 use nodesieve_engine::config;
@@ -187,7 +187,7 @@ fn odd_files_come_out_as_replay_says() {
         rules: RULES,
         logs: logs.path(),
         pod_list: None,
-        filter: Filter::Nodesieve,
+        filter: MetadataFilter::Nodesieve,
         disk: None,
         elsewhere: None,
         overrides: &[],

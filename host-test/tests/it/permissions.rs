@@ -5,7 +5,7 @@
 use crate::fluent_bit::program;
 use crate::support;
 use host_test::artefact;
-use host_test::fluent_bit::{Filter, LOGS, METRICS, PODS, Running, SHARED, Setup};
+use host_test::fluent_bit::{LOGS, METRICS, MetadataFilter, PODS, Running, SHARED, Setup};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
@@ -50,7 +50,7 @@ fn without_capabilities_each_reads_what_the_other_writes() {
         rules: "version: 1\n",
         logs: &at("none"),
         pod_list: None,
-        filter: Filter::Nodesieve,
+        filter: MetadataFilter::Nodesieve,
         disk: None,
         elsewhere: None,
         overrides: &[("refresh_interval", "1")],

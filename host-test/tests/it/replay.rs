@@ -4,15 +4,15 @@ use crate::support;
 use host_test::guest::{Loss, Returned};
 use host_test::inputs;
 use host_test::money::{FLUSH_SECONDS, Prices};
-use host_test::replay::{Outcome, Replay};
+use host_test::replay::{Replay, ReplayOutcome};
 use nodesieve_engine::config;
 use nodesieve_sidecar::exposition;
 
-fn replay(source: &str, seed: u64) -> (Outcome, Vec<Vec<u8>>) {
+fn replay(source: &str, seed: u64) -> (ReplayOutcome, Vec<Vec<u8>>) {
     replay_flushed(source, seed, FLUSH_SECONDS)
 }
 
-fn replay_flushed(source: &str, seed: u64, flush_seconds: u32) -> (Outcome, Vec<Vec<u8>>) {
+fn replay_flushed(source: &str, seed: u64, flush_seconds: u32) -> (ReplayOutcome, Vec<Vec<u8>>) {
     let samples = support::conf().join("samples");
     let rules = config::load(source).unwrap().rules;
     let records = inputs::logs(&[samples.join("containers")], &rules.input.tag_prefix).unwrap();

@@ -46,7 +46,7 @@ pub(crate) fn read(list: impl Read, max_bytes: u64, each: impl FnMut(&str)) -> R
     let metered = Metered { source: list, meter: &meter };
     let mut deserializer = serde_json::Deserializer::from_reader(BufReader::with_capacity(BUFFER, metered));
     let mut items = Items { meter: &meter, each, found: false };
-    let read = deserializer.deserialize_any(Answer(&mut items)).and_then(|()| deserializer.end());
+    let read = deserializer.deserialize_any(ListVisitor(&mut items)).and_then(|()| deserializer.end());
     let (has_items, bytes) = (items.found, meter.all.get());
     match read {
         Ok(()) if has_items => Ok(bytes),
@@ -94,9 +94,9 @@ struct Items<'m, F> {
 }
 
 /// The answer as a whole.
-struct Answer<'i, 'm, F>(&'i mut Items<'m, F>);
+struct ListVisitor<'i, 'm, F>(&'i mut Items<'m, F>);
 
-impl<'de, F: FnMut(&str)> Visitor<'de> for Answer<'_, '_, F> {
+impl<'de, F: FnMut(&str)> Visitor<'de> for ListVisitor<'_, '_, F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

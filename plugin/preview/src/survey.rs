@@ -42,7 +42,7 @@ pub struct Named {
 
 /// A span of time with its volume.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Span {
+pub struct TimeSpan {
     /// When it starts, RFC 3339.
     pub start: String,
     /// Its volume.
@@ -56,7 +56,7 @@ pub struct Breakdown {
     /// By namespace, the largest first; records without a container's tag are in the namespace `none`.
     pub namespaces: Vec<Named>,
     /// Over time, in spans of `span_seconds`. Records far from all others are in the first or last span.
-    pub times: Vec<Span>,
+    pub times: Vec<TimeSpan>,
     /// The length of a span.
     pub time_step_seconds: u64,
     /// The templates with most bytes, the largest first.
@@ -78,7 +78,7 @@ const NONE: &str = "none";
 
 /// Where one record is counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Place {
+struct RecordPlace {
     namespace: usize,
     template: usize,
     span: usize,
@@ -90,7 +90,7 @@ pub struct Dimensions {
     namespaces: Vec<Label>,
     templates: Vec<Label>,
     spans: Spans,
-    places: Vec<Place>,
+    places: Vec<RecordPlace>,
     /// When these records were written, in seconds since 1970; `None` where too few say so.
     written: Option<(f64, f64)>,
 }
@@ -111,7 +111,7 @@ impl Dimensions {
             let key = line.as_ref().map(|line| template(line, keys));
             let text =
                 || line.as_ref().map_or_else(|| NONE.to_owned(), |line| masked(line, keys, MAX_TEMPLATE));
-            Place {
+            RecordPlace {
                 namespace: namespaces.number(namespace.to_owned(), || namespace.to_owned()),
                 template: templates.number(key, text),
                 span: spans.of(u64::from(record.time.0)),
@@ -196,7 +196,7 @@ impl Survey {
         let times = self.spans.iter().enumerate();
         Breakdown {
             namespaces: named(&dimensions.namespaces, &self.namespaces, usize::MAX),
-            times: times.map(|(index, volume)| Span { start: start(index), volume: *volume }).collect(),
+            times: times.map(|(index, volume)| TimeSpan { start: start(index), volume: *volume }).collect(),
             time_step_seconds: spans.step,
             templates,
         }

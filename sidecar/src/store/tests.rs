@@ -10,8 +10,8 @@ impl Pods {
         Pods(tempfile::tempdir().unwrap())
     }
 
-    fn pods(&self) -> PodDirectory {
-        PodDirectory::new(self.0.path().join("pods"))
+    fn pods(&self) -> PodFileStore {
+        PodFileStore::new(self.0.path().join("pods"))
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -44,8 +44,8 @@ fn pod(name: &str, uid: &str) -> PodFile {
 
 /// Writes and says how many were written, were unchanged and failed.
 #[track_caller]
-fn counts(directory: &mut PodDirectory, pods: &[PodFile]) -> (u64, u64, usize) {
-    let Written { written, unchanged, failed } = directory.write(pods).unwrap();
+fn counts(directory: &mut PodFileStore, pods: &[PodFile]) -> (u64, u64, usize) {
+    let WrittenFiles { written, unchanged, failed } = directory.write(pods).unwrap();
     (written, unchanged, failed.len())
 }
 
@@ -112,7 +112,7 @@ fn one_pod_that_fails_does_not_stop_the_others() {
     let mut large = pod("large", "a");
     large.uid = Some("u".repeat(nodesieve_engine::pods::MAX_FILE_BYTES));
     let pods = [pod("../../etc/passwd", "a"), pod("blocked", "a"), large, pod("web-1", "a")];
-    let Written { written, unchanged, failed } = scratch.pods().write(&pods).unwrap();
+    let WrittenFiles { written, unchanged, failed } = scratch.pods().write(&pods).unwrap();
     assert_eq!((written, unchanged), (1, 0));
     let failed: Vec<String> = failed.iter().map(StoreError::to_string).collect();
     assert_eq!(failed.len(), 3);
@@ -130,12 +130,12 @@ fn one_pod_that_fails_does_not_stop_the_others() {
 fn a_directory_that_cannot_be_is_an_error_with_its_path() {
     let scratch = Pods::new();
     let no_parent = scratch.0.path().join("missing").join("pods");
-    let error = PodDirectory::new(&no_parent).write(&[]).unwrap_err().to_string();
+    let error = PodFileStore::new(&no_parent).write(&[]).unwrap_err().to_string();
     assert!(error.starts_with(&format!("create pod directory {}: ", no_parent.display())), "{error}");
     let file = scratch.0.path().join("file");
     fs::write(&file, "").unwrap();
-    assert!(matches!(PodDirectory::new(&file).write(&[]), Err(StoreError::Create { .. })));
-    assert!(matches!(PodDirectory::new(&file).retain(&BTreeSet::new()), Err(StoreError::List { .. })));
+    assert!(matches!(PodFileStore::new(&file).write(&[]), Err(StoreError::Create { .. })));
+    assert!(matches!(PodFileStore::new(&file).retain(&BTreeSet::new()), Err(StoreError::List { .. })));
 }
 
 #[test]

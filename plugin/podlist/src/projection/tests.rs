@@ -297,7 +297,7 @@ fn selected(limits: &Limits) -> (PodFile, u64) {
 
 #[test]
 fn labels_and_annotations_are_handed_on_as_the_settings_say() {
-    let keys = |allow: &str, deny: &str| Keys { allow: Globs::new([allow]), deny: Globs::new([deny]) };
+    let keys = |allow: &str, deny: &str| KeyFilter { allow: Globs::new([allow]), deny: Globs::new([deny]) };
     let (file, omitted) = selected(&Limits::default());
     assert_eq!(file.labels, pairs(&[("app", "web"), ("pod-template-hash", "5f"), ("team", "a")]));
     assert_eq!((file.annotations, omitted), (pairs(&[("note", "0123456789"), ("url", "x")]), 0));

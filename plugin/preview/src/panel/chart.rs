@@ -1,17 +1,18 @@
 //! The volume over time as an SVG chart: a column for each span of time, what is kept below, what is dropped on top of it.
 
 use super::{count, duration, legend};
-use crate::survey::Span;
+use crate::survey::TimeSpan;
 use maud::{Markup, html};
 
 /// The chart with its legend and axis. `step` is what a column is long, in seconds.
-pub(super) fn over_time(times: &[Span], step: u64) -> Markup {
+pub(super) fn over_time(times: &[TimeSpan], step: u64) -> Markup {
     let most = times.iter().map(|span| span.volume.seen).max().unwrap_or_default();
     let (seconds, step) = (step, duration(step as f64));
-    let day = |span: Option<&Span>| span.and_then(|span| span.start.get(..10)).unwrap_or_default().to_owned();
+    let day =
+        |span: Option<&TimeSpan>| span.and_then(|span| span.start.get(..10)).unwrap_or_default().to_owned();
     // Of more than a day the time of day says too little.
     let is_one_day = day(times.first()) == day(times.last());
-    let clock = |span: &Span| {
+    let clock = |span: &TimeSpan| {
         let part = match (is_one_day, seconds < 60) {
             (true, _) => 11..19,
             (false, true) => 5..19,
@@ -24,7 +25,7 @@ pub(super) fn over_time(times: &[Span], step: u64) -> Markup {
     let each = CHART_WIDTH / times.len().max(1) as f64;
     let height = |records: u64| CHART_HEIGHT * records as f64 / most.max(1) as f64;
     let wide = each * 0.85;
-    let column = |index: usize, span: &Span| {
+    let column = |index: usize, span: &TimeSpan| {
         let (x, kept, dropped) = (index as f64 * each, height(span.volume.kept), height(span.volume.dropped));
         let rect = |y: f64, height: f64| [x, y, wide, height].map(pixels);
         let [x, y, width, height] = rect(CHART_HEIGHT - kept, kept);

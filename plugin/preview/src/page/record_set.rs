@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 /// The records.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(super) struct RecordSet {
     records: Vec<Record>,
     /// How many of them have a time.
     timed: usize,
@@ -23,8 +23,8 @@ pub(super) struct Held {
 /// The time of the first record where none has one: 2026-01-01T00:00:00Z.
 const START: u32 = 1_767_225_600;
 
-impl Held {
-    /// In their order; what was added since [`Held::settle`] is not among them.
+impl RecordSet {
+    /// In their order; what was added since [`RecordSet::settle`] is not among them.
     pub(super) fn records(&self) -> &[Record] {
         &self.records
     }

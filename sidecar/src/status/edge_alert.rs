@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// Whether something is in trouble, and in which.
 #[derive(Debug, Default)]
-pub(super) struct Latch(Option<Trouble>);
+pub(super) struct EdgeAlert(Option<Trouble>);
 
 #[derive(Debug)]
 struct Trouble {
@@ -13,7 +13,7 @@ struct Trouble {
     times: u64,
 }
 
-impl Latch {
+impl EdgeAlert {
     /// It is in trouble of this kind. Whether that is news.
     pub(super) fn bad(&mut self, kind: &'static str, now: Instant) -> bool {
         match &mut self.0 {

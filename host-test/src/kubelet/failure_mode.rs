@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// How a kubelet answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
+pub enum FailureMode {
     /// With its pods.
     #[default]
     Ok,
@@ -45,41 +45,41 @@ pub enum Mode {
     Close,
 }
 
-impl Mode {
+impl FailureMode {
     /// Every mode with its name.
-    pub const ALL: [(Mode, &'static str); 18] = [
-        (Mode::Ok, "ok"),
-        (Mode::Empty, "empty"),
-        (Mode::Null, "null"),
-        (Mode::NoItems, "no-items"),
-        (Mode::Array, "array"),
-        (Mode::BrokenOff, "broken-off"),
-        (Mode::Cut, "cut"),
-        (Mode::Tiny, "tiny"),
-        (Mode::Slow, "slow"),
-        (Mode::Stall, "stall"),
-        (Mode::Hang, "hang"),
-        (Mode::Unauthorized, "unauthorized"),
-        (Mode::Forbidden, "forbidden"),
-        (Mode::Error, "error"),
-        (Mode::Html, "html"),
-        (Mode::Endless, "endless"),
-        (Mode::NoCertificate, "no-certificate"),
-        (Mode::Close, "close"),
+    pub const ALL: [(FailureMode, &'static str); 18] = [
+        (FailureMode::Ok, "ok"),
+        (FailureMode::Empty, "empty"),
+        (FailureMode::Null, "null"),
+        (FailureMode::NoItems, "no-items"),
+        (FailureMode::Array, "array"),
+        (FailureMode::BrokenOff, "broken-off"),
+        (FailureMode::Cut, "cut"),
+        (FailureMode::Tiny, "tiny"),
+        (FailureMode::Slow, "slow"),
+        (FailureMode::Stall, "stall"),
+        (FailureMode::Hang, "hang"),
+        (FailureMode::Unauthorized, "unauthorized"),
+        (FailureMode::Forbidden, "forbidden"),
+        (FailureMode::Error, "error"),
+        (FailureMode::Html, "html"),
+        (FailureMode::Endless, "endless"),
+        (FailureMode::NoCertificate, "no-certificate"),
+        (FailureMode::Close, "close"),
     ];
 
     /// Whether nobody gets as far as a request, not even one that would change the mode.
     pub fn is_deaf(self) -> bool {
-        matches!(self, Mode::NoCertificate | Mode::Close)
+        matches!(self, FailureMode::NoCertificate | FailureMode::Close)
     }
 
     /// The mode's name on the command line.
     pub fn name(self) -> &'static str {
-        Mode::ALL.iter().find(|(mode, _)| *mode == self).map_or("ok", |(_, name)| name)
+        FailureMode::ALL.iter().find(|(mode, _)| *mode == self).map_or("ok", |(_, name)| name)
     }
 }
 
-impl fmt::Display for Mode {
+impl fmt::Display for FailureMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -87,15 +87,15 @@ impl fmt::Display for Mode {
 
 /// A name that is no mode's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("read kubelet mode {0:?}: not one of {names}", names = Mode::ALL.map(|(_, name)| name).join(", "))]
-pub struct ModeError(String);
+#[error("read kubelet mode {0:?}: not one of {names}", names = FailureMode::ALL.map(|(_, name)| name).join(", "))]
+pub struct FailureModeError(String);
 
-impl FromStr for Mode {
-    type Err = ModeError;
+impl FromStr for FailureMode {
+    type Err = FailureModeError;
 
-    fn from_str(text: &str) -> Result<Mode, ModeError> {
-        let found = Mode::ALL.iter().find(|(_, name)| *name == text.trim());
-        found.map(|(mode, _)| *mode).ok_or_else(|| ModeError(text.to_owned()))
+    fn from_str(text: &str) -> Result<FailureMode, FailureModeError> {
+        let found = FailureMode::ALL.iter().find(|(_, name)| *name == text.trim());
+        found.map(|(mode, _)| *mode).ok_or_else(|| FailureModeError(text.to_owned()))
     }
 }
 
@@ -105,11 +105,11 @@ mod tests {
 
     #[test]
     fn every_mode_has_a_name_of_its_own_that_reads_back() {
-        for (index, (mode, name)) in Mode::ALL.into_iter().enumerate() {
+        for (index, (mode, name)) in FailureMode::ALL.into_iter().enumerate() {
             assert_eq!(mode as usize, index);
             assert_eq!((name.parse(), mode.to_string().as_str()), (Ok(mode), name));
         }
-        let error = "sleepy".parse::<Mode>().unwrap_err().to_string();
+        let error = "sleepy".parse::<FailureMode>().unwrap_err().to_string();
         assert!(error.starts_with("read kubelet mode \"sleepy\": not one of ok, empty, "), "{error}");
     }
 }

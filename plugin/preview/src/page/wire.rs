@@ -28,14 +28,14 @@ pub struct Added {
 
 /// A guard, a rule or an outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Row {
+pub struct DecisionRow {
     /// Its name.
     pub name: String,
     /// `guard`, `rule` or `outcome`.
     pub stage: &'static str,
     /// The policy that keeps some of its records and drops others: `sample`, `limit` and so on; of a guard `ceiling`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weighs: Option<&'static str>,
+    #[serde(rename = "weighs", skip_serializing_if = "Option::is_none")]
+    pub policy_kind: Option<&'static str>,
     /// What an outcome means, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub meaning: Option<&'static str>,
