@@ -5,7 +5,7 @@
 //! | `yaml rules` | the rule file; a later one replaces it while the filter runs |
 //! | `json pod <namespace>/<pod>` | a pod file as the sidecar writes it; `removed` in its place removes it |
 //! | `records <tag>` | one record a line, as the host's JSON text; `@<seconds>` in front sets the time |
-//! | `answers` | for each record before it: `drop`, `echo`, or the text that goes on |
+//! | `answers` | for each record before it: `drop`, `echo`, or the text of the kept record |
 //! | `metrics` | `<name> <value>`, of the filter's own numbers so far |
 //!
 //! The rule kept here: a case says everything in the file, so it runs the same through every face.

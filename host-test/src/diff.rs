@@ -87,7 +87,7 @@ pub struct Totals {
     pub dropped: Change<u64>,
     /// Summaries of what was dropped.
     pub summaries: Change<u64>,
-    /// Kept records that the other file drops, or has go out with other metadata or another count.
+    /// Kept records that the other file drops, or keeps with other metadata or another count.
     pub only_here: Change<u64>,
     /// Bytes of JSON kept.
     pub bytes_out: Change<u64>,
@@ -143,7 +143,8 @@ impl Totals {
 }
 
 impl Totals {
-    /// Whether records fare otherwise. What is billed follows from that; besides, it hangs on how long the words in summaries are.
+    /// Whether any record is decided otherwise. Bills are not compared: they follow from that, and also depend on the length of
+    /// the texts in summaries.
     fn are_changed(&self, new: &DiffSide) -> bool {
         let same = Totals::between(new, new);
         [
@@ -273,7 +274,7 @@ fn sizes(change: Change<u64>) -> [String; 3] {
 }
 
 fn dollars(change: Change<f64>) -> [String; 3] {
-    // Of logs without times, or of a moment, nothing is known of a month.
+    // Logs without times, or of a few seconds, say nothing about a month.
     if change.old == 0.0 && change.new == 0.0 {
         return ["-".to_owned(), "-".to_owned(), String::new()];
     }

@@ -43,7 +43,7 @@ pub fn text(outcome: &ReplayOutcome) -> String {
 pub fn adds_up(outcome: &ReplayOutcome) -> String {
     let ledger = &outcome.ledger;
     format!(
-        "adds up: seen {} = kept {} + dropped {}; dropped = in counts {} + in summaries {} + open {}; \
+        "adds up: seen {} = kept {} + dropped {}; dropped = in counts {} + in summaries {} + unreported {}; \
          delivered {}; faults {}",
         ledger.seen,
         ledger.kept,

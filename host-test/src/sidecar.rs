@@ -1,7 +1,7 @@
-//! The sidecar's own main loop, in a thread of its own.
+//! The sidecar's main loop, run in a thread.
 //!
-//! It exists so that tests and runs of a real Fluent Bit are fed by the code that a node runs, and not by something like
-//! it. The rule it keeps: the loop is the library's; only where things are is said here.
+//! It exists so that tests and runs of a real Fluent Bit get their pod files from the code that a node runs. The
+//! rule it keeps: the loop is the library's; this module only sets paths, ports and credentials.
 
 use crate::kubelet::FakeKubelet;
 use nodesieve_podlist::Limits;
@@ -57,7 +57,7 @@ pub enum SidecarError {
     },
 }
 
-/// Settings as on a node, below `root`: token and authority are written there, pod files go to `run/nodesieve/pods`, and
+/// Settings as on a node, below `root`: token and CA certificate are written there, pod files go to `run/nodesieve/pods`, and
 /// `var/log` is watched.
 ///
 /// # Errors
@@ -196,7 +196,7 @@ impl RunningSidecar {
         }
     }
 
-    /// What it has said so far.
+    /// Its log events so far.
     pub fn events(&self) -> Vec<LogEvent> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,7 +1,7 @@
 //! One request to the kubelet, `GET /pods`, and the answer as pod files.
 //!
-//! The rules it keeps: every wait has a limit (connection, silence, the whole); the answer is read as it comes and never
-//! held as a whole; the path is exactly `/pods`, which `nodes/pods` permits (KEP-2862), while anything else would ask for
+//! The rules it keeps: every wait has a time limit (connecting, silence, the whole poll); the answer is parsed as it streams
+//! and never held in memory as a whole; the path is exactly `/pods`, which `nodes/pods` permits (KEP-2862), while anything else would ask for
 //! `nodes/proxy`. Each request has a connection of its own: at two a minute a broken one costs more than it saves.
 
 use crate::settings::KubeletSettings;
@@ -36,7 +36,7 @@ pub enum PollError {
         /// What the system said.
         reason: io::Error,
     },
-    /// The certificates that the kubelet's is compared with cannot be had.
+    /// The CA certificates cannot be had.
     #[error(transparent)]
     Ca(TlsError),
     /// No connection.
@@ -73,7 +73,7 @@ pub enum PollError {
     /// The answer is no list.
     #[error(transparent)]
     List(#[from] ListError),
-    /// The list cannot be true.
+    /// The list is implausible.
     #[error(transparent)]
     Doubt(#[from] Doubt),
     /// The file that is read instead of asking a kubelet cannot be read.
@@ -193,7 +193,7 @@ impl KubeletClient {
         let mut http = http1::Builder::new();
         let (mut sender, connection) =
             http.max_buf_size(MAX_BUFFER).handshake(socket).await.map_err(PollError::Broken)?;
-        // Ends with this function, whatever becomes of it.
+        // Dropped with this function, which ends the connection whatever the outcome.
         let mut driver = JoinSet::new();
         driver.spawn(connection);
         let response = within(*read_timeout, "wait for an answer", sender.send_request(self.request(token)));
@@ -276,7 +276,7 @@ async fn read_list(
     }
 }
 
-/// The answer's chunks as something to read from. `None` is its end; a channel that just ends is an answer that broke off.
+/// The answer's chunks as a reader. `None` marks the end; a channel that closes without it is an answer that broke off.
 struct Chunks {
     receiver: mpsc::Receiver<Option<Bytes>>,
     rest: Bytes,

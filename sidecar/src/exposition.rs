@@ -1,5 +1,5 @@
-//! Prometheus' text format, read: by the sidecar before it hands on what the filter has written, and by the harness, which
-//! asks both for their numbers.
+//! A reader of Prometheus' text format: the sidecar checks the filter's metrics with it before it serves them, and the
+//! harness reads metrics of both.
 //!
 //! Source: the exposition formats' specification, version 0.0.4. Time stamps behind a value are not read: nobody here writes
 //! any.

@@ -1,4 +1,4 @@
-//! The filter's metrics, as far as they can be handed on.
+//! The filter's metrics, checked before the sidecar serves them.
 //!
 //! The rule it keeps: one bad line makes a scraper refuse a whole answer, so a file that is not Prometheus' text format,
 //! line by line, is left out as a whole, and our own numbers still arrive.
@@ -35,7 +35,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<(String, Duration)>, FilterMetr
     let failed = |reason| FilterMetricsError::Read { path: path.to_owned(), reason };
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => {}
-        // To open a pipe could take for ever.
+        // Opening a pipe could block for ever.
         Ok(_) => return Err(failed(ErrorKind::InvalidInput.into())),
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),

@@ -1,7 +1,7 @@
-//! What the filter sees: the files of the pods that are, and for a while of those that were.
+//! What the filter sees: the files of the pods in the list, and for a grace period of those that have left it.
 //!
 //! The rule it keeps: a file goes only when its pod has been missing from every list for the grace period, counted from the
-//! first such list, because lines of a pod are read after it has ended, and while there is no list nobody knows.
+//! first such list: lines of a pod are still read after it has ended, and without a list nobody knows whether it has.
 
 use crate::store::{PodFileStore, StoreError};
 use nodesieve_engine::pods::{OlderPod, PodFile, file_name};
@@ -54,7 +54,7 @@ impl Publisher {
         let mut answer = self.add(pods, now);
         let Some(missing) = &mut self.missing else { return answer };
         let listed: BTreeSet<String> = names(pods).collect();
-        // Of those that are listed `add` has just noted that they are.
+        // `add` has just noted which pods are listed.
         for (_, since) in missing.iter_mut().filter(|(name, _)| !listed.contains(*name)) {
             since.get_or_insert(now);
         }
@@ -101,7 +101,7 @@ impl Publisher {
 }
 
 impl Publisher {
-    /// The pods with those that had their names before: lines of a StatefulSet's pod are read when its successor has long been
+    /// Adds to each pod the one that had its name before. Lines of a StatefulSet's pod are still read after its successor was
     /// made, and only the container's id tells the two apart.
     fn with_replaced<'p>(&mut self, pods: &'p [PodFile], now: Instant) -> Cow<'p, [PodFile]> {
         let grace = self.grace;
@@ -118,7 +118,7 @@ impl Publisher {
             else {
                 continue;
             };
-            // One that is still listed beside its successor speaks for itself.
+            // A pod that is still listed beside its successor needs no such entry.
             let is_listed = pod.older.iter().any(|older| older.uid == written.uid);
             if before.is_none_or(|before| before == written.uid) && !is_listed {
                 self.replaced.push((name, now, written.into_older()));
@@ -133,7 +133,7 @@ impl Publisher {
             let Some(pod) = pods.iter_mut().find(is_it) else { continue };
             if !pod.older.iter().any(|known| known.uid == older.uid) {
                 pod.older.push(older.clone());
-                // What cannot be read back is no file: the pod that is there comes first.
+                // A merged file that is too large is not written: the listed pod comes first.
                 if pod.encode().is_err() {
                     pod.older.pop();
                 }

@@ -1,7 +1,7 @@
 //! The main loop: wait until a list is due, ask, judge, publish, and say what changed.
 //!
-//! The rule it keeps: whatever the kubelet, the volume or the network does, the loop goes on turning, and the files that
-//! are there stay until a list that can be believed is without their pods for a while.
+//! The rule it keeps: whatever the kubelet, the volume or the network does, the loop keeps running, and a pod file is
+//! removed only after plausible lists have been without its pod for the grace period.
 
 use crate::client::{KubeletClient, PollError};
 use crate::publish::{Published, Publisher};
@@ -24,7 +24,7 @@ use tokio::time::sleep_until;
 /// Takes the log events.
 pub type Log = Box<dyn Fn(&LogEvent) + Send>;
 
-/// A sidecar, ready to run.
+/// A sidecar that is ready to run.
 pub struct Sidecar {
     poller: Poller,
     publisher: Publisher,
@@ -161,8 +161,8 @@ impl Sidecar {
         let result = match answer {
             Ok(PolledList { list, doubt: None }) => Ok(list),
             Ok(PolledList { list, doubt: Some(doubt) }) => {
-                // The pods in it are there all the same; those that are not may be there too. What cannot be written is
-                // told when a list is believed.
+                // The pods of a doubted list exist, so they get their files; pods that it lacks may exist too, so nothing is
+                // removed. Files that cannot be written are reported with the next list that is believed.
                 self.publisher.add(&list.files, now);
                 Err(PollError::Doubt(doubt))
             }
@@ -192,7 +192,7 @@ impl Sidecar {
     }
 }
 
-/// Asks and judges.
+/// Asks for the list and judges whether it is complete.
 struct Poller {
     origin: Origin,
     trust: Trust,
@@ -226,13 +226,13 @@ impl Poller {
     }
 }
 
-/// A list, and why it is not believed to be all.
+/// A list, and why it may not be complete.
 struct PolledList {
     list: PodFiles,
     doubt: Option<Doubt>,
 }
 
-/// Who is asked.
+/// Where the list comes from.
 enum Origin {
     Kubelet(Box<KubeletClient>),
     File(PathBuf),
@@ -254,7 +254,7 @@ impl Origin {
     }
 }
 
-/// What the last list has.
+/// The pods and containers of the last list.
 #[derive(Default)]
 struct Known {
     containers: HashSet<String>,
@@ -281,7 +281,7 @@ impl Known {
         }
     }
 
-    /// Something has appeared.
+    /// Schedules a poll for something that has appeared, unless the last list has it.
     fn note(&self, what: Option<Awaited>, schedule: &mut Schedule) {
         match what {
             Some(what) if self.has(&what) => {}
@@ -291,7 +291,7 @@ impl Known {
     }
 }
 
-/// Something that differs from node to node.
+/// A seed that differs from node to node, so that nodes do not poll in step.
 fn seed() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     now.as_secs().wrapping_mul(1_000_000_007) ^ u64::from(now.subsec_nanos()) ^ u64::from(std::process::id())

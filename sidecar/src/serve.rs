@@ -1,7 +1,7 @@
 //! Health and metrics over HTTP, for kubelet's probes and for Prometheus.
 //!
-//! The rule it keeps: it answers from what is known, at once; nobody who asks, or asks slowly, or asks a hundred times,
-//! has any influence on the polling.
+//! The rule it keeps: it answers at once from the status; no client, however slow and however many there are, delays the
+//! polling.
 
 use crate::filter_metrics;
 use crate::status::{LogEvent, Status};
@@ -36,14 +36,14 @@ pub enum StartError {
     },
 }
 
-/// What the main loop and those who ask have in common.
+/// What the main loop and the HTTP connections share.
 #[derive(Debug)]
 pub(crate) struct SharedStatus {
     status: Mutex<Status>,
     filter_metrics: PathBuf,
     /// The main loop is stuck when it has not turned for that long.
     longest_turn: Duration,
-    /// What is to be said and was found out by an answer.
+    /// Log events that came up while a request was answered; the main loop logs them.
     events: Mutex<Vec<LogEvent>>,
 }
 
@@ -56,12 +56,12 @@ impl SharedStatus {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was found out since this was last called.
+    /// The log events since this was last called.
     pub(crate) fn take_events(&self) -> Vec<LogEvent> {
         std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Our numbers and the filter's.
+    /// The sidecar's metrics and the filter's.
     pub(crate) fn metrics(&self) -> String {
         let now = Instant::now();
         let (filter, found) = match filter_metrics::read(&self.filter_metrics) {
@@ -148,7 +148,7 @@ impl Server {
                 accepted = self.listener.accept() => match accepted {
                     Ok((socket, _)) => {
                         by_age.retain(|connection| !connection.is_finished());
-                        // Kubelet's probe must not wait behind those who connect and say nothing.
+                        // Kubelet's probe must not wait behind connections that send nothing.
                         if by_age.len() >= MOST_CONNECTIONS && let Some(oldest) = by_age.pop_front() {
                             oldest.abort();
                         }

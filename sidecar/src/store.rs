@@ -185,7 +185,7 @@ impl PodFileStore {
 
 fn create(directory: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(DIRECTORY_MODE).create(directory) {
-        // The mode again, because the umask has had its say.
+        // The mode again, because the umask has changed it.
         Ok(()) => fs::set_permissions(directory, Permissions::from_mode(DIRECTORY_MODE)),
         Err(error) if error.kind() == ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
         Err(error) => Err(error),

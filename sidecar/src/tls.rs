@@ -1,7 +1,7 @@
-//! Whom we give the token to: a kubelet with a certificate of the cluster, or, when told so, anybody.
+//! Which kubelet gets the token: one with a certificate of the cluster's CA, or any with `--kubelet-insecure-tls`.
 //!
-//! The rule it keeps: without being told so, no connection is made to a kubelet whose certificate is not signed by the
-//! given authority for the address that was asked.
+//! The rule it keeps: without that flag no request is sent to a kubelet whose certificate is not signed by the given CA for
+//! the address that is asked.
 
 use crate::settings::TlsTrust;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// Why there can be no TLS.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The authority's file cannot be read.
+    /// The CA file cannot be read.
     #[error("read certificates {}: {reason}", path.display())]
     Read {
         /// The file.
@@ -40,7 +40,7 @@ pub enum TlsError {
     Setup(rustls::Error),
 }
 
-/// TLS configurations, made anew when the authority's file changes.
+/// TLS configurations, made anew when the CA file changes.
 #[derive(Debug)]
 pub(crate) struct TlsClient {
     trust: TlsTrust,
@@ -104,8 +104,8 @@ fn roots(pem: &[u8]) -> Result<RootCertStore, String> {
     if roots.is_empty() { Err("there are none in it".to_owned()) } else { Ok(roots) }
 }
 
-/// For kubelets that sign their own certificates. Who answers has to hold the key of the certificate that it shows; whose
-/// that is, nobody asks.
+/// For kubelets with self-signed certificates: the peer must hold the key of the certificate that it presents, and any
+/// certificate is accepted.
 #[derive(Debug)]
 struct TakesAny(Arc<CryptoProvider>);
 

@@ -1,8 +1,8 @@
-//! Whether a list of pods can be true.
+//! Whether a list of pods is plausible.
 //!
 //! A kubelet that has just been restarted answers with no pods, or with the static ones only, until it has heard from
-//! the API server again. The rule kept here: we run on the node ourselves, so no pods is never true; and many pods do
-//! not end in one moment, so a list that has suddenly lost most of them is believed only when it stays that way.
+//! the API server again. The rule kept here: an empty list is never plausible, because the sidecar itself runs on the
+//! node; and a list that has suddenly lost most of its pods is plausible only when the loss lasts.
 
 use std::time::{Duration, Instant};
 

@@ -4,8 +4,8 @@
 //! pkg/kubelet/kuberuntime), and the link to a container's log right after that has started (`startContainer`). The
 //! first is what gives metadata its lead over the first line; the second tells the container's id.
 //!
-//! The rule it keeps: names only, nothing is opened; what cannot be watched is tried again, and what cannot be told is
-//! still known to have happened.
+//! The rule it keeps: it looks at names and opens nothing; a directory that cannot be watched is tried again, and an event
+//! whose name is lost still causes a poll.
 
 use crate::schedule::Awaited;
 use crate::settings::Watched;
@@ -166,7 +166,7 @@ impl Holds {
     }
 }
 
-/// What may appear while a list is being read. Beyond that it is known that something has appeared, but not what.
+/// Events that are queued while a list is being read. Beyond that only the fact that something appeared is kept.
 const QUEUE: usize = 1024;
 
 #[cfg(test)]

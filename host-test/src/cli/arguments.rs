@@ -231,11 +231,11 @@ pub(super) struct KubeletArguments {
     /// The bearer token that it wants to see [default: any]
     #[arg(long, value_name = "TOKEN")]
     pub(super) token: Option<String>,
-    /// How it behaves at first; `PUT /fake/mode` changes it (not for no-certificate and close, which nobody reaches), `PUT /fake/pods` the list, and
-    /// `GET /fake/asked` counts
+    /// Its failure mode at first. `PUT /fake/mode` changes it, except from no-certificate and close, which answer no request;
+    /// `PUT /fake/pods` changes the list, and `GET /fake/asked` shows the counts of requests
     #[arg(long, default_value_t)]
     pub(super) mode: FailureMode,
-    /// Where the certificate of who has signed its own is written
+    /// Where its CA certificate is written
     #[arg(long, value_name = "FILE.pem")]
     pub(super) ca: PathBuf,
 }

@@ -36,7 +36,7 @@ pub(super) fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     let (records, pod_list) = input(&arguments.run, &conf, &loaded.rules.input.tag_prefix)?;
     let module = artefact::module(arguments.run.wasm.as_deref())?;
     let mut out = arguments.out.as_deref().map(create).transpose()?;
-    // A place that cannot be written is told before the work is done.
+    // Created before the replay runs, so that a path that cannot be written is an error at once.
     let mut page = arguments.report.as_deref().map(create).transpose()?;
     let mut out_failed = None;
     let bar = progress_bar(records.len() as u64);
@@ -371,7 +371,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("read {}", path.display()))
 }
 
-/// Data goes to stdout; a reader that is gone ends the run without a word.
+/// Data goes to stdout; a reader that is gone ends the run without a message.
 pub(super) fn print(text: &str) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
     out.write_all(text.as_bytes())?;

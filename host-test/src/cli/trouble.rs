@@ -1,4 +1,4 @@
-//! The commands about trouble: a kubelet to play with, and a real Fluent Bit whose kubelet or destination fails.
+//! The commands about failures: a fake kubelet, and a real Fluent Bit whose kubelet or destination fails.
 
 use super::arguments::{FluentBitArguments, KubeletArguments, OutputFormat};
 use super::commands::{print, read};
@@ -25,7 +25,7 @@ pub(super) fn serve(arguments: &KubeletArguments) -> anyhow::Result<ExitCode> {
     let url = kubelet.url();
     print(&format!("{url}/pods\n"))?;
     anstream::eprintln!(
-        "a kubelet that is {}; to change that: curl --cacert {} -T - {url}/fake/mode <<< hang\nmodes: {}",
+        "a kubelet that is {}; to change that: curl --cacert {} -T - {url}/fake/mode <<< hang\nfailure modes: {}",
         arguments.mode,
         ca.display(),
         FailureMode::ALL.map(|(_, name)| name).join(", ")
@@ -73,7 +73,7 @@ pub(super) fn kubelet(arguments: &FluentBitArguments, mode: FailureMode) -> anyh
         all.push(run);
     }
     match arguments.format {
-        OutputFormat::Text => print(&table(&all).to_string())?,
+        OutputFormat::Text => print(&outage_table(&all).to_string())?,
         OutputFormat::Json => print(&format!("{}\n", serde_json::to_string_pretty(&all)?))?,
     }
     let ours = all.iter().filter(|run| run.filter == "nodesieve");
@@ -89,7 +89,7 @@ pub(super) fn fault(arguments: &FluentBitArguments, fault: InjectedFault) -> any
     for buffering in [Buffering::Shipped, Buffering::Chart] {
         anstream::eprintln!("{}, {} buffers, for {} s", fault.name(), buffering.name(), arguments.seconds);
         let bar = progress(arguments.seconds);
-        let trial = FaultRun {
+        let run = FaultRun {
             fluent_bit: &program,
             module: &module,
             conf: arguments.conf.as_deref().unwrap_or(&conf),
@@ -98,19 +98,19 @@ pub(super) fn fault(arguments: &FluentBitArguments, fault: InjectedFault) -> any
             lines: arguments.lines,
             lasting: Duration::from_secs(arguments.seconds),
         };
-        let endured = trial.run(|gone| bar.set_position(gone.as_secs()))?;
+        let report = run.run(|gone| bar.set_position(gone.as_secs()))?;
         bar.finish_and_clear();
-        anstream::eprintln!("{} of {} lines delivered", endured.delivered, endured.written);
-        all.push(endured);
+        anstream::eprintln!("{} of {} lines delivered", report.delivered, report.written);
+        all.push(report);
     }
     match arguments.format {
-        OutputFormat::Text => print(&endured(&all).to_string())?,
+        OutputFormat::Text => print(&fault_table(&all).to_string())?,
         OutputFormat::Json => print(&format!("{}\n", serde_json::to_string_pretty(&all)?))?,
     }
     Ok(ExitCode::from(u8::from(all.first().is_none_or(|shipped| shipped.lost > 0 || !shipped.well_again))))
 }
 
-fn endured(all: &[FaultReport]) -> Table {
+fn fault_table(all: &[FaultReport]) -> Table {
     let numbers =
         ["written", "in time", "in the end", "lost", "repeated", "refused calls", "reloads", "MB at most"];
     let columns = [("fault", Align::Left), ("buffers", Align::Left)].into_iter();
@@ -146,7 +146,7 @@ fn progress(seconds: u64) -> ProgressBar {
     bar
 }
 
-fn table(all: &[OutageReport]) -> Table {
+fn outage_table(all: &[OutageReport]) -> Table {
     let headings = [
         "written",
         "in time",

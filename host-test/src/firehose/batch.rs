@@ -78,7 +78,7 @@ impl Batcher {
         Ok(full)
     }
 
-    /// Takes the records that are left, `None` if there are none. The batcher can be used on.
+    /// Takes the records that are left, `None` if there are none. The batcher can still be used.
     pub fn finish(&mut self) -> Option<Batch> {
         (!self.open.records.is_empty()).then(|| std::mem::take(&mut self.open))
     }

@@ -1,4 +1,4 @@
-//! What the fake counted, and how it is told to misbehave.
+//! What the fake counted, and which fault it injects.
 //!
 //! It exists apart from the HTTP part so that a test thread and the server thread share one small, lockable
 //! thing. The rule it keeps: the counters of one call change in one step, so a snapshot never shows half a
@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use nodesieve_preview::billing::billed_bytes;
 
-/// How the fake misbehaves from now on.
+/// The fault that the fake injects from now on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum FirehoseFault {
-    /// It does not.
+    /// None.
     #[default]
     None,
     /// Every call is answered with 503 `ServiceUnavailableException`.
@@ -106,7 +106,7 @@ impl SharedFirehose {
         inner.offered = 0;
     }
 
-    /// Whether this call is one too many.
+    /// Whether this call is refused because of throttling.
     pub(super) fn is_throttled(&self) -> bool {
         let mut inner = self.lock();
         let FirehoseFault::Throttled { every } = inner.fault else { return false };

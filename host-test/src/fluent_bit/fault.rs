@@ -1,7 +1,7 @@
-//! A destination in trouble, or a Fluent Bit that is ended in the middle of it, while containers go on writing.
+//! A destination that fails, or a Fluent Bit that is ended meanwhile, while containers keep writing.
 //!
 //! It exists to show which settings lose lines and which do not. The rule it keeps: lines are written evenly and counted by
-//! their numbers where they arrive; the shipped pipeline and that of others are told apart by the settings that differ.
+//! their numbers where they arrive; the shipped pipeline and the AWS chart's differ in their settings only.
 
 use super::numbered::{Arrived, PODS, pod_list, rotate, write};
 use super::{End, FluentBitError, MetadataFilter, Running, Setup};
@@ -19,7 +19,7 @@ pub enum InjectedFault {
     Throttle,
     /// Firehose refuses one record in three of those in its calls.
     Partial,
-    /// Firehose is unavailable, and Fluent Bit is told to stop and started again, as in a rollout.
+    /// Firehose is unavailable, and Fluent Bit is stopped and started again, as in a rollout.
     Sigterm,
     /// Firehose is unavailable, and Fluent Bit is killed and started again.
     Kill,
@@ -103,7 +103,7 @@ impl Buffering {
     }
 }
 
-/// A fault to live through.
+/// A fault to run.
 #[derive(Clone, Copy, Debug)]
 pub struct FaultRun<'a> {
     /// The program.
@@ -122,7 +122,7 @@ pub struct FaultRun<'a> {
     pub lasting: Duration,
 }
 
-/// What it came to. Serialised as the `--format json` of `fluent-bit --fault`.
+/// The result of a fault. Serialised as the `--format json` of `fluent-bit --fault`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FaultReport {
     /// What went wrong.

@@ -1,11 +1,11 @@
-//! A real Fluent Bit, end to end: log files in, what the fake Firehose received out.
+//! A real Fluent Bit, end to end: log files in, records at the fake Firehose out.
 //!
-//! It exists because the replay only imitates the host; here the host itself loads the compiled filter. The rule it
+//! It exists because the replay only imitates the host; here Fluent Bit itself loads the compiled filter. The rule it
 //! keeps: what runs is the configuration that is shipped, line by line. Only what a machine that is no Kubernetes
 //! node cannot have is changed (see `config`): each deployed path gets a temporary root in front of it, the output an
 //! address to deliver to.
 //!
-//! - [`find`]: where Fluent Bit is; without one, whoever called says so and goes on.
+//! - [`find`]: where Fluent Bit is; without one, the caller says so and continues.
 //! - [`Setup`], [`Running`], [`RunOutcome`]: start, look on, stop.
 //! - [`FilterMetrics`]: the filter's own numbers, which tell when everything was processed.
 
@@ -14,6 +14,7 @@ mod fault;
 mod node;
 mod numbered;
 mod outage;
+mod process;
 mod rules;
 mod run;
 
@@ -79,7 +80,7 @@ pub struct Setup<'a> {
 pub struct Address<'a> {
     /// Its port.
     pub port: u16,
-    /// The certificate of who has signed its own, as PEM.
+    /// Its CA certificate, as PEM.
     pub ca_file: &'a Path,
 }
 
@@ -213,7 +214,7 @@ impl FilterMetrics {
         self.get("nodesieve_records_seen_total").unwrap_or_default()
     }
 
-    /// Records that went on; 0 before the filter has written its first metrics.
+    /// Records kept; 0 before the filter has written its first metrics.
     pub fn kept(&self) -> u64 {
         self.get("nodesieve_records_kept_total").unwrap_or_default()
     }

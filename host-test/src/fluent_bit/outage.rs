@@ -1,7 +1,7 @@
-//! A node whose kubelet is in trouble for minutes while its containers go on writing.
+//! A node whose kubelet fails for minutes while its containers keep writing.
 //!
-//! It exists to show what an outage of the kubelet does to the logs: with nodesieve nothing, with a filter that asks the
-//! kubelet itself a good deal. The rule it keeps: lines are written evenly over the whole outage and counted by their
+//! It exists to show what an outage of the kubelet does to the logs: nothing with nodesieve, and much with a filter that
+//! asks the kubelet itself. The rule it keeps: lines are written evenly over the whole outage and counted by their
 //! numbers where they arrive, so lost, repeated and late ones are told apart.
 
 use super::numbered::{Arrived, PODS, pod_list, write};
@@ -12,7 +12,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// An outage to live through.
+/// An outage of the kubelet to run.
 #[derive(Clone, Copy, Debug)]
 pub struct Outage<'a> {
     /// The program.
@@ -23,9 +23,9 @@ pub struct Outage<'a> {
     pub conf: &'a Path,
     /// The rule file.
     pub rules: &'a str,
-    /// Who gives the records their metadata.
+    /// Which filter gives the records their metadata.
     pub filter: MetadataFilter,
-    /// What the kubelet does meanwhile.
+    /// The kubelet's failure mode meanwhile.
     pub mode: FailureMode,
     /// How many lines are written.
     pub lines: u64,
@@ -33,12 +33,12 @@ pub struct Outage<'a> {
     pub lasting: Duration,
 }
 
-/// What it came to. Serialised as the `--format json` of `fluent-bit --kubelet`.
+/// The result of an outage. Serialised as the `--format json` of `fluent-bit --kubelet`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct OutageReport {
     /// `nodesieve` or `kubernetes`.
     pub filter: &'static str,
-    /// What the kubelet did.
+    /// The kubelet's failure mode.
     pub kubelet: &'static str,
     /// Lines written.
     pub written: u64,

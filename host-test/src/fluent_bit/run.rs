@@ -1,39 +1,27 @@
 //! A Fluent Bit process, from its start to the count of what it delivered.
 //!
-//! It exists because a process and a server of their own have many ways to go on for ever. The rule it keeps: every
+//! It exists because a process and a server have many ways to never end. The rule it keeps: every
 //! wait has a time limit, every failure shows the end of Fluent Bit's log, and nothing outlives its [`Running`].
 
 use super::config::{Replacements, rewrite, with_built_in};
 use super::node::TemporaryNode;
+use super::process::{POLL, START, STOP, end, ended, free_port, log, spawn, tail, terminate, wait_for_port};
 use super::{FilterMetrics, FluentBitError, LOGS, METRICS, MODULE, MetadataFilter, Setup};
 use crate::firehose::{Firehose, FirehoseOptions, Received};
 use crate::kubelet::{FakeKubelet, KubeletOptions};
 use crate::reported::Reported;
 use crate::sidecar::{self, RunningSidecar, TOKEN};
 use nodesieve_sidecar::SidecarSettings;
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
-/// For how long Fluent Bit may take to answer on its port.
-const START: Duration = Duration::from_secs(30);
 /// How often a start is tried: somebody else may take the port between our asking for it and Fluent Bit's.
 const STARTS: usize = 3;
-/// For how long Fluent Bit may take to end: its `grace` of 30 s, and some more on a busy machine.
-const STOP: Duration = Duration::from_secs(45);
 /// How often the sidecar asks for the list.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// How often is looked.
-const POLL: Duration = Duration::from_millis(20);
-/// How much of the log an error shows, in lines. What Fluent Bit only informs about is left out.
-const LOG_LINES: usize = 20;
-/// Variables of the environment that would lead Fluent Bit elsewhere.
-const ASTRAY: [&str; 6] =
-    ["AWS_PROFILE", "AWS_SESSION_TOKEN", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"];
 
 /// A running Fluent Bit with its node, its Firehose, and where its metadata comes from. Dropping it kills it and removes
 /// the node.
@@ -349,99 +337,6 @@ pub(super) fn lines(record: &[u8], into: &mut Vec<(String, Value)>) -> Result<()
     Ok(())
 }
 
-fn spawn(program: &Path, conf: &Path, node: &TemporaryNode) -> Result<Child, FluentBitError> {
-    let log = log_file(node);
-    // Behind what an earlier run on the same node has said.
-    let output = File::options()
-        .create(true)
-        .append(true)
-        .open(&log)
-        .map_err(|reason| FluentBitError::Make { path: log, reason })?;
-    let both = output.try_clone().map(|clone| (Stdio::from(clone), Stdio::from(output)));
-    let start_failed = |reason| FluentBitError::Start { path: program.to_owned(), reason };
-    let (stdout, stderr) = both.map_err(start_failed)?;
-    let mut command = Command::new(program);
-    for variable in ASTRAY {
-        command.env_remove(variable);
-    }
-    command
-        .arg("-c")
-        .arg(conf)
-        .current_dir(node.root())
-        .env("AWS_ACCESS_KEY_ID", "nodesieve")
-        .env("AWS_SECRET_ACCESS_KEY", "nodesieve")
-        .env("AWS_REGION", "us-east-1")
-        .env("DELIVERY_STREAM", FirehoseOptions::default().stream)
-        .env("NODE_NAME", "node-1")
-        .stdin(Stdio::null())
-        .stdout(stdout)
-        .stderr(stderr)
-        .spawn()
-        .map_err(start_failed)
-}
-
-fn wait_for_port(child: &mut Child, port: u16, node: &TemporaryNode) -> Result<(), FluentBitError> {
-    let deadline = Instant::now() + START;
-    loop {
-        // In this order: a program that could not bind has ended, whoever else answers on the port.
-        let answers = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
-        if let Some(status) = ended(child)? {
-            return Err(FluentBitError::Ended { action: "start", status, log: tail(&log(node)) });
-        }
-        if answers {
-            return Ok(());
-        }
-        if Instant::now() >= deadline {
-            return Err(FluentBitError::TimedOut {
-                what: format!("answer on port {port}"),
-                timeout: START,
-                progress: "nothing answers".into(),
-                log: tail(&log(node)),
-            });
-        }
-        std::thread::sleep(POLL);
-    }
-}
-
-fn free_port() -> Result<u16, FluentBitError> {
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|listener| listener.local_addr());
-    let address = listener.map_err(|reason| FluentBitError::Make { path: "a free port".into(), reason })?;
-    Ok(address.port())
-}
-
-fn ended(child: &mut Child) -> Result<Option<ExitStatus>, FluentBitError> {
-    let process = child.id();
-    child.try_wait().map_err(|reason| FluentBitError::Process { action: "watch", process, reason })
-}
-
-/// Sends SIGTERM.
-fn terminate(child: &Child) -> Result<(), FluentBitError> {
-    kill_process(Pid::from_child(child), Signal::TERM).map_err(|reason| FluentBitError::Process {
-        action: "send SIGTERM to",
-        process: child.id(),
-        reason: reason.into(),
-    })
-}
-
-/// Kills and reaps; both fail only when it is over already.
-fn end(child: &mut Child) {
-    let _ = child.kill();
-    let _ = child.wait();
-}
-
-fn log_file(node: &TemporaryNode) -> PathBuf {
-    node.at("/fluent-bit.log")
-}
-
-fn log(node: &TemporaryNode) -> String {
-    fs::read(log_file(node)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
-}
-
-fn tail(log: &str) -> String {
-    let lines: Vec<&str> = log.lines().filter(|line| !line.contains("[ info]")).collect();
-    lines.get(lines.len().saturating_sub(LOG_LINES)..).unwrap_or_default().join("\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -454,12 +349,5 @@ mod tests {
         assert_eq!(texts, ["{\"a\":1}", "{\"b\":\"\\n\"}"]);
         let error = lines(b"{\"a\":1}{\n", &mut found).unwrap_err().to_string();
         assert!(error.starts_with("read delivered line {\"a\":1}{: "), "{error}");
-    }
-
-    #[test]
-    fn the_end_of_a_log_is_its_last_lines_of_note() {
-        let log: String = (1..=30).map(|line| format!("{line}\n[x] [ info] no\n")).collect();
-        assert!(tail(&log).starts_with("11\n") && tail(&log).ends_with("\n30"));
-        assert_eq!(tail(""), "");
     }
 }

@@ -1,9 +1,9 @@
-//! The ways of a kubelet.
+//! The failure modes of the fake kubelet.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How a kubelet answers.
+/// How the fake kubelet answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FailureMode {
     /// With its pods.
@@ -31,11 +31,11 @@ pub enum FailureMode {
     Hang,
     /// 401.
     Unauthorized,
-    /// 403, in kubelet's words.
+    /// 403, with kubelet's text.
     Forbidden,
     /// 500.
     Error,
-    /// A page for people.
+    /// An HTML page, as a proxy sends it.
     Html,
     /// A list without end.
     Endless,
@@ -68,7 +68,7 @@ impl FailureMode {
         (FailureMode::Close, "close"),
     ];
 
-    /// Whether nobody gets as far as a request, not even one that would change the mode.
+    /// Whether no request is answered, so that none could change the mode either.
     pub fn is_deaf(self) -> bool {
         matches!(self, FailureMode::NoCertificate | FailureMode::Close)
     }

@@ -1,8 +1,8 @@
-//! A fake of a node's kubelet, as far as a pod list goes: TLS, a bearer token, `GET /pods`, and every way
-//! in which a real one misbehaves.
+//! A fake of a node's kubelet, as far as a pod list goes: TLS, a bearer token, `GET /pods`, and the
+//! failure modes of a real one.
 //!
-//! It exists so that the sidecar, and Fluent Bit's built-in filter beside it, can be driven into trouble on purpose. The
-//! rule it keeps: how it misbehaves can be changed at any time, and whatever it does, it counts.
+//! It exists so that the sidecar, and Fluent Bit's built-in filter beside it, can be tested against them. The rule it
+//! keeps: the failure mode can be changed at any time, and every request is counted.
 //!
 //! - [`FakeKubelet`]: the server; [`FailureMode`] makes it misbehave, [`RequestCounts`] counts.
 //! - [`FakePod`]: a pod for its list.

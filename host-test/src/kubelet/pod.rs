@@ -19,7 +19,7 @@ pub struct FakePod {
     pub annotations: Vec<(String, String)>,
     /// Name and id of each container, with the id of the run before; an empty id is a container that waits.
     pub containers: Vec<(String, String, Option<String>)>,
-    /// How many bytes of environment and volumes it has, of which nothing is needed.
+    /// How many bytes of environment and volumes it has, none of which a pod file needs.
     pub ballast: usize,
 }
 

@@ -1,4 +1,4 @@
-//! The program as a user meets it: data on stdout, words on stderr, exit codes.
+//! The program as a user meets it: data on stdout, messages on stderr, exit codes.
 
 use crate::support;
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -1,4 +1,4 @@
-//! The last layer for metadata: a real Fluent Bit, the sidecar's main loop, and a kubelet that has its moods.
+//! The last layer for metadata: a real Fluent Bit, the sidecar's main loop, and a kubelet in failure modes.
 //!
 //! Skipped where there is no Fluent Bit.
 
@@ -149,7 +149,7 @@ fn the_first_record_of_a_new_pod_has_its_labels() {
 
 /// Scenario: 100 pods in bursts of five, each of which has already written its line when its directory appears, so that
 /// nothing but the sidecar's speed is between tail and a record without labels. Tail looks every 5 s; if its look falls
-/// into the few milliseconds between a log and its pod's file, the records of that burst go on without labels.
+/// into the few milliseconds between a log and its pod's file, the records of that burst are kept without labels.
 /// Guarantees: that is rare: of 20 bursts at most one is hit.
 #[test]
 fn a_log_that_appears_with_its_pod_is_nearly_always_in_time() {

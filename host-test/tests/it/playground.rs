@@ -152,7 +152,7 @@ fn a_person_sees_what_a_rule_does_before_it_is_rolled_out() {
     browser.wait_for("!document.querySelector('#explanation').hidden");
     browser.picture("light");
     browser.press("Escape", 27);
-    // What a kept record goes on with.
+    // The text of a kept record.
     browser.evaluate("document.querySelector('input[name=verdict][value=kept]').click(); document.querySelector('#list').focus()");
     browser.press("Home", 36);
     browser.press("Enter", 13);

@@ -148,7 +148,7 @@ fn a_record_that_does_not_fit_into_memory_leaves_a_mark() {
 }
 
 /// Scenario: one line of 60 MB, of characters that JSON escapes, and of ordinary ones.
-/// Guarantees: no trap; the record is cut to the limit, and the filter goes on filtering.
+/// Guarantees: no trap; the record is cut to the limit, and the filter keeps filtering.
 #[test]
 fn a_huge_line_is_cut_and_the_filter_goes_on() {
     let (mut guest, _tree) = support::start(

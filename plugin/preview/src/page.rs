@@ -1,7 +1,7 @@
 //! What the page in a browser asks for, as texts and numbers; its face only translates.
 //!
 //! The rule it keeps: nothing a person pastes is an error that ends the page. Rules that cannot be used leave those before
-//! them in force, a pod list that is none leaves the pods before it.
+//! them in force, a text that is no pod list leaves the pods before it.
 
 mod record_set;
 mod wire;
@@ -29,9 +29,9 @@ use record_set::RecordSet;
 use std::ops::Range;
 use std::rc::Rc;
 
-/// Kept texts that are remembered for explanations, in bytes; beyond it a record is run again up to where it stands.
+/// Kept texts that are remembered for explanations, in bytes; beyond it the run is repeated up to the record that is asked for.
 const MAX_REMEMBERED: usize = 128 << 20;
-/// Mistakes of a rule file that are told; each takes its place in the whole text.
+/// Most mistakes of a rule file that are reported; the place of each is searched for in the whole text.
 pub const MAX_FINDINGS: usize = 200;
 /// Ticks after which [`Page::advance`] comes back early: each is work too, and a gap between two records has up to an hour of them.
 const MAX_TICKS: u64 = 20_000;
@@ -201,7 +201,7 @@ impl Page {
     pub fn panel(&mut self) -> String {
         let (ledger, imbalances) = self.run.ledger(self.prices);
         let breakdown = self.run.breakdown(&self.dimensions);
-        // What is decided and not summed up yet is no imbalance, before the end.
+        // Before the end of a run drops that no summary has yet are no imbalance.
         let wrong = if self.run.done() >= self.records.records().len() { imbalances } else { Vec::new() };
         panel::volume(&ledger, &breakdown, &wrong, Rows::Buttons)
     }
@@ -290,7 +290,7 @@ impl Page {
         self.rules = rules;
     }
 
-    /// What a kept record goes on as.
+    /// The text of a kept record.
     fn answer(&self, index: usize) -> String {
         let end = self.ends.get(index).copied();
         let start = index.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied());

@@ -14,7 +14,7 @@ use nodesieve_engine::metrics::Metric;
 use nodesieve_engine::time::{EventTime, Now};
 use std::rc::Rc;
 
-/// What the engine's random numbers start from, here and in `nodesieve replay` unless it is told another: one seed for all runs,
+/// What the engine's random numbers start from, here and in `nodesieve replay` unless it gets another: one seed for all runs,
 /// so that they can be compared with each other.
 pub const SEED: u64 = 1;
 
@@ -34,7 +34,7 @@ pub struct PreviewRun {
 pub struct RecordOutcome<'r> {
     /// The row of what decided: guards, rules, then [`nodesieve_engine::engine::OUTCOMES`].
     pub row: usize,
-    /// What goes on, or `None` when it ends here.
+    /// The kept record's text, or `None` when it is dropped.
     pub text: Option<&'r [u8]>,
     /// Whether it continues the line before it, and has its verdict.
     pub is_continued: bool,
@@ -90,7 +90,7 @@ impl PreviewRun {
         }
         self.done = self.done.saturating_add(1);
         let row = verdict.why.row(self.engine.rules());
-        // The record is echoed by what the caller has; a copy keeps the two cases one.
+        // An echoed record is copied, so that the caller finds every kept text in one place.
         if answer == Answer::Echo {
             self.out.clear();
             self.out.extend_from_slice(record.text.as_bytes());

@@ -63,9 +63,9 @@ pub struct Breakdown {
     pub templates: Vec<Named>,
 }
 
-/// Namespaces told apart.
+/// Most namespaces with counts of their own.
 const MAX_NAMESPACES: usize = 200;
-/// Templates told apart.
+/// Most templates with counts of their own.
 const MAX_TEMPLATES: usize = 4096;
 /// Templates shown.
 const TOP_TEMPLATES: usize = 20;
@@ -165,7 +165,7 @@ impl Survey {
         }
     }
 
-    /// Counts what became of the record at a position: of how many bytes it goes on, or `None` when it is dropped.
+    /// Counts what became of the record at a position: its bytes when it is kept, or `None` when it is dropped.
     pub fn add(&mut self, dimensions: &Dimensions, index: usize, bytes_in: usize, bytes_out: Option<usize>) {
         self.at(dimensions, index, |volume| volume.add(bytes_in as u64, bytes_out.map(|bytes| bytes as u64)));
     }

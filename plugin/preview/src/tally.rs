@@ -38,7 +38,7 @@ impl Tally {
         }
     }
 
-    /// Counts the record at a position that goes on as `text`.
+    /// Counts the record at a position that is kept with this text.
     pub fn kept(&mut self, dimensions: &Dimensions, index: usize, record: &Record, text: &[u8]) {
         self.seen(dimensions, record);
         self.survey.add(dimensions, index, record.text.len(), Some(text.len()));
@@ -48,7 +48,7 @@ impl Tally {
         self.bill.add(&record.tag, self.now, text.len());
     }
 
-    /// Counts a record that ends here.
+    /// Counts a record that is dropped.
     pub fn dropped(&mut self, dimensions: &Dimensions, index: usize, record: &Record) {
         self.seen(dimensions, record);
         self.survey.add(dimensions, index, record.text.len(), None);

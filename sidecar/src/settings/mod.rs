@@ -1,6 +1,6 @@
-//! Settings: flags and environment to values with which nothing can be wrong any more.
+//! Settings: flags and environment variables, parsed and validated.
 //!
-//! The rule it keeps: all mistakes are found in one pass and told at once, each with the flag or variable that it is
+//! The rule it keeps: all mistakes are found in one pass and reported together, each with the flag or variable that it is
 //! in. A unit has to be said: `30` could be seconds or minutes.
 
 mod read;

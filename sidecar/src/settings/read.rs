@@ -1,4 +1,4 @@
-//! From words to values: who said what, and what it means.
+//! Flags and environment variables to values, with every mistake collected.
 
 use super::SettingsError;
 use super::table::{COMMANDS, SETTINGS, Setting};

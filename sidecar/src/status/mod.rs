@@ -1,7 +1,7 @@
-//! What the sidecar is doing, in numbers and in events: metrics, readiness, and one line for each change of state.
+//! The sidecar's status: metrics, readiness, and one log event for each change of state.
 //!
-//! The rule it keeps: the same trouble is told once when it starts, once when it turns into another, and once when it is
-//! over. How often it happened is in the metrics.
+//! The rule it keeps: trouble is logged when it starts, when it turns into another kind, and when it is over, and never
+//! in between. How often it happened is in the metrics.
 
 mod edge_alert;
 mod table;
@@ -23,7 +23,7 @@ pub struct Status {
     ready_after: Duration,
     /// The last list that was taken.
     taken: Option<Instant>,
-    /// When the main loop last turned.
+    /// When the main loop last started a turn.
     turned: Instant,
     values: [f64; COUNT],
     failed: [u64; PollError::KINDS.len()],
@@ -33,17 +33,17 @@ pub struct Status {
     filter: EdgeAlert,
 }
 
-/// Something to say, with how serious it is.
+/// A line for the log, with its level.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogEvent {
-    /// All is as it should be, again or for the first time.
+    /// Something works, again or for the first time.
     Info(String),
-    /// Something is not.
+    /// Something does not work.
     Warning(String),
 }
 
 impl Status {
-    /// A status of a sidecar that starts now.
+    /// The status of a sidecar that starts now.
     pub fn new(ready_after: Duration, now: Instant) -> Status {
         Status {
             started: now,
@@ -59,23 +59,23 @@ impl Status {
         }
     }
 
-    /// The main loop is alive.
+    /// Notes that the main loop starts a turn.
     pub fn turned(&mut self, now: Instant) {
         self.turned = now;
     }
 
-    /// When the main loop was alive.
+    /// When the main loop last started a turn.
     pub fn last_turn(&self) -> Instant {
         self.turned
     }
 
-    /// A list was asked for.
+    /// Notes that a list was asked for.
     pub fn polled(&mut self, is_early: bool) {
         self.add(StatusMetric::Polls, 1);
         self.add(StatusMetric::EarlyPolls, u64::from(is_early));
     }
 
-    /// A list was taken, and what became of it.
+    /// Notes a list that was taken, and what was published of it.
     pub fn took(
         &mut self,
         list: &PodFiles,
@@ -127,7 +127,7 @@ impl Status {
         events
     }
 
-    /// A poll brought no list that could be taken.
+    /// Notes a poll that brought no list that could be taken.
     pub fn failed(&mut self, url: &str, error: &PollError, now: Instant) -> Option<LogEvent> {
         let kind = error.kind();
         let known = PollError::KINDS.iter().position(|known| *known == kind);
@@ -140,7 +140,7 @@ impl Status {
         })
     }
 
-    /// Whether all directories are watched that should be; the reason why not.
+    /// Notes whether all directories are watched that should be; `reason` says why not.
     pub fn watched(&mut self, reason: Option<String>, now: Instant) -> Option<LogEvent> {
         self.set(StatusMetric::Watching, if reason.is_none() { 1.0 } else { 0.0 });
         match reason {
@@ -154,13 +154,13 @@ impl Status {
         }
     }
 
-    /// How many are awaited, and how many more were given up.
+    /// Notes how many pods and containers are awaited, and how many more were given up.
     pub fn awaiting(&mut self, awaited: usize, given_up: u64) {
         self.set(StatusMetric::Awaited, awaited as f64);
         self.add(StatusMetric::GivenUp, given_up);
     }
 
-    /// How old the filter's metrics are, or why they cannot be served; `None` when there are none yet.
+    /// Notes how old the filter's metrics are, or why they cannot be served; `None` when there are none yet.
     pub fn filter_metrics(
         &mut self,
         found: Result<Option<Duration>, String>,

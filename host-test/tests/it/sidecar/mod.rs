@@ -1,4 +1,4 @@
-//! The sidecar against a kubelet in every mood, and what the compiled filter makes of its files.
+//! The sidecar against every failure mode of a kubelet, and what the compiled filter makes of its files.
 
 mod life;
 mod running;

@@ -1,12 +1,12 @@
-//! The records behind the page, in one order: those with a time by it, then those without.
+//! The set of records that the page works on, in one order: by time, then those without a time.
 //!
-//! The rule it keeps: what one text brings does not change the time of what another has, except that records without a time come
-//! after all that have one.
+//! The rule it keeps: adding a text does not change the times of records from other texts, except that records without a time
+//! come after all that have one.
 
 use crate::inputs::{Pasted, Record, follow, merge};
 use std::collections::BTreeSet;
 
-/// The records.
+/// The records, and those that were added and are not merged yet.
 #[derive(Debug, Default)]
 pub(super) struct RecordSet {
     records: Vec<Record>,
