@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// Why a list is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Doubt {
-    /// There are no pods in it, and at least we are on the node.
+    /// There are no pods in it, although the sidecar's own pod is on the node.
     #[error("believe pod list: it is empty")]
     Empty,
     /// It has lost more than half of the pods.
@@ -22,7 +22,7 @@ pub enum Doubt {
     },
 }
 
-/// What lists were like so far.
+/// What the judgement needs to remember of earlier lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
     /// Pods in the last list that was believed.
@@ -58,7 +58,7 @@ impl Trust {
     }
 }
 
-/// As few pods as come and go at any time.
+/// Fewer pods than this come and go at any time.
 pub const MANY: usize = 4;
 /// How long a restarted kubelet may take to know its pods again: it asks the API server within seconds, unless that is
 /// down as well.

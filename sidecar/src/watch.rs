@@ -2,7 +2,7 @@
 //!
 //! kubelet makes the directory of a pod's logs before it pulls the first image (`createPodSandbox` in
 //! pkg/kubelet/kuberuntime), and the link to a container's log right after that has started (`startContainer`). The
-//! first is what gives metadata its lead over the first line; the second tells the container's id.
+//! first lets metadata arrive before the first line; the second gives the container's id.
 //!
 //! The rule it keeps: it looks at names and opens nothing; a directory that cannot be watched is tried again, and an event
 //! whose name is lost still causes a poll.
@@ -80,7 +80,7 @@ impl Watch {
                     is_new = true;
                 }
                 Err(error) => {
-                    // notify names paths, or not.
+                    // notify names the paths in some errors only.
                     let error = notify::Error { paths: Vec::new(), ..error };
                     reason = Some(format!("watch {}: {error}", directory.path.display()));
                 }
@@ -89,7 +89,7 @@ impl Watch {
         (is_new, reason)
     }
 
-    /// Waits for something that appears; `None` when it cannot be told what. When there is nothing to watch it waits for
+    /// Waits for something that appears; `None` when its name is not known. When there is nothing to watch it waits for
     /// ever.
     pub async fn next(&mut self) -> Option<Awaited> {
         if self.overflown.swap(false, Ordering::Relaxed) {
@@ -112,7 +112,7 @@ fn start(
             Ok(event) if is_removed(&event) => {
                 if event.paths.contains(&path) {
                     is_lost.store(true, Ordering::Relaxed);
-                    // Whoever waits has to wake up, to watch what takes its place.
+                    // Wakes the main loop, so that it watches the directory that takes its place.
                     vec![None]
                 } else {
                     return;

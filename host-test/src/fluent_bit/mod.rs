@@ -136,7 +136,7 @@ pub enum FluentBitError {
         reason: std::io::Error,
     },
     /// The program ended, or ended otherwise than it should.
-    #[error("{action} fluent-bit: it ended with {status}; its last words:\n{log}")]
+    #[error("{action} fluent-bit: it ended with {status}; the end of its log:\n{log}")]
     Ended {
         /// What was being done.
         action: &'static str,
@@ -146,7 +146,7 @@ pub enum FluentBitError {
         log: String,
     },
     /// What was waited for did not come.
-    #[error("wait for fluent-bit to {what}: not within {timeout:?}; {progress}; its last words:\n{log}")]
+    #[error("wait for fluent-bit to {what}: not within {timeout:?}; {progress}; the end of its log:\n{log}")]
     TimedOut {
         /// What was waited for.
         what: String,

@@ -1,4 +1,4 @@
-//! The cluster services in conf/: valid, and without the guide's three mistakes.
+//! The cluster services in conf/: valid manifests, without three mistakes of the guide that they follow.
 
 use crate::manifests::{Rendered, from_afar, list, named, strictly_valid, text};
 use crate::support;

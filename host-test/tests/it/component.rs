@@ -1,4 +1,4 @@
-//! The component in a host of the component model: wasmtime, with nothing but the imports of its world.
+//! The component, run by wasmtime with the imports of its world and no others.
 
 use crate::cases::Face;
 use host_test::cases::Expected;

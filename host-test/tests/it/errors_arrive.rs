@@ -1,8 +1,8 @@
-//! No error is dropped: the shipped rules in a real Fluent Bit, with the containers that make it hard.
+//! No error is dropped: the shipped rules in a real Fluent Bit, with containers whose errors are hard to recognise.
 //!
-//! It exists because the rules keep errors only as far as the filter recognises them, and what belongs to them: a padded line
-//! is no part of the line before it, a crash report is one over all its lines, also when its service writes to both streams
-//! and other containers write in between.
+//! It exists because the rules keep an error only if the filter recognises it and all the lines that belong to it: a padded
+//! line is not part of the line before it; a crash report is one report over all its lines, also when its service writes to
+//! both streams and other containers write in between.
 
 use crate::fluent_bit::program;
 use crate::support;

@@ -1,4 +1,4 @@
-//! A real Fluent Bit whose destination fails, or that is ended in the middle of it: the shipped pipeline loses no line.
+//! A real Fluent Bit whose destination fails, or that is ended meanwhile: the shipped pipeline loses no line.
 //!
 //! Skipped where there is no Fluent Bit. `nodesieve fluent-bit --fault` is the same at any length.
 

@@ -115,7 +115,7 @@ fn delivers_exactly_what_the_replay_predicts() {
     assert!(difference.dropped > 1000 && difference.delivered > 1000, "{difference:#?}");
 }
 
-/// Guarantees: a Firehose that is nobody's of ours takes what is sent, and its object in S3 has the lines that were kept and
+/// Guarantees: a Firehose that is not our fake takes what is sent, and its object in S3 has the lines that were kept and
 /// no others.
 #[test]
 fn the_objects_in_s3_have_exactly_the_kept_lines() {
@@ -255,7 +255,7 @@ fn large_records_arrive_and_those_over_the_limit_are_cut_and_marked() {
 
 /// Scenario: the sample logs; then the rule file is swapped as a ConfigMap is, the pods directory is removed, and all
 /// logs are written once more.
-/// Guarantees: counters go on over chunks, the new rules decide, and not one record is more or less.
+/// Guarantees: counters continue over chunks, the new rules decide, and not one record is more or less.
 #[test]
 fn state_lives_over_chunks_and_changes_on_disk_cost_no_record() {
     let Some((program, _guard)) = program() else { return };

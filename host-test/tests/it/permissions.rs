@@ -1,6 +1,6 @@
 //! Who may read whose files: both programs with the users and capabilities of conf/k8s/daemonset.yaml, on real files.
 //!
-//! Skipped where there is no Fluent Bit, no `setpriv`, or no root to give its rights away.
+//! Skipped where there is no Fluent Bit, no `setpriv`, or no root.
 
 use crate::fluent_bit::program;
 use crate::support;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// The sidecar's user.
 const SIDECAR: u32 = 65532;
-/// `setpriv`'s words for `drop: [ ALL ]` and `allowPrivilegeEscalation: false`.
+/// `setpriv`'s options for `drop: [ ALL ]` and `allowPrivilegeEscalation: false`.
 const NO_RIGHTS: &str = "--clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs";
 
 fn setpriv(user: u32) -> String {

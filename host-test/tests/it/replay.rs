@@ -101,7 +101,7 @@ fn the_same_seed_gives_the_same_answer_and_another_one_another() {
     assert!(replay(&shipped_rules(), 2).1 != once, "the seed changes nothing");
 }
 
-/// Guarantees: traces are whole: a trace id that is delivered is delivered with all its lines that the rule decided.
+/// Guarantees: traces are complete: a trace id that is delivered is delivered with all its lines that the rule decided.
 #[test]
 fn traces_are_kept_whole_or_not_at_all() {
     let rules = "version: 1\nrules:\n  - { name: traces, when: { namespace: 'shop-*', message: trace_id }, \

@@ -1,4 +1,4 @@
-//! One word for one thing: in rule files, on the command line, in metrics, in the report, on the page and in the world.
+//! One term for one thing: in rule files, on the command line, in metrics, in the report, on the page and in the WIT world.
 
 use host_test::explain::{Explanation, StepLine};
 use host_test::ledger::{Ledger, RuleLine};

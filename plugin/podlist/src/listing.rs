@@ -1,6 +1,6 @@
 //! A list of pods as it streams by: one pod at a time, within limits.
 //!
-//! The rule it keeps: of an answer of any size, one pod is in memory as text at a time, and none larger than Kubernetes
+//! The rule it keeps: however large the answer is, one pod at a time is in memory as text, and none larger than Kubernetes
 //! could store. Whether the answer was a list at all is known at its end; until then nothing may be done with it.
 
 use serde::de::{
@@ -40,7 +40,7 @@ pub enum ListError {
     Read(io::Error),
 }
 
-/// Hands the text of every pod to `each`, in their order, and returns how many bytes the list had.
+/// Calls `each` with the text of every pod, in their order, and returns how many bytes the list had.
 pub(crate) fn read(list: impl Read, max_bytes: u64, each: impl FnMut(&str)) -> Result<u64, ListError> {
     let meter = Meter { all: Cell::new(0), pod: Cell::new(0), max_all: max_bytes };
     let metered = Metered { source: list, meter: &meter };

@@ -85,8 +85,8 @@ fn named(mut pod: ListedPod) -> Option<((String, String), ListedPod)> {
 }
 
 /// The file of all pods of one name: of a StatefulSet's pod there can be a terminating and a new one. The newest
-/// speaks for the pod; the containers of all are listed, because their ids do not mix, and what is the older ones' own stands
-/// with their ids.
+/// gives the pod's metadata; the containers of all are listed, because their ids are unique, and the older pods' own metadata
+/// is kept with their ids.
 fn file_of(namespace: String, name: String, mut pods: Vec<ListedPod>) -> PodFile {
     pods.sort_by(|left, right| age(&right.metadata).cmp(&age(&left.metadata)));
     let mut file = PodFile::new(namespace, name);
@@ -162,8 +162,8 @@ fn container_hash(image_id: &str) -> Option<&str> {
     Some(hash).filter(|hash| !hash.is_empty())
 }
 
-/// What owns the pod, as its people know it: of a ReplicaSet the Deployment, of a scheduled Job the CronJob. The names
-/// of these two follow from the owner's, so nobody has to be asked. A static pod is owned by its node, hence by none.
+/// The workload that owns the pod: the Deployment of a ReplicaSet, the CronJob of a scheduled Job. Both names follow from
+/// the owner's, so no request is needed. A static pod is owned by its node and has no workload.
 fn workload_of(metadata: &PodMetadata) -> Option<Workload> {
     let owners = &metadata.owner_references;
     let owner = owners.iter().find(|owner| owner.controller == Some(true)).or_else(|| owners.first())?;

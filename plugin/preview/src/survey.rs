@@ -1,6 +1,6 @@
 //! Where the volume is: by namespace, over time, by template; before and after.
 //!
-//! What a record belongs to does not hang on the rules, so it is found once ([`Dimensions`]); a run only counts
+//! What a record belongs to does not depend on the rules, so it is found once ([`Dimensions`]); a run only counts
 //! ([`Survey`]). Both are bounded: beyond their caps namespaces and templates are counted as `other`.
 
 mod times;
@@ -55,7 +55,7 @@ pub struct TimeSpan {
 pub struct Breakdown {
     /// By namespace, the largest first; records without a container's tag are in the namespace `none`.
     pub namespaces: Vec<Named>,
-    /// Over time, in spans of `span_seconds`. Records far from all others are in the first or last span.
+    /// Over time, in spans of `time_step_seconds`. Records far from all others are in the first or last span.
     pub times: Vec<TimeSpan>,
     /// The length of a span.
     pub time_step_seconds: u64,
@@ -71,7 +71,7 @@ const MAX_TEMPLATES: usize = 4096;
 const TOP_TEMPLATES: usize = 20;
 /// Longest template shown, in bytes.
 const MAX_TEMPLATE: usize = 240;
-/// What is beyond a cap.
+/// The name for everything beyond a cap.
 const OTHER: &str = "other";
 /// The namespace of a record whose tag names no container.
 const NONE: &str = "none";
@@ -139,7 +139,7 @@ impl Dimensions {
         self.written.is_none_or(|(first, last)| (first.floor()..=last).contains(&seconds))
     }
 
-    /// Takes the times of all but these for invented.
+    /// Treats the times of all records but these as invented.
     pub fn trust_only(&mut self, timed: &[Record]) {
         let most_are = timed.len() >= self.places.len().saturating_sub(timed.len());
         self.written = if most_are { written(timed) } else { None };
@@ -221,14 +221,14 @@ impl Volume {
     }
 }
 
-/// A name, and whether it stands for all that are beyond the cap: something in a log may be called the same.
+/// A name, and whether it stands for all that are beyond the cap: a name from a log may be equal to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Label {
     name: String,
     is_rest: bool,
 }
 
-/// Those with records, the most bytes first, `most` of them; what is beyond a cap last and besides.
+/// The `most` names with the most bytes, the largest first; after them, and not counted, what is beyond a cap.
 fn named(labels: &[Label], volumes: &[Volume], most: usize) -> Vec<Named> {
     let both = labels.iter().zip(volumes).filter(|(_, volume)| volume.seen > 0);
     let (rest, own): (Vec<_>, Vec<_>) = both.partition(|(label, _)| label.is_rest);

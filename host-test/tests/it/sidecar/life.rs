@@ -60,7 +60,7 @@ impl Node {
 
 /// Scenario: a pod is made, gets its container, is relabelled, restarts, is deleted and made anew under its name; the new
 /// one is listed beside the old one at first.
-/// Guarantees: at each step the filter says of each run what is true of it, at the latest when its cache is over.
+/// Guarantees: at each step the filter gives each run its own metadata, at the latest when its cache has expired.
 #[test]
 fn a_pods_whole_life_is_seen_by_the_filter() {
     let id = |letter: &str| letter.repeat(64);

@@ -24,7 +24,7 @@ fn pods(count: usize) -> Vec<FakePod> {
     (0..count).map(|n| FakePod::new("shop", &format!("web-{n}")).with("app", &format!("{n:064x}"))).collect()
 }
 
-/// A sidecar that polls when told to, and what it says.
+/// A sidecar that polls on demand, and its log events.
 struct Polled {
     sidecar: Sidecar,
     events: Arc<Mutex<Vec<LogEvent>>>,
@@ -215,7 +215,7 @@ fn a_file_in_place_of_a_kubelet_is_read_each_time() {
 }
 
 /// Scenario: the volume is full for one pod (a directory is where its file should be), then the whole directory is a file.
-/// Guarantees: it is said once, counted, the other pods are written, and the next list heals it.
+/// Guarantees: it is said once, counted, the other pods are written, and the next list repairs it.
 #[test]
 fn a_volume_that_cannot_be_written_costs_only_what_it_must() {
     let kubelet = kubelet(&pods(3));

@@ -137,7 +137,7 @@ fn parse_with_prometheus(text: &str) {
     assert_eq!(samples, text.lines().filter(|line| !line.starts_with('#')).count());
 }
 
-/// Guarantees: kubelet's probe, which has a second, does not wait behind those who connect and say nothing; of these the
+/// Guarantees: kubelet's probe, which has a second, does not wait behind connections that send nothing; of these the
 /// oldest are put out, so that there are never more than a few.
 #[test]
 fn silent_connections_keep_nobody_waiting() {

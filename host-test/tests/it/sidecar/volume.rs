@@ -6,7 +6,7 @@ use host_test::sidecar::settings;
 use host_test::volume::TmpfsVolume;
 use nodesieve_sidecar::LogEvent;
 
-/// Guarantees: of a list that has lost most of its pods the new ones are taken at once, and nothing goes.
+/// Guarantees: from a list that has lost most of its pods the new ones are taken at once, and no file is removed.
 #[test]
 fn a_list_that_is_doubted_still_brings_new_pods() {
     let mut pods = pods(30);
@@ -26,7 +26,7 @@ fn a_list_that_is_doubted_still_brings_new_pods() {
     assert_eq!(after, before);
 }
 
-/// Guarantees: a pod that is as large as a kubelet can write it costs nobody anything.
+/// Guarantees: a pod as large as a kubelet can write it is read like any other.
 #[test]
 fn a_pod_full_of_escapes_is_read_like_any_other() {
     let list = format!(
@@ -43,7 +43,7 @@ fn a_pod_full_of_escapes_is_read_like_any_other() {
 }
 
 /// Scenario: 64 kB for 30 files of 4 kB and more, which then change; more room; no more writing; writing again.
-/// Guarantees: what there is room for is written, whole; what was there stays; trouble and its end are told once each.
+/// Guarantees: what there is room for is written, whole; what was there stays; trouble and its end are logged once each.
 #[test]
 fn a_full_or_read_only_volume_is_told_and_survived() {
     let mut pods = pods(30);
