@@ -5,7 +5,7 @@
 //! | `yaml rules` | the rule file; a later one replaces it while the filter runs |
 //! | `json pod <namespace>/<pod>` | a pod file as the sidecar writes it; `removed` in its place removes it |
 //! | `records <tag>` | one record a line, as the host's JSON text; `@<seconds>` in front sets the time |
-//! | `answers` | for each record before it: `drop`, `echo`, or the text that goes on |
+//! | `answers` | for each record before it: `drop`, `echo`, or the text of the kept record |
 //! | `metrics` | `<name> <value>`, of the filter's own numbers so far |
 //!
 //! The rule kept here: a case says everything in the file, so it runs the same through every face.
@@ -18,12 +18,12 @@ pub struct Case {
     /// Its heading.
     pub title: String,
     /// Its blocks, in order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<CaseStep>,
 }
 
 /// One block.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum CaseStep {
     /// Put this rule file in place.
     Rules(String),
     /// Put this pod file in place; `None` removes it.
@@ -88,13 +88,13 @@ pub fn read(source: &str) -> Result<Case, String> {
         let mut words = block.info.split_whitespace();
         let kind: Vec<&str> = words.by_ref().take(2).collect();
         match kind.as_slice() {
-            ["yaml", "rules"] => steps.push(Step::Rules(block.content)),
+            ["yaml", "rules"] => steps.push(CaseStep::Rules(block.content)),
             ["json", "pod"] => {
                 let name = words.next().and_then(|name| name.split_once('/'));
                 let (namespace, pod) =
                     name.ok_or_else(|| format!("line {at}: write `json pod namespace/pod`"))?;
                 let content = (block.content.trim() != "removed").then_some(block.content);
-                steps.push(Step::Pod { namespace: namespace.into(), pod: pod.into(), content });
+                steps.push(CaseStep::Pod { namespace: namespace.into(), pod: pod.into(), content });
             }
             ["records", tag] => {
                 let records: Result<Vec<_>, String> = block
@@ -125,7 +125,7 @@ pub fn read(source: &str) -> Result<Case, String> {
                         text => Expected::Keep(text.to_owned()),
                     },
                 });
-                steps.push(Step::Records(fed.collect()));
+                steps.push(CaseStep::Records(fed.collect()));
             }
             ["metrics"] => {
                 let number = |line: &str| {
@@ -133,7 +133,9 @@ pub fn read(source: &str) -> Result<Case, String> {
                     Some((name.to_owned(), value.parse().ok()?))
                 };
                 let numbers: Option<Vec<_>> = block.content.lines().map(number).collect();
-                steps.push(Step::Metrics(numbers.ok_or_else(|| format!("line {at}: write `name value`"))?));
+                steps.push(CaseStep::Metrics(
+                    numbers.ok_or_else(|| format!("line {at}: write `name value`"))?,
+                ));
             }
             _ => return Err(format!("line {at}: unknown block `{}`", block.info)),
         }
@@ -204,13 +206,13 @@ mod tests {
         assert_eq!(
             case.steps,
             [
-                Step::Rules("version: 1\n".into()),
-                Step::Pod { namespace: "n".into(), pod: "p".into(), content: None },
-                Step::Records(vec![
+                CaseStep::Rules("version: 1\n".into()),
+                CaseStep::Pod { namespace: "n".into(), pod: "p".into(), content: None },
+                CaseStep::Records(vec![
                     fed(Some(1_500_000_000), "{\"a\":1}", Expected::Drop),
                     fed(None, "{}", Expected::Keep("{\"b\":2}".into())),
                 ]),
-                Step::Metrics(vec![("seen".into(), 2)]),
+                CaseStep::Metrics(vec![("seen".into(), 2)]),
             ]
         );
     }

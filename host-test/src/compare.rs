@@ -1,9 +1,9 @@
 //! A real Fluent Bit against the replay: the same logs, the same rules, the same pods, and what arrived in both.
 //!
-//! Rules whose verdicts do not hang on order, time or chance must deliver the same records, compared as multisets for
-//! each container. All others must conserve: every record seen is kept or dropped, and what is kept is delivered.
+//! Rules whose verdicts do not depend on order, time or chance must deliver the same records, compared as multisets for
+//! each container. For all others the sums must hold: every record seen is kept or dropped, and what is kept is delivered.
 
-use crate::fluent_bit::{Address, Filter, FluentBitError, Running, Setup};
+use crate::fluent_bit::{Address, FluentBitError, MetadataFilter, Running, Setup};
 use crate::inputs::{self, InputError};
 use crate::money::{FLUSH_SECONDS, Prices};
 use crate::replay::{Replay, ReplayError, TICK_TAG};
@@ -34,7 +34,7 @@ pub enum CompareError {
     Fetch(std::io::Error),
 }
 
-/// A Firehose that is not the stand-in, such as moto's.
+/// A Firehose that is not the fake, such as moto's.
 pub trait Destination {
     /// Where it is.
     fn address(&self) -> Address<'_>;
@@ -48,7 +48,7 @@ pub trait Destination {
 
 /// What to compare.
 #[derive(Clone, Copy, Debug)]
-pub struct Comparison<'a> {
+pub struct RunComparison<'a> {
     /// The program.
     pub fluent_bit: &'a Path,
     /// The compiled filter.
@@ -104,7 +104,7 @@ pub struct Difference {
     pub findings: Vec<String>,
 }
 
-impl Comparison<'_> {
+impl RunComparison<'_> {
     /// Runs both and compares.
     ///
     /// # Errors
@@ -113,10 +113,10 @@ impl Comparison<'_> {
         self.run_to(None)
     }
 
-    /// The same with another Firehose than the stand-in.
+    /// The same with another Firehose than the fake.
     ///
     /// # Errors
-    /// As [`Comparison::run`], and [`CompareError::Fetch`].
+    /// As [`RunComparison::run`], and [`CompareError::Fetch`].
     pub fn run_to(&self, other: Option<&dyn Destination>) -> Result<Difference, CompareError> {
         let records = inputs::logs(&[self.logs.to_owned()], &self.rules.input.tag_prefix)?;
         let replay = Replay {
@@ -134,7 +134,7 @@ impl Comparison<'_> {
         let outcome = replay.run(
             |_| {},
             |record, text| {
-                // When a summary is due hangs on the clock.
+                // When a summary is due depends on the clock.
                 if record.tag.as_bytes() != TICK_TAG {
                     predicted.extend(serde_json::from_slice::<Value>(text));
                 }
@@ -148,7 +148,7 @@ impl Comparison<'_> {
             rules: self.source,
             logs: self.logs,
             pod_list: Some(self.pod_list),
-            filter: Filter::Nodesieve,
+            filter: MetadataFilter::Nodesieve,
             disk: None,
             elsewhere: other.map(Destination::address),
             overrides: self.overrides,
@@ -188,7 +188,7 @@ impl Difference {
     }
 
     fn compare(&mut self, predicted: &[Value], arrived: &[Value]) {
-        // What was predicted counts up, what arrived counts down; what is left over differs.
+        // Each predicted record counts up and each delivered one down; a count that is not zero is a difference.
         let mut balance: BTreeMap<(String, String), i64> = BTreeMap::new();
         for (records, step) in [(predicted, 1), (arrived, -1)] {
             for record in records {
@@ -214,7 +214,7 @@ impl Difference {
             ("seen", self.seen, "the replay's seen", self.expected_seen),
             ("seen", self.seen, "kept + dropped", self.kept.saturating_add(self.dropped)),
             ("delivered", self.delivered, "kept", self.kept),
-            ("dropped", self.dropped, "reported + open", self.reported.saturating_add(self.open)),
+            ("dropped", self.dropped, "reported + unreported", self.reported.saturating_add(self.open)),
         ];
         for (left_name, left, right_name, right) in checks {
             if left != right {
@@ -224,7 +224,7 @@ impl Difference {
     }
 }
 
-/// Whether every sampled record has a key, so that chance decides nothing, and no rule hangs on the wall clock.
+/// Whether every sampled record has a key, so that chance decides nothing, and no rule depends on the wall clock.
 pub fn is_order_independent(rules: &RuleFile) -> bool {
     // A key that lacks one of its parts is none, and chance decides.
     let always_there =
@@ -245,7 +245,7 @@ fn container(record: &Value) -> String {
     ["namespace_name", "pod_name", "container_name", "docker_id"].map(part).join("/")
 }
 
-/// A record as text that does not hang on the order of its keys.
+/// A record as text that does not depend on the order of its keys.
 fn canonical(value: &Value) -> String {
     match value {
         Value::Object(map) => {

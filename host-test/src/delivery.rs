@@ -1,11 +1,11 @@
 //! Kept records on their way to Firehose: packed as `kinesis_firehose` packs them, and sent.
 
-use crate::firehose::{Batch, Batcher, Client, DeliverError};
+use crate::firehose::{Batch, Batcher, DeliverError, FirehoseClient};
 
 /// Sends records to an endpoint.
 #[derive(Debug)]
 pub struct Delivery {
-    client: Client,
+    client: FirehoseClient,
     batcher: Batcher,
     delivered: u64,
     calls: u64,
@@ -13,7 +13,7 @@ pub struct Delivery {
 
 impl Delivery {
     /// A delivery to the endpoint of this client.
-    pub fn new(client: Client) -> Delivery {
+    pub fn new(client: FirehoseClient) -> Delivery {
         Delivery { client, batcher: Batcher::new(), delivered: 0, calls: 0 }
     }
 

@@ -13,7 +13,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// What one rule file makes of the input.
 #[derive(Debug)]
-pub struct Side {
+pub struct DiffSide {
     ledger: Ledger,
     /// How often each delivered record came, by its hash. Summaries are not among them: they only sum up.
     delivered: BTreeMap<u64, u64>,
@@ -21,12 +21,12 @@ pub struct Side {
     pub imbalances: Vec<String>,
 }
 
-impl Side {
+impl DiffSide {
     /// Runs a replay.
     ///
     /// # Errors
     /// As [`Replay::run`].
-    pub fn of(replay: &Replay<'_>) -> Result<Side, ReplayError> {
+    pub fn of(replay: &Replay<'_>) -> Result<DiffSide, ReplayError> {
         let mut delivered = BTreeMap::<u64, u64>::new();
         let outcome = replay.run(
             |_| {},
@@ -40,11 +40,11 @@ impl Side {
                 *count = count.saturating_add(1);
             },
         )?;
-        Ok(Side { ledger: outcome.ledger, delivered, imbalances: outcome.imbalances })
+        Ok(DiffSide { ledger: outcome.ledger, delivered, imbalances: outcome.imbalances })
     }
 
     /// Delivered records that the other has not delivered as they are.
-    fn only_here(&self, other: &Side) -> u64 {
+    fn only_here(&self, other: &DiffSide) -> u64 {
         let there = |hash| other.delivered.get(hash).copied().unwrap_or_default();
         self.delivered.iter().map(|(hash, count)| count.saturating_sub(there(hash))).sum()
     }
@@ -87,7 +87,7 @@ pub struct Totals {
     pub dropped: Change<u64>,
     /// Summaries of what was dropped.
     pub summaries: Change<u64>,
-    /// Kept records that the other file drops, or has go out with other metadata or another count.
+    /// Kept records that the other file drops, or keeps with other metadata or another count.
     pub only_here: Change<u64>,
     /// Bytes of JSON kept.
     pub bytes_out: Change<u64>,
@@ -114,7 +114,7 @@ pub struct Change<T> {
 
 impl Diff {
     /// The changes from one to the other.
-    pub fn between(old: &Side, new: &Side) -> Diff {
+    pub fn between(old: &DiffSide, new: &DiffSide) -> Diff {
         let totals = Totals::between(old, new);
         let rules = rules(&old.ledger, &new.ledger);
         let changed = totals.are_changed(new) || rules.iter().any(RuleChange::is_one);
@@ -123,8 +123,8 @@ impl Diff {
 }
 
 impl Totals {
-    fn between(old: &Side, new: &Side) -> Totals {
-        fn both<T>(old: &Side, new: &Side, number: impl Fn(&Ledger) -> T) -> Change<T> {
+    fn between(old: &DiffSide, new: &DiffSide) -> Totals {
+        fn both<T>(old: &DiffSide, new: &DiffSide, number: impl Fn(&Ledger) -> T) -> Change<T> {
             Change { old: number(&old.ledger), new: number(&new.ledger) }
         }
         Totals {
@@ -143,8 +143,9 @@ impl Totals {
 }
 
 impl Totals {
-    /// Whether records fare otherwise. What is billed follows from that; besides, it hangs on how long the words in summaries are.
-    fn are_changed(&self, new: &Side) -> bool {
+    /// Whether any record is decided otherwise. Bills are not compared: they follow from that, and also depend on the length of
+    /// the texts in summaries.
+    fn are_changed(&self, new: &DiffSide) -> bool {
         let same = Totals::between(new, new);
         [
             (self.kept, same.kept),
@@ -273,7 +274,7 @@ fn sizes(change: Change<u64>) -> [String; 3] {
 }
 
 fn dollars(change: Change<f64>) -> [String; 3] {
-    // Of logs without times, or of a moment, nothing is known of a month.
+    // Logs without times, or of a few seconds, say nothing about a month.
     if change.old == 0.0 && change.new == 0.0 {
         return ["-".to_owned(), "-".to_owned(), String::new()];
     }
@@ -284,7 +285,7 @@ fn dollars(change: Change<f64>) -> [String; 3] {
 mod tests {
     use super::*;
 
-    fn side(rules: &[(&str, u64, u64)], delivered: &[u64]) -> Side {
+    fn side(rules: &[(&str, u64, u64)], delivered: &[u64]) -> DiffSide {
         let line = |(name, kept, dropped): &(&str, u64, u64)| RuleLine {
             name: (*name).to_owned(),
             stage: "rule".to_owned(),
@@ -294,7 +295,11 @@ mod tests {
             dropped_bytes: dropped * 10,
         };
         let ledger = Ledger { rules: rules.iter().map(line).collect(), ..Ledger::default() };
-        Side { ledger, delivered: delivered.iter().map(|hash| (*hash, 1)).collect(), imbalances: Vec::new() }
+        DiffSide {
+            ledger,
+            delivered: delivered.iter().map(|hash| (*hash, 1)).collect(),
+            imbalances: Vec::new(),
+        }
     }
 
     #[test]

@@ -8,9 +8,9 @@ use std::path::PathBuf;
 
 /// Pod files in a directory, for the engine without its host; no directory means no pods.
 #[derive(Debug)]
-pub struct PodFiles(pub Option<PathBuf>);
+pub struct PodFileFolder(pub Option<PathBuf>);
 
-impl PodSource for PodFiles {
+impl PodSource for PodFileFolder {
     fn read(&mut self, file_name: &str, into: &mut Vec<u8>) -> Result<(), Unavailable> {
         let directory = self.0.as_ref().ok_or(Unavailable::Missing)?;
         *into = std::fs::read(directory.join(file_name)).map_err(|_| Unavailable::Missing)?;

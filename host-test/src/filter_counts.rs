@@ -3,7 +3,7 @@
 use nodesieve_engine::metrics::TABLE;
 use nodesieve_preview::counts::FilterCounts;
 use nodesieve_preview::ledger::RuleLine;
-use nodesieve_sidecar::exposition::{Sample, samples};
+use nodesieve_sidecar::exposition::{MetricSample, samples};
 
 /// The counts in a metrics file.
 pub fn read(metrics: &str) -> FilterCounts {
@@ -25,7 +25,7 @@ pub fn read(metrics: &str) -> FilterCounts {
     counts
 }
 
-fn add(lines: &mut Vec<RuleLine>, sample: &Sample<'_>) {
+fn add(lines: &mut Vec<RuleLine>, sample: &MetricSample<'_>) {
     let name = sample.label("rule").unwrap_or_default();
     let stage = sample.label("stage").unwrap_or("shadow");
     let index = lines.iter().position(|line| line.name == name && line.stage == stage).unwrap_or_else(|| {

@@ -51,7 +51,7 @@ pub struct Guest {
 /// What became of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Returned {
-    /// It goes on as this text.
+    /// It was kept, with this text.
     Kept(Vec<u8>),
     /// It was dropped on purpose.
     Dropped,
@@ -190,7 +190,7 @@ impl Guest {
         let text_at = self.duplicate(text);
         let returned = self.call(tag_at, tag.len(), time, text_at, text.len());
         for pointer in [tag_at, text_at] {
-            // After a trap the guest's allocator may trap too; Fluent Bit goes on all the same.
+            // After a trap the guest's allocator may trap too; Fluent Bit continues all the same.
             let _ = self.free.call(&mut self.store, pointer);
         }
         returned

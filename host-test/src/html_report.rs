@@ -2,30 +2,43 @@
 //!
 //! It shows what the playground shows, by the same renderer and style sheet.
 
-use crate::replay::Outcome;
-use nodesieve_preview::panel::{Rows, escaped, volume};
+use crate::replay::ReplayOutcome;
+use maud::{DOCTYPE, PreEscaped, html};
+use nodesieve_preview::panel::{Rows, volume};
 
 /// The page. `rules` and `input` say what was replayed.
-pub fn html(outcome: &Outcome, rules: &str, input: &str) -> String {
+pub fn html(outcome: &ReplayOutcome, rules: &str, input: &str) -> String {
     let volume = volume(&outcome.ledger, &outcome.breakdown, &outcome.imbalances, Rows::Text);
-    let (rules, input) = (escaped(rules), escaped(input));
     // Where it does not add up, the first section says so.
     let mut notes: Vec<String> =
         outcome.losses.iter().map(|(index, loss)| format!("fault: record {index}: {loss}")).collect();
     if outcome.imbalances.is_empty() {
         notes.push(crate::report::adds_up(outcome));
     }
-    let totals: String =
-        notes.iter().map(|note| format!("<p class=\"totals\">{}</p>\n", escaped(note))).collect();
-    let (panel, page, version) = (PANEL, PAGE, env!("CARGO_PKG_VERSION"));
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <title>nodesieve report: {rules}</title>\n<style>\n{panel}{page}</style>\n</head>\n<body>\n\
-         <header><h1>nodesieve report</h1><p>What <b>{rules}</b> makes of <b>{input}</b>, by the compiled filter.</p></header>\n\
-         <main>\n{volume}{totals}</main>\n<footer>nodesieve {version}</footer>\n</body>\n</html>\n"
-    )
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
+                title { "nodesieve report: " (rules) }
+                style { (PreEscaped(PANEL)) (PreEscaped(PAGE)) }
+            }
+            body {
+                header {
+                    h1 { "nodesieve report" }
+                    p { "What " b { (rules) } " makes of " b { (input) } ", by the compiled filter." }
+                }
+                main {
+                    (PreEscaped(volume))
+                    @for note in &notes { p class="totals" { (note) } }
+                }
+                footer { "nodesieve " (env!("CARGO_PKG_VERSION")) }
+            }
+        }
+    };
+    page.into_string()
 }
 
 const PANEL: &str = include_str!("../playground/panel.css");

@@ -32,7 +32,7 @@ pub enum Question {
 /// The answer to a [`Question`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Answer {
+pub enum MatchAnswer {
     /// Whether it matches.
     Match(bool),
     /// It could not be asked.
@@ -53,22 +53,22 @@ pub struct Refusal {
 }
 
 /// Answers one line of `match --batch`; a line that is no question is answered with an error.
-pub fn answer(line: &str) -> Answer {
+pub fn answer(line: &str) -> MatchAnswer {
     match serde_json::from_str(line) {
         Ok(Question::Pattern { pattern, event }) => match Pattern::parse(&pattern) {
-            Ok(compiled) => Answer::Match(event_matches(&compiled, &event)),
+            Ok(compiled) => MatchAnswer::Match(event_matches(&compiled, &event)),
             Err(error) => refuse(&pattern, &error.span, error.to_string(), error.help()),
         },
         Ok(Question::Selector { selector, labels }) => match Selector::parse(&selector) {
             Ok(compiled) => {
                 let labels = labels.unwrap_or_default();
-                Answer::Match(compiled.matches(|key| labels.get(key).map(String::as_str)))
+                MatchAnswer::Match(compiled.matches(|key| labels.get(key).map(String::as_str)))
             }
             Err(error) => refuse(&selector, &error.span, error.to_string(), error.help()),
         },
         Err(error) => {
             let message = format!("read question: {error}");
-            Answer::Error(Refusal { message, span: None, help: Some(SHAPE.into()) })
+            MatchAnswer::Error(Refusal { message, span: None, help: Some(SHAPE.into()) })
         }
     }
 }
@@ -81,10 +81,10 @@ pub fn event_matches(pattern: &Pattern, event: &str) -> bool {
     pattern.matches(&Searched::alone(&Line::exactly(content)))
 }
 
-fn refuse(text: &str, span: &Range<usize>, message: String, help: &str) -> Answer {
+fn refuse(text: &str, span: &Range<usize>, message: String, help: &str) -> MatchAnswer {
     let characters = |bytes: usize| text.get(..bytes).unwrap_or(text).chars().count();
     let span = Some((characters(span.start), characters(span.end)));
-    Answer::Error(Refusal { message, span, help: Some(help.to_owned()) })
+    MatchAnswer::Error(Refusal { message, span, help: Some(help.to_owned()) })
 }
 
 const SHAPE: &str = r#"write {"pattern":"...","event":"..."} or {"selector":"...","labels":{...}}"#;
@@ -115,9 +115,12 @@ mod tests {
         );
         assert!(matches!(
             answer(r#"{"selector":"a=b,","labels":{}}"#),
-            Answer::Error(Refusal { span: Some(_), .. })
+            MatchAnswer::Error(Refusal { span: Some(_), .. })
         ));
-        assert!(matches!(answer("x"), Answer::Error(Refusal { span: None, .. })));
-        assert!(matches!(answer(r#"{"pattern":"a","event":1}"#), Answer::Error(Refusal { span: None, .. })));
+        assert!(matches!(answer("x"), MatchAnswer::Error(Refusal { span: None, .. })));
+        assert!(matches!(
+            answer(r#"{"pattern":"a","event":1}"#),
+            MatchAnswer::Error(Refusal { span: None, .. })
+        ));
     }
 }

@@ -5,7 +5,7 @@
 
 mod serve;
 
-pub use serve::{ServeError, Server};
+pub use serve::{PageServer, ServeError};
 
 use crate::artefact::{self, ArtefactError};
 use flate2::Compression;
@@ -53,7 +53,7 @@ pub struct Asset {
     pub content: Vec<u8>,
 }
 
-/// How many lines of the sample logs the page brings along: as many as it can show and still be small.
+/// How many lines of the sample logs come with the page: enough to show every part of it, few enough to keep it small.
 const SAMPLE_LINES: usize = 2500;
 
 macro_rules! embedded {
@@ -136,7 +136,7 @@ fn engine() -> Result<Vec<Asset>, PageError> {
     Ok(vec![asset("engine.js", js), asset("engine_bg.wasm", wasm)])
 }
 
-/// The sample logs of some time in their middle, of all files, as `tail -n +1` prints them.
+/// A part from the middle of the sample logs, of all files, as `tail -n +1` prints them.
 fn sample(containers: &Path) -> Result<Vec<u8>, PageError> {
     let error = |reason| PageError::File { action: "read", path: containers.to_owned(), reason };
     let mut files = Vec::new();

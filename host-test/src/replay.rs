@@ -7,20 +7,20 @@ pub use nodesieve_engine::engine::TICK_TAG;
 
 use crate::artefact::ArtefactError;
 use crate::delivery::Delivery;
+use crate::fake::FakeError;
 use crate::filter_counts;
-use crate::firehose::{Client, DeliverError, Firehose, Options};
+use crate::firehose::{DeliverError, Firehose, FirehoseClient, FirehoseOptions, RequestSigner};
 use crate::guest::{Guest, GuestError, GuestSettings, Loss, Returned};
 use crate::inputs::{InputError, Record};
 use crate::ledger::Ledger;
 use crate::money::Prices;
-use crate::stand_in::StandInError;
 use crate::tree::{NodeTree, TreeError};
 use nodesieve_engine::config::RuleFile;
 use nodesieve_podlist::{Limits, project};
 use nodesieve_preview::clock::{TICK, Ticked, VirtualClock};
 use nodesieve_preview::survey::{Breakdown, Dimensions};
 use nodesieve_preview::tally::Tally;
-use nodesieve_sidecar::PodDirectory;
+use nodesieve_sidecar::PodFileStore;
 use std::path::Path;
 use thiserror::Error;
 
@@ -40,7 +40,7 @@ pub enum ReplayError {
     #[error(transparent)]
     Tree(#[from] TreeError),
     #[error(transparent)]
-    Endpoint(#[from] StandInError),
+    Endpoint(#[from] FakeError),
     #[error(transparent)]
     Deliver(#[from] DeliverError),
     #[error("fill the pod files from {path}: {reason}")]
@@ -72,7 +72,7 @@ pub struct Replay<'a> {
 
 /// What a replay came to.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct ReplayOutcome {
     /// The numbers.
     pub ledger: Ledger,
     /// Where the volume is.
@@ -97,7 +97,7 @@ impl Replay<'_> {
         &self,
         mut progress: impl FnMut(usize),
         mut delivered: impl FnMut(&Record, &[u8]),
-    ) -> Result<Outcome, ReplayError> {
+    ) -> Result<ReplayOutcome, ReplayError> {
         let tree = NodeTree::new(self.source, self.rules)?;
         if let Some(pod_list) = self.pod_list {
             write_pods(pod_list, &tree.pods_directory())?;
@@ -106,10 +106,10 @@ impl Replay<'_> {
         let mut guest = Guest::start(self.module, &settings)?;
         let embedded = match self.endpoint {
             Some(_) => None,
-            None => Some(Firehose::start(Options {
+            None => Some(Firehose::start(FirehoseOptions {
                 stream: STREAM.into(),
                 keep_records: false,
-                ..Options::default()
+                ..FirehoseOptions::default()
             })?),
         };
         let url = match (self.endpoint, &embedded) {
@@ -117,7 +117,12 @@ impl Replay<'_> {
             (None, Some(firehose)) => firehose.url(),
             (None, None) => String::new(),
         };
-        let mut delivery = Delivery::new(Client::new(&url, STREAM, None)?);
+        let mut client = FirehoseClient::new(&url, STREAM, None)?;
+        if self.endpoint.is_some() {
+            let signer = RequestSigner::from_env(client.host());
+            client = client.signed_by(signer);
+        }
+        let mut delivery = Delivery::new(client);
         let input = &self.rules.input;
         let dimensions = Dimensions::of(self.records, input);
         let mut tally = Tally::new(self.flush_seconds, &dimensions);
@@ -164,7 +169,7 @@ impl Replay<'_> {
         ledger.firehose_calls = delivery.calls();
         let imbalances = ledger.imbalances(&counts);
         let breakdown = tally.survey().breakdown(&dimensions);
-        Ok(Outcome { ledger, breakdown, metrics, stderr: guest.stderr(), imbalances, losses })
+        Ok(ReplayOutcome { ledger, breakdown, metrics, stderr: guest.stderr(), imbalances, losses })
     }
 }
 
@@ -176,7 +181,7 @@ pub fn write_pods(pod_list: &[u8], directory: &Path) -> Result<(), ReplayError> 
     let error = |reason: String| ReplayError::Pods { path: directory.display().to_string(), reason };
     let projected = project(pod_list, &Limits::default()).map_err(|reason| error(reason.to_string()))?;
     let written =
-        PodDirectory::new(directory).write(&projected.files).map_err(|reason| error(reason.to_string()))?;
+        PodFileStore::new(directory).write(&projected.files).map_err(|reason| error(reason.to_string()))?;
     match written.failed.first() {
         Some(reason) => Err(error(reason.to_string())),
         None => Ok(()),

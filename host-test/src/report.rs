@@ -1,13 +1,13 @@
 //! The table that `replay` prints.
 
 use crate::ledger::Ledger;
-use crate::replay::Outcome;
+use crate::replay::ReplayOutcome;
 use crate::table::{Align, Table, bytes, grouped};
 use nodesieve_preview::numbers::dollars;
-use nodesieve_preview::survey::{Breakdown, Named, Span};
+use nodesieve_preview::survey::{Breakdown, Named, TimeSpan};
 
 /// The whole report as text.
-pub fn text(outcome: &Outcome) -> String {
+pub fn text(outcome: &ReplayOutcome) -> String {
     let ledger = &outcome.ledger;
     let mut out = rules(ledger).to_string();
     if !ledger.shadows.is_empty() {
@@ -40,10 +40,10 @@ pub fn text(outcome: &Outcome) -> String {
 }
 
 /// The sums of a run in one line.
-pub fn adds_up(outcome: &Outcome) -> String {
+pub fn adds_up(outcome: &ReplayOutcome) -> String {
     let ledger = &outcome.ledger;
     format!(
-        "adds up: seen {} = kept {} + dropped {}; dropped = in counts {} + in summaries {} + open {}; \
+        "adds up: seen {} = kept {} + dropped {}; dropped = in counts {} + in summaries {} + unreported {}; \
          delivered {}; faults {}",
         ledger.seen,
         ledger.kept,
@@ -82,8 +82,9 @@ fn namespaces(breakdown: &Breakdown) -> Table {
 /// Seen and kept over time, a character for each span.
 fn over_time(breakdown: &Breakdown) -> String {
     let most = breakdown.times.iter().map(|span| span.volume.seen).max().unwrap_or_default();
-    let line =
-        |of: fn(&Span) -> u64| breakdown.times.iter().map(|span| column(of(span), most)).collect::<String>();
+    let line = |of: fn(&TimeSpan) -> u64| {
+        breakdown.times.iter().map(|span| column(of(span), most)).collect::<String>()
+    };
     let start = breakdown.times.first().map(|span| span.start.as_str()).unwrap_or_default();
     format!(
         "\nover time from {start}, a column is {} s, the highest {} records\nseen  {}\nkept  {}\n",

@@ -1,12 +1,12 @@
-//! The sidecar's own main loop, in a thread of its own.
+//! The sidecar's main loop, run in a thread.
 //!
-//! It exists so that tests and runs of a real Fluent Bit are fed by the code that a node runs, and not by something like
-//! it. The rule it keeps: the loop is the library's; only where things are is said here.
+//! It exists so that tests and runs of a real Fluent Bit get their pod files from the code that a node runs. The
+//! rule it keeps: the loop is the library's; this module only sets paths, ports and credentials.
 
-use crate::kubelet::Kubelet;
+use crate::kubelet::FakeKubelet;
 use nodesieve_podlist::Limits;
 use nodesieve_sidecar::exposition;
-use nodesieve_sidecar::{Settings, Sidecar, Source, StartError, TlsTrust, Watched, Words};
+use nodesieve_sidecar::{LogEvent, PodListSource, Sidecar, SidecarSettings, StartError, TlsTrust, Watched};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -57,12 +57,12 @@ pub enum SidecarError {
     },
 }
 
-/// Settings as on a node, below `root`: token and authority are written there, pod files go to `run/nodesieve/pods`, and
+/// Settings as on a node, below `root`: token and CA certificate are written there, pod files go to `run/nodesieve/pods`, and
 /// `var/log` is watched.
 ///
 /// # Errors
 /// [`SidecarError::Make`] when the disk says no.
-pub fn settings(kubelet: &Kubelet, root: &Path) -> Result<Settings, SidecarError> {
+pub fn settings(kubelet: &FakeKubelet, root: &Path) -> Result<SidecarSettings, SidecarError> {
     let make = |path: &Path, made: std::io::Result<()>| {
         made.map_err(|reason| SidecarError::Make { path: path.to_owned(), reason })
     };
@@ -73,8 +73,8 @@ pub fn settings(kubelet: &Kubelet, root: &Path) -> Result<Settings, SidecarError
     let (token_file, ca_file) = (root.join("var/run/secrets/token"), root.join("var/run/secrets/ca.crt"));
     make(&token_file, fs::write(&token_file, format!("{TOKEN}\n")))?;
     make(&ca_file, fs::write(&ca_file, kubelet.ca_pem()))?;
-    Ok(Settings {
-        source: Source::Kubelet(nodesieve_sidecar::Kubelet {
+    Ok(SidecarSettings {
+        source: PodListSource::Kubelet(nodesieve_sidecar::KubeletSettings {
             host: kubelet.address().ip().to_string(),
             port: kubelet.address().port(),
             trust: TlsTrust::Authority { ca_file, server_name: None },
@@ -100,7 +100,7 @@ pub fn settings(kubelet: &Kubelet, root: &Path) -> Result<Settings, SidecarError
 /// A sidecar whose main loop turns. Dropping it stops it as SIGTERM would.
 pub struct RunningSidecar {
     address: Option<SocketAddr>,
-    words: Arc<Mutex<Vec<Words>>>,
+    events: Arc<Mutex<Vec<LogEvent>>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -110,10 +110,10 @@ impl RunningSidecar {
     ///
     /// # Errors
     /// [`SidecarError`].
-    pub fn start(settings: Settings) -> Result<RunningSidecar, SidecarError> {
-        let words: Arc<Mutex<Vec<Words>>> = Arc::default();
-        let heard = Arc::clone(&words);
-        let log = move |said: &Words| {
+    pub fn start(settings: SidecarSettings) -> Result<RunningSidecar, SidecarError> {
+        let events: Arc<Mutex<Vec<LogEvent>>> = Arc::default();
+        let heard = Arc::clone(&events);
+        let log = move |said: &LogEvent| {
             heard.lock().unwrap_or_else(PoisonError::into_inner).push(said.clone());
         };
         let (stop, stopped) = oneshot::channel::<()>();
@@ -142,7 +142,7 @@ impl RunningSidecar {
         });
         let thread = thread.map_err(|reason| SidecarError::Thread(reason.to_string()))?;
         let address = starts.recv().map_err(|reason| SidecarError::Thread(reason.to_string()))??;
-        Ok(RunningSidecar { address, words, stop: Some(stop), thread: Some(thread) })
+        Ok(RunningSidecar { address, events, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Where it answers.
@@ -196,9 +196,9 @@ impl RunningSidecar {
         }
     }
 
-    /// What it has said so far.
-    pub fn words(&self) -> Vec<Words> {
-        self.words.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Its log events so far.
+    pub fn events(&self) -> Vec<LogEvent> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

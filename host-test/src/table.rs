@@ -5,7 +5,7 @@ pub use nodesieve_preview::numbers::{bytes, grouped};
 /// Which side of its column a cell stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
-    /// Words.
+    /// Names and texts.
     Left,
     /// Numbers.
     Right,

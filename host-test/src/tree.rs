@@ -1,7 +1,7 @@
 //! The directories that the filter sees on a node, as a temporary tree.
 //!
 //! The guest is shown the deployed paths (`/etc/nodesieve`, `/run/nodesieve`), so the rule file runs as it is; only
-//! what lies behind them is temporary.
+//! the directories behind them are temporary.
 
 use crate::guest::Preopen;
 use nodesieve_engine::config::RuleFile;

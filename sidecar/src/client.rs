@@ -1,10 +1,10 @@
 //! One request to the kubelet, `GET /pods`, and the answer as pod files.
 //!
-//! The rules it keeps: every wait has a limit (connection, silence, the whole); the answer is read as it comes and never
-//! held as a whole; the path is exactly `/pods`, which `nodes/pods` permits (KEP-2862), while anything else would ask for
+//! The rules it keeps: every wait has a time limit (connecting, silence, the whole poll); the answer is parsed as it streams
+//! and never held in memory as a whole; the path is exactly `/pods`, which `nodes/pods` permits (KEP-2862), while anything else would ask for
 //! `nodes/proxy`. Each request has a connection of its own: at two a minute a broken one costs more than it saves.
 
-use crate::settings::Kubelet;
+use crate::settings::KubeletSettings;
 use crate::tls::{self, TlsError};
 use crate::trust::Doubt;
 use http_body_util::{BodyExt as _, Empty};
@@ -36,7 +36,7 @@ pub enum PollError {
         /// What the system said.
         reason: io::Error,
     },
-    /// The certificates that the kubelet's is compared with cannot be had.
+    /// The CA certificates cannot be had.
     #[error(transparent)]
     Ca(TlsError),
     /// No connection.
@@ -73,10 +73,10 @@ pub enum PollError {
     /// The answer is no list.
     #[error(transparent)]
     List(#[from] ListError),
-    /// The list cannot be true.
+    /// The list is implausible.
     #[error(transparent)]
     Doubt(#[from] Doubt),
-    /// The file that stands in for a kubelet cannot be read.
+    /// The file that is read instead of asking a kubelet cannot be read.
     #[error("read pod list {}: {reason}", path.display())]
     File {
         /// The file.
@@ -148,15 +148,15 @@ impl PollError {
 
 /// Asks one kubelet.
 #[derive(Debug)]
-pub struct Client {
-    kubelet: Kubelet,
-    tls: tls::Client,
+pub struct KubeletClient {
+    kubelet: KubeletSettings,
+    tls: tls::TlsClient,
 }
 
-impl Client {
+impl KubeletClient {
     /// A client; nothing is read or asked yet.
-    pub fn new(kubelet: Kubelet) -> Client {
-        Client { tls: tls::Client::new(kubelet.trust.clone()), kubelet }
+    pub fn new(kubelet: KubeletSettings) -> KubeletClient {
+        KubeletClient { tls: tls::TlsClient::new(kubelet.trust.clone()), kubelet }
     }
 
     /// What is asked, as a URL.
@@ -181,7 +181,7 @@ impl Client {
         config: Arc<ClientConfig>,
         limits: Arc<Limits>,
     ) -> Result<PodFiles, PollError> {
-        let Kubelet { host, port, connect_timeout, read_timeout, .. } = &self.kubelet;
+        let KubeletSettings { host, port, connect_timeout, read_timeout, .. } = &self.kubelet;
         let (host, name) =
             (host.trim_matches(['[', ']']), self.tls.server_name(host).map_err(PollError::Ca)?);
         let connection = within(*connect_timeout, "connect", async {
@@ -193,7 +193,7 @@ impl Client {
         let mut http = http1::Builder::new();
         let (mut sender, connection) =
             http.max_buf_size(MAX_BUFFER).handshake(socket).await.map_err(PollError::Broken)?;
-        // Ends with this function, whatever becomes of it.
+        // Dropped with this function, which ends the connection whatever the outcome.
         let mut driver = JoinSet::new();
         driver.spawn(connection);
         let response = within(*read_timeout, "wait for an answer", sender.send_request(self.request(token)));
@@ -221,7 +221,7 @@ impl Client {
     }
 
     fn authority(&self) -> String {
-        let Kubelet { host, port, .. } = &self.kubelet;
+        let KubeletSettings { host, port, .. } = &self.kubelet;
         if host.contains(':') && !host.starts_with('[') {
             format!("[{host}]:{port}")
         } else {
@@ -276,7 +276,7 @@ async fn read_list(
     }
 }
 
-/// The answer's chunks as something to read from. `None` is its end; a channel that just ends is an answer that broke off.
+/// The answer's chunks as a reader. `None` marks the end; a channel that closes without it is an answer that broke off.
 struct Chunks {
     receiver: mpsc::Receiver<Option<Bytes>>,
     rest: Bytes,
@@ -326,8 +326,8 @@ mod tests {
     use super::*;
     use crate::settings::TlsTrust;
 
-    fn client(host: &str) -> Client {
-        Client::new(Kubelet {
+    fn client(host: &str) -> KubeletClient {
+        KubeletClient::new(KubeletSettings {
             host: host.into(),
             port: 10250,
             trust: TlsTrust::Anybody,

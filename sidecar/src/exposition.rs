@@ -1,12 +1,12 @@
-//! Prometheus' text format, read: by the sidecar before it hands on what the filter has written, and by the harness, which
-//! asks both for their numbers.
+//! A reader of Prometheus' text format: the sidecar checks the filter's metrics with it before it serves them, and the
+//! harness reads metrics of both.
 //!
 //! Source: the exposition formats' specification, version 0.0.4. Time stamps behind a value are not read: nobody here writes
 //! any.
 
 /// One sample, as it stands in its line.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sample<'t> {
+pub struct MetricSample<'t> {
     /// Name and labels as written: `nodesieve_rule_kept_total{rule="probes",stage="rule"}`.
     pub series: &'t str,
     /// The name of the metric.
@@ -17,7 +17,7 @@ pub struct Sample<'t> {
     pub value: f64,
 }
 
-impl<'t> Sample<'t> {
+impl<'t> MetricSample<'t> {
     /// The value of a label.
     pub fn label(&self, name: &str) -> Option<&'t str> {
         self.labels.iter().find(|(label, _)| *label == name).map(|(_, value)| *value)
@@ -29,7 +29,7 @@ impl<'t> Sample<'t> {
 pub struct NotExposition;
 
 /// The samples of a text; lines that are none are passed over.
-pub fn samples(text: &str) -> impl Iterator<Item = Sample<'_>> {
+pub fn samples(text: &str) -> impl Iterator<Item = MetricSample<'_>> {
     text.lines().filter_map(|text| line(text).ok().flatten())
 }
 
@@ -42,14 +42,14 @@ pub fn value(text: &str, series: &str) -> Option<f64> {
 ///
 /// # Errors
 /// [`NotExposition`] for anything else, such as `a{b=c} 1`.
-pub fn line(line: &str) -> Result<Option<Sample<'_>>, NotExposition> {
+pub fn line(line: &str) -> Result<Option<MetricSample<'_>>, NotExposition> {
     if line.is_empty() || line.starts_with("# ") {
         return Ok(None);
     }
     sample(line).map(Some).ok_or(NotExposition)
 }
 
-fn sample(line: &str) -> Option<Sample<'_>> {
+fn sample(line: &str) -> Option<MetricSample<'_>> {
     let end = line.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':').unwrap_or(line.len());
     let (name, rest) = line.split_at_checked(end)?;
     let (labels, rest) = match rest.strip_prefix('{') {
@@ -59,7 +59,7 @@ fn sample(line: &str) -> Option<Sample<'_>> {
     let series = line.get(..line.len().checked_sub(rest.len())?)?;
     let value = rest.strip_prefix(' ')?.parse().ok()?;
     let is_name = name.starts_with(|first: char| !first.is_ascii_digit());
-    is_name.then_some(Sample { series, name, labels, value })
+    is_name.then_some(MetricSample { series, name, labels, value })
 }
 
 /// Reads `label="value",...}`, and says what comes after it.

@@ -1,4 +1,4 @@
-//! The filter's metrics, as far as they can be handed on.
+//! The filter's metrics, checked before the sidecar serves them.
 //!
 //! The rule it keeps: one bad line makes a scraper refuse a whole answer, so a file that is not Prometheus' text format,
 //! line by line, is left out as a whole, and our own numbers still arrive.
@@ -35,7 +35,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<(String, Duration)>, FilterMetr
     let failed = |reason| FilterMetricsError::Read { path: path.to_owned(), reason };
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => {}
-        // To open a pipe could take for ever.
+        // Opening a pipe could block for ever.
         Ok(_) => return Err(failed(ErrorKind::InvalidInput.into())),
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
@@ -73,13 +73,12 @@ const OURS: &str = "nodesieve_sidecar_";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scratch::Scratch;
 
     #[test]
     fn what_the_filter_writes_is_handed_on() {
         let text = nodesieve_engine::metrics::Counters::default().render("0.1.0");
-        let scratch = Scratch::new();
-        let path = scratch.at("metrics.prom");
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("metrics.prom");
         assert!(read(&path).unwrap().is_none());
         std::fs::write(&path, &text).unwrap();
         assert_eq!(read(&path).unwrap().unwrap().0, text);
@@ -87,9 +86,9 @@ mod tests {
 
     #[test]
     fn a_pipe_in_its_place_is_not_waited_for() {
-        let scratch = Scratch::new();
-        let path = scratch.at("metrics.prom");
-        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("metrics.prom");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).unwrap();
         assert!(matches!(read(&path), Err(FilterMetricsError::Read { .. })));
     }
 
@@ -105,8 +104,8 @@ mod tests {
 
     #[test]
     fn a_file_with_a_bad_line_is_left_out_and_the_line_is_named() {
-        let scratch = Scratch::new();
-        let path = scratch.at("metrics.prom");
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("metrics.prom");
         std::fs::write(&path, "a 1\nb 2\nhalf a li").unwrap();
         let error = read(&path).unwrap_err().to_string();
         assert!(error.ends_with("line 3 is not Prometheus' text format"), "{error}");

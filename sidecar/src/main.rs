@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use nodesieve_engine::time::EventTime;
-use nodesieve_sidecar::{Log, Order, Sidecar, Words, settings};
+use nodesieve_sidecar::{Log, LogEvent, Order, Sidecar, settings};
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     };
     let code = runtime.block_on(async {
         if is_once {
-            let settings = nodesieve_sidecar::Settings { listen: None, ..*settings };
+            let settings = nodesieve_sidecar::SidecarSettings { listen: None, ..*settings };
             return match Sidecar::start(settings, log()).await {
                 Ok(mut sidecar) => ExitCode::from(u8::from(!sidecar.once().await)),
                 Err(error) => failed(&error),
@@ -76,9 +76,9 @@ fn failed(error: &dyn std::error::Error) -> ExitCode {
 }
 
 fn log() -> Log {
-    Box::new(|words| match words {
-        Words::Info(text) => say("info", text),
-        Words::Warning(text) => say("warning", text),
+    Box::new(|event| match event {
+        LogEvent::Info(text) => say("info", text),
+        LogEvent::Warning(text) => say("warning", text),
     })
 }
 

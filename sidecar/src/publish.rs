@@ -1,9 +1,9 @@
-//! What the filter sees: the files of the pods that are, and for a while of those that were.
+//! What the filter sees: the files of the pods in the list, and for a grace period of those that have left it.
 //!
 //! The rule it keeps: a file goes only when its pod has been missing from every list for the grace period, counted from the
-//! first such list, because lines of a pod are read after it has ended, and while there is no list nobody knows.
+//! first such list: lines of a pod are still read after it has ended, and without a list nobody knows whether it has.
 
-use crate::store::{PodDirectory, StoreError};
+use crate::store::{PodFileStore, StoreError};
 use nodesieve_engine::pods::{OlderPod, PodFile, file_name};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// A directory of pod files and since when each pod is in no list.
 #[derive(Debug)]
 pub struct Publisher {
-    directory: PodDirectory,
+    directory: PodFileStore,
     grace: Duration,
     /// By file name, with the first list without its pod; `None` before the directory has been looked at.
     missing: Option<BTreeMap<String, Option<Instant>>>,
@@ -41,7 +41,7 @@ impl Publisher {
     /// Publishes to `directory`.
     pub fn new(directory: impl Into<PathBuf>, grace: Duration) -> Publisher {
         Publisher {
-            directory: PodDirectory::new(directory),
+            directory: PodFileStore::new(directory),
             grace,
             missing: None,
             uids: BTreeMap::new(),
@@ -54,7 +54,7 @@ impl Publisher {
         let mut answer = self.add(pods, now);
         let Some(missing) = &mut self.missing else { return answer };
         let listed: BTreeSet<String> = names(pods).collect();
-        // Of those that are listed `add` has just noted that they are.
+        // `add` has just noted which pods are listed.
         for (_, since) in missing.iter_mut().filter(|(name, _)| !listed.contains(*name)) {
             since.get_or_insert(now);
         }
@@ -101,7 +101,7 @@ impl Publisher {
 }
 
 impl Publisher {
-    /// The pods with those that had their names before: lines of a StatefulSet's pod are read when its successor has long been
+    /// Adds to each pod the one that had its name before. Lines of a StatefulSet's pod are still read after its successor was
     /// made, and only the container's id tells the two apart.
     fn with_replaced<'p>(&mut self, pods: &'p [PodFile], now: Instant) -> Cow<'p, [PodFile]> {
         let grace = self.grace;
@@ -118,7 +118,7 @@ impl Publisher {
             else {
                 continue;
             };
-            // One that is still listed beside its successor speaks for itself.
+            // A pod that is still listed beside its successor needs no such entry.
             let is_listed = pod.older.iter().any(|older| older.uid == written.uid);
             if before.is_none_or(|before| before == written.uid) && !is_listed {
                 self.replaced.push((name, now, written.into_older()));
@@ -133,7 +133,7 @@ impl Publisher {
             let Some(pod) = pods.iter_mut().find(is_it) else { continue };
             if !pod.older.iter().any(|known| known.uid == older.uid) {
                 pod.older.push(older.clone());
-                // What cannot be read back is no file: the pod that is there comes first.
+                // A merged file that is too large is not written: the listed pod comes first.
                 if pod.encode().is_err() {
                     pod.older.pop();
                 }
@@ -151,7 +151,7 @@ fn names(pods: &[PodFile]) -> impl Iterator<Item = String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scratch::Scratch;
+    use crate::store::tests::names;
     use nodesieve_engine::pods::{Container, Pairs};
 
     const GRACE: Duration = Duration::from_secs(600);
@@ -173,20 +173,20 @@ mod tests {
 
     #[test]
     fn a_file_outlives_its_pod_by_the_grace_period() {
-        let (scratch, start) = (Scratch::new(), Instant::now());
-        let mut publisher = Publisher::new(scratch.at("pods"), GRACE);
+        let (scratch, start) = (tempfile::tempdir().unwrap(), Instant::now());
+        let mut publisher = Publisher::new(scratch.path().join("pods"), GRACE);
         check(publisher.publish(&pods(&["a", "b"]), start), (2, 0, 2, 0));
         // Without a list for a while: b may have ended just now.
         check(publisher.publish(&pods(&["a"]), after(start, 5000)), (0, 0, 2, 0));
         check(publisher.publish(&pods(&["a"]), after(start, 5600)), (0, 0, 2, 0));
         check(publisher.publish(&pods(&["a"]), after(start, 5601)), (0, 1, 1, 0));
-        assert_eq!(scratch.names("pods"), ["shop_a.json"]);
+        assert_eq!(names(&scratch.path().join("pods")), ["shop_a.json"]);
     }
 
     #[test]
     fn a_pod_that_comes_back_starts_anew() {
-        let (scratch, start) = (Scratch::new(), Instant::now());
-        let mut publisher = Publisher::new(scratch.at("pods"), GRACE);
+        let (scratch, start) = (tempfile::tempdir().unwrap(), Instant::now());
+        let mut publisher = Publisher::new(scratch.path().join("pods"), GRACE);
         publisher.publish(&pods(&["a", "b"]), start);
         publisher.publish(&pods(&["a"]), after(start, 500));
         publisher.publish(&pods(&["a", "b"]), after(start, 550));
@@ -197,26 +197,27 @@ mod tests {
 
     #[test]
     fn what_is_added_is_there_and_nothing_goes() {
-        let (scratch, start) = (Scratch::new(), Instant::now());
-        let mut publisher = Publisher::new(scratch.at("pods"), GRACE);
+        let (scratch, start) = (tempfile::tempdir().unwrap(), Instant::now());
+        let mut publisher = Publisher::new(scratch.path().join("pods"), GRACE);
         publisher.publish(&pods(&["a", "b"]), start);
         check(publisher.add(&pods(&["new"]), start), (1, 0, 3, 0));
         check(publisher.publish(&pods(&["a"]), after(start, 10_000)), (0, 0, 3, 0));
-        assert_eq!(scratch.names("pods"), ["shop_a.json", "shop_b.json", "shop_new.json"]);
+        assert_eq!(names(&scratch.path().join("pods")), ["shop_a.json", "shop_b.json", "shop_new.json"]);
     }
 
     #[test]
     fn a_replaced_pod_speaks_for_its_own_containers_for_the_grace_period() {
-        let (scratch, start) = (Scratch::new(), Instant::now());
-        let mut publisher = Publisher::new(scratch.at("pods"), GRACE);
+        let (scratch, start) = (tempfile::tempdir().unwrap(), Instant::now());
+        let mut publisher = Publisher::new(scratch.path().join("pods"), GRACE);
         let pod = |uid: &str, id: &str| {
             let mut pod = PodFile { uid: Some(uid.into()), ..PodFile::new("shop", "db-0") };
             pod.labels = Some(Pairs(vec![("of".into(), uid.into())]));
             pod.containers.push(Container { name: "db".into(), id: id.into(), ..Container::default() });
             pod
         };
-        let uid_of =
-            |id: &str| PodDirectory::new(scratch.at("pods")).read("shop", "db-0").unwrap().as_seen_by(id).uid;
+        let uid_of = |id: &str| {
+            PodFileStore::new(scratch.path().join("pods")).read("shop", "db-0").unwrap().as_seen_by(id).uid
+        };
         publisher.publish(&[pod("old", "0a")], start);
         publisher.publish(&[pod("new", "0b")], after(start, 30));
         assert_eq!((uid_of("0a").as_deref(), uid_of("0b").as_deref()), (Some("old"), Some("new")));
@@ -228,20 +229,20 @@ mod tests {
 
     #[test]
     fn files_of_an_earlier_process_get_the_grace_period_too() {
-        let (scratch, start) = (Scratch::new(), Instant::now());
-        Publisher::new(scratch.at("pods"), GRACE).publish(&pods(&["old", "a"]), start);
-        let mut publisher = Publisher::new(scratch.at("pods"), GRACE);
+        let (scratch, start) = (tempfile::tempdir().unwrap(), Instant::now());
+        Publisher::new(scratch.path().join("pods"), GRACE).publish(&pods(&["old", "a"]), start);
+        let mut publisher = Publisher::new(scratch.path().join("pods"), GRACE);
         check(publisher.publish(&pods(&["a"]), after(start, 10_000)), (0, 0, 2, 0));
         check(publisher.publish(&pods(&["a"]), after(start, 10_601)), (0, 1, 1, 0));
     }
 
     #[test]
     fn a_volume_that_is_not_there_is_told_and_used_once_it_is() {
-        let (scratch, start) = (Scratch::new(), Instant::now());
-        let mut publisher = Publisher::new(scratch.at("volume/pods"), GRACE);
+        let (scratch, start) = (tempfile::tempdir().unwrap(), Instant::now());
+        let mut publisher = Publisher::new(scratch.path().join("volume/pods"), GRACE);
         let failed = publisher.publish(&pods(&["a"]), start).failed;
         assert!(failed[0].to_string().starts_with("create pod directory "), "{failed:?}");
-        std::fs::create_dir(scratch.at("volume")).unwrap();
+        std::fs::create_dir(scratch.path().join("volume")).unwrap();
         check(publisher.publish(&pods(&["a"]), after(start, 30)), (1, 0, 1, 0));
     }
 }

@@ -1,14 +1,14 @@
 //! The main loop: wait until a list is due, ask, judge, publish, and say what changed.
 //!
-//! The rule it keeps: whatever the kubelet, the volume or the network does, the loop goes on turning, and the files that
-//! are there stay until a list that can be believed is without their pods for a while.
+//! The rule it keeps: whatever the kubelet, the volume or the network does, the loop keeps running, and a pod file is
+//! removed only after plausible lists have been without its pod for the grace period.
 
-use crate::board::{Board, Words};
-use crate::client::{Client, PollError};
+use crate::client::{KubeletClient, PollError};
 use crate::publish::{Published, Publisher};
 use crate::schedule::{Awaited, Reason, Schedule};
-use crate::serve::{Server, Shared, StartError};
-use crate::settings::{Settings, Source};
+use crate::serve::{Server, SharedStatus, StartError};
+use crate::settings::{PodListSource, SidecarSettings};
+use crate::status::{LogEvent, Status};
 use crate::trust::{Doubt, Trust};
 use crate::watch::Watch;
 use nodesieve_podlist::{Limits, PodFiles, project};
@@ -21,17 +21,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::time::sleep_until;
 
-/// Where words go.
-pub type Log = Box<dyn Fn(&Words) + Send>;
+/// Takes the log events.
+pub type Log = Box<dyn Fn(&LogEvent) + Send>;
 
-/// A sidecar, ready to run.
+/// A sidecar that is ready to run.
 pub struct Sidecar {
     poller: Poller,
     publisher: Publisher,
     interval: Duration,
     watch: Watch,
     server: Option<Server>,
-    shared: Arc<Shared>,
+    shared: Arc<SharedStatus>,
     log: Log,
 }
 
@@ -40,8 +40,8 @@ impl Sidecar {
     ///
     /// # Errors
     /// [`StartError::Bind`] when the port is taken.
-    pub async fn start(settings: Settings, log: Log) -> Result<Sidecar, StartError> {
-        let Settings {
+    pub async fn start(settings: SidecarSettings, log: Log) -> Result<Sidecar, StartError> {
+        let SidecarSettings {
             source,
             interval,
             limits,
@@ -53,11 +53,13 @@ impl Sidecar {
             filter_metrics,
         } = settings;
         let longest_turn = match &source {
-            Source::Kubelet(kubelet) => interval.saturating_mul(2).saturating_add(kubelet.total_timeout),
-            Source::File(_) => interval.saturating_mul(2),
+            PodListSource::Kubelet(kubelet) => {
+                interval.saturating_mul(2).saturating_add(kubelet.total_timeout)
+            }
+            PodListSource::File(_) => interval.saturating_mul(2),
         };
-        let board = Board::new(ready_after, Instant::now());
-        let shared = Arc::new(Shared::new(board, filter_metrics, longest_turn.saturating_add(SLACK)));
+        let status = Status::new(ready_after, Instant::now());
+        let shared = Arc::new(SharedStatus::new(status, filter_metrics, longest_turn.saturating_add(SLACK)));
         let server = match listen {
             Some(address) => Some(Server::bind(address, Arc::clone(&shared)).await?),
             None => None,
@@ -86,7 +88,7 @@ impl Sidecar {
     /// Polls once and publishes. Returns whether all of that went well.
     pub async fn once(&mut self) -> bool {
         let started = Instant::now();
-        self.shared.board().polled(false);
+        self.shared.status().polled(false);
         let answer = self.poller.poll().await;
         let (result, published) = self.outcome(answer, started);
         result.is_ok() && published.is_some_and(|published| published.failed.is_empty())
@@ -101,16 +103,16 @@ impl Sidecar {
         let mut known = Known::default();
         'turning: loop {
             let now = Instant::now();
-            self.shared.board().turned(now);
-            self.say(self.shared.take_words());
+            self.shared.status().turned(now);
+            self.say(self.shared.take_events());
             // Before the first poll, so that what appears during it is not missed.
             let (is_new, reason) = self.watch.renew();
-            let has_polled = self.shared.board().has_list();
+            let has_polled = self.shared.status().has_list();
             if is_new && has_polled {
                 schedule.something_appeared(now);
             }
-            let words = self.shared.board().watched(reason, now);
-            self.say(words);
+            let events = self.shared.status().watched(reason, now);
+            self.say(events);
             tokio::select! {
                 () = &mut stop => break 'turning,
                 what = self.watch.next() => {
@@ -121,7 +123,7 @@ impl Sidecar {
             }
             let started = Instant::now();
             let reason = schedule.started(started);
-            self.shared.board().polled(reason == Reason::Early);
+            self.shared.status().polled(reason == Reason::Early);
             let answer = {
                 let mut polling = pin!(self.poller.poll());
                 loop {
@@ -141,7 +143,7 @@ impl Sidecar {
                 }
                 Err(_) => schedule.failed(now),
             };
-            self.shared.board().awaiting(schedule.awaited(), given_up);
+            self.shared.status().awaiting(schedule.awaited(), given_up);
         }
         drop(end_of_server);
         if let Some(server) = server {
@@ -152,15 +154,15 @@ impl Sidecar {
     /// Publishes what can be published or notes the failure, and says what is new. Returns the list, if it is believed.
     fn outcome(
         &mut self,
-        answer: Result<Answer, PollError>,
+        answer: Result<PolledList, PollError>,
         started: Instant,
     ) -> (Result<PodFiles, PollError>, Option<Published>) {
         let now = Instant::now();
         let result = match answer {
-            Ok(Answer { list, doubt: None }) => Ok(list),
-            Ok(Answer { list, doubt: Some(doubt) }) => {
-                // The pods in it are there all the same; those that are not may be there too. What cannot be written is
-                // told when a list is believed.
+            Ok(PolledList { list, doubt: None }) => Ok(list),
+            Ok(PolledList { list, doubt: Some(doubt) }) => {
+                // The pods of a doubted list exist, so they get their files; pods that it lacks may exist too, so nothing is
+                // removed. Files that cannot be written are reported with the next list that is believed.
                 self.publisher.add(&list.files, now);
                 Err(PollError::Doubt(doubt))
             }
@@ -170,27 +172,27 @@ impl Sidecar {
             Ok(list) => {
                 let lasted = now.saturating_duration_since(started);
                 let published = self.publisher.publish(&list.files, now);
-                let words = self.shared.board().took(list, &published, lasted, now);
-                self.say(words);
+                let events = self.shared.status().took(list, &published, lasted, now);
+                self.say(events);
                 Some(published)
             }
             Err(error) => {
-                let words = self.shared.board().failed(&self.poller.origin.name(), error, now);
-                self.say(words);
+                let events = self.shared.status().failed(&self.poller.origin.name(), error, now);
+                self.say(events);
                 None
             }
         };
         (result, published)
     }
 
-    fn say(&self, words: impl IntoIterator<Item = Words>) {
-        for words in words {
-            (self.log)(&words);
+    fn say(&self, events: impl IntoIterator<Item = LogEvent>) {
+        for event in events {
+            (self.log)(&event);
         }
     }
 }
 
-/// Asks and judges.
+/// Asks for the list and judges whether it is complete.
 struct Poller {
     origin: Origin,
     trust: Trust,
@@ -198,12 +200,12 @@ struct Poller {
 }
 
 impl Poller {
-    async fn poll(&mut self) -> Result<Answer, PollError> {
+    async fn poll(&mut self) -> Result<PolledList, PollError> {
         let read = self.read().await;
         match read {
             Ok(list) => {
                 let doubt = self.trust.judge(list.files.len(), Instant::now()).err();
-                Ok(Answer { list, doubt })
+                Ok(PolledList { list, doubt })
             }
             Err(error) => {
                 self.trust.interrupted();
@@ -224,23 +226,23 @@ impl Poller {
     }
 }
 
-/// A list, and why it is not believed to be all.
-struct Answer {
+/// A list, and why it may not be complete.
+struct PolledList {
     list: PodFiles,
     doubt: Option<Doubt>,
 }
 
-/// Who is asked.
+/// Where the list comes from.
 enum Origin {
-    Kubelet(Box<Client>),
+    Kubelet(Box<KubeletClient>),
     File(PathBuf),
 }
 
 impl Origin {
-    fn new(source: Source) -> Origin {
+    fn new(source: PodListSource) -> Origin {
         match source {
-            Source::Kubelet(kubelet) => Origin::Kubelet(Box::new(Client::new(kubelet))),
-            Source::File(path) => Origin::File(path),
+            PodListSource::Kubelet(kubelet) => Origin::Kubelet(Box::new(KubeletClient::new(kubelet))),
+            PodListSource::File(path) => Origin::File(path),
         }
     }
 
@@ -252,7 +254,7 @@ impl Origin {
     }
 }
 
-/// What the last list has.
+/// The pods and containers of the last list.
 #[derive(Default)]
 struct Known {
     containers: HashSet<String>,
@@ -279,7 +281,7 @@ impl Known {
         }
     }
 
-    /// Something has appeared.
+    /// Schedules a poll for something that has appeared, unless the last list has it.
     fn note(&self, what: Option<Awaited>, schedule: &mut Schedule) {
         match what {
             Some(what) if self.has(&what) => {}
@@ -289,7 +291,7 @@ impl Known {
     }
 }
 
-/// Something that differs from node to node.
+/// A seed that differs from node to node, so that nodes do not poll in step.
 fn seed() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     now.as_secs().wrapping_mul(1_000_000_007) ^ u64::from(now.subsec_nanos()) ^ u64::from(std::process::id())
@@ -312,13 +314,13 @@ mod tests {
     #[test]
     fn a_poll_without_a_list_interrupts_what_was_seen_of_a_loss() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let scratch = crate::scratch::Scratch::new();
-        let (origin, limits) = (Origin::File(scratch.at("list")), Arc::new(Limits::default()));
+        let scratch = tempfile::tempdir().unwrap();
+        let (origin, limits) = (Origin::File(scratch.path().join("list")), Arc::new(Limits::default()));
         let mut poller = Poller { origin, trust: Trust::default(), limits };
         let mut poll = |text: Option<&str>| {
             match text {
-                Some(text) => std::fs::write(scratch.at("list"), text).unwrap(),
-                None => std::fs::remove_file(scratch.at("list")).unwrap(),
+                Some(text) => std::fs::write(scratch.path().join("list"), text).unwrap(),
+                None => std::fs::remove_file(scratch.path().join("list")).unwrap(),
             }
             let answer = runtime.block_on(poller.poll()).map(|answer| answer.doubt.is_some()).ok();
             (answer, poller.trust.clone())

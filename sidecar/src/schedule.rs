@@ -1,14 +1,14 @@
 //! When the kubelet is asked: each `interval`, and sooner when something new has appeared on the node.
 //!
-//! A pure function of what happened when, so that every case can be tested without waiting. The rules kept here:
+//! It takes the time as an argument, so that every case can be tested without waiting. The rules kept here:
 //!
 //! - a new container is asked for at once, then 1, 2, 4 and 8 s after it appeared, until it is in the list, because
 //!   kubelet reports ids late;
 //! - but never more than once a second, whatever appears: the first of a burst is not held up, the rest waits for the
 //!   next second;
 //! - after a failure the next try comes after 1 s, then 2, 4 and so on up to `interval`, each a little at random, so that
-//!   what failed is not asked by everybody at once;
-//! - what is waited for is bounded by [`MOST_WAITED_FOR`]; beyond it a new one is asked for once.
+//!   sidecars do not retry in step;
+//! - at most [`MOST_WAITED_FOR`] things are waited for; beyond that a new one is asked for once.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -22,10 +22,10 @@ pub enum Awaited {
     Pod(String),
 }
 
-/// Why it is asked.
+/// Why a poll is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// It is time again, or once more after a failure.
+    /// The interval is over, or it is a retry after a failure.
     Regular,
     /// Something new has appeared.
     Early,
@@ -36,9 +36,9 @@ pub enum Reason {
 pub struct Schedule {
     interval: Duration,
     random: fastrand::Rng,
-    /// When it is asked even if nothing happens.
+    /// When the next poll is due even if nothing appears.
     regular: Instant,
-    /// When something that could not be noted is asked for.
+    /// When to poll for something that appeared and is not known by name.
     unnoted: Option<Instant>,
     /// The start of the last poll.
     last: Option<Instant>,
@@ -47,7 +47,7 @@ pub struct Schedule {
     awaited: HashMap<Awaited, Wait>,
 }
 
-/// How far the waiting is.
+/// Since when something is awaited, and how often it was asked for.
 #[derive(Clone, Copy, Debug)]
 struct Wait {
     since: Instant,
@@ -83,7 +83,7 @@ impl Schedule {
         self.awaited.entry(what).or_insert(Wait { since: now, asked: 0 });
     }
 
-    /// Something has appeared, nobody knows what.
+    /// Something has appeared whose name is not known.
     pub fn something_appeared(&mut self, now: Instant) {
         self.unnoted.get_or_insert(now);
     }
@@ -94,7 +94,7 @@ impl Schedule {
         self.last = Some(now);
         self.unnoted = None;
         for wait in self.awaited.values_mut().filter(|wait| wait.due().is_some_and(|due| due <= now)) {
-            // What is overdue because polls are a second apart is asked for once, not once for each time that passed.
+            // One poll counts for all the times that have passed since: polls are a second apart.
             while wait.due().is_some_and(|due| due <= now) {
                 wait.asked = wait.asked.saturating_add(1);
             }
@@ -142,7 +142,7 @@ impl Wait {
     }
 }
 
-/// An instant that the clock does not have is as good as now.
+/// The later instant; the same one where the clock cannot represent it.
 fn after(instant: Instant, pause: Duration) -> Instant {
     instant.checked_add(pause).unwrap_or(instant)
 }

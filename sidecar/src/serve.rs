@@ -1,10 +1,10 @@
 //! Health and metrics over HTTP, for kubelet's probes and for Prometheus.
 //!
-//! The rule it keeps: it answers from what is known, at once; nobody who asks, or asks slowly, or asks a hundred times,
-//! has any influence on the polling.
+//! The rule it keeps: it answers at once from the status; no client, however slow and however many there are, delays the
+//! polling.
 
-use crate::board::{Board, Words};
 use crate::filter_metrics;
+use crate::status::{LogEvent, Status};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -36,32 +36,32 @@ pub enum StartError {
     },
 }
 
-/// What the main loop and those who ask have in common.
+/// What the main loop and the HTTP connections share.
 #[derive(Debug)]
-pub(crate) struct Shared {
-    board: Mutex<Board>,
+pub(crate) struct SharedStatus {
+    status: Mutex<Status>,
     filter_metrics: PathBuf,
     /// The main loop is stuck when it has not turned for that long.
     longest_turn: Duration,
-    /// What is to be said and was found out by an answer.
-    words: Mutex<Vec<Words>>,
+    /// Log events that came up while a request was answered; the main loop logs them.
+    events: Mutex<Vec<LogEvent>>,
 }
 
-impl Shared {
-    pub(crate) fn new(board: Board, filter_metrics: PathBuf, longest_turn: Duration) -> Shared {
-        Shared { board: Mutex::new(board), filter_metrics, longest_turn, words: Mutex::default() }
+impl SharedStatus {
+    pub(crate) fn new(status: Status, filter_metrics: PathBuf, longest_turn: Duration) -> SharedStatus {
+        SharedStatus { status: Mutex::new(status), filter_metrics, longest_turn, events: Mutex::default() }
     }
 
-    pub(crate) fn board(&self) -> MutexGuard<'_, Board> {
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn status(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was found out since this was last called.
-    pub(crate) fn take_words(&self) -> Vec<Words> {
-        std::mem::take(&mut *self.words.lock().unwrap_or_else(PoisonError::into_inner))
+    /// The log events since this was last called.
+    pub(crate) fn take_events(&self) -> Vec<LogEvent> {
+        std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Our numbers and the filter's.
+    /// The sidecar's metrics and the filter's.
     pub(crate) fn metrics(&self) -> String {
         let now = Instant::now();
         let (filter, found) = match filter_metrics::read(&self.filter_metrics) {
@@ -69,11 +69,11 @@ impl Shared {
             Ok(None) => (String::new(), Ok(None)),
             Err(error) => (String::new(), Err(error.to_string())),
         };
-        let mut board = self.board();
-        let words = board.filter_metrics(found, now);
-        let mut text = board.render(now);
-        drop(board);
-        self.words.lock().unwrap_or_else(PoisonError::into_inner).extend(words);
+        let mut status = self.status();
+        let events = status.filter_metrics(found, now);
+        let mut text = status.render(now);
+        drop(status);
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).extend(events);
         text.push_str(&filter);
         text
     }
@@ -85,7 +85,7 @@ impl Shared {
         let now = Instant::now();
         match path {
             "/healthz" => {
-                let silent = now.saturating_duration_since(self.board().last_turn());
+                let silent = now.saturating_duration_since(self.status().last_turn());
                 if silent <= self.longest_turn {
                     (StatusCode::OK, "ok\n".to_owned())
                 } else {
@@ -93,8 +93,8 @@ impl Shared {
                 }
             }
             "/readyz" => {
-                let board = self.board();
-                match (board.is_ready(now), board.has_list()) {
+                let status = self.status();
+                match (status.is_ready(now), status.has_list()) {
                     (true, true) => (StatusCode::OK, "ready\n".to_owned()),
                     (true, false) => (StatusCode::OK, "ready, without a list so far\n".to_owned()),
                     (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "no list so far\n".to_owned()),
@@ -111,12 +111,12 @@ impl Shared {
 pub(crate) struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<SharedStatus>,
 }
 
 impl Server {
     /// Listens on `address`; in place of all IPv6 addresses on all IPv4 addresses where there is no IPv6.
-    pub(crate) async fn bind(address: SocketAddr, shared: Arc<Shared>) -> Result<Server, StartError> {
+    pub(crate) async fn bind(address: SocketAddr, shared: Arc<SharedStatus>) -> Result<Server, StartError> {
         let mut bound = TcpListener::bind(address).await;
         let is_taken = |error: &std::io::Error| {
             matches!(error.kind(), std::io::ErrorKind::AddrInUse | std::io::ErrorKind::PermissionDenied)
@@ -148,7 +148,7 @@ impl Server {
                 accepted = self.listener.accept() => match accepted {
                     Ok((socket, _)) => {
                         by_age.retain(|connection| !connection.is_finished());
-                        // Kubelet's probe must not wait behind those who connect and say nothing.
+                        // Kubelet's probe must not wait behind connections that send nothing.
                         if by_age.len() >= MOST_CONNECTIONS && let Some(oldest) = by_age.pop_front() {
                             oldest.abort();
                         }
@@ -165,7 +165,7 @@ impl Server {
 }
 
 /// Answers one request, with a limit to how long it may take.
-async fn serve(socket: TcpStream, shared: Arc<Shared>) {
+async fn serve(socket: TcpStream, shared: Arc<SharedStatus>) {
     let service = service_fn(|request: Request<Incoming>| {
         let (status, text) = shared.answer(request.method(), request.uri().path());
         let mut response = Response::new(Full::new(Bytes::from(text)));
@@ -195,13 +195,13 @@ const MAX_BUFFER: usize = 16 << 10;
 mod tests {
     use super::*;
 
-    fn shared(longest_turn: Duration) -> Shared {
+    fn shared(longest_turn: Duration) -> SharedStatus {
         let now = Instant::now();
-        Shared::new(Board::new(Duration::from_secs(3600), now), "/nonexistent".into(), longest_turn)
+        SharedStatus::new(Status::new(Duration::from_secs(3600), now), "/nonexistent".into(), longest_turn)
     }
 
     #[track_caller]
-    fn check(shared: &Shared, path: &str, status: u16, text: &str) {
+    fn check(shared: &SharedStatus, path: &str, status: u16, text: &str) {
         let (got, said) = shared.answer(&Method::GET, path);
         assert_eq!((got.as_u16(), said.as_str()), (status, text));
     }
@@ -220,20 +220,20 @@ mod tests {
     #[test]
     fn a_main_loop_that_is_stuck_is_not_healthy() {
         let shared = shared(Duration::ZERO);
-        while shared.board().last_turn() >= Instant::now() {}
+        while shared.status().last_turn() >= Instant::now() {}
         check(&shared, "/healthz", 503, "stuck for 0 s\n");
     }
 
     #[test]
     fn metrics_of_the_filter_that_cannot_be_served_are_told_once() {
-        let shared = Shared { filter_metrics: "/proc".into(), ..shared(Duration::ZERO) };
+        let shared = SharedStatus { filter_metrics: "/proc".into(), ..shared(Duration::ZERO) };
         shared.answer(&Method::GET, "/metrics");
         shared.answer(&Method::GET, "/metrics");
-        let words = shared.take_words();
+        let events = shared.take_events();
         assert!(
-            matches!(words.as_slice(), [Words::Warning(text)] if text.starts_with("read filter's metrics /proc: ")),
-            "{words:?}"
+            matches!(events.as_slice(), [LogEvent::Warning(text)] if text.starts_with("read filter's metrics /proc: ")),
+            "{events:?}"
         );
-        assert_eq!(shared.take_words(), []);
+        assert_eq!(shared.take_events(), []);
     }
 }

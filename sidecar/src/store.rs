@@ -13,13 +13,13 @@ use std::path::{Path, PathBuf};
 
 /// The directory that the filter reads.
 #[derive(Debug)]
-pub struct PodDirectory {
+pub struct PodFileStore {
     path: PathBuf,
 }
 
-/// What [`PodDirectory::write`] did.
+/// What [`PodFileStore::write`] did.
 #[derive(Debug, Default)]
-pub struct Written {
+pub struct WrittenFiles {
     /// Files that are new or have new content.
     pub written: u64,
     /// Files that were as they should be.
@@ -28,7 +28,7 @@ pub struct Written {
     pub failed: Vec<StoreError>,
 }
 
-/// What [`PodDirectory::retain`] did.
+/// What [`PodFileStore::retain`] did.
 #[derive(Debug, Default)]
 pub struct Removed {
     /// Files that are gone now.
@@ -90,10 +90,10 @@ pub enum StoreError {
     },
 }
 
-impl PodDirectory {
+impl PodFileStore {
     /// The directory at `path`. Nothing is looked at yet.
-    pub fn new(path: impl Into<PathBuf>) -> PodDirectory {
-        PodDirectory { path: path.into() }
+    pub fn new(path: impl Into<PathBuf>) -> PodFileStore {
+        PodFileStore { path: path.into() }
     }
 
     /// Writes the file of each pod whose content is new. The directory is made (0755) if it is not there, but its
@@ -101,12 +101,12 @@ impl PodDirectory {
     ///
     /// # Errors
     /// [`StoreError::Create`] when there is no directory, [`StoreError::Remove`] when what a crash left over cannot be
-    /// removed. A failure with one pod is in [`Written::failed`] and does not stop the others.
-    pub fn write(&mut self, pods: &[PodFile]) -> Result<Written, StoreError> {
+    /// removed. A failure with one pod is in [`WrittenFiles::failed`] and does not stop the others.
+    pub fn write(&mut self, pods: &[PodFile]) -> Result<WrittenFiles, StoreError> {
         create(&self.path).map_err(|reason| StoreError::Create { path: self.path.clone(), reason })?;
         let temporary = self.path.join(TEMPORARY);
         remove_if_there(&temporary).map_err(|reason| StoreError::Remove { path: temporary, reason })?;
-        let mut answer = Written::default();
+        let mut answer = WrittenFiles::default();
         for pod in pods {
             match self.write_pod(pod) {
                 Ok(true) => answer.written = answer.written.saturating_add(1),
@@ -185,7 +185,7 @@ impl PodDirectory {
 
 fn create(directory: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(DIRECTORY_MODE).create(directory) {
-        // The mode again, because the umask has had its say.
+        // The mode again, because the umask has changed it.
         Ok(()) => fs::set_permissions(directory, Permissions::from_mode(DIRECTORY_MODE)),
         Err(error) if error.kind() == ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
         Err(error) => Err(error),
@@ -235,4 +235,4 @@ const FILE_MODE: u32 = 0o644;
 const DIRECTORY_MODE: u32 = 0o755;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

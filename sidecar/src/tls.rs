@@ -1,7 +1,7 @@
-//! Whom we give the token to: a kubelet with a certificate of the cluster, or, when told so, anybody.
+//! Which kubelet gets the token: one with a certificate of the cluster's CA, or any with `--kubelet-insecure-tls`.
 //!
-//! The rule it keeps: without being told so, no connection is made to a kubelet whose certificate is not signed by the
-//! given authority for the address that was asked.
+//! The rule it keeps: without that flag no request is sent to a kubelet whose certificate is not signed by the given CA for
+//! the address that is asked.
 
 use crate::settings::TlsTrust;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// Why there can be no TLS.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The authority's file cannot be read.
+    /// The CA file cannot be read.
     #[error("read certificates {}: {reason}", path.display())]
     Read {
         /// The file.
@@ -40,17 +40,17 @@ pub enum TlsError {
     Setup(rustls::Error),
 }
 
-/// TLS configurations, made anew when the authority's file changes.
+/// TLS configurations, made anew when the CA file changes.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub(crate) struct TlsClient {
     trust: TlsTrust,
     /// The file's content and what was made of it.
     made: Option<(Vec<u8>, Arc<ClientConfig>)>,
 }
 
-impl Client {
-    pub(crate) fn new(trust: TlsTrust) -> Client {
-        Client { trust, made: None }
+impl TlsClient {
+    pub(crate) fn new(trust: TlsTrust) -> TlsClient {
+        TlsClient { trust, made: None }
     }
 
     /// The configuration for the next connection.
@@ -104,8 +104,8 @@ fn roots(pem: &[u8]) -> Result<RootCertStore, String> {
     if roots.is_empty() { Err("there are none in it".to_owned()) } else { Ok(roots) }
 }
 
-/// For kubelets that sign their own certificates. Who answers has to hold the key of the certificate that it shows; whose
-/// that is, nobody asks.
+/// For kubelets with self-signed certificates: the peer must hold the key of the certificate that it presents, and any
+/// certificate is accepted.
 #[derive(Debug)]
 struct TakesAny(Arc<CryptoProvider>);
 
@@ -147,16 +147,15 @@ impl ServerCertVerifier for TakesAny {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scratch::Scratch;
 
-    fn authority(path: PathBuf, server_name: Option<&str>) -> Client {
-        Client::new(TlsTrust::Authority { ca_file: path, server_name: server_name.map(str::to_owned) })
+    fn authority(path: PathBuf, server_name: Option<&str>) -> TlsClient {
+        TlsClient::new(TlsTrust::Authority { ca_file: path, server_name: server_name.map(str::to_owned) })
     }
 
     #[test]
     fn a_file_without_certificates_is_an_error_that_names_it() {
-        let scratch = Scratch::new();
-        let path = scratch.at("ca.crt");
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("ca.crt");
         let error = |path: &PathBuf| authority(path.clone(), None).config().unwrap_err().to_string();
         assert!(error(&path).starts_with(&format!("read certificates {}: ", path.display())));
         std::fs::write(&path, "nothing\n").unwrap();
@@ -167,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_configuration_is_made_once() {
-        let mut client = Client::new(TlsTrust::Anybody);
+        let mut client = TlsClient::new(TlsTrust::Anybody);
         assert!(Arc::ptr_eq(&client.config().unwrap(), &client.config().unwrap()));
     }
 

@@ -1,15 +1,15 @@
-//! Whether a list of pods can be true.
+//! Whether a list of pods is plausible.
 //!
 //! A kubelet that has just been restarted answers with no pods, or with the static ones only, until it has heard from
-//! the API server again. The rule kept here: we run on the node ourselves, so no pods is never true; and many pods do
-//! not end in one moment, so a list that has suddenly lost most of them is believed only when it stays that way.
+//! the API server again. The rule kept here: an empty list is never plausible, because the sidecar itself runs on the
+//! node; and a list that has suddenly lost most of its pods is plausible only when the loss lasts.
 
 use std::time::{Duration, Instant};
 
 /// Why a list is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Doubt {
-    /// There are no pods in it, and at least we are on the node.
+    /// There are no pods in it, although the sidecar's own pod is on the node.
     #[error("believe pod list: it is empty")]
     Empty,
     /// It has lost more than half of the pods.
@@ -22,7 +22,7 @@ pub enum Doubt {
     },
 }
 
-/// What lists were like so far.
+/// What the judgement needs to remember of earlier lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
     /// Pods in the last list that was believed.
@@ -58,7 +58,7 @@ impl Trust {
     }
 }
 
-/// As few pods as come and go at any time.
+/// Fewer pods than this come and go at any time.
 pub const MANY: usize = 4;
 /// How long a restarted kubelet may take to know its pods again: it asks the API server within seconds, unless that is
 /// down as well.

@@ -2,10 +2,10 @@
 //!
 //! kubelet makes the directory of a pod's logs before it pulls the first image (`createPodSandbox` in
 //! pkg/kubelet/kuberuntime), and the link to a container's log right after that has started (`startContainer`). The
-//! first is what gives metadata its lead over the first line; the second tells the container's id.
+//! first lets metadata arrive before the first line; the second gives the container's id.
 //!
-//! The rule it keeps: names only, nothing is opened; what cannot be watched is tried again, and what cannot be told is
-//! still known to have happened.
+//! The rule it keeps: it looks at names and opens nothing; a directory that cannot be watched is tried again, and an event
+//! whose name is lost still causes a poll.
 
 use crate::schedule::Awaited;
 use crate::settings::Watched;
@@ -80,7 +80,7 @@ impl Watch {
                     is_new = true;
                 }
                 Err(error) => {
-                    // notify names paths, or not.
+                    // notify names the paths in some errors only.
                     let error = notify::Error { paths: Vec::new(), ..error };
                     reason = Some(format!("watch {}: {error}", directory.path.display()));
                 }
@@ -89,7 +89,7 @@ impl Watch {
         (is_new, reason)
     }
 
-    /// Waits for something that appears; `None` when it cannot be told what. When there is nothing to watch it waits for
+    /// Waits for something that appears; `None` when its name is not known. When there is nothing to watch it waits for
     /// ever.
     pub async fn next(&mut self) -> Option<Awaited> {
         if self.overflown.swap(false, Ordering::Relaxed) {
@@ -112,7 +112,7 @@ fn start(
             Ok(event) if is_removed(&event) => {
                 if event.paths.contains(&path) {
                     is_lost.store(true, Ordering::Relaxed);
-                    // Whoever waits has to wake up, to watch what takes its place.
+                    // Wakes the main loop, so that it watches the directory that takes its place.
                     vec![None]
                 } else {
                     return;
@@ -166,13 +166,13 @@ impl Holds {
     }
 }
 
-/// What may appear while a list is being read. Beyond that it is known that something has appeared, but not what.
+/// Events that are queued while a list is being read. Beyond that only the fact that something appeared is kept.
 const QUEUE: usize = 1024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scratch::Scratch;
+    use tempfile::TempDir;
 
     #[test]
     fn names_say_what_has_appeared() {
@@ -192,8 +192,8 @@ mod tests {
         }
     }
 
-    fn watch(scratch: &Scratch) -> Watch {
-        Watch::new(&Watched { logs: Some(scratch.at("logs")), pod_logs: None })
+    fn watch(scratch: &TempDir) -> Watch {
+        Watch::new(&Watched { logs: Some(scratch.path().join("logs")), pod_logs: None })
     }
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -203,14 +203,14 @@ mod tests {
             .unwrap()
     }
 
-    fn link(scratch: &Scratch, id: &str) {
-        std::os::unix::fs::symlink("/nowhere", scratch.at(&format!("logs/p_n_c-{id}.log"))).unwrap();
+    fn link(scratch: &TempDir, id: &str) {
+        std::os::unix::fs::symlink("/nowhere", scratch.path().join(format!("logs/p_n_c-{id}.log"))).unwrap();
     }
 
     #[test]
     fn a_new_link_is_seen_and_an_old_one_is_not() {
-        let scratch = Scratch::new();
-        std::fs::create_dir(scratch.at("logs")).unwrap();
+        let scratch = tempfile::tempdir().unwrap();
+        std::fs::create_dir(scratch.path().join("logs")).unwrap();
         link(&scratch, "0a");
         let mut watch = watch(&scratch);
         assert_eq!(watch.renew(), (true, None));
@@ -221,16 +221,16 @@ mod tests {
 
     #[test]
     fn a_directory_that_comes_late_or_again_is_watched_from_then_on() {
-        let scratch = Scratch::new();
+        let scratch = tempfile::tempdir().unwrap();
         let mut watch = watch(&scratch);
         let (is_new, reason) = watch.renew();
-        let expected = format!("watch {}: ", scratch.at("logs").display());
+        let expected = format!("watch {}: ", scratch.path().join("logs").display());
         assert!(!is_new && reason.as_ref().is_some_and(|reason| reason.starts_with(&expected)), "{reason:?}");
-        std::fs::create_dir(scratch.at("logs")).unwrap();
+        std::fs::create_dir(scratch.path().join("logs")).unwrap();
         assert_eq!(watch.renew(), (true, None));
-        std::fs::remove_dir(scratch.at("logs")).unwrap();
+        std::fs::remove_dir(scratch.path().join("logs")).unwrap();
         assert_eq!(block_on(watch.next()), None, "whoever waits wakes up");
-        std::fs::create_dir(scratch.at("logs")).unwrap();
+        std::fs::create_dir(scratch.path().join("logs")).unwrap();
         assert_eq!(watch.renew(), (true, None));
         link(&scratch, "0c");
         assert_eq!(block_on(watch.next()), Some(Awaited::Container("0c".into())));
@@ -238,8 +238,8 @@ mod tests {
 
     #[test]
     fn more_than_fits_is_known_to_have_happened() {
-        let scratch = Scratch::new();
-        std::fs::create_dir(scratch.at("logs")).unwrap();
+        let scratch = tempfile::tempdir().unwrap();
+        std::fs::create_dir(scratch.path().join("logs")).unwrap();
         let mut watch = watch(&scratch);
         watch.renew();
         for n in 0..QUEUE + 10 {

@@ -1,7 +1,7 @@
 //! What can be said on the command line.
 
-use crate::fluent_bit::Fault;
-use crate::kubelet::Mode;
+use crate::fluent_bit::InjectedFault;
+use crate::kubelet::FailureMode;
 use crate::money::{CLOUDWATCH_PER_GB, FIREHOSE_PER_GB, FLUSH_SECONDS, Prices};
 use crate::samples::DEFAULT_SEED;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -21,36 +21,36 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Logs through the filter and on to a Firehose endpoint, with a ledger that adds up
-    Replay(Replay),
+    Replay(ReplayArguments),
     /// Replays the same input through two rule files and shows what changes
-    Diff(Diff),
+    Diff(DiffArguments),
     /// Validates rule files, runs their tests, and shows every mistake with its place
-    Check(Check),
+    Check(CheckArguments),
     /// For each record on stdin: every rule with the condition that failed, and the verdict
-    Explain(Explain),
+    Explain(ExplainArguments),
     /// Prints the lines of stdin that a CloudWatch pattern matches, or answers questions in batch
-    Match(Match),
+    Match(MatchArguments),
     /// Runs a real Fluent Bit (FLUENT_BIT or PATH) on the sample logs and compares what arrives with the replay
-    FluentBit(FluentBit),
-    /// Serves a stand-in for a node's kubelet on 127.0.0.1 that can be made to misbehave while it runs
-    Kubelet(Kubelet),
+    FluentBit(FluentBitArguments),
+    /// Serves a fake of a node's kubelet on 127.0.0.1 that can be made to misbehave while it runs
+    Kubelet(KubeletArguments),
     /// Serves a page on 127.0.0.1 that shows what rules do to lines, with the filter's own engine in it
-    Playground(Playground),
+    Playground(PlaygroundArguments),
     /// Writes the filter as a component of the component model, for hosts other than Fluent Bit
-    Component(Component),
+    Component(ComponentArguments),
     /// Writes the sample logs and pod list that conf/samples holds
-    Samples(Samples),
+    Samples(SamplesArguments),
 }
 
 impl Command {
     /// What runs when nothing is asked for.
     pub(super) fn main_job() -> Command {
-        Command::Replay(Replay::default())
+        Command::Replay(ReplayArguments::default())
     }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub(super) enum OutputFormat {
     /// For people
     #[default]
     Text,
@@ -59,12 +59,13 @@ pub(super) enum Format {
 }
 
 #[derive(Debug, Default, Args)]
-pub(super) struct Replay {
+pub(super) struct ReplayArguments {
     /// Rule file [default: conf/nodesieve.yaml]
     #[arg(long, value_name = "FILE")]
     pub(super) rules: Option<PathBuf>,
-    /// Delivers to this endpoint instead of the embedded one: the http URL of a stand-in with a delivery stream
-    /// called nodesieve; requests carry no valid signature
+    /// Delivers to this endpoint instead of the embedded one, to a delivery stream called nodesieve. Requests are signed
+    /// with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, for AWS_REGION, AWS_DEFAULT_REGION or the
+    /// region in the host's name
     #[arg(long, value_name = "URL")]
     pub(super) firehose: Option<String>,
     /// Writes the delivered records in order, summaries with the tag nodesieve.tick
@@ -74,13 +75,13 @@ pub(super) struct Replay {
     #[arg(long, value_name = "FILE.html")]
     pub(super) report: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) run: Run,
+    pub(super) run: InputArguments,
     #[arg(long, value_enum, default_value_t)]
-    pub(super) format: Format,
+    pub(super) format: OutputFormat,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Diff {
+pub(super) struct DiffArguments {
     /// Rule file
     #[arg(value_name = "OLD")]
     pub(super) old: PathBuf,
@@ -88,14 +89,14 @@ pub(super) struct Diff {
     #[arg(value_name = "NEW")]
     pub(super) new: PathBuf,
     #[command(flatten)]
-    pub(super) run: Run,
+    pub(super) run: InputArguments,
     #[arg(long, value_enum, default_value_t)]
-    pub(super) format: Format,
+    pub(super) format: OutputFormat,
 }
 
 /// What a replay is of, whatever the rules.
 #[derive(Debug, Args)]
-pub(super) struct Run {
+pub(super) struct InputArguments {
     /// Kubelet pod list that fills the pod files [default: conf/samples/podlist.json for the sample logs, else none]
     #[arg(long, value_name = "PODLIST.json")]
     pub(super) pods: Option<PathBuf>,
@@ -122,9 +123,9 @@ pub(super) struct Run {
     pub(super) flush: u32,
 }
 
-impl Default for Run {
-    fn default() -> Run {
-        Run {
+impl Default for InputArguments {
+    fn default() -> InputArguments {
+        InputArguments {
             pods: None,
             logs: Vec::new(),
             records: None,
@@ -137,7 +138,7 @@ impl Default for Run {
     }
 }
 
-impl Run {
+impl InputArguments {
     /// What is replayed, for people.
     pub(super) fn shown(&self) -> String {
         let names = self.logs.iter().chain(&self.records).map(|path| path.display().to_string());
@@ -151,16 +152,16 @@ impl Run {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Check {
+pub(super) struct CheckArguments {
     /// Rule files
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
     #[arg(long, value_enum, default_value_t)]
-    pub(super) format: Format,
+    pub(super) format: OutputFormat,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Explain {
+pub(super) struct ExplainArguments {
     /// Rule file [default: conf/nodesieve.yaml]
     #[arg(long, value_name = "FILE")]
     pub(super) rules: Option<PathBuf>,
@@ -171,11 +172,11 @@ pub(super) struct Explain {
     #[arg(long)]
     pub(super) alone: bool,
     #[arg(long, value_enum, default_value_t)]
-    pub(super) format: Format,
+    pub(super) format: OutputFormat,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Match {
+pub(super) struct MatchArguments {
     /// The pattern; each line of stdin is an event
     #[arg(required_unless_present = "batch", conflicts_with = "batch")]
     pub(super) pattern: Option<String>,
@@ -185,7 +186,7 @@ pub(super) struct Match {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct FluentBit {
+pub(super) struct FluentBitArguments {
     /// Rule file [default: one that is compared record by record, then conf/nodesieve.yaml]
     #[arg(long, value_name = "FILE")]
     pub(super) rules: Option<PathBuf>,
@@ -204,11 +205,11 @@ pub(super) struct FluentBit {
     /// Instead of the comparison: lets the kubelet misbehave like this (see `kubelet`) while lines are written, with
     /// nodesieve and with Fluent Bit's own kubernetes filter
     #[arg(long, value_name = "MODE")]
-    pub(super) kubelet: Option<Mode>,
+    pub(super) kubelet: Option<FailureMode>,
     /// Instead of the comparison: lets this go wrong while lines are written, as shipped
     /// and with the AWS chart's buffers: outage, throttle, partial, sigterm, kill, disk-full, reload or rotate
     #[arg(long, value_name = "FAULT", conflicts_with = "kubelet")]
-    pub(super) fault: Option<Fault>,
+    pub(super) fault: Option<InjectedFault>,
     /// With --kubelet or --fault: for how many seconds
     #[arg(long, default_value_t = 300)]
     pub(super) seconds: u64,
@@ -216,11 +217,11 @@ pub(super) struct FluentBit {
     #[arg(long, default_value_t = 100_000)]
     pub(super) lines: u64,
     #[arg(long, value_enum, default_value_t)]
-    pub(super) format: Format,
+    pub(super) format: OutputFormat,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Kubelet {
+pub(super) struct KubeletArguments {
     /// What it answers to GET /pods [default: conf/samples/podlist.json]
     #[arg(long, value_name = "PODLIST.json")]
     pub(super) pods: Option<PathBuf>,
@@ -230,17 +231,17 @@ pub(super) struct Kubelet {
     /// The bearer token that it wants to see [default: any]
     #[arg(long, value_name = "TOKEN")]
     pub(super) token: Option<String>,
-    /// How it behaves at first; `PUT /stand-in/mode` changes it (not for no-certificate and close, which nobody reaches), `PUT /stand-in/pods` the list, and
-    /// `GET /stand-in/asked` counts
+    /// Its failure mode at first. `PUT /fake/mode` changes it, except from no-certificate and close, which answer no request;
+    /// `PUT /fake/pods` changes the list, and `GET /fake/asked` shows the counts of requests
     #[arg(long, default_value_t)]
-    pub(super) mode: Mode,
-    /// Where the certificate of who has signed its own is written
+    pub(super) mode: FailureMode,
+    /// Where its CA certificate is written
     #[arg(long, value_name = "FILE.pem")]
     pub(super) ca: PathBuf,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Playground {
+pub(super) struct PlaygroundArguments {
     /// TCP port on 127.0.0.1; 0 takes any free one
     #[arg(long, default_value_t = 8040)]
     pub(super) port: u16,
@@ -250,14 +251,14 @@ pub(super) struct Playground {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Component {
+pub(super) struct ComponentArguments {
     /// Where to write it
     #[arg(long, value_name = "FILE.wasm")]
     pub(super) out: PathBuf,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Samples {
+pub(super) struct SamplesArguments {
     /// Where to write `containers/` and `podlist.json`
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,

@@ -1,9 +1,12 @@
 //! What each command does.
 
-use crate::cli::arguments::{Check, Diff, Explain, FluentBit, Format, Match, Replay, Run, Samples};
-use crate::compare::{Comparison, Difference, ORDER_INDEPENDENT};
-use crate::diff::{self, Side};
-use crate::explain::{PodFiles, explain as explain_record, explain_next, text as explain_text};
+use crate::cli::arguments::{
+    CheckArguments, DiffArguments, ExplainArguments, FluentBitArguments, InputArguments, MatchArguments,
+    OutputFormat, ReplayArguments, SamplesArguments,
+};
+use crate::compare::{Difference, ORDER_INDEPENDENT, RunComparison};
+use crate::diff::{self, DiffSide};
+use crate::explain::{PodFileFolder, explain as explain_record, explain_next, text as explain_text};
 use crate::inputs::{self, Record};
 use crate::ledger::Ledger;
 use crate::matching::{answer, event_matches};
@@ -26,14 +29,14 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-pub(super) fn replay(arguments: &Replay) -> anyhow::Result<ExitCode> {
+pub(super) fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     let conf = artefact::workspace().join("conf");
     let rules_path = arguments.rules.clone().unwrap_or_else(|| conf.join("nodesieve.yaml"));
     let Some((source, loaded)) = load_rules(&rules_path)? else { return Ok(ExitCode::from(1)) };
     let (records, pod_list) = input(&arguments.run, &conf, &loaded.rules.input.tag_prefix)?;
     let module = artefact::module(arguments.run.wasm.as_deref())?;
     let mut out = arguments.out.as_deref().map(create).transpose()?;
-    // A place that cannot be written is told before the work is done.
+    // Created before the replay runs, so that a path that cannot be written is an error at once.
     let mut page = arguments.report.as_deref().map(create).transpose()?;
     let mut out_failed = None;
     let bar = progress_bar(records.len() as u64);
@@ -77,8 +80,10 @@ pub(super) fn replay(arguments: &Replay) -> anyhow::Result<ExitCode> {
         file.write_all(html.as_bytes()).and_then(|()| file.flush()).context("write the report")?;
     }
     match arguments.format {
-        Format::Text => print(&report::text(&outcome))?,
-        Format::Json => print(&format!("{}\n", serde_json::to_string_pretty(&Told::of(&outcome))?))?,
+        OutputFormat::Text => print(&report::text(&outcome))?,
+        OutputFormat::Json => {
+            print(&format!("{}\n", serde_json::to_string_pretty(&ReplayReport::of(&outcome))?))?
+        }
     }
     for wrong in &outcome.imbalances {
         anstream::eprintln!("does not add up: {wrong}");
@@ -89,27 +94,27 @@ pub(super) fn replay(arguments: &Replay) -> anyhow::Result<ExitCode> {
 
 /// A replay as JSON: the ledger, and where the volume is.
 #[derive(Serialize)]
-struct Told<'o> {
+struct ReplayReport<'o> {
     #[serde(flatten)]
     ledger: &'o Ledger,
     #[serde(flatten)]
     breakdown: &'o Breakdown,
 }
 
-impl Told<'_> {
-    fn of(outcome: &replay::Outcome) -> Told<'_> {
-        Told { ledger: &outcome.ledger, breakdown: &outcome.breakdown }
+impl ReplayReport<'_> {
+    fn of(outcome: &replay::ReplayOutcome) -> ReplayReport<'_> {
+        ReplayReport { ledger: &outcome.ledger, breakdown: &outcome.breakdown }
     }
 }
 
 /// Exit code 1 says that something changes; a rule file that cannot be used is a failure here.
-pub(super) fn diff(arguments: &Diff) -> anyhow::Result<ExitCode> {
+pub(super) fn diff(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
     let conf = artefact::workspace().join("conf");
     let module = artefact::module(arguments.run.wasm.as_deref())?;
     let side = |path: &Path| {
         let Some((source, loaded)) = load_rules(path)? else { return Ok(None) };
         let (records, pod_list) = input(&arguments.run, &conf, &loaded.rules.input.tag_prefix)?;
-        let side = Side::of(&replay::Replay {
+        let side = DiffSide::of(&replay::Replay {
             module: &module,
             source: &source,
             rules: &loaded.rules,
@@ -130,17 +135,17 @@ pub(super) fn diff(arguments: &Diff) -> anyhow::Result<ExitCode> {
     };
     let changes = diff::Diff::between(&old, &new);
     match arguments.format {
-        Format::Text => print(&changes.to_string())?,
-        Format::Json => print(&format!("{}\n", serde_json::to_string_pretty(&changes)?))?,
+        OutputFormat::Text => print(&changes.to_string())?,
+        OutputFormat::Json => print(&format!("{}\n", serde_json::to_string_pretty(&changes)?))?,
     }
     Ok(ExitCode::from(u8::from(changes.changed)))
 }
 
-pub(super) fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
+pub(super) fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let mut all: Vec<Finding> = Vec::new();
     for file in &arguments.files {
         let (findings, shown) = rule_files::check(file, Paint::Ansi)?;
-        if arguments.format == Format::Text {
+        if arguments.format == OutputFormat::Text {
             anstream::eprint!("{shown}");
             let count =
                 |severity: &str| findings.iter().filter(|finding| finding.severity == severity).count();
@@ -153,23 +158,23 @@ pub(super) fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
         }
         all.extend(findings);
     }
-    if arguments.format == Format::Json {
+    if arguments.format == OutputFormat::Json {
         print(&format!("{}\n", serde_json::to_string_pretty(&all)?))?;
     }
     let is_bad = all.iter().any(|finding| finding.severity == "error");
     Ok(ExitCode::from(u8::from(is_bad)))
 }
 
-pub(super) fn explain(arguments: &Explain) -> anyhow::Result<ExitCode> {
+pub(super) fn explain(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
     let conf = artefact::workspace().join("conf");
     let rules_path = arguments.rules.clone().unwrap_or_else(|| conf.join("nodesieve.yaml"));
     let Some((_, loaded)) = load_rules(&rules_path)? else { return Ok(ExitCode::from(1)) };
     let directory = tempfile::tempdir().context("make a directory for the pod files")?;
-    let mut pods = PodFiles(None);
+    let mut pods = PodFileFolder(None);
     if let Some(path) = &arguments.pods {
         let pod_directory = directory.path().join("pods");
         write_pods(&read(path)?, &pod_directory)?;
-        pods = PodFiles(Some(pod_directory));
+        pods = PodFileFolder(Some(pod_directory));
     }
     let mut engine = Engine::new(loaded.rules, SEED);
     let (mut clock, mut out) = (0u64, Vec::new());
@@ -188,14 +193,14 @@ pub(super) fn explain(arguments: &Explain) -> anyhow::Result<ExitCode> {
             explain_next(&mut engine, &record, Now(clock), &mut pods, &mut out)
         };
         match arguments.format {
-            Format::Text => print(&explain_text(&record, &explanation))?,
-            Format::Json => print(&format!("{}\n", serde_json::to_string(&explanation)?))?,
+            OutputFormat::Text => print(&explain_text(&record, &explanation))?,
+            OutputFormat::Json => print(&format!("{}\n", serde_json::to_string(&explanation)?))?,
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn matching(arguments: &Match) -> anyhow::Result<ExitCode> {
+pub(super) fn matching(arguments: &MatchArguments) -> anyhow::Result<ExitCode> {
     let stdin = std::io::stdin().lock();
     let mut stdout = BufWriter::new(std::io::stdout().lock());
     let mut lines = stdin
@@ -235,7 +240,7 @@ pub(super) fn matching(arguments: &Match) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!found)))
 }
 
-pub(super) fn fluent_bit(arguments: &FluentBit) -> anyhow::Result<ExitCode> {
+pub(super) fn fluent_bit(arguments: &FluentBitArguments) -> anyhow::Result<ExitCode> {
     let program = fluent_bit::find().context("find fluent-bit: neither FLUENT_BIT nor PATH has it")?;
     let conf = artefact::workspace().join("conf");
     let module = artefact::module(arguments.wasm.as_deref())?;
@@ -253,7 +258,7 @@ pub(super) fn fluent_bit(arguments: &FluentBit) -> anyhow::Result<ExitCode> {
     let mut all = Vec::new();
     for (name, (source, loaded)) in &sources {
         anstream::eprintln!("running {} with {name}", program.display());
-        let difference = Comparison {
+        let difference = RunComparison {
             fluent_bit: &program,
             module: &module,
             ahead_of_time: arguments.aot.as_deref(),
@@ -266,12 +271,12 @@ pub(super) fn fluent_bit(arguments: &FluentBit) -> anyhow::Result<ExitCode> {
             timeout: Duration::from_secs(arguments.timeout),
         }
         .run()?;
-        if arguments.format == Format::Text {
+        if arguments.format == OutputFormat::Text {
             print(&compared(name, &difference))?;
         }
         all.push(difference);
     }
-    if arguments.format == Format::Json {
+    if arguments.format == OutputFormat::Json {
         print(&format!("{}\n", serde_json::to_string_pretty(&all)?))?;
     }
     Ok(ExitCode::from(u8::from(!all.iter().all(Difference::is_well))))
@@ -291,7 +296,7 @@ fn compared(name: &str, difference: &Difference) -> String {
     out
 }
 
-pub(super) fn samples(arguments: &Samples) -> anyhow::Result<ExitCode> {
+pub(super) fn samples(arguments: &SamplesArguments) -> anyhow::Result<ExitCode> {
     let summary = sample_data::write(&arguments.out, arguments.seed)?;
     anstream::eprintln!(
         "wrote {} lines in {} log files ({} bytes) and {} pods to {}",
@@ -317,7 +322,11 @@ fn load_rules(path: &Path) -> anyhow::Result<Option<(String, Loaded)>> {
 }
 
 /// The records to replay, and the pod list that goes with them.
-fn input(arguments: &Run, conf: &Path, tag_prefix: &str) -> anyhow::Result<(Vec<Record>, Option<Vec<u8>>)> {
+fn input(
+    arguments: &InputArguments,
+    conf: &Path,
+    tag_prefix: &str,
+) -> anyhow::Result<(Vec<Record>, Option<Vec<u8>>)> {
     let samples = conf.join("samples");
     let is_samples = arguments.logs.is_empty() && arguments.records.is_none();
     let pods = match (&arguments.pods, is_samples) {
@@ -362,7 +371,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("read {}", path.display()))
 }
 
-/// Data goes to stdout; a reader that is gone ends the run without a word.
+/// Data goes to stdout; a reader that is gone ends the run without a message.
 pub(super) fn print(text: &str) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
     out.write_all(text.as_bytes())?;

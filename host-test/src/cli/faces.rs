@@ -1,11 +1,11 @@
 //! The commands around faces other than Fluent Bit's. They are behind features, so that the main job is built quickly.
 
-use crate::cli::arguments::{Component, Playground};
+use crate::cli::arguments::{ComponentArguments, PlaygroundArguments};
 use std::process::ExitCode;
 
 #[cfg(feature = "playground")]
-pub(super) fn playground(arguments: &Playground) -> anyhow::Result<ExitCode> {
-    use crate::playground::{Server, page, write};
+pub(super) fn playground(arguments: &PlaygroundArguments) -> anyhow::Result<ExitCode> {
+    use crate::playground::{PageServer, page, write};
     use anyhow::Context as _;
     let assets = page()?;
     if let Some(directory) = &arguments.out {
@@ -14,7 +14,7 @@ pub(super) fn playground(arguments: &Playground) -> anyhow::Result<ExitCode> {
         anstream::eprintln!("{} files, {bytes} bytes, in {}", assets.len(), directory.display());
         return Ok(ExitCode::SUCCESS);
     }
-    let server = Server::start(assets, arguments.port)
+    let server = PageServer::start(assets, arguments.port)
         .context("serve the playground; `--port 0` takes any that is free")?;
     super::commands::print(&format!("{}\n", server.url()))?;
     anstream::eprintln!("the playground; what is pasted there stays in the browser");
@@ -24,12 +24,12 @@ pub(super) fn playground(arguments: &Playground) -> anyhow::Result<ExitCode> {
 }
 
 #[cfg(not(feature = "playground"))]
-pub(super) fn playground(_: &Playground) -> anyhow::Result<ExitCode> {
+pub(super) fn playground(_: &PlaygroundArguments) -> anyhow::Result<ExitCode> {
     without("playground")
 }
 
 #[cfg(feature = "component")]
-pub(super) fn component(arguments: &Component) -> anyhow::Result<ExitCode> {
+pub(super) fn component(arguments: &ComponentArguments) -> anyhow::Result<ExitCode> {
     use anyhow::Context as _;
     let binary = crate::component::component()?;
     std::fs::write(&arguments.out, &binary).with_context(|| format!("write {}", arguments.out.display()))?;
@@ -38,7 +38,7 @@ pub(super) fn component(arguments: &Component) -> anyhow::Result<ExitCode> {
 }
 
 #[cfg(not(feature = "component"))]
-pub(super) fn component(_: &Component) -> anyhow::Result<ExitCode> {
+pub(super) fn component(_: &ComponentArguments) -> anyhow::Result<ExitCode> {
     without("component")
 }
 

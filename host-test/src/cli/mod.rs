@@ -1,4 +1,4 @@
-//! The command line: data on stdout, words on stderr; exit 0 when all is well, 1 for findings, 2 for failure.
+//! The command line: data on stdout, messages on stderr; exit 0 when all is well, 1 for findings, 2 for failure.
 
 mod arguments;
 mod commands;

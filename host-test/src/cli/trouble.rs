@@ -1,38 +1,41 @@
-//! The commands about trouble: a kubelet to play with, and a real Fluent Bit whose kubelet or destination fails.
+//! The commands about failures: a fake kubelet, and a real Fluent Bit whose kubelet or destination fails.
 
-use super::arguments::{FluentBit, Format, Kubelet as Arguments};
+use super::arguments::{FluentBitArguments, KubeletArguments, OutputFormat};
 use super::commands::{print, read};
 use crate::artefact;
-use crate::fluent_bit::{self, Buffering, Endured, Fault, Filter, Outage, Trial, Weathered};
-use crate::kubelet::{Kubelet, Mode, Options};
+use crate::fluent_bit::{
+    self, Buffering, FaultReport, FaultRun, InjectedFault, MetadataFilter, Outage, OutageReport,
+};
+use crate::kubelet::{FailureMode, FakeKubelet, KubeletOptions};
 use crate::table::{Align, Table, grouped};
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::process::ExitCode;
 use std::time::Duration;
 
-pub(super) fn serve(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(super) fn serve(arguments: &KubeletArguments) -> anyhow::Result<ExitCode> {
     let samples = artefact::workspace().join("conf/samples/podlist.json");
     let pod_list = read(arguments.pods.as_deref().unwrap_or(&samples))?;
-    let options = Options { port: arguments.port, token: arguments.token.clone(), is_controlled: true };
-    let kubelet = Kubelet::start(options, pod_list)?;
+    let options =
+        KubeletOptions { port: arguments.port, token: arguments.token.clone(), is_controlled: true };
+    let kubelet = FakeKubelet::start(options, pod_list)?;
     kubelet.set_mode(arguments.mode);
     let ca = &arguments.ca;
     std::fs::write(ca, kubelet.ca_pem()).with_context(|| format!("write {}", ca.display()))?;
     let url = kubelet.url();
     print(&format!("{url}/pods\n"))?;
     anstream::eprintln!(
-        "a kubelet that is {}; to change that: curl --cacert {} -T - {url}/stand-in/mode <<< hang\nmodes: {}",
+        "a kubelet that is {}; to change that: curl --cacert {} -T - {url}/fake/mode <<< hang\nfailure modes: {}",
         arguments.mode,
         ca.display(),
-        Mode::ALL.map(|(_, name)| name).join(", ")
+        FailureMode::ALL.map(|(_, name)| name).join(", ")
     );
     loop {
         std::thread::park();
     }
 }
 
-pub(super) fn kubelet(arguments: &FluentBit, mode: Mode) -> anyhow::Result<ExitCode> {
+pub(super) fn kubelet(arguments: &FluentBitArguments, mode: FailureMode) -> anyhow::Result<ExitCode> {
     let program = fluent_bit::find().context("find fluent-bit: neither FLUENT_BIT nor PATH has it")?;
     let conf = artefact::workspace().join("conf");
     let module = artefact::module(arguments.wasm.as_deref())?;
@@ -40,7 +43,11 @@ pub(super) fn kubelet(arguments: &FluentBit, mode: Mode) -> anyhow::Result<ExitC
         Some(path) => String::from_utf8(read(path)?).with_context(|| format!("read {}", path.display()))?,
         None => "version: 1\n".to_owned(),
     };
-    let runs = [(Filter::Nodesieve, Mode::Ok), (Filter::Nodesieve, mode), (Filter::Kubernetes, mode)];
+    let runs = [
+        (MetadataFilter::Nodesieve, FailureMode::Ok),
+        (MetadataFilter::Nodesieve, mode),
+        (MetadataFilter::Kubernetes, mode),
+    ];
     let mut all = Vec::new();
     for (filter, mode) in runs {
         anstream::eprintln!("{filter:?}, a kubelet that is {mode}, for {} s", arguments.seconds);
@@ -66,15 +73,15 @@ pub(super) fn kubelet(arguments: &FluentBit, mode: Mode) -> anyhow::Result<ExitC
         all.push(run);
     }
     match arguments.format {
-        Format::Text => print(&table(&all).to_string())?,
-        Format::Json => print(&format!("{}\n", serde_json::to_string_pretty(&all)?))?,
+        OutputFormat::Text => print(&outage_table(&all).to_string())?,
+        OutputFormat::Json => print(&format!("{}\n", serde_json::to_string_pretty(&all)?))?,
     }
     let ours = all.iter().filter(|run| run.filter == "nodesieve");
     let is_well = ours.into_iter().all(|run| run.lost == 0 && run.enriched == run.written);
     Ok(ExitCode::from(u8::from(!is_well)))
 }
 
-pub(super) fn fault(arguments: &FluentBit, fault: Fault) -> anyhow::Result<ExitCode> {
+pub(super) fn fault(arguments: &FluentBitArguments, fault: InjectedFault) -> anyhow::Result<ExitCode> {
     let program = fluent_bit::find().context("find fluent-bit: neither FLUENT_BIT nor PATH has it")?;
     let conf = artefact::workspace().join("conf/fluent-bit.yaml");
     let module = artefact::module(arguments.wasm.as_deref())?;
@@ -82,7 +89,7 @@ pub(super) fn fault(arguments: &FluentBit, fault: Fault) -> anyhow::Result<ExitC
     for buffering in [Buffering::Shipped, Buffering::Chart] {
         anstream::eprintln!("{}, {} buffers, for {} s", fault.name(), buffering.name(), arguments.seconds);
         let bar = progress(arguments.seconds);
-        let trial = Trial {
+        let run = FaultRun {
             fluent_bit: &program,
             module: &module,
             conf: arguments.conf.as_deref().unwrap_or(&conf),
@@ -91,27 +98,35 @@ pub(super) fn fault(arguments: &FluentBit, fault: Fault) -> anyhow::Result<ExitC
             lines: arguments.lines,
             lasting: Duration::from_secs(arguments.seconds),
         };
-        let endured = trial.run(|gone| bar.set_position(gone.as_secs()))?;
+        let report = run.run(|gone| bar.set_position(gone.as_secs()))?;
         bar.finish_and_clear();
-        anstream::eprintln!("{} of {} lines delivered", endured.delivered, endured.written);
-        all.push(endured);
+        anstream::eprintln!("{} of {} lines delivered", report.delivered, report.written);
+        all.push(report);
     }
     match arguments.format {
-        Format::Text => print(&endured(&all).to_string())?,
-        Format::Json => print(&format!("{}\n", serde_json::to_string_pretty(&all)?))?,
+        OutputFormat::Text => print(&fault_table(&all).to_string())?,
+        OutputFormat::Json => print(&format!("{}\n", serde_json::to_string_pretty(&all)?))?,
     }
     Ok(ExitCode::from(u8::from(all.first().is_none_or(|shipped| shipped.lost > 0 || !shipped.well_again))))
 }
 
-fn endured(all: &[Endured]) -> Table {
+fn fault_table(all: &[FaultReport]) -> Table {
     let numbers =
         ["written", "in time", "in the end", "lost", "repeated", "refused calls", "reloads", "MB at most"];
     let columns = [("fault", Align::Left), ("buffers", Align::Left)].into_iter();
     let columns: Vec<_> = columns.chain(numbers.map(|name| (name, Align::Right))).collect();
     let mut table = Table::new(&columns);
     for run in all {
-        let Endured {
-            written, in_time, delivered, lost, repeated, refused_calls, reloads, memory_mb, ..
+        let FaultReport {
+            written,
+            in_time,
+            delivered,
+            lost,
+            repeated,
+            refused_calls,
+            reloads,
+            memory_mb,
+            ..
         } = *run;
         let mut row = vec![run.fault.to_owned(), run.buffering.to_owned()];
         row.extend(
@@ -131,7 +146,7 @@ fn progress(seconds: u64) -> ProgressBar {
     bar
 }
 
-fn table(all: &[Weathered]) -> Table {
+fn outage_table(all: &[OutageReport]) -> Table {
     let headings = [
         "written",
         "in time",
@@ -149,7 +164,8 @@ fn table(all: &[Weathered]) -> Table {
     let mut table = Table::new(&columns);
     for run in all {
         let mut row = vec![run.filter.to_owned(), run.kubelet.to_owned()];
-        let Weathered { written, in_time, delivered, enriched, lost, repeated, cpu_ms, requests, .. } = *run;
+        let OutageReport { written, in_time, delivered, enriched, lost, repeated, cpu_ms, requests, .. } =
+            *run;
         row.extend([written, in_time, delivered, enriched, lost, repeated, cpu_ms, requests].map(grouped));
         row.push(run.poll_age.map_or("-".to_owned(), |age| format!("{age:.0}")));
         row.push(run.ended.clone());

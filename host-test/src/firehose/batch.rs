@@ -20,7 +20,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The records, as [`super::Client::put`] takes them.
+    /// The records, as [`super::FirehoseClient::put`] takes them.
     #[must_use]
     pub fn records(&self) -> &[Vec<u8>] {
         &self.records
@@ -78,7 +78,7 @@ impl Batcher {
         Ok(full)
     }
 
-    /// Takes the records that are left, `None` if there are none. The batcher can be used on.
+    /// Takes the records that are left, `None` if there are none. The batcher can still be used.
     pub fn finish(&mut self) -> Option<Batch> {
         (!self.open.records.is_empty()).then(|| std::mem::take(&mut self.open))
     }

@@ -6,67 +6,64 @@
 
 use std::sync::Arc;
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{Method, StatusCode, request};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
 
 use super::protocol::{self, ApiError, MAX_BODY_BYTES};
-use super::state::{Fault, Shared};
+use super::state::{FirehoseFault, SharedFirehose};
 
 /// How much of a too large body is read and thrown away before the connection is closed, in bytes: a sender
 /// that is still writing would otherwise see a reset instead of the 413.
 const MAX_DISCARDED_BYTES: usize = 4 * MAX_BODY_BYTES;
 
-/// What each connection needs to answer.
+/// What each call needs to be answered.
 #[derive(Clone)]
-pub(super) struct Server {
-    pub(super) stream: Arc<str>,
-    pub(super) shared: Arc<Shared>,
+struct FirehoseService {
+    stream: Arc<str>,
+    shared: Arc<SharedFirehose>,
 }
 
-impl Server {
-    /// Answers the calls of one connection, until the peer closes it.
-    pub(super) async fn connection<S: AsyncRead + AsyncWrite + Unpin>(self, socket: S) {
-        let service = service_fn(|request| answer(&self, request));
-        // An error means that the peer broke off; there is nobody to tell.
-        let _ = http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
-    }
+/// Answers every call, whatever its method and path: the protocol says which are refused, and how.
+pub(super) fn routes(stream: Arc<str>, shared: Arc<SharedFirehose>) -> Router {
+    Router::new().fallback(answer).with_state(FirehoseService { stream, shared })
 }
 
-async fn answer(server: &Server, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+async fn answer(
+    State(FirehoseService { stream, shared }): State<FirehoseService>,
+    request: Request,
+) -> Response {
     let (head, body) = request.into_parts();
-    let body = read(body).await?;
-    let fault = server.shared.fault();
-    if fault == Fault::Stall {
-        server.shared.count(|received| received.stalled_calls += 1);
+    // The peer broke off; there is nobody to tell, and no call to count.
+    let Ok(body) = read(body).await else { return StatusCode::BAD_REQUEST.into_response() };
+    let fault = shared.fault();
+    if fault == FirehoseFault::Stall {
+        shared.count(|received| received.stalled_calls += 1);
         std::future::pending::<()>().await;
     }
     let records = match (fault, body) {
         (_, None) => Err(ApiError::too_large()),
-        (Fault::Unavailable, _) => Err(ApiError::unavailable()),
-        (Fault::Throttled { .. }, _) if server.shared.is_throttled() => Err(ApiError::unavailable()),
-        (_, Some(body)) => check(&head)
-            .and_then(|()| protocol::decode(&server.stream, &body))
-            .map(|records| (records, body.len())),
-    };
-    Ok(match records {
-        Ok((records, body)) => {
-            respond(StatusCode::OK, protocol::answer(&server.shared.accept(records, body)))
+        (FirehoseFault::Unavailable, _) => Err(ApiError::unavailable()),
+        (FirehoseFault::Throttled { .. }, _) if shared.is_throttled() => Err(ApiError::unavailable()),
+        (_, Some(body)) => {
+            check(&head).and_then(|()| protocol::decode(&stream, &body)).map(|records| (records, body.len()))
         }
+    };
+    match records {
+        Ok((records, body)) => respond(StatusCode::OK, protocol::answer(&shared.accept(records, body))),
         Err(error) => {
-            server.shared.count(|received| received.rejected_calls += 1);
+            shared.count(|received| received.rejected_calls += 1);
             respond(error.status, error.body())
         }
-    })
+    }
 }
 
 /// Checks everything of a call that is not in its body.
-fn check(head: &hyper::http::request::Parts) -> Result<(), ApiError> {
+fn check(head: &request::Parts) -> Result<(), ApiError> {
     let header = |name: &str| head.headers.get(name).map(|value| value.as_bytes());
     if head.method != Method::POST || head.uri.path() != "/" {
         return Err(ApiError::unknown_operation(format!(
@@ -89,11 +86,12 @@ fn check(head: &hyper::http::request::Parts) -> Result<(), ApiError> {
 }
 
 /// The request body, `None` if it is larger than [`MAX_BODY_BYTES`].
-async fn read(mut body: Incoming) -> Result<Option<Vec<u8>>, hyper::Error> {
+async fn read(body: Body) -> Result<Option<Vec<u8>>, axum::Error> {
+    let mut chunks = body.into_data_stream();
     let mut data = Vec::new();
     let mut length = 0_usize;
-    while let Some(frame) = body.frame().await {
-        let Ok(chunk) = frame?.into_data() else { continue };
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk?;
         length += chunk.len();
         if length <= MAX_BODY_BYTES {
             data.extend_from_slice(&chunk);
@@ -106,26 +104,22 @@ async fn read(mut body: Incoming) -> Result<Option<Vec<u8>>, hyper::Error> {
     Ok((length <= MAX_BODY_BYTES).then_some(data))
 }
 
-fn respond(status: StatusCode, body: Vec<u8>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = status;
-    let content_type = HeaderValue::from_static(protocol::CONTENT_TYPE);
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
-    response
+fn respond(status: StatusCode, body: Vec<u8>) -> Response {
+    (status, [(CONTENT_TYPE, protocol::CONTENT_TYPE)], body).into_response()
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::super::{Firehose, Options};
+    use super::super::{Firehose, FirehoseOptions};
     use super::*;
 
     const AUTH: &str = "AWS4-HMAC-SHA256 Credential=a, SignedHeaders=b, Signature=c";
     const CALL: &str = r#"{"DeliveryStreamName":"nodesieve","Records":[{"Data":"aGVsbG8K"}]}"#;
 
     fn start() -> Firehose {
-        Firehose::start(Options::default()).unwrap()
+        Firehose::start(FirehoseOptions::default()).unwrap()
     }
 
     /// Posts a body with headers; returns status and answer.
@@ -195,11 +189,11 @@ mod tests {
     #[test]
     fn answers_503_while_unavailable() {
         let firehose = start();
-        firehose.set_fault(Fault::Unavailable);
+        firehose.set_fault(FirehoseFault::Unavailable);
         let headers = headers(protocol::TARGET, AUTH);
         let (status, body) = post(&firehose.url(), &headers, CALL.as_bytes());
         assert_eq!((status, body.contains("ServiceUnavailableException")), (503, true));
-        firehose.set_fault(Fault::None);
+        firehose.set_fault(FirehoseFault::None);
         assert_eq!(post(&firehose.url(), &headers, CALL.as_bytes()).0, 200);
     }
 }

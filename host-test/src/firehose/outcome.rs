@@ -17,13 +17,23 @@ pub enum DeliverError {
         /// What is wrong with it.
         reason: String,
     },
-    /// An `https` URL needs a CA, and the CA has to be a certificate in PEM.
+    /// The CA that was given is no certificate in PEM.
     #[error("read ca certificate for {url}: {reason}")]
     Ca {
         /// As given.
         url: String,
         /// What is wrong with the certificate.
         reason: String,
+    },
+    /// The call could not be signed.
+    #[error("sign records for {url}: {reason}")]
+    Sign {
+        /// The server.
+        url: String,
+        /// Why.
+        reason: String,
+        /// Records delivered before.
+        accepted: usize,
     },
     /// No answer: connection, TLS, time-out.
     #[error("put records to {url}: {reason}")]
@@ -86,20 +96,20 @@ pub struct PutOutcome {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Answer {
+struct ReceivedAnswer {
     failed_put_count: usize,
-    request_responses: Vec<RecordAnswer>,
+    request_responses: Vec<ReceivedRecordAnswer>,
 }
 
 /// What the answer says about one record.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct RecordAnswer {
+pub(super) struct ReceivedRecordAnswer {
     error_code: Option<String>,
     error_message: Option<String>,
 }
 
-impl RecordAnswer {
+impl ReceivedRecordAnswer {
     pub(super) fn failed(&self) -> bool {
         self.error_code.is_some()
     }
@@ -112,8 +122,8 @@ impl RecordAnswer {
 }
 
 /// The answers for the `sent` records of one call, or what is wrong with the body of the answer.
-pub(super) fn read_answer(body: &[u8], sent: usize) -> Result<Vec<RecordAnswer>, String> {
-    let answer: Answer = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+pub(super) fn read_answer(body: &[u8], sent: usize) -> Result<Vec<ReceivedRecordAnswer>, String> {
+    let answer: ReceivedAnswer = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let records = answer.request_responses;
     if records.len() != sent {
         return Err(format!("{sent} records sent, {} answered", records.len()));
@@ -133,7 +143,7 @@ mod tests {
     fn reads_an_answer_with_a_failed_record() {
         let body = br#"{"FailedPutCount":1,"Encrypted":false,"RequestResponses":[{"RecordId":"1"},
             {"ErrorCode":"InternalFailure","ErrorMessage":"why"}]}"#;
-        let errors: Vec<_> = read_answer(body, 2).unwrap().iter().map(RecordAnswer::error).collect();
+        let errors: Vec<_> = read_answer(body, 2).unwrap().iter().map(ReceivedRecordAnswer::error).collect();
         assert_eq!(errors, [None, Some("InternalFailure: why".into())]);
     }
 

@@ -14,9 +14,9 @@
 
 use std::borrow::Cow;
 
+use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hyper::StatusCode;
 use nodesieve_preview::billing::MAX_RECORD_BYTES;
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub const MAX_RECORDS_PER_CALL: usize = 500;
 /// Most bytes in all records of one call, before base64 (4 MiB).
 pub const MAX_CALL_BYTES: usize = 4 * 1024 * 1024;
-/// Most bytes in a request body (8 MiB): a limit of the stand-in, well above 4 MiB in base64.
+/// Most bytes in a request body (8 MiB): a limit of the fake, well above 4 MiB in base64.
 pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 
 /// Value of the `X-Amz-Target` header of the only operation there is.
@@ -73,7 +73,7 @@ impl ApiError {
 }
 
 /// Checks that an `Authorization` header is there and complete. The signature is **not** verified: the
-/// stand-in has no credentials, any sender is welcome.
+/// fake has no credentials, any sender is welcome.
 pub(super) fn authorize(header: Option<&[u8]>) -> Result<(), ApiError> {
     let Some(header) = header else {
         let message = "Missing Authentication Token";
@@ -101,11 +101,11 @@ struct Call<'a> {
     #[serde(rename = "DeliveryStreamName")]
     stream: Option<String>,
     #[serde(rename = "Records", borrow)]
-    records: Option<Vec<Record<'a>>>,
+    records: Option<Vec<CallRecord<'a>>>,
 }
 
 #[derive(Deserialize)]
-struct Record<'a> {
+struct CallRecord<'a> {
     #[serde(rename = "Data", borrow)]
     data: Option<Data<'a>>,
 }
@@ -145,7 +145,7 @@ fn problem(value: &str, member: &str, constraint: &str) -> String {
 }
 
 fn decode_records(
-    records: Option<Vec<Record<'_>>>,
+    records: Option<Vec<CallRecord<'_>>>,
     problems: &mut Vec<String>,
 ) -> Result<Vec<Vec<u8>>, ApiError> {
     let Some(records) = records else {
@@ -187,15 +187,15 @@ fn length_constraint(length: usize, most: usize) -> Option<String> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Answer {
+struct PutAnswer {
     failed_put_count: usize,
     encrypted: bool,
-    request_responses: Vec<RecordAnswer>,
+    request_responses: Vec<PutRecordAnswer>,
 }
 
 #[derive(Serialize)]
 #[serde(untagged, rename_all_fields = "PascalCase")]
-enum RecordAnswer {
+enum PutRecordAnswer {
     Accepted { record_id: String },
     Failed { error_code: &'static str, error_message: &'static str },
 }
@@ -204,10 +204,10 @@ enum RecordAnswer {
 /// if it failed. Compact JSON: the plugin searches the text for `"FailedPutCount":0`.
 pub(super) fn answer(numbers: &[Option<u64>]) -> Vec<u8> {
     let one = |number: &Option<u64>| match number {
-        Some(number) => RecordAnswer::Accepted { record_id: format!("{number:032x}") },
-        None => RecordAnswer::Failed { error_code: UNAVAILABLE, error_message: "Slow down." },
+        Some(number) => PutRecordAnswer::Accepted { record_id: format!("{number:032x}") },
+        None => PutRecordAnswer::Failed { error_code: UNAVAILABLE, error_message: "Slow down." },
     };
-    let answer = Answer {
+    let answer = PutAnswer {
         failed_put_count: numbers.iter().filter(|number| number.is_none()).count(),
         encrypted: false,
         request_responses: numbers.iter().map(one).collect(),

@@ -1,4 +1,4 @@
-//! The stand-in's server: one address, one delivery stream.
+//! The fake's server: one address, one delivery stream.
 //!
 //! It exists so that a test or a bench starts a Firehose in one line and drops it at the end.
 
@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::http::Server;
-use super::state::{Fault, Received, Shared};
-use crate::stand_in::{StandIn, StandInError};
+use super::http;
+use super::state::{FirehoseFault, Received, SharedFirehose};
+use crate::fake::{FakeError, FakeOptions, FakeServer};
 
 /// How to start a [`Firehose`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
+pub struct FirehoseOptions {
     /// Serve HTTPS with a certificate made at the start, see [`Firehose::ca_pem`].
     pub tls: bool,
     /// TCP port on 127.0.0.1; 0 takes any free one.
@@ -23,62 +23,61 @@ pub struct Options {
     pub keep_records: bool,
 }
 
-impl Default for Options {
+impl Default for FirehoseOptions {
     fn default() -> Self {
         Self { tls: false, port: 0, stream: "nodesieve".into(), keep_records: true }
     }
 }
 
-/// A running stand-in. Dropping it closes all connections and ends its thread.
+/// A running fake. Dropping it closes all connections and ends its thread.
 pub struct Firehose {
-    stand_in: StandIn,
-    shared: Arc<Shared>,
+    server: FakeServer,
+    shared: Arc<SharedFirehose>,
 }
 
 impl Firehose {
-    /// Starts a stand-in on 127.0.0.1; it accepts connections when this returns.
+    /// Starts a fake on 127.0.0.1; it accepts connections when this returns.
     ///
     /// # Errors
-    /// [`StandInError`] when the address, the certificate or the thread cannot be had.
-    pub fn start(options: Options) -> Result<Firehose, StandInError> {
-        let shared = Arc::new(Shared::new(options.keep_records));
-        let server = Server { stream: options.stream.into(), shared: Arc::clone(&shared) };
-        let stand_in =
-            StandIn::start("firehose stand-in", options.port, options.tls, move |socket, acceptor| {
-                let server = server.clone();
-                server.shared.count(|received| received.connections += 1);
-                async move {
-                    match acceptor {
-                        None => server.connection(socket).await,
-                        Some(acceptor) => match acceptor.accept(socket).await {
-                            Ok(socket) => server.connection(socket).await,
-                            Err(_) => server.shared.count(|received| received.failed_handshakes += 1),
-                        },
-                    }
+    /// [`FakeError`] when the address, the certificate or the thread cannot be had.
+    pub fn start(options: FirehoseOptions) -> Result<Firehose, FakeError> {
+        let shared = Arc::new(SharedFirehose::new(options.keep_records));
+        let routes = http::routes(options.stream.into(), Arc::clone(&shared));
+        let counts = Arc::clone(&shared);
+        let fake = FakeOptions { name: "fake firehose", port: options.port, has_tls: options.tls };
+        let server = FakeServer::start(fake, routes, move |socket, handshake| {
+            let counts = Arc::clone(&counts);
+            counts.count(|received| received.connections += 1);
+            async move {
+                let opened = handshake.accept(socket).await;
+                if opened.is_err() {
+                    counts.count(|received| received.failed_handshakes += 1);
                 }
-            })?;
-        Ok(Firehose { stand_in, shared })
+                opened.ok()
+            }
+        })?;
+        Ok(Firehose { server, shared })
     }
 
     /// The address it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.stand_in.address()
+        self.server.address()
     }
 
     /// The base URL, `http://127.0.0.1:PORT` or `https://127.0.0.1:PORT`, without a slash at the end.
     #[must_use]
     pub fn url(&self) -> String {
-        self.stand_in.url()
+        self.server.url()
     }
 
-    /// The certificate of who has signed the server's (for `localhost` and 127.0.0.1), as PEM; `None` without TLS.
+    /// The CA certificate that the server's is signed with (for `localhost` and 127.0.0.1), as PEM; `None` without TLS.
     ///
     /// Fluent Bit's `kinesis_firehose` output speaks nothing but TLS and refuses the property `tls`: write
     /// this to a file and give it `endpoint`, `port` and `tls.ca_file`.
     #[must_use]
     pub fn ca_pem(&self) -> Option<&str> {
-        self.stand_in.ca_pem()
+        self.server.ca_pem()
     }
 
     /// A snapshot of the totals; never half a call.
@@ -88,7 +87,7 @@ impl Firehose {
     }
 
     /// Copies of the accepted records (decoded) in the order of their arrival; empty without
-    /// [`Options::keep_records`].
+    /// [`FirehoseOptions::keep_records`].
     #[must_use]
     pub fn records(&self) -> Vec<Vec<u8>> {
         self.shared.records()
@@ -100,8 +99,8 @@ impl Firehose {
         self.shared.take_records()
     }
 
-    /// Misbehaves from the next call on; [`Fault::None`] behaves again.
-    pub fn set_fault(&self, fault: Fault) {
+    /// Misbehaves from the next call on; [`FirehoseFault::None`] behaves again.
+    pub fn set_fault(&self, fault: FirehoseFault) {
         self.shared.set_fault(fault);
     }
 

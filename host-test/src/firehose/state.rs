@@ -1,4 +1,4 @@
-//! What the stand-in counted, and how it is told to misbehave.
+//! What the fake counted, and which fault it injects.
 //!
 //! It exists apart from the HTTP part so that a test thread and the server thread share one small, lockable
 //! thing. The rule it keeps: the counters of one call change in one step, so a snapshot never shows half a
@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use nodesieve_preview::billing::billed_bytes;
 
-/// How the stand-in misbehaves from now on.
+/// The fault that the fake injects from now on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Fault {
-    /// It does not.
+pub enum FirehoseFault {
+    /// None.
     #[default]
     None,
     /// Every call is answered with 503 `ServiceUnavailableException`.
@@ -34,7 +34,7 @@ pub enum Fault {
     Stall,
 }
 
-/// Totals since the start of the stand-in.
+/// Totals since the start of the fake.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Received {
     /// TCP connections accepted; fewer than calls when the sender uses keep-alive.
@@ -45,7 +45,7 @@ pub struct Received {
     pub calls: u64,
     /// Calls answered with 4xx or 5xx.
     pub rejected_calls: u64,
-    /// Calls that [`Fault::Stall`] left unanswered.
+    /// Calls that [`FirehoseFault::Stall`] left unanswered.
     pub stalled_calls: u64,
     /// Bytes of the request bodies of the calls answered with 200 (JSON with base64, without headers).
     pub body_bytes: u64,
@@ -59,28 +59,28 @@ pub struct Received {
     pub failed_records: u64,
 }
 
-/// The part of the stand-in that the server thread and its owner share.
-pub(super) struct Shared {
+/// The part of the fake that the server thread and its owner share.
+pub(super) struct SharedFirehose {
     keep_records: bool,
-    inner: Mutex<Inner>,
+    inner: Mutex<FirehoseState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Inner {
+struct FirehoseState {
     received: Received,
     records: Vec<Vec<u8>>,
-    fault: Fault,
+    fault: FirehoseFault,
     /// Records offered since the fault was set.
     offered: usize,
 }
 
-impl Shared {
+impl SharedFirehose {
     pub(super) fn new(keep_records: bool) -> Self {
         Self { keep_records, inner: Mutex::default(), changed: Condvar::new() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, FirehoseState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -96,20 +96,20 @@ impl Shared {
         std::mem::take(&mut self.lock().records)
     }
 
-    pub(super) fn fault(&self) -> Fault {
+    pub(super) fn fault(&self) -> FirehoseFault {
         self.lock().fault
     }
 
-    pub(super) fn set_fault(&self, fault: Fault) {
+    pub(super) fn set_fault(&self, fault: FirehoseFault) {
         let mut inner = self.lock();
         inner.fault = fault;
         inner.offered = 0;
     }
 
-    /// Whether this call is one too many.
+    /// Whether this call is refused because of throttling.
     pub(super) fn is_throttled(&self) -> bool {
         let mut inner = self.lock();
-        let Fault::Throttled { every } = inner.fault else { return false };
+        let FirehoseFault::Throttled { every } = inner.fault else { return false };
         inner.offered += 1;
         !inner.offered.is_multiple_of(every.max(1))
     }
@@ -126,7 +126,7 @@ impl Shared {
         let mut guard = self.lock();
         let inner = &mut *guard;
         let every = match inner.fault {
-            Fault::PartialFailure { every } => every,
+            FirehoseFault::PartialFailure { every } => every,
             _ => 0,
         };
         inner.received.calls += 1;
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn counts_bytes_and_billed_bytes() {
-        let shared = Shared::new(true);
+        let shared = SharedFirehose::new(true);
         let numbers = shared.accept(vec![vec![0; 5_121], vec![0; 10]], 7_000);
         assert_eq!(numbers, [Some(0), Some(1)]);
         let received = shared.received();
@@ -184,40 +184,40 @@ mod tests {
 
     #[test]
     fn a_partial_failure_counts_across_calls() {
-        let shared = Shared::new(true);
-        shared.set_fault(Fault::PartialFailure { every: 3 });
+        let shared = SharedFirehose::new(true);
+        shared.set_fault(FirehoseFault::PartialFailure { every: 3 });
         assert_eq!(shared.accept(records(4), 0), [Some(0), Some(1), None, Some(2)]);
         assert_eq!(shared.accept(records(2), 0), [Some(3), None]);
         assert_eq!(shared.received().failed_records, 2);
         assert_eq!(shared.records().len(), 4);
-        shared.set_fault(Fault::PartialFailure { every: 1 });
+        shared.set_fault(FirehoseFault::PartialFailure { every: 1 });
         assert_eq!(shared.accept(records(2), 0), [None, None]);
-        shared.set_fault(Fault::PartialFailure { every: 0 });
+        shared.set_fault(FirehoseFault::PartialFailure { every: 0 });
         assert_eq!(shared.accept(records(1), 0), [Some(4)]);
     }
 
     #[test]
     fn one_call_in_so_many_is_taken_when_throttled() {
-        let shared = Shared::new(false);
+        let shared = SharedFirehose::new(false);
         assert!(!shared.is_throttled());
-        shared.set_fault(Fault::Throttled { every: 3 });
+        shared.set_fault(FirehoseFault::Throttled { every: 3 });
         let calls: Vec<bool> = (0..6).map(|_| shared.is_throttled()).collect();
         assert_eq!(calls, [true, true, false, true, true, false]);
     }
 
     #[test]
     fn keeps_records_only_when_asked() {
-        let shared = Shared::new(false);
+        let shared = SharedFirehose::new(false);
         shared.accept(records(3), 0);
         assert_eq!((shared.received().records, shared.records().len()), (3, 0));
-        let shared = Shared::new(true);
+        let shared = SharedFirehose::new(true);
         shared.accept(records(3), 0);
         assert_eq!((shared.take_records().len(), shared.records().len()), (3, 0));
     }
 
     #[test]
     fn waits_for_another_thread_and_gives_up_in_time() {
-        let shared = Shared::new(false);
+        let shared = SharedFirehose::new(false);
         assert!(!shared.wait_until(|received| received.records > 0, Duration::from_millis(1)));
         std::thread::scope(|scope| {
             scope.spawn(|| shared.accept(records(1), 0));

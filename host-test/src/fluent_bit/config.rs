@@ -12,12 +12,12 @@ const DEPLOYED: [&str; 5] = [LOGS, RULES, SHARED, STATE, MODULE];
 
 /// What the temporary node has in the place of a real one.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct Replacements<'a> {
     /// What goes in front of each deployed path.
     pub(super) root: &'a Path,
-    /// Port of the Firehose stand-in on 127.0.0.1.
+    /// Port of the fake Firehose on 127.0.0.1.
     pub(super) firehose_port: u16,
-    /// The stand-in's certificate.
+    /// The fake's CA certificate.
     pub(super) ca_file: &'a Path,
     /// Port of Fluent Bit's own server.
     pub(super) http_port: u16,
@@ -25,7 +25,7 @@ pub(super) struct Place<'a> {
 
 /// How keys and values are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
+enum ConfigFormat {
     Yaml,
     Classic,
 }
@@ -73,11 +73,11 @@ fn ends_a_name(rest: &str) -> bool {
 pub(super) fn rewrite(
     source: &str,
     path: &Path,
-    place: &Place<'_>,
+    place: &Replacements<'_>,
     overrides: &[(&str, &str)],
 ) -> Result<String, FluentBitError> {
     let yaml = path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
-    let format = if yaml { Format::Yaml } else { Format::Classic };
+    let format = if yaml { ConfigFormat::Yaml } else { ConfigFormat::Classic };
     let mut edits = edits(place);
     for (key, value) in overrides {
         match edits.iter_mut().find(|edit| edit.key == *key) {
@@ -130,7 +130,7 @@ pub(super) fn with_built_in(
     ))
 }
 
-fn edits<'a>(place: &Place<'_>) -> Vec<Edit<'a>> {
+fn edits<'a>(place: &Replacements<'_>) -> Vec<Edit<'a>> {
     let edit = |key, was, value, then| Edit { key, was, value, then, done: false };
     let file_name = ("tag_regex", "(?<file>[^/]+)$".to_owned());
     // The tag is made from the path, and with the root it would not be the one that the filter knows.
@@ -147,7 +147,7 @@ fn edits<'a>(place: &Place<'_>) -> Vec<Edit<'a>> {
     ]
 }
 
-impl Format {
+impl ConfigFormat {
     /// Writes `line`, or what takes its place.
     fn change(self, line: &str, edits: &mut [Edit<'_>], root: &Path, out: &mut String) {
         let Some((indent, key, value)) = self.split(line) else {
@@ -184,16 +184,16 @@ impl Format {
             return None;
         }
         let (key, value) = match self {
-            Format::Yaml => rest.split_once(": ")?,
-            Format::Classic => rest.split_once(' ')?,
+            ConfigFormat::Yaml => rest.split_once(": ")?,
+            ConfigFormat::Classic => rest.split_once(' ')?,
         };
         Some((indent, key, value.trim()))
     }
 
     fn push(self, indent: &str, key: &str, value: &str, out: &mut String) {
         let line = match self {
-            Format::Yaml => format!("{indent}{key}: '{}'\n", value.replace('\'', "''")),
-            Format::Classic => format!("{indent}{key} {value}\n"),
+            ConfigFormat::Yaml => format!("{indent}{key}: '{}'\n", value.replace('\'', "''")),
+            ConfigFormat::Classic => format!("{indent}{key} {value}\n"),
         };
         out.push_str(&line);
     }
@@ -203,8 +203,13 @@ impl Format {
 mod tests {
     use super::*;
 
-    fn place() -> Place<'static> {
-        Place { root: Path::new("/t"), firehose_port: 1, ca_file: Path::new("/t/ca.pem"), http_port: 2 }
+    fn place() -> Replacements<'static> {
+        Replacements {
+            root: Path::new("/t"),
+            firehose_port: 1,
+            ca_file: Path::new("/t/ca.pem"),
+            http_port: 2,
+        }
     }
 
     const YAML: &str = "service:\n  http_port: 2020\n  # /etc/nodesieve stays\npipeline:\n  inputs:\n    \

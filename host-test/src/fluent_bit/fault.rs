@@ -1,25 +1,25 @@
-//! A destination in trouble, or a Fluent Bit that is ended in the middle of it, while containers go on writing.
+//! A destination that fails, or a Fluent Bit that is ended meanwhile, while containers keep writing.
 //!
 //! It exists to show which settings lose lines and which do not. The rule it keeps: lines are written evenly and counted by
-//! their numbers where they arrive; the shipped pipeline and that of others are told apart by the settings that differ.
+//! their numbers where they arrive; the shipped pipeline and the AWS chart's differ in their settings only.
 
 use super::numbered::{Arrived, PODS, pod_list, rotate, write};
-use super::{End, Filter, FluentBitError, Running, Setup};
-use crate::firehose::Fault as FirehoseFault;
+use super::{End, FluentBitError, MetadataFilter, Running, Setup};
+use crate::firehose::FirehoseFault;
 use serde::Serialize;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum InjectedFault {
     /// Firehose is unavailable.
     Outage,
     /// Firehose takes one call in four.
     Throttle,
     /// Firehose refuses one record in three of those in its calls.
     Partial,
-    /// Firehose is unavailable, and Fluent Bit is told to stop and started again, as in a rollout.
+    /// Firehose is unavailable, and Fluent Bit is stopped and started again, as in a rollout.
     Sigterm,
     /// Firehose is unavailable, and Fluent Bit is killed and started again.
     Kill,
@@ -31,31 +31,31 @@ pub enum Fault {
     Rotate,
 }
 
-impl Fault {
+impl InjectedFault {
     /// Every fault with its name.
-    pub const ALL: [(Fault, &'static str); 8] = [
-        (Fault::Outage, "outage"),
-        (Fault::Throttle, "throttle"),
-        (Fault::Partial, "partial"),
-        (Fault::Sigterm, "sigterm"),
-        (Fault::Kill, "kill"),
-        (Fault::DiskFull, "disk-full"),
-        (Fault::Reload, "reload"),
-        (Fault::Rotate, "rotate"),
+    pub const ALL: [(InjectedFault, &'static str); 8] = [
+        (InjectedFault::Outage, "outage"),
+        (InjectedFault::Throttle, "throttle"),
+        (InjectedFault::Partial, "partial"),
+        (InjectedFault::Sigterm, "sigterm"),
+        (InjectedFault::Kill, "kill"),
+        (InjectedFault::DiskFull, "disk-full"),
+        (InjectedFault::Reload, "reload"),
+        (InjectedFault::Rotate, "rotate"),
     ];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
-        Fault::ALL.iter().find(|(fault, _)| *fault == self).map_or("outage", |(_, name)| name)
+        InjectedFault::ALL.iter().find(|(fault, _)| *fault == self).map_or("outage", |(_, name)| name)
     }
 
     /// What is done every [`TURN`] while it lasts.
     fn turn(self, running: &mut Running, turn: u32) -> Result<(), FluentBitError> {
         match (self, turn % 3) {
-            (Fault::Rotate, _) => rotate(running, u64::from(turn)),
-            (Fault::Reload, 0) => running.put_rules(OTHER_RULES),
-            (Fault::Reload, 1) => running.put_rules("version: 1\nrules: ["),
-            (Fault::Reload, _) => running.put_rules(RULES),
+            (InjectedFault::Rotate, _) => rotate(running, u64::from(turn)),
+            (InjectedFault::Reload, 0) => running.put_rules(OTHER_RULES),
+            (InjectedFault::Reload, 1) => running.put_rules("version: 1\nrules: ["),
+            (InjectedFault::Reload, _) => running.put_rules(RULES),
             _ => Ok(()),
         }
     }
@@ -63,14 +63,14 @@ impl Fault {
 
 /// A name that is no fault's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("read fault {0:?}: not one of {names}", names = Fault::ALL.map(|(_, name)| name).join(", "))]
+#[error("read fault {0:?}: not one of {names}", names = InjectedFault::ALL.map(|(_, name)| name).join(", "))]
 pub struct FaultError(String);
 
-impl std::str::FromStr for Fault {
+impl std::str::FromStr for InjectedFault {
     type Err = FaultError;
 
-    fn from_str(text: &str) -> Result<Fault, FaultError> {
-        let found = Fault::ALL.iter().find(|(_, name)| *name == text);
+    fn from_str(text: &str) -> Result<InjectedFault, FaultError> {
+        let found = InjectedFault::ALL.iter().find(|(_, name)| *name == text);
         found.map(|(fault, _)| *fault).ok_or_else(|| FaultError(text.to_owned()))
     }
 }
@@ -103,9 +103,9 @@ impl Buffering {
     }
 }
 
-/// A fault to live through.
+/// A fault to run.
 #[derive(Clone, Copy, Debug)]
-pub struct Trial<'a> {
+pub struct FaultRun<'a> {
     /// The program.
     pub fluent_bit: &'a Path,
     /// The compiled filter.
@@ -113,7 +113,7 @@ pub struct Trial<'a> {
     /// `conf/fluent-bit.yaml`.
     pub conf: &'a Path,
     /// What goes wrong.
-    pub fault: Fault,
+    pub fault: InjectedFault,
     /// Where lines wait.
     pub buffering: Buffering,
     /// How many lines are written meanwhile.
@@ -122,9 +122,9 @@ pub struct Trial<'a> {
     pub lasting: Duration,
 }
 
-/// What it came to. Serialised as the `--format json` of `fluent-bit --fault`.
+/// The result of a fault. Serialised as the `--format json` of `fluent-bit --fault`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Endured {
+pub struct FaultReport {
     /// What went wrong.
     pub fault: &'static str,
     /// Where lines waited.
@@ -149,12 +149,12 @@ pub struct Endured {
     pub memory_mb: u64,
 }
 
-impl Trial<'_> {
+impl FaultRun<'_> {
     /// Runs it. `progress` hears of time gone.
     ///
     /// # Errors
     /// [`FluentBitError`] when it cannot be run. That lines are lost is no error.
-    pub fn run(&self, mut progress: impl FnMut(Duration)) -> Result<Endured, FluentBitError> {
+    pub fn run(&self, mut progress: impl FnMut(Duration)) -> Result<FaultReport, FluentBitError> {
         let empty = tempfile::tempdir()
             .map_err(|reason| FluentBitError::Make { path: "an empty directory".into(), reason })?;
         let mut running = Running::start(Setup {
@@ -164,8 +164,8 @@ impl Trial<'_> {
             rules: RULES,
             logs: empty.path(),
             pod_list: Some(&pod_list()),
-            filter: Filter::Nodesieve,
-            disk: (self.fault == Fault::DiskFull).then_some(DISK),
+            filter: MetadataFilter::Nodesieve,
+            disk: (self.fault == InjectedFault::DiskFull).then_some(DISK),
             elsewhere: None,
             overrides: &self.buffering.overrides(),
         })?;
@@ -174,17 +174,19 @@ impl Trial<'_> {
         write(&running, 0..first)?;
         arrived.wait_for(&running, first, PATIENCE)?;
         running.firehose().set_fault(match self.fault {
-            Fault::Outage | Fault::Sigterm | Fault::Kill | Fault::DiskFull | Fault::Rotate => {
-                FirehoseFault::Unavailable
-            }
-            Fault::Reload => FirehoseFault::None,
-            Fault::Throttle => FirehoseFault::Throttled { every: 4 },
-            Fault::Partial => FirehoseFault::PartialFailure { every: 3 },
+            InjectedFault::Outage
+            | InjectedFault::Sigterm
+            | InjectedFault::Kill
+            | InjectedFault::DiskFull
+            | InjectedFault::Rotate => FirehoseFault::Unavailable,
+            InjectedFault::Reload => FirehoseFault::None,
+            InjectedFault::Throttle => FirehoseFault::Throttled { every: 4 },
+            InjectedFault::Partial => FirehoseFault::PartialFailure { every: 3 },
         });
         let (started, mut written) = (Instant::now(), 0);
         let mut end = match self.fault {
-            Fault::Sigterm => Some(End::Terminated),
-            Fault::Kill => Some(End::Killed),
+            InjectedFault::Sigterm => Some(End::Terminated),
+            InjectedFault::Kill => Some(End::Killed),
             _ => None,
         };
         let mut turn = 0_u32;
@@ -218,7 +220,7 @@ impl Trial<'_> {
         let outcome = running.stop()?;
         outcome.records.iter().for_each(|record| arrived.add(record));
         let delivered = arrived.numbers.range(first..first + self.lines).count() as u64;
-        Ok(Endured {
+        Ok(FaultReport {
             fault: self.fault.name(),
             buffering: self.buffering.name(),
             written: self.lines,

@@ -1,28 +1,29 @@
-//! A real Fluent Bit, end to end: log files in, what the Firehose stand-in received out.
+//! A real Fluent Bit, end to end: log files in, records at the fake Firehose out.
 //!
-//! It exists because the replay only imitates the host; here the host itself loads the compiled filter. The rule it
+//! It exists because the replay only imitates the host; here Fluent Bit itself loads the compiled filter. The rule it
 //! keeps: what runs is the configuration that is shipped, line by line. Only what a machine that is no Kubernetes
 //! node cannot have is changed (see `config`): each deployed path gets a temporary root in front of it, the output an
 //! address to deliver to.
 //!
-//! - [`find`]: where Fluent Bit is; without one, whoever called says so and goes on.
-//! - [`Setup`], [`Running`], [`Outcome`]: start, look on, stop.
-//! - [`Metrics`]: the filter's own numbers, which tell when everything was processed.
+//! - [`find`]: where Fluent Bit is; without one, the caller says so and continues.
+//! - [`Setup`], [`Running`], [`RunOutcome`]: start, look on, stop.
+//! - [`FilterMetrics`]: the filter's own numbers, which tell when everything was processed.
 
 mod config;
 mod fault;
 mod node;
 mod numbered;
 mod outage;
+mod process;
 mod rules;
 mod run;
 
-pub use fault::{Buffering, Endured, Fault, FaultError, Trial};
-pub use outage::{Outage, Weathered};
-pub use run::{End, Metadata, Outcome, Running};
+pub use fault::{Buffering, FaultError, FaultReport, FaultRun, InjectedFault};
+pub use outage::{Outage, OutageReport};
+pub use run::{End, MetadataSource, RunOutcome, Running};
 
+use crate::fake::FakeError;
 use crate::sidecar::SidecarError;
-use crate::stand_in::StandInError;
 use nodesieve_sidecar::exposition;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -63,11 +64,11 @@ pub struct Setup<'a> {
     /// metadata.
     pub pod_list: Option<&'a [u8]>,
     /// Which filter gives the records their metadata.
-    pub filter: Filter,
+    pub filter: MetadataFilter,
     /// Room on the disk with [`STATE`], in bytes: a small one of its own, which takes the permission to mount. `None`: the
     /// machine's.
     pub disk: Option<u64>,
-    /// A Firehose to deliver to instead of the stand-in.
+    /// A Firehose to deliver to instead of the fake.
     pub elsewhere: Option<Address<'a>>,
     /// Keys of the configuration that get another value, wherever they stand, such as
     /// `("wasm_stack_size", "8192")`. A key that is nowhere is an error.
@@ -79,13 +80,13 @@ pub struct Setup<'a> {
 pub struct Address<'a> {
     /// Its port.
     pub port: u16,
-    /// The certificate of who has signed its own, as PEM.
+    /// Its CA certificate, as PEM.
     pub ca_file: &'a Path,
 }
 
 /// What gives the records their metadata.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Filter {
+pub enum MetadataFilter {
     /// nodesieve, with its sidecar.
     #[default]
     Nodesieve,
@@ -122,7 +123,7 @@ pub enum FluentBitError {
     },
     /// There is nothing to deliver to.
     #[error("start fluent-bit: {0}")]
-    StandIn(#[from] StandInError),
+    Fake(#[from] FakeError),
     /// The sidecar did not start, or has no metadata.
     #[error(transparent)]
     Sidecar(#[from] SidecarError),
@@ -135,7 +136,7 @@ pub enum FluentBitError {
         reason: std::io::Error,
     },
     /// The program ended, or ended otherwise than it should.
-    #[error("{action} fluent-bit: it ended with {status}; its last words:\n{log}")]
+    #[error("{action} fluent-bit: it ended with {status}; the end of its log:\n{log}")]
     Ended {
         /// What was being done.
         action: &'static str,
@@ -145,7 +146,7 @@ pub enum FluentBitError {
         log: String,
     },
     /// What was waited for did not come.
-    #[error("wait for fluent-bit to {what}: not within {timeout:?}; {progress}; its last words:\n{log}")]
+    #[error("wait for fluent-bit to {what}: not within {timeout:?}; {progress}; the end of its log:\n{log}")]
     TimedOut {
         /// What was waited for.
         what: String,
@@ -189,12 +190,12 @@ pub fn find() -> Option<PathBuf> {
 
 /// One content of the metrics file, the only place that tells how far the filter is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Metrics(String);
+pub struct FilterMetrics(String);
 
-impl Metrics {
+impl FilterMetrics {
     /// Takes the text of the file.
-    pub fn new(text: impl Into<String>) -> Metrics {
-        Metrics(text.into())
+    pub fn new(text: impl Into<String>) -> FilterMetrics {
+        FilterMetrics(text.into())
     }
 
     /// The text.
@@ -213,7 +214,7 @@ impl Metrics {
         self.get("nodesieve_records_seen_total").unwrap_or_default()
     }
 
-    /// Records that went on; 0 before the filter has written its first metrics.
+    /// Records kept; 0 before the filter has written its first metrics.
     pub fn kept(&self) -> u64 {
         self.get("nodesieve_records_kept_total").unwrap_or_default()
     }
@@ -225,7 +226,7 @@ mod tests {
 
     #[test]
     fn finds_a_series_by_its_whole_name() {
-        let metrics = Metrics::new(
+        let metrics = FilterMetrics::new(
             "# HELP nodesieve_records_seen_total x\nnodesieve_records_seen_total 12\nkept{rule=\"a b\"} 3\nkept_total 4\n",
         );
         assert_eq!(metrics.seen(), 12);

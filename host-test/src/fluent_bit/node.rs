@@ -5,29 +5,29 @@
 //! with it.
 
 use super::{FluentBitError, LOGS, MODULE, PODS, RULES, STATE, rules};
-use crate::volume::Volume;
+use crate::volume::TmpfsVolume;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// A node's directories, removed when dropped.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(super) struct TemporaryNode {
     /// Behind [`STATE`]. Before the root, so that it is unmounted first.
-    disk: Option<Volume>,
+    disk: Option<TmpfsVolume>,
     root: TempDir,
     /// How often rules were put.
     revision: u32,
 }
 
-impl Node {
+impl TemporaryNode {
     /// The directories that the configuration needs, all empty.
-    pub(super) fn new() -> Result<Node, FluentBitError> {
+    pub(super) fn new() -> Result<TemporaryNode, FluentBitError> {
         let root = tempfile::Builder::new()
             .prefix("nodesieve-fluent-bit-")
             .tempdir()
             .map_err(|reason| FluentBitError::Make { path: std::env::temp_dir(), reason })?;
-        let node = Node { disk: None, root, revision: 0 };
+        let node = TemporaryNode { disk: None, root, revision: 0 };
         for directory in [LOGS, RULES, PODS, STATE, MODULE] {
             let path = node.at(directory);
             fs::create_dir_all(&path).map_err(|reason| FluentBitError::Make { path, reason })?;
@@ -38,7 +38,8 @@ impl Node {
     /// Gives [`STATE`] a disk of its own with this room.
     pub(super) fn mount_disk(&mut self, bytes: u64) -> Result<(), FluentBitError> {
         let path = self.at(STATE);
-        let disk = Volume::mount(&path, bytes).map_err(|reason| FluentBitError::Make { path, reason })?;
+        let disk =
+            TmpfsVolume::mount(&path, bytes).map_err(|reason| FluentBitError::Make { path, reason })?;
         self.disk = Some(disk);
         Ok(())
     }
@@ -111,8 +112,9 @@ mod tests {
 
     #[test]
     fn rules_are_swapped_behind_a_link_that_stays() {
-        let mut node = Node::new().unwrap();
-        let read = |node: &Node| fs::read_to_string(node.at("/etc/nodesieve/nodesieve.yaml")).unwrap();
+        let mut node = TemporaryNode::new().unwrap();
+        let read =
+            |node: &TemporaryNode| fs::read_to_string(node.at("/etc/nodesieve/nodesieve.yaml")).unwrap();
         node.put_rules("version: 1\n").unwrap();
         assert!(read(&node).starts_with("version: 1\npods: { dir: "));
         node.put_rules("version: 2\n").unwrap();
@@ -125,7 +127,7 @@ mod tests {
 
     #[test]
     fn only_files_are_copied_and_a_missing_directory_is_named() {
-        let (from, node) = (Node::new().unwrap(), Node::new().unwrap());
+        let (from, node) = (TemporaryNode::new().unwrap(), TemporaryNode::new().unwrap());
         from.put("/run/nodesieve/a.json", "{}").unwrap();
         node.copy_files(&from.at("/run/nodesieve"), PODS).unwrap();
         assert_eq!(fs::read_dir(node.at(PODS)).unwrap().count(), 1);

@@ -5,7 +5,7 @@
 
 use super::run::lines;
 use super::{FluentBitError, LOGS, POD_LOGS, Running};
-use crate::kubelet::{Pod, list};
+use crate::kubelet::{FakePod, list};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -18,7 +18,7 @@ pub(super) const PODS: u8 = 20;
 
 /// The kubelet's list of these pods.
 pub(super) fn pod_list() -> Vec<u8> {
-    let pod = |n| Pod::new("shop", &format!("web-{n}")).with("app", &format!("{n:064x}"));
+    let pod = |n| FakePod::new("shop", &format!("web-{n}")).with("app", &format!("{n:064x}"));
     list((0..PODS).map(|n| pod(n).item()))
 }
 
@@ -26,10 +26,10 @@ pub(super) fn pod_list() -> Vec<u8> {
 #[derive(Default)]
 pub(super) struct Arrived {
     /// How often each has arrived, and how.
-    pub(super) numbers: BTreeMap<u64, Seen>,
+    pub(super) numbers: BTreeMap<u64, ArrivedLine>,
 }
 
-pub(super) struct Seen {
+pub(super) struct ArrivedLine {
     /// How often.
     pub(super) times: u64,
     /// Whether the first to arrive had the pod's labels.
@@ -88,7 +88,7 @@ impl Arrived {
         let kubernetes = &record["kubernetes"];
         let enriched =
             kubernetes["labels"]["app"].is_string() && kubernetes["labels"]["app"] == kubernetes["pod_name"];
-        self.numbers.entry(number).or_insert(Seen { times: 0, enriched }).times += 1;
+        self.numbers.entry(number).or_insert(ArrivedLine { times: 0, enriched }).times += 1;
     }
 }
 

@@ -1,18 +1,18 @@
-//! A node whose kubelet is in trouble for minutes while its containers go on writing.
+//! A node whose kubelet fails for minutes while its containers keep writing.
 //!
-//! It exists to show what an outage of the kubelet does to the logs: with nodesieve nothing, with a filter that asks the
-//! kubelet itself a good deal. The rule it keeps: lines are written evenly over the whole outage and counted by their
+//! It exists to show what an outage of the kubelet does to the logs: nothing with nodesieve, and much with a filter that
+//! asks the kubelet itself. The rule it keeps: lines are written evenly over the whole outage and counted by their
 //! numbers where they arrive, so lost, repeated and late ones are told apart.
 
 use super::numbered::{Arrived, PODS, pod_list, write};
-use super::{Filter, FluentBitError, Running, Setup};
-use crate::kubelet::Mode;
+use super::{FluentBitError, MetadataFilter, Running, Setup};
+use crate::kubelet::FailureMode;
 use serde::Serialize;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// An outage to live through.
+/// An outage of the kubelet to run.
 #[derive(Clone, Copy, Debug)]
 pub struct Outage<'a> {
     /// The program.
@@ -23,22 +23,22 @@ pub struct Outage<'a> {
     pub conf: &'a Path,
     /// The rule file.
     pub rules: &'a str,
-    /// Who gives the records their metadata.
-    pub filter: Filter,
-    /// What the kubelet does meanwhile.
-    pub mode: Mode,
+    /// Which filter gives the records their metadata.
+    pub filter: MetadataFilter,
+    /// The kubelet's failure mode meanwhile.
+    pub mode: FailureMode,
     /// How many lines are written.
     pub lines: u64,
     /// Over how long.
     pub lasting: Duration,
 }
 
-/// What it came to. Serialised as the `--format json` of `fluent-bit --kubelet`.
+/// The result of an outage. Serialised as the `--format json` of `fluent-bit --kubelet`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Weathered {
+pub struct OutageReport {
     /// `nodesieve` or `kubernetes`.
     pub filter: &'static str,
-    /// What the kubelet did.
+    /// The kubelet's failure mode.
     pub kubelet: &'static str,
     /// Lines written.
     pub written: u64,
@@ -67,7 +67,7 @@ impl Outage<'_> {
     ///
     /// # Errors
     /// [`FluentBitError`] when it cannot be run. That lines are lost is no error.
-    pub fn run(&self, mut progress: impl FnMut(Duration)) -> Result<Weathered, FluentBitError> {
+    pub fn run(&self, mut progress: impl FnMut(Duration)) -> Result<OutageReport, FluentBitError> {
         let pod_list = pod_list();
         let empty = tempfile::tempdir()
             .map_err(|reason| FluentBitError::Make { path: "an empty directory".into(), reason })?;
@@ -122,7 +122,7 @@ impl Outage<'_> {
             None => None,
         };
         let requests = metadata.kubelet.asked().pods - asked;
-        metadata.kubelet.set_mode(Mode::Ok);
+        metadata.kubelet.set_mode(FailureMode::Ok);
         arrived.wait_for(&running, u64::from(PODS) + self.lines, LONG)?;
         let ended = match running.stop() {
             Ok(outcome) => {
@@ -135,10 +135,10 @@ impl Outage<'_> {
             Err(error) => return Err(error),
         };
         let delivered = arrived.numbers.len() as u64 - u64::from(PODS);
-        Ok(Weathered {
+        Ok(OutageReport {
             filter: match self.filter {
-                Filter::Nodesieve => "nodesieve",
-                Filter::Kubernetes => "kubernetes",
+                MetadataFilter::Nodesieve => "nodesieve",
+                MetadataFilter::Kubernetes => "kubernetes",
             },
             kubelet: self.mode.name(),
             written: self.lines,

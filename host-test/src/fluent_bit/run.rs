@@ -1,46 +1,35 @@
 //! A Fluent Bit process, from its start to the count of what it delivered.
 //!
-//! It exists because a process and a server of their own have many ways to go on for ever. The rule it keeps: every
+//! It exists because a process and a server have many ways to never end. The rule it keeps: every
 //! wait has a time limit, every failure shows the end of Fluent Bit's log, and nothing outlives its [`Running`].
 
-use super::config::{Place, rewrite, with_built_in};
-use super::node::Node;
-use super::{Filter, FluentBitError, LOGS, METRICS, MODULE, Metrics, Setup};
-use crate::firehose::{Firehose, Options, Received};
-use crate::kubelet::{Kubelet, Options as KubeletOptions};
+use super::config::{Replacements, rewrite, with_built_in};
+use super::node::TemporaryNode;
+use super::process::{POLL, START, STOP, end, ended, free_port, log, spawn, tail, terminate, wait_for_port};
+use super::{FilterMetrics, FluentBitError, LOGS, METRICS, MODULE, MetadataFilter, Setup};
+use crate::firehose::{Firehose, FirehoseOptions, Received};
+use crate::kubelet::{FakeKubelet, KubeletOptions};
 use crate::reported::Reported;
 use crate::sidecar::{self, RunningSidecar, TOKEN};
-use nodesieve_sidecar::Settings;
+use nodesieve_sidecar::SidecarSettings;
 use serde_json::Value;
-use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
-/// For how long Fluent Bit may take to answer on its port.
-const START: Duration = Duration::from_secs(30);
 /// How often a start is tried: somebody else may take the port between our asking for it and Fluent Bit's.
 const STARTS: usize = 3;
-/// For how long Fluent Bit may take to end: its `grace` of 30 s, and some more on a busy machine.
-const STOP: Duration = Duration::from_secs(45);
 /// How often the sidecar asks for the list.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// How often is looked.
-const POLL: Duration = Duration::from_millis(20);
-/// How much of the log an error shows, in lines. What Fluent Bit only informs about is left out.
-const LOG_LINES: usize = 20;
-/// Variables of the environment that would lead Fluent Bit elsewhere.
-const ASTRAY: [&str; 6] =
-    ["AWS_PROFILE", "AWS_SESSION_TOKEN", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"];
 
 /// A running Fluent Bit with its node, its Firehose, and where its metadata comes from. Dropping it kills it and removes
 /// the node.
 pub struct Running {
     child: Child,
     firehose: Firehose,
-    metadata: Option<Metadata>,
-    node: Node,
+    metadata: Option<MetadataSource>,
+    node: TemporaryNode,
     program: PathBuf,
     conf: PathBuf,
     http_port: u16,
@@ -56,36 +45,36 @@ pub enum End {
 }
 
 /// A kubelet and the sidecar that asks it.
-pub struct Metadata {
+pub struct MetadataSource {
     /// The sidecar, whose main loop turns; `None` where Fluent Bit's own filter asks the kubelet. Before the kubelet, so
     /// that it ends first.
     pub sidecar: Option<RunningSidecar>,
     /// The kubelet, to make it misbehave or to change its pods.
-    pub kubelet: Kubelet,
+    pub kubelet: FakeKubelet,
 }
 
-impl Metadata {
+impl MetadataSource {
     /// Starts both for the node at `root`; the pod files are there when this returns, as they are when kubelet starts
     /// Fluent Bit after its sidecar is ready.
-    fn start(pod_list: &[u8], root: &Path, filter: Filter) -> Result<Metadata, FluentBitError> {
+    fn start(pod_list: &[u8], root: &Path, filter: MetadataFilter) -> Result<MetadataSource, FluentBitError> {
         let options = KubeletOptions { token: Some(TOKEN.into()), ..KubeletOptions::default() };
-        let kubelet = Kubelet::start(options, pod_list)?;
+        let kubelet = FakeKubelet::start(options, pod_list)?;
         // Token and authority are for both. Runs are short, so it asks more often than on a node.
-        let settings = Settings { interval: INTERVAL, ..sidecar::settings(&kubelet, root)? };
+        let settings = SidecarSettings { interval: INTERVAL, ..sidecar::settings(&kubelet, root)? };
         let sidecar = match filter {
-            Filter::Nodesieve => Some(RunningSidecar::start(settings)?),
-            Filter::Kubernetes => None,
+            MetadataFilter::Nodesieve => Some(RunningSidecar::start(settings)?),
+            MetadataFilter::Kubernetes => None,
         };
         if let Some(sidecar) = &sidecar {
             sidecar.wait_until("nodesieve_sidecar_pods", |pods| pods > 0.0, START)?;
         }
-        Ok(Metadata { sidecar, kubelet })
+        Ok(MetadataSource { sidecar, kubelet })
     }
 }
 
 /// What a run came to.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// The delivered log lines in the order of their arrival. A line that the runtime had to split comes in two when
     /// Fluent Bit's timer, every 4 s, falls between the reads of its pieces.
     pub records: Vec<Value>,
@@ -94,14 +83,14 @@ pub struct Outcome {
     /// What these and the delivered summaries say.
     pub reported: Reported,
     /// The filter's metrics as last written.
-    pub metrics: Metrics,
+    pub metrics: FilterMetrics,
     /// What Fluent Bit and the filter said.
     pub log: String,
     /// The Firehose's totals.
     pub received: Received,
 }
 
-impl Outcome {
+impl RunOutcome {
     /// Adds lines that were delivered elsewhere.
     ///
     /// # Errors
@@ -125,8 +114,8 @@ impl Running {
     /// # Errors
     /// [`FluentBitError`] when files cannot be made, the configuration is not as expected, or Fluent Bit ends.
     pub fn start(setup: Setup<'_>) -> Result<Running, FluentBitError> {
-        let firehose = Firehose::start(Options { tls: true, ..Options::default() })?;
-        let mut node = Node::new()?;
+        let firehose = Firehose::start(FirehoseOptions { tls: true, ..FirehoseOptions::default() })?;
+        let mut node = TemporaryNode::new()?;
         if let Some(bytes) = setup.disk {
             node.mount_disk(bytes)?;
         }
@@ -134,7 +123,7 @@ impl Running {
         node.copy_files(setup.logs, LOGS)?;
         let metadata = setup
             .pod_list
-            .map(|pod_list| Metadata::start(pod_list, node.root(), setup.filter))
+            .map(|pod_list| MetadataSource::start(pod_list, node.root(), setup.filter))
             .transpose()?;
         node.put_rules(setup.rules)?;
         let ca_file = node.put("/ca.pem", firehose.ca_pem().unwrap_or_default())?;
@@ -142,7 +131,7 @@ impl Running {
             .map_err(|reason| FluentBitError::Read { path: setup.conf.to_owned(), reason })?;
         let mut tries = 1..=STARTS;
         loop {
-            let place = Place {
+            let place = Replacements {
                 root: node.root(),
                 firehose_port: setup.elsewhere.map_or(firehose.address().port(), |other| other.port),
                 ca_file: setup.elsewhere.map_or(&ca_file, |other| other.ca_file),
@@ -150,7 +139,7 @@ impl Running {
             };
             let name = setup.conf.file_name().unwrap_or_default().to_string_lossy();
             let mut text = rewrite(&conf, setup.conf, &place, setup.overrides)?;
-            if let (Filter::Kubernetes, Some(metadata)) = (setup.filter, &metadata) {
+            if let (MetadataFilter::Kubernetes, Some(metadata)) = (setup.filter, &metadata) {
                 text = with_built_in(&text, setup.conf, metadata.kubelet.address().port(), node.root())?;
             }
             let conf = node.put(&format!("/{name}"), &text)?;
@@ -187,7 +176,7 @@ impl Running {
     }
 
     /// Where metadata comes from; `None` without a pod list.
-    pub fn metadata(&self) -> Option<&Metadata> {
+    pub fn metadata(&self) -> Option<&MetadataSource> {
         self.metadata.as_ref()
     }
 
@@ -200,8 +189,8 @@ impl Running {
     }
 
     /// The filter's metrics as last written; empty before the first time.
-    pub fn metrics(&self) -> Metrics {
-        Metrics::new(fs::read_to_string(self.at(METRICS)).unwrap_or_default())
+    pub fn metrics(&self) -> FilterMetrics {
+        FilterMetrics::new(fs::read_to_string(self.at(METRICS)).unwrap_or_default())
     }
 
     /// The number of Fluent Bit's process.
@@ -231,7 +220,7 @@ impl Running {
     ///
     /// # Errors
     /// As [`Running::wait_until`].
-    pub fn wait_for(&mut self, records: u64, timeout: Duration) -> Result<Metrics, FluentBitError> {
+    pub fn wait_for(&mut self, records: u64, timeout: Duration) -> Result<FilterMetrics, FluentBitError> {
         self.wait_until(&format!("see {records} records"), |metrics| metrics.seen() >= records, timeout)
     }
 
@@ -242,9 +231,9 @@ impl Running {
     pub fn wait_until(
         &mut self,
         what: &str,
-        condition: impl Fn(&Metrics) -> bool,
+        condition: impl Fn(&FilterMetrics) -> bool,
         timeout: Duration,
-    ) -> Result<Metrics, FluentBitError> {
+    ) -> Result<FilterMetrics, FluentBitError> {
         let deadline = Instant::now() + timeout;
         loop {
             let metrics = self.metrics();
@@ -310,13 +299,13 @@ impl Running {
     ///
     /// # Errors
     /// [`FluentBitError`] when it does not end, ends with a failure, or has delivered what is no JSON.
-    pub fn stop(mut self) -> Result<Outcome, FluentBitError> {
+    pub fn stop(mut self) -> Result<RunOutcome, FluentBitError> {
         terminate(&self.child)?;
         let status = self.wait_for_end()?;
         if !status.success() {
             return Err(FluentBitError::Ended { action: "stop", status, log: tail(&self.log()) });
         }
-        let mut outcome = Outcome {
+        let mut outcome = RunOutcome {
             records: Vec::new(),
             texts: Vec::new(),
             reported: Reported::default(),
@@ -348,103 +337,6 @@ pub(super) fn lines(record: &[u8], into: &mut Vec<(String, Value)>) -> Result<()
     Ok(())
 }
 
-fn spawn(program: &Path, conf: &Path, node: &Node) -> Result<Child, FluentBitError> {
-    let log = log_file(node);
-    // Behind what an earlier run on the same node has said.
-    let output = File::options()
-        .create(true)
-        .append(true)
-        .open(&log)
-        .map_err(|reason| FluentBitError::Make { path: log, reason })?;
-    let both = output.try_clone().map(|clone| (Stdio::from(clone), Stdio::from(output)));
-    let start_failed = |reason| FluentBitError::Start { path: program.to_owned(), reason };
-    let (stdout, stderr) = both.map_err(start_failed)?;
-    let mut command = Command::new(program);
-    for variable in ASTRAY {
-        command.env_remove(variable);
-    }
-    command
-        .arg("-c")
-        .arg(conf)
-        .current_dir(node.root())
-        .env("AWS_ACCESS_KEY_ID", "nodesieve")
-        .env("AWS_SECRET_ACCESS_KEY", "nodesieve")
-        .env("AWS_REGION", "us-east-1")
-        .env("DELIVERY_STREAM", Options::default().stream)
-        .env("NODE_NAME", "node-1")
-        .stdin(Stdio::null())
-        .stdout(stdout)
-        .stderr(stderr)
-        .spawn()
-        .map_err(start_failed)
-}
-
-fn wait_for_port(child: &mut Child, port: u16, node: &Node) -> Result<(), FluentBitError> {
-    let deadline = Instant::now() + START;
-    loop {
-        // In this order: a program that could not bind has ended, whoever else answers on the port.
-        let answers = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
-        if let Some(status) = ended(child)? {
-            return Err(FluentBitError::Ended { action: "start", status, log: tail(&log(node)) });
-        }
-        if answers {
-            return Ok(());
-        }
-        if Instant::now() >= deadline {
-            return Err(FluentBitError::TimedOut {
-                what: format!("answer on port {port}"),
-                timeout: START,
-                progress: "nothing answers".into(),
-                log: tail(&log(node)),
-            });
-        }
-        std::thread::sleep(POLL);
-    }
-}
-
-fn free_port() -> Result<u16, FluentBitError> {
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|listener| listener.local_addr());
-    let address = listener.map_err(|reason| FluentBitError::Make { path: "a free port".into(), reason })?;
-    Ok(address.port())
-}
-
-fn ended(child: &mut Child) -> Result<Option<ExitStatus>, FluentBitError> {
-    let process = child.id();
-    child.try_wait().map_err(|reason| FluentBitError::Process { action: "watch", process, reason })
-}
-
-/// Sends SIGTERM. The shell has `kill` built in; a program of that name is not everywhere.
-fn terminate(child: &Child) -> Result<(), FluentBitError> {
-    let process = child.id();
-    let failed = |reason| FluentBitError::Process { action: "send SIGTERM to", process, reason };
-    let status =
-        Command::new("sh").arg("-c").arg(format!("kill -TERM {process}")).status().map_err(failed)?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(failed(std::io::Error::other(format!("kill ended with {status}"))))
-    }
-}
-
-/// Kills and reaps; both fail only when it is over already.
-fn end(child: &mut Child) {
-    let _ = child.kill();
-    let _ = child.wait();
-}
-
-fn log_file(node: &Node) -> PathBuf {
-    node.at("/fluent-bit.log")
-}
-
-fn log(node: &Node) -> String {
-    fs::read(log_file(node)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
-}
-
-fn tail(log: &str) -> String {
-    let lines: Vec<&str> = log.lines().filter(|line| !line.contains("[ info]")).collect();
-    lines.get(lines.len().saturating_sub(LOG_LINES)..).unwrap_or_default().join("\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -457,12 +349,5 @@ mod tests {
         assert_eq!(texts, ["{\"a\":1}", "{\"b\":\"\\n\"}"]);
         let error = lines(b"{\"a\":1}{\n", &mut found).unwrap_err().to_string();
         assert!(error.starts_with("read delivered line {\"a\":1}{: "), "{error}");
-    }
-
-    #[test]
-    fn the_end_of_a_log_is_its_last_lines_of_note() {
-        let log: String = (1..=30).map(|line| format!("{line}\n[x] [ info] no\n")).collect();
-        assert!(tail(&log).starts_with("11\n") && tail(&log).ends_with("\n30"));
-        assert_eq!(tail(""), "");
     }
 }

@@ -1,42 +1,42 @@
-//! The stand-in's side of a connection.
+//! The kubelet's side of HTTP, and of what comes before it on a connection.
 
-use super::answer::Answer;
-use super::mode::Mode;
-use super::{Asked, list};
-use http_body_util::BodyExt as _;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use super::failure_mode::FailureMode;
+use super::{RequestCounts, answer, list};
+use crate::fake::{Handshake, Socket};
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, put};
 use serde_json::Value;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio_rustls::TlsAcceptor;
 
 /// What the server's thread and its owner have in common.
-pub(super) struct Shared {
+pub(super) struct SharedKubelet {
     token: Option<String>,
     is_controlled: bool,
-    inner: Mutex<Inner>,
+    inner: Mutex<KubeletState>,
     changed: Condvar,
     /// Ends what hangs.
     released: Notify,
 }
 
-struct Inner {
-    mode: Mode,
+struct KubeletState {
+    mode: FailureMode,
     pods: Bytes,
-    asked: Asked,
+    asked: RequestCounts,
 }
 
-impl Shared {
-    pub(super) fn new(token: Option<String>, is_controlled: bool, pods: Vec<u8>) -> Shared {
-        let inner = Inner { mode: Mode::Ok, pods: pods.into(), asked: Asked::default() };
-        Shared {
+impl SharedKubelet {
+    pub(super) fn new(token: Option<String>, is_controlled: bool, pods: Vec<u8>) -> SharedKubelet {
+        let inner =
+            KubeletState { mode: FailureMode::Ok, pods: pods.into(), asked: RequestCounts::default() };
+        SharedKubelet {
             token,
             is_controlled,
             inner: Mutex::new(inner),
@@ -45,11 +45,11 @@ impl Shared {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, KubeletState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn set_mode(&self, mode: Mode) {
+    pub(super) fn set_mode(&self, mode: FailureMode) {
         self.lock().mode = mode;
         self.released.notify_waiters();
     }
@@ -58,38 +58,43 @@ impl Shared {
         self.lock().pods = pods.into();
     }
 
-    pub(super) fn asked(&self) -> Asked {
+    pub(super) fn asked(&self) -> RequestCounts {
         self.lock().asked
     }
 
-    fn count(&self, change: impl FnOnce(&mut Asked)) {
+    fn count(&self, change: impl FnOnce(&mut RequestCounts)) {
         change(&mut self.lock().asked);
         self.changed.notify_all();
     }
 
-    pub(super) fn wait_until(&self, condition: impl Fn(&Asked) -> bool, timeout: Duration) -> bool {
+    pub(super) fn wait_until(&self, condition: impl Fn(&RequestCounts) -> bool, timeout: Duration) -> bool {
         let waited = self.changed.wait_timeout_while(self.lock(), timeout, |inner| !condition(&inner.asked));
         let (inner, _) = waited.unwrap_or_else(PoisonError::into_inner);
         condition(&inner.asked)
     }
 }
 
-/// Answers the requests of one connection until the peer closes it.
-pub(super) async fn connection(shared: Arc<Shared>, socket: TcpStream, acceptor: Option<TlsAcceptor>) {
+/// Opens a connection, unless the mode is one in which nobody gets as far as HTTP.
+pub(super) async fn open(
+    shared: Arc<SharedKubelet>,
+    socket: TcpStream,
+    handshake: Handshake,
+) -> Option<Socket> {
     shared.count(|asked| asked.connections += 1);
     let mode = shared.lock().mode;
     match mode {
-        Mode::Close => return,
-        Mode::NoCertificate => return no_certificate(socket).await,
+        FailureMode::Close => return None,
+        FailureMode::NoCertificate => {
+            no_certificate(socket).await;
+            return None;
+        }
         _ => {}
     }
-    let Some(acceptor) = acceptor else { return };
-    let Ok(socket) = acceptor.accept(socket).await else {
-        return shared.count(|asked| asked.failed_handshakes += 1);
-    };
-    let service = service_fn(|request| answer(&shared, request));
-    // An error means that one of the two broke off; there is nobody to tell.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
+    let opened = handshake.accept(socket).await;
+    if opened.is_err() {
+        shared.count(|asked| asked.failed_handshakes += 1);
+    }
+    opened.ok()
 }
 
 /// What a TLS server says that has no certificate for the client: the fatal alert `internal_error` (RFC 8446, 6.2).
@@ -101,10 +106,23 @@ async fn no_certificate(socket: TcpStream) {
     let _ = socket.try_write(&[21, 3, 3, 0, 2, 2, 80]);
 }
 
-async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<Answer>, hyper::Error> {
-    if shared.is_controlled && request.uri().path().starts_with("/stand-in/") {
-        return control(shared, request).await;
+/// `GET /pods`, and with `is_controlled` also what changes the fake while it runs. Everything else is 404, as a kubelet
+/// that permits nothing but `/pods` would have it, and counted.
+pub(super) fn routes(shared: Arc<SharedKubelet>) -> Router {
+    let mut routes = Router::new();
+    if shared.is_controlled {
+        let controls = Router::new()
+            .route("/mode", put(set_mode).fallback(no_control))
+            .route("/pods", put(set_pods).fallback(no_control))
+            .route("/asked", any(asked))
+            .fallback(no_control)
+            .layer(DefaultBodyLimit::disable());
+        routes = routes.nest("/fake", controls);
     }
+    routes.fallback(answer).with_state(shared)
+}
+
+async fn answer(State(shared): State<Arc<SharedKubelet>>, request: Request) -> Response {
     let sent = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let is_known = shared.token.as_ref().is_none_or(|token| sent == Some(&format!("Bearer {token}")));
     let is_pods =
@@ -115,56 +133,50 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<
         asked.strangers += u64::from(!is_known);
     });
     if !is_known {
-        return Ok(respond(StatusCode::UNAUTHORIZED, Answer::whole("Unauthorized")));
+        return respond(StatusCode::UNAUTHORIZED, "Unauthorized");
     }
     if !is_pods {
-        return Ok(respond(StatusCode::NOT_FOUND, Answer::whole("404 page not found\n")));
+        return respond(StatusCode::NOT_FOUND, "404 page not found\n");
     }
     let (mode, pods) = {
         let inner = shared.lock();
         (inner.mode, inner.pods.clone())
     };
-    let (status, body) = if mode == Mode::Hang {
+    if mode == FailureMode::Hang {
         // A kubelet that hangs is restarted one day, and with it end its connections.
         shared.released.notified().await;
-        (StatusCode::SERVICE_UNAVAILABLE, Answer::whole("restarting\n"))
-    } else {
-        misbehave(mode, pods)
-    };
-    if mode == Mode::Ok {
+        return respond(StatusCode::SERVICE_UNAVAILABLE, "restarting\n");
+    }
+    if mode == FailureMode::Ok {
         shared.count(|asked| asked.lists += 1);
     }
-    Ok(respond(status, body))
+    misbehave(mode, pods)
 }
 
-fn misbehave(mode: Mode, pods: Bytes) -> (StatusCode, Answer) {
-    let ok = |body| (StatusCode::OK, body);
+fn misbehave(mode: FailureMode, pods: Bytes) -> Response {
+    let ok = |body: Body| respond(StatusCode::OK, body);
     match mode {
-        Mode::Ok | Mode::Hang | Mode::NoCertificate | Mode::Close => ok(Answer::whole(pods)),
-        Mode::Empty => ok(Answer::whole(r#"{"kind":"PodList","apiVersion":"v1","metadata":{},"items":[]}"#)),
-        Mode::Null => ok(Answer::whole(r#"{"kind":"PodList","apiVersion":"v1","metadata":{},"items":null}"#)),
-        Mode::NoItems => ok(Answer::whole("{}")),
-        Mode::Array => ok(Answer::whole("[]")),
-        Mode::BrokenOff => {
-            let promised = pods.len() as u64;
-            ok(Answer::BrokenOff { first: Some(Answer::half(&pods)), promised })
+        FailureMode::Ok | FailureMode::Hang | FailureMode::NoCertificate | FailureMode::Close => {
+            ok(pods.into())
         }
-        Mode::Cut => ok(Answer::whole(Answer::half(&pods))),
-        Mode::Tiny => ok(Answer::whole(first_pod(&pods))),
-        Mode::Slow => ok(Answer::slow(pods)),
-        Mode::Stall => ok(Answer::Stall(Some(Answer::half(&pods)))),
-        Mode::Unauthorized => (StatusCode::UNAUTHORIZED, Answer::whole("Unauthorized")),
-        Mode::Forbidden => (
+        FailureMode::Empty => ok(r#"{"kind":"PodList","apiVersion":"v1","metadata":{},"items":[]}"#.into()),
+        FailureMode::Null => ok(r#"{"kind":"PodList","apiVersion":"v1","metadata":{},"items":null}"#.into()),
+        FailureMode::NoItems => ok("{}".into()),
+        FailureMode::Array => ok("[]".into()),
+        FailureMode::BrokenOff => answer::broken_off(ok(answer::half_and_reset(&pods)), pods.len()),
+        FailureMode::Cut => ok(answer::half(&pods).into()),
+        FailureMode::Tiny => ok(first_pod(&pods).into()),
+        FailureMode::Slow => ok(answer::slow(pods)),
+        FailureMode::Stall => ok(answer::stall(&pods)),
+        FailureMode::Unauthorized => respond(StatusCode::UNAUTHORIZED, "Unauthorized"),
+        FailureMode::Forbidden => respond(
             StatusCode::FORBIDDEN,
-            Answer::whole(
-                "Forbidden (user=system:serviceaccount:nodesieve:nodesieve, verb=get, resource=nodes, subresource(s)=[pods proxy])\n",
-            ),
+            "Forbidden (user=system:serviceaccount:nodesieve:nodesieve, verb=get, resource=nodes, subresource(s)=[pods proxy])\n",
         ),
-        Mode::Error => (StatusCode::INTERNAL_SERVER_ERROR, Answer::whole("internal error\n")),
-        Mode::Html => ok(Answer::whole("<!doctype html><title>502 Bad Gateway</title>\n")),
-        Mode::Endless => {
-            let again = r#"{"metadata":{"name":"x","namespace":"y"}},"#.repeat(1000);
-            ok(Answer::Endless { first: Some(Bytes::from_static(b"{\"items\":[")), again: again.into() })
+        FailureMode::Error => respond(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n"),
+        FailureMode::Html => ok("<!doctype html><title>502 Bad Gateway</title>\n".into()),
+        FailureMode::Endless => {
+            ok(answer::endless("{\"items\":[", &r#"{"metadata":{"name":"x","namespace":"y"}},"#.repeat(1000)))
         }
     }
 }
@@ -174,37 +186,34 @@ fn first_pod(pods: &[u8]) -> Vec<u8> {
     list(parsed["items"].as_array().into_iter().flatten().take(1).cloned())
 }
 
-async fn control(shared: &Shared, request: Request<Incoming>) -> Result<Response<Answer>, hyper::Error> {
-    let path = request.uri().path().to_owned();
-    let is_put = request.method() == Method::PUT;
-    let body = request.into_body().collect().await?.to_bytes();
-    let (status, said) = match path.as_str() {
-        "/stand-in/mode" if is_put => match String::from_utf8_lossy(&body).parse() {
-            Ok(mode) if Mode::is_deaf(mode) => {
-                (StatusCode::BAD_REQUEST, format!("{mode}: nothing could change that again; start with it\n"))
-            }
-            Ok(mode) => {
-                shared.set_mode(mode);
-                (StatusCode::OK, format!("{mode}\n"))
-            }
-            Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")),
-        },
-        "/stand-in/pods" if is_put => {
-            shared.set_pods(body.to_vec());
-            (StatusCode::OK, format!("{} bytes\n", body.len()))
-        }
-        "/stand-in/asked" => (StatusCode::OK, format!("{:?}\n", shared.asked())),
-        _ => (
-            StatusCode::NOT_FOUND,
-            "PUT /stand-in/mode, PUT /stand-in/pods, GET /stand-in/asked\n".to_owned(),
+async fn set_mode(State(shared): State<Arc<SharedKubelet>>, body: Bytes) -> Response {
+    match String::from_utf8_lossy(&body).parse() {
+        Ok(mode) if FailureMode::is_deaf(mode) => respond(
+            StatusCode::BAD_REQUEST,
+            format!("{mode}: nothing could change that again; start with it\n"),
         ),
-    };
-    Ok(respond(status, Answer::whole(said)))
+        Ok(mode) => {
+            shared.set_mode(mode);
+            respond(StatusCode::OK, format!("{mode}\n"))
+        }
+        Err(error) => respond(StatusCode::BAD_REQUEST, format!("{error}\n")),
+    }
 }
 
-fn respond(status: StatusCode, body: Answer) -> Response<Answer> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+async fn set_pods(State(shared): State<Arc<SharedKubelet>>, body: Bytes) -> Response {
+    let said = format!("{} bytes\n", body.len());
+    shared.set_pods(body.into());
+    respond(StatusCode::OK, said)
+}
+
+async fn asked(State(shared): State<Arc<SharedKubelet>>) -> Response {
+    respond(StatusCode::OK, format!("{:?}\n", shared.asked()))
+}
+
+async fn no_control() -> Response {
+    respond(StatusCode::NOT_FOUND, "PUT /fake/mode, PUT /fake/pods, GET /fake/asked\n")
+}
+
+fn respond(status: StatusCode, body: impl Into<Body>) -> Response {
+    (status, [(CONTENT_TYPE, "application/json")], body.into()).into_response()
 }

@@ -1,40 +1,40 @@
-//! An embedded stand-in for a node's kubelet, as far as a pod list goes: TLS, a bearer token, `GET /pods`, and every way
-//! in which a real one misbehaves.
+//! A fake of a node's kubelet, as far as a pod list goes: TLS, a bearer token, `GET /pods`, and the
+//! failure modes of a real one.
 //!
-//! It exists so that the sidecar, and Fluent Bit's built-in filter beside it, can be driven into trouble on purpose. The
-//! rule it keeps: how it misbehaves can be changed at any time, and whatever it does, it counts.
+//! It exists so that the sidecar, and Fluent Bit's built-in filter beside it, can be tested against them. The rule it
+//! keeps: the failure mode can be changed at any time, and every request is counted.
 //!
-//! - [`Kubelet`]: the server; [`Mode`] makes it misbehave, [`Asked`] counts.
-//! - [`Pod`]: a pod for its list.
+//! - [`FakeKubelet`]: the server; [`FailureMode`] makes it misbehave, [`RequestCounts`] counts.
+//! - [`FakePod`]: a pod for its list.
 
 mod answer;
+mod failure_mode;
 mod http;
-mod mode;
 mod pod;
 
-pub use mode::Mode;
-pub use pod::{Pod, list};
+pub use failure_mode::FailureMode;
+pub use pod::{FakePod, list};
 
-use crate::stand_in::{StandIn, StandInError};
-use http::Shared;
+use crate::fake::{FakeError, FakeOptions, FakeServer};
+use http::SharedKubelet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How to start a [`Kubelet`].
+/// How to start a [`FakeKubelet`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
+pub struct KubeletOptions {
     /// TCP port on 127.0.0.1; 0 takes any free one.
     pub port: u16,
     /// The bearer token that it wants to see; any if `None`.
     pub token: Option<String>,
-    /// Whether `PUT /stand-in/mode` and `PUT /stand-in/pods` change what it does and answers.
+    /// Whether `PUT /fake/mode` and `PUT /fake/pods` change what it does and answers.
     pub is_controlled: bool,
 }
 
 /// What was asked since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Asked {
+pub struct RequestCounts {
     /// TCP connections accepted.
     pub connections: u64,
     /// TLS handshakes that failed, for instance because the other side does not trust the certificate.
@@ -49,43 +49,45 @@ pub struct Asked {
     pub lists: u64,
 }
 
-/// A running stand-in. Dropping it closes all connections, also those that hang, and ends its thread.
-pub struct Kubelet {
-    stand_in: StandIn,
-    shared: Arc<Shared>,
+/// A running fake. Dropping it closes all connections, also those that hang, and ends its thread.
+pub struct FakeKubelet {
+    server: FakeServer,
+    shared: Arc<SharedKubelet>,
 }
 
-impl Kubelet {
-    /// Starts a stand-in on 127.0.0.1 that answers with `pod_list`; it accepts connections when this returns.
+impl FakeKubelet {
+    /// Starts a fake on 127.0.0.1 that answers with `pod_list`; it accepts connections when this returns.
     ///
     /// # Errors
-    /// [`StandInError`] when the address, the certificate or the thread cannot be had.
-    pub fn start(options: Options, pod_list: impl Into<Vec<u8>>) -> Result<Kubelet, StandInError> {
-        let shared = Arc::new(Shared::new(options.token, options.is_controlled, pod_list.into()));
-        let server = Arc::clone(&shared);
-        let stand_in = StandIn::start("kubelet stand-in", options.port, true, move |socket, acceptor| {
-            http::connection(Arc::clone(&server), socket, acceptor)
+    /// [`FakeError`] when the address, the certificate or the thread cannot be had.
+    pub fn start(options: KubeletOptions, pod_list: impl Into<Vec<u8>>) -> Result<FakeKubelet, FakeError> {
+        let shared = Arc::new(SharedKubelet::new(options.token, options.is_controlled, pod_list.into()));
+        let routes = http::routes(Arc::clone(&shared));
+        let fake = FakeOptions { name: "fake kubelet", port: options.port, has_tls: true };
+        let opener = Arc::clone(&shared);
+        let server = FakeServer::start(fake, routes, move |socket, handshake| {
+            http::open(Arc::clone(&opener), socket, handshake)
         })?;
-        Ok(Kubelet { stand_in, shared })
+        Ok(FakeKubelet { server, shared })
     }
 
     /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
-        self.stand_in.address()
+        self.server.address()
     }
 
     /// The base URL without a slash at the end.
     pub fn url(&self) -> String {
-        self.stand_in.url()
+        self.server.url()
     }
 
-    /// The certificate of who has signed the server's (for `localhost` and 127.0.0.1), as PEM.
+    /// The CA certificate that the server's is signed with (for `localhost` and 127.0.0.1), as PEM.
     pub fn ca_pem(&self) -> &str {
-        self.stand_in.ca_pem().unwrap_or_default()
+        self.server.ca_pem().unwrap_or_default()
     }
 
     /// Behaves like this from the next request on. What hangs is answered 503.
-    pub fn set_mode(&self, mode: Mode) {
+    pub fn set_mode(&self, mode: FailureMode) {
         self.shared.set_mode(mode);
     }
 
@@ -95,12 +97,12 @@ impl Kubelet {
     }
 
     /// A snapshot of the counts.
-    pub fn asked(&self) -> Asked {
+    pub fn asked(&self) -> RequestCounts {
         self.shared.asked()
     }
 
     /// Blocks until `condition` holds for the counts, `timeout` at most; tells whether it holds.
-    pub fn wait_until(&self, condition: impl Fn(&Asked) -> bool, timeout: Duration) -> bool {
+    pub fn wait_until(&self, condition: impl Fn(&RequestCounts) -> bool, timeout: Duration) -> bool {
         self.shared.wait_until(condition, timeout)
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 /// A pod, as far as it matters here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pod {
+pub struct FakePod {
     /// Namespace.
     pub namespace: String,
     /// Name.
@@ -19,25 +19,25 @@ pub struct Pod {
     pub annotations: Vec<(String, String)>,
     /// Name and id of each container, with the id of the run before; an empty id is a container that waits.
     pub containers: Vec<(String, String, Option<String>)>,
-    /// How many bytes of environment and volumes it has, of which nothing is needed.
+    /// How many bytes of environment and volumes it has, none of which a pod file needs.
     pub ballast: usize,
 }
 
-impl Pod {
+impl FakePod {
     /// A pod with one label, `app`, and without containers.
-    pub fn new(namespace: &str, name: &str) -> Pod {
-        Pod {
+    pub fn new(namespace: &str, name: &str) -> FakePod {
+        FakePod {
             namespace: namespace.into(),
             name: name.into(),
             uid: format!("uid-of-{name}"),
             created: "2026-11-20T10:00:00Z".into(),
             labels: vec![("app".into(), name.into())],
-            ..Pod::default()
+            ..FakePod::default()
         }
     }
 
     /// The same with a container that runs.
-    pub fn with(mut self, container: &str, id: &str) -> Pod {
+    pub fn with(mut self, container: &str, id: &str) -> FakePod {
         self.containers.push((container.into(), id.into(), None));
         self
     }

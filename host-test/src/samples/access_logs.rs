@@ -1,10 +1,10 @@
 //! Access logs of proxies and servers: nginx in the combined format, Envoy in Istio's default text format,
 //! CoreDNS queries, and the kubelet's probes as servers log them.
 
-use super::cri::Line;
+use super::cri::CriLine;
 use super::dice::Dice;
-use super::moment::Moment;
-use super::workload::Workload;
+use super::moment::SampleTime;
+use super::workload::SampleWorkload;
 
 /// The sample node's own address, from which the kubelet probes.
 pub const NODE_IP: &str = "10.0.1.23";
@@ -24,15 +24,15 @@ const PAGES: &[&str] =
 const REFERERS: &[&str] = &["-", "-", "https://shop.example.com/", "https://www.example.org/search?q=a%20b"];
 
 /// What a server logs when the kubelet asks for its health.
-pub fn probe(now: Moment, dice: &mut Dice) -> Line {
+pub fn probe(now: SampleTime, dice: &mut Dice) -> CriLine {
     let (status, size) = if dice.percent(1) { (503, 19) } else { (200, 2) };
-    Line::out(format!(
+    CriLine::out(format!(
         "{NODE_IP} - - [{}] \"GET /healthz HTTP/1.1\" {status} {size} \"-\" \"kube-probe/1.33\"",
         now.common_log()
     ))
 }
 
-fn combined(now: Moment, paths: &[&str], version: &str, dice: &mut Dice) -> String {
+fn combined(now: SampleTime, paths: &[&str], version: &str, dice: &mut Dice) -> String {
     let path = dice.pick(paths);
     let query = if dice.percent(15) { format!("?v={}", dice.hex(6)) } else { String::new() };
     let user = if dice.percent(3) { "svc-crawler" } else { "-" };
@@ -51,9 +51,9 @@ fn combined(now: Moment, paths: &[&str], version: &str, dice: &mut Dice) -> Stri
 /// The controller of ingress-nginx.
 pub struct IngressNginx;
 
-impl Workload for IngressNginx {
-    fn burst(&mut self, now: Moment, dice: &mut Dice) -> Vec<Line> {
-        let access = Line::out(combined(now, PAGES, dice.pick(&["1.1", "2.0", "2.0"]), dice));
+impl SampleWorkload for IngressNginx {
+    fn burst(&mut self, now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
+        let access = CriLine::out(combined(now, PAGES, dice.pick(&["1.1", "2.0", "2.0"]), dice));
         if dice.percent(96) {
             return vec![access];
         }
@@ -68,31 +68,31 @@ impl Workload for IngressNginx {
             dice.pick(PAGES),
             dice.pod_ip(),
         );
-        vec![Line::err(trouble), access]
+        vec![CriLine::err(trouble), access]
     }
 }
 
 /// An nginx that serves files.
 pub struct StaticWeb;
 
-impl Workload for StaticWeb {
-    fn burst(&mut self, now: Moment, dice: &mut Dice) -> Vec<Line> {
-        vec![Line::out(combined(now, &["/", "/index.html", "/img/hero.webp", "/robots.txt"], "1.1", dice))]
+impl SampleWorkload for StaticWeb {
+    fn burst(&mut self, now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
+        vec![CriLine::out(combined(now, &["/", "/index.html", "/img/hero.webp", "/robots.txt"], "1.1", dice))]
     }
 }
 
 /// Istio's sidecar.
 pub struct IstioProxy;
 
-impl Workload for IstioProxy {
-    fn burst(&mut self, now: Moment, dice: &mut Dice) -> Vec<Line> {
+impl SampleWorkload for IstioProxy {
+    fn burst(&mut self, now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
         if dice.percent(1) {
             let text = format!(
                 "{}\tinfo\txdsproxy\tconnected to upstream XDS server: istiod.istio-system.svc:15012\tid={}",
                 now.rfc3339_micros(),
                 dice.between(2, 60)
             );
-            return vec![Line::err(text)];
+            return vec![CriLine::err(text)];
         }
         let status = dice.status();
         let (flags, details) = match status {
@@ -103,7 +103,7 @@ impl Workload for IstioProxy {
         let (total, pod, peer) = (dice.latency_micros() / 1000, dice.pod_ip(), dice.pod_ip());
         let service =
             dice.pick(&["catalog.shop-eu", "inventory.shop-eu", "prices.shop-us", "ledger.payments"]);
-        vec![Line::out(format!(
+        vec![CriLine::out(format!(
             "[{}] \"{} /api/v1/products/{} HTTP/1.1\" {status} {flags} {details} - \"-\" {} {} {total} {} \
              \"{}\" \"{}\" \"{}\" \"{service}.svc.cluster.local:8080\" \"{pod}:8080\" \
              inbound|8080|| 127.0.0.6:{} {pod}:8080 {peer}:{} \
@@ -133,10 +133,10 @@ const NAMES: &[&str] = &[
     "api.example.com.",
 ];
 
-impl Workload for CoreDns {
-    fn burst(&mut self, now: Moment, dice: &mut Dice) -> Vec<Line> {
+impl SampleWorkload for CoreDns {
+    fn burst(&mut self, now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
         if dice.percent(1) {
-            return vec![Line::out(format!(
+            return vec![CriLine::out(format!(
                 "[ERROR] plugin/errors: 2 api.example.com. A: read udp 10.42.0.2:{}->10.0.0.2:53: \
                  i/o timeout",
                 dice.client_port()
@@ -153,7 +153,7 @@ impl Workload for CoreDns {
             ("NOERROR", dice.pick(&["qr,aa,rd", "qr,rd,ra"]))
         };
         let query = |family: &str, dice: &mut Dice| {
-            Line::out(format!(
+            CriLine::out(format!(
                 "[INFO] {client}:{port} - {} \"{family} IN {name} udp {} false 512\" {code} \
                  {flags} {} 0.{:09}s",
                 dice.between(1, 65_535),

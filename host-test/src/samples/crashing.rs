@@ -1,9 +1,9 @@
 //! Programs that fail at length: Java stack traces, Python tracebacks and a Go panic, each over many lines.
 
-use super::cri::Line;
+use super::cri::CriLine;
 use super::dice::Dice;
-use super::moment::Moment;
-use super::workload::Workload;
+use super::moment::SampleTime;
+use super::workload::SampleWorkload;
 
 /// Every how many bursts a program fails; a fixed beat, so that each sample has failures of every shape.
 const FAILS_EVERY: u64 = 13;
@@ -35,14 +35,14 @@ const FRAMES: &[&str] = &[
 ];
 
 impl JavaSpring {
-    fn line(now: Moment, level: &str, logger: &str, message: &str, dice: &mut Dice) -> Line {
+    fn line(now: SampleTime, level: &str, logger: &str, message: &str, dice: &mut Dice) -> CriLine {
         // Spring keeps the last 15 characters of a thread's name.
         let thread = dice.pick(&["nio-8080-exec-1", "nio-8080-exec-4", "nio-8080-exec-7", "io-8080-exec-10"]);
         let at = now.spaced_millis('.');
-        Line::out(format!("{at} {level:>5} 1 --- [{thread:>15}] {logger:<40} : {message}"))
+        CriLine::out(format!("{at} {level:>5} 1 --- [{thread:>15}] {logger:<40} : {message}"))
     }
 
-    fn stack_trace(now: Moment, dice: &mut Dice) -> Vec<Line> {
+    fn stack_trace(now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
         let problem = dice.pick(&[
             "java.lang.NullPointerException: Cannot invoke \"Cart.getItems()\" because \"cart\" is null",
             "org.springframework.dao.DataAccessResourceFailureException: could not open JDBC connection",
@@ -51,24 +51,27 @@ impl JavaSpring {
         let head = "Servlet.service() for servlet [dispatcherServlet] threw exception";
         let mut lines = vec![
             Self::line(now, "ERROR", "o.a.c.c.C.[.[.[/].[dispatcherServlet]", head, dice),
-            Line::out(""),
-            Line::out(problem),
+            CriLine::out(""),
+            CriLine::out(problem),
         ];
         let depth = dice.between(6, 16) as usize;
-        lines.extend(FRAMES.iter().cycle().take(depth).map(|frame| Line::out(format!("\tat {frame}"))));
+        lines.extend(FRAMES.iter().cycle().take(depth).map(|frame| CriLine::out(format!("\tat {frame}"))));
         if dice.percent(70) {
-            lines.push(Line::out("Caused by: java.net.SocketTimeoutException: Read timed out"));
-            lines
-                .push(Line::out("\tat java.base/sun.nio.ch.NioSocketImpl.timedRead(NioSocketImpl.java:278)"));
-            lines.push(Line::out("\tat org.postgresql.core.VisibleBufferedInputStream.read(Unknown Source)"));
-            lines.push(Line::out(format!("\t... {} more", dice.pick(&[23, 41, 57]))));
+            lines.push(CriLine::out("Caused by: java.net.SocketTimeoutException: Read timed out"));
+            lines.push(CriLine::out(
+                "\tat java.base/sun.nio.ch.NioSocketImpl.timedRead(NioSocketImpl.java:278)",
+            ));
+            lines.push(CriLine::out(
+                "\tat org.postgresql.core.VisibleBufferedInputStream.read(Unknown Source)",
+            ));
+            lines.push(CriLine::out(format!("\t... {} more", dice.pick(&[23, 41, 57]))));
         }
         lines
     }
 }
 
-impl Workload for JavaSpring {
-    fn burst(&mut self, now: Moment, dice: &mut Dice) -> Vec<Line> {
+impl SampleWorkload for JavaSpring {
+    fn burst(&mut self, now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
         self.bursts += 1;
         if self.bursts.is_multiple_of(FAILS_EVERY * 2) {
             return Self::stack_trace(now, dice);
@@ -87,21 +90,21 @@ pub struct PythonWorker {
 }
 
 impl PythonWorker {
-    fn line(now: Moment, level: &str, message: &str) -> Line {
-        Line::err(format!("{} {level} fraud.worker {message}", now.spaced_millis(',')))
+    fn line(now: SampleTime, level: &str, message: &str) -> CriLine {
+        CriLine::err(format!("{} {level} fraud.worker {message}", now.spaced_millis(',')))
     }
 
-    fn traceback(frames: &[(&str, u64, &str, &str)], problem: &str) -> Vec<Line> {
-        let mut lines = vec![Line::err("Traceback (most recent call last):")];
+    fn traceback(frames: &[(&str, u64, &str, &str)], problem: &str) -> Vec<CriLine> {
+        let mut lines = vec![CriLine::err("Traceback (most recent call last):")];
         for (file, number, function, code) in frames {
-            lines.push(Line::err(format!("  File \"{file}\", line {number}, in {function}")));
-            lines.push(Line::err(format!("    {code}")));
+            lines.push(CriLine::err(format!("  File \"{file}\", line {number}, in {function}")));
+            lines.push(CriLine::err(format!("    {code}")));
         }
-        lines.push(Line::err(problem));
+        lines.push(CriLine::err(problem));
         lines
     }
 
-    fn failure(&self, now: Moment, dice: &mut Dice) -> Vec<Line> {
+    fn failure(&self, now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
         let mut lines = vec![Self::line(now, "ERROR", &format!("job {} failed", dice.hex(12)))];
         let text = dice.pick(&["12,5O", "NaN%", "--", "1e"]);
         lines.extend(Self::traceback(
@@ -118,9 +121,9 @@ impl PythonWorker {
         ));
         // Python's own words between an exception and the one that its handler raised.
         if self.bursts == FAILS_EVERY * 2 {
-            lines.push(Line::err(""));
-            lines.push(Line::err("During handling of the above exception, another exception occurred:"));
-            lines.push(Line::err(""));
+            lines.push(CriLine::err(""));
+            lines.push(CriLine::err("During handling of the above exception, another exception occurred:"));
+            lines.push(CriLine::err(""));
             lines.extend(Self::traceback(
                 &[
                     ("/app/fraud/worker.py", 149, "run", "self.dead_letters.push(job)"),
@@ -138,8 +141,8 @@ impl PythonWorker {
     }
 }
 
-impl Workload for PythonWorker {
-    fn burst(&mut self, now: Moment, dice: &mut Dice) -> Vec<Line> {
+impl SampleWorkload for PythonWorker {
+    fn burst(&mut self, now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
         self.bursts += 1;
         if self.bursts.is_multiple_of(FAILS_EVERY) {
             return self.failure(now, dice);
@@ -155,25 +158,25 @@ impl Workload for PythonWorker {
 pub struct GoPanic;
 
 impl GoPanic {
-    fn line(now: Moment, message: &str) -> Line {
-        Line::err(format!("{} {} {message}", now.date().replace('-', "/"), now.clock()))
+    fn line(now: SampleTime, message: &str) -> CriLine {
+        CriLine::err(format!("{} {} {message}", now.date().replace('-', "/"), now.clock()))
     }
 }
 
-impl Workload for GoPanic {
-    fn burst(&mut self, now: Moment, dice: &mut Dice) -> Vec<Line> {
+impl SampleWorkload for GoPanic {
+    fn burst(&mut self, now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
         let (row, feed) = (dice.between(1, 90_000), dice.pick(&["prices", "stock", "suppliers"]));
         vec![Self::line(now, &format!("imported chunk feed={feed} first_row={row} rows=500"))]
     }
 
-    fn first_words(&mut self, now: Moment, _dice: &mut Dice) -> Vec<Line> {
+    fn first_words(&mut self, now: SampleTime, _dice: &mut Dice) -> Vec<CriLine> {
         vec![
             Self::line(now, "importer v0.9.1 starting"),
             Self::line(now, "connected to queue.example.com:5672"),
         ]
     }
 
-    fn last_words(&mut self, _now: Moment, dice: &mut Dice) -> Vec<Line> {
+    fn last_words(&mut self, _now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
         let index = dice.between(3, 9);
         [
             &format!("panic: runtime error: index out of range [{index}] with length 3"),
@@ -187,7 +190,7 @@ impl Workload for GoPanic {
             "\t/app/main.go:42 +0x1d",
             "exit status 2",
         ]
-        .map(Line::err)
+        .map(CriLine::err)
         .into()
     }
 }

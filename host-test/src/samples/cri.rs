@@ -1,13 +1,13 @@
 //! One container log file in the CRI format, as containerd writes it.
 
-use super::moment::Moment;
+use super::moment::SampleTime;
 
 /// containerd's `max_container_log_line_size`: longer content goes out in pieces of this many bytes.
 pub const MAX_CONTENT: usize = 16_384;
 
 /// Where a program wrote a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
+pub enum CriStream {
     /// Standard output.
     Stdout,
     /// Standard error.
@@ -15,22 +15,22 @@ pub enum Stream {
 }
 
 /// A line as a program writes it, without its line feed.
-pub struct Line {
+pub struct CriLine {
     /// Where it was written.
-    pub stream: Stream,
+    pub stream: CriStream,
     /// Its text.
     pub text: String,
 }
 
-impl Line {
+impl CriLine {
     /// A line on standard output.
     pub fn out(text: impl Into<String>) -> Self {
-        Self { stream: Stream::Stdout, text: text.into() }
+        Self { stream: CriStream::Stdout, text: text.into() }
     }
 
     /// A line on standard error.
     pub fn err(text: impl Into<String>) -> Self {
-        Self { stream: Stream::Stderr, text: text.into() }
+        Self { stream: CriStream::Stderr, text: text.into() }
     }
 }
 
@@ -38,17 +38,17 @@ impl Line {
 pub struct CriLog {
     bytes: Vec<u8>,
     lines: usize,
-    last: Moment,
+    last: SampleTime,
 }
 
 impl CriLog {
     /// An empty file whose lines are all later than `start`.
-    pub fn starting(start: Moment) -> Self {
+    pub fn starting(start: SampleTime) -> Self {
         Self { bytes: Vec::new(), lines: 0, last: start }
     }
 
     /// Adds `line`, split if it is too long; a time that would run backwards is moved on.
-    pub fn push(&mut self, at: Moment, line: &Line) {
+    pub fn push(&mut self, at: SampleTime, line: &CriLine) {
         let mut rest = line.text.as_bytes();
         let mut at = at;
         while rest.len() > MAX_CONTENT {
@@ -62,7 +62,7 @@ impl CriLog {
     }
 
     /// The time of the newest line.
-    pub fn last(&self) -> Moment {
+    pub fn last(&self) -> SampleTime {
         self.last
     }
 
@@ -76,11 +76,11 @@ impl CriLog {
         self.bytes
     }
 
-    fn push_piece(&mut self, at: Moment, stream: Stream, flag: char, content: &[u8]) {
+    fn push_piece(&mut self, at: SampleTime, stream: CriStream, flag: char, content: &[u8]) {
         self.last = at.max(self.last.plus_nanos(1));
         let stream = match stream {
-            Stream::Stdout => "stdout",
-            Stream::Stderr => "stderr",
+            CriStream::Stdout => "stdout",
+            CriStream::Stderr => "stderr",
         };
         let head = format!("{} {stream} {flag} ", self.last.rfc3339_nanos());
         self.bytes.extend_from_slice(head.as_bytes());

@@ -1,22 +1,22 @@
 //! A rule engine that somebody left at debug level: the flood that a filter is for.
 
-use super::cri::Line;
+use super::cri::CriLine;
 use super::dice::Dice;
-use super::moment::Moment;
-use super::workload::Workload;
+use super::moment::SampleTime;
+use super::workload::SampleWorkload;
 
 /// Plain and logfmt debug lines, and the rare one that matters.
 pub struct DebugFlood;
 
-impl Workload for DebugFlood {
-    fn burst(&mut self, now: Moment, dice: &mut Dice) -> Vec<Line> {
+impl SampleWorkload for DebugFlood {
+    fn burst(&mut self, now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
         let at = now.rfc3339_millis();
         if dice.percent(1) {
             let rules = dice.between(180, 190);
-            return vec![Line::out(format!("{at} INFO  [engine] reloaded rule set rules={rules}"))];
+            return vec![CriLine::out(format!("{at} INFO  [engine] reloaded rule set rules={rules}"))];
         }
         // The flood comes in spurts: one evaluated document leaves several lines.
-        (0..dice.between(2, 9)).map(|_| Line::out(debug_line(&at, dice))).collect()
+        (0..dice.between(2, 9)).map(|_| CriLine::out(debug_line(&at, dice))).collect()
     }
 }
 

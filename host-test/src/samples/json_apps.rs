@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::cri::Line;
+use super::cri::CriLine;
 use super::dice::Dice;
-use super::moment::Moment;
-use super::workload::Workload;
+use super::moment::SampleTime;
+use super::workload::SampleWorkload;
 
 /// A request in flight: all its lines carry the same trace id.
 #[derive(Clone)]
@@ -20,14 +20,14 @@ struct Request {
 }
 
 /// What one line tells of a request.
-struct Step {
+struct FlowStep {
     request: Request,
     last: bool,
     status: u64,
     micros: u64,
 }
 
-impl Step {
+impl FlowStep {
     fn millis(&self) -> f64 {
         self.micros as f64 / 1000.0
     }
@@ -39,7 +39,7 @@ struct InFlight(Vec<Request>);
 
 impl InFlight {
     /// The next line of some request; `new_trace` makes the id of one that comes in.
-    fn step(&mut self, dice: &mut Dice, new_trace: impl FnOnce(&mut Dice) -> String) -> Step {
+    fn step(&mut self, dice: &mut Dice, new_trace: impl FnOnce(&mut Dice) -> String) -> FlowStep {
         let arrives = self.0.len() < 2 || (self.0.len() < 9 && dice.percent(34));
         let chosen = if arrives {
             let trace = new_trace(dice);
@@ -52,11 +52,11 @@ impl InFlight {
         self.0[chosen].lines_left -= 1;
         if self.0[chosen].lines_left == 0 {
             let request = self.0.swap_remove(chosen);
-            Step { last: true, status: request.status, micros: micros * 2, request }
+            FlowStep { last: true, status: request.status, micros: micros * 2, request }
         } else {
             // A call on the way may fail while the request, with a retry, succeeds.
             let status = if dice.percent(8) { dice.pick(&[404, 429, 500, 503, 504]) } else { 200 };
-            Step { last: false, status, micros, request: self.0[chosen].clone() }
+            FlowStep { last: false, status, micros, request: self.0[chosen].clone() }
         }
     }
 }
@@ -120,8 +120,8 @@ impl JsonTrace {
     }
 }
 
-impl Workload for JsonTrace {
-    fn burst(&mut self, now: Moment, dice: &mut Dice) -> Vec<Line> {
+impl SampleWorkload for JsonTrace {
+    fn burst(&mut self, now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
         let step = self.in_flight.step(dice, |dice| dice.hex(32));
         let status = step.status;
         let level = match status {
@@ -152,7 +152,7 @@ impl Workload for JsonTrace {
                  /usr/local/go/src/net/http/server.go:2294"
             ));
         }
-        vec![Line::out(record.to_string())]
+        vec![CriLine::out(record.to_string())]
     }
 }
 
@@ -169,8 +169,8 @@ impl JsonXray {
     }
 }
 
-impl Workload for JsonXray {
-    fn burst(&mut self, now: Moment, dice: &mut Dice) -> Vec<Line> {
+impl SampleWorkload for JsonXray {
+    fn burst(&mut self, now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
         // The id starts with the Unix time of the request in hexadecimal digits.
         let step = self.in_flight.step(dice, |dice| format!("1-{:08x}-{}", now.unix_seconds(), dice.hex(24)));
         let status = step.status;
@@ -202,7 +202,7 @@ impl Workload for JsonXray {
             "message": message,
         });
         let text = record.to_string();
-        vec![if status >= 500 { Line::err(text) } else { Line::out(text) }]
+        vec![if status >= 500 { CriLine::err(text) } else { CriLine::out(text) }]
     }
 }
 
@@ -219,8 +219,8 @@ impl JsonTraceparent {
     }
 }
 
-impl Workload for JsonTraceparent {
-    fn burst(&mut self, now: Moment, dice: &mut Dice) -> Vec<Line> {
+impl SampleWorkload for JsonTraceparent {
+    fn burst(&mut self, now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
         let step = self.in_flight.step(dice, |dice| {
             let sampled = dice.pick(&["00", "01", "01"]);
             format!("00-{}-{}-{sampled}", dice.hex(32), dice.hex(16))
@@ -245,6 +245,6 @@ impl Workload for JsonTraceparent {
         if status >= 500 {
             record["err"] = json!({ "type": "Error", "message": reason(status, dice), "code": null });
         }
-        vec![Line::out(record.to_string())]
+        vec![CriLine::out(record.to_string())]
     }
 }

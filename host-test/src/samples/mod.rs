@@ -28,7 +28,7 @@ use std::path::Path;
 pub use error::SamplesError;
 
 use dice::Dice;
-use fleet::{Container, Pod};
+use fleet::{SampleContainer, SamplePod};
 use schedule::Probes;
 
 /// The seed of the samples that the documentation shows.
@@ -101,7 +101,7 @@ fn generate(seed: u64) -> Samples {
 }
 
 /// One log file for each life of `container`.
-fn container_logs(pod: &Pod, container: &Container, seed: u64) -> Vec<LogFile> {
+fn container_logs(pod: &SamplePod, container: &SampleContainer, seed: u64) -> Vec<LogFile> {
     let lives = container.runs.iter().zip(&container.ids);
     lives
         .map(|(run, id)| {
@@ -302,7 +302,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_was_generated() {
-        let dir = std::env::temp_dir().join(format!("nodesieve-samples-{}", std::process::id()));
+        let temporary = tempfile::tempdir().expect("a temporary directory");
+        let dir = temporary.path().join("new");
         let summary = write(&dir, DEFAULT_SEED).expect("the temporary directory is writable");
         let files = fs::read_dir(dir.join("containers")).expect("containers").count();
         assert_eq!(files, summary.files);
@@ -310,6 +311,5 @@ mod tests {
         // A file where the folder should be: the error names the path.
         let error = write(&dir.join("podlist.json"), 1).expect_err("a file is no folder");
         assert!(error.to_string().contains("podlist.json/containers"), "{error}");
-        fs::remove_dir_all(&dir).expect("clean up");
     }
 }

@@ -3,16 +3,16 @@
 
 /// Nanoseconds since 2026-11-01T00:00:00Z; all samples lie within that month, which spares a calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(u64);
+pub struct SampleTime(u64);
 
-/// Unix time of the origin of [`Moment`].
+/// Unix time of the origin of [`SampleTime`].
 const ORIGIN_UNIX_SECONDS: u64 = 1_793_491_200;
 const NANOS: u64 = 1_000_000_000;
 
 /// 2026-11-20T10:00:00Z: when the recorded ten minutes start.
-pub const WINDOW_START: Moment = Moment((19 * 24 + 10) * 3600 * NANOS);
+pub const WINDOW_START: SampleTime = SampleTime((19 * 24 + 10) * 3600 * NANOS);
 
-impl Moment {
+impl SampleTime {
     /// This moment moved on by `nanos`.
     pub fn plus_nanos(self, nanos: u64) -> Self {
         Self(self.0.saturating_add(nanos))

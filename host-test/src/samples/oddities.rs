@@ -3,10 +3,10 @@
 
 use serde_json::json;
 
-use super::cri::{Line, MAX_CONTENT};
+use super::cri::{CriLine, MAX_CONTENT};
 use super::dice::Dice;
-use super::moment::Moment;
-use super::workload::Workload;
+use super::moment::SampleTime;
+use super::workload::SampleWorkload;
 
 /// A chat gateway.
 pub struct Chat;
@@ -28,14 +28,14 @@ const SAYINGS: &[&str] = &[
     "zero\u{200b}width, bom\u{feff}, nbsp\u{a0}, nul \u{0}, bell \u{7}",
 ];
 
-impl Workload for Chat {
-    fn burst(&mut self, now: Moment, dice: &mut Dice) -> Vec<Line> {
+impl SampleWorkload for Chat {
+    fn burst(&mut self, now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
         let (room, saying) = (format!("room-{}", dice.between(1, 40)), dice.pick(SAYINGS));
         let record = json!({
             "ts": now.rfc3339_millis(), "level": "info", "room": room, "user": dice.hex(8),
             "bytes": saying.len(), "text": saying,
         });
-        vec![Line::out(match dice.between(0, 9) {
+        vec![CriLine::out(match dice.between(0, 9) {
             0..=4 => record.to_string(),
             5..=6 => ascii_only(&record.to_string()),
             7 => format!("{} chat WARN\tspool C:\\spool\\{room}\\new.txt is \"nearly full\"", now.clock()),
@@ -68,7 +68,7 @@ pub struct LongLines {
 }
 
 impl LongLines {
-    fn payload(now: Moment, size: usize, dice: &mut Dice) -> String {
+    fn payload(now: SampleTime, size: usize, dice: &mut Dice) -> String {
         let mut record = json!({
             "ts": now.rfc3339_millis(), "level": "info", "msg": "export batch", "batch": dice.uuid(),
             "payload": "",
@@ -102,8 +102,8 @@ impl LongLines {
     }
 }
 
-impl Workload for LongLines {
-    fn burst(&mut self, now: Moment, dice: &mut Dice) -> Vec<Line> {
+impl SampleWorkload for LongLines {
+    fn burst(&mut self, now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
         self.bursts += 1;
         let text = match self.bursts {
             4 => Self::payload(now, 21_500, dice),
@@ -124,6 +124,6 @@ impl Workload for LongLines {
                 .to_string()
             }
         };
-        vec![Line::out(text)]
+        vec![CriLine::out(text)]
     }
 }

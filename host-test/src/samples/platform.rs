@@ -2,16 +2,16 @@
 
 use serde_json::json;
 
-use super::cri::Line;
+use super::cri::CriLine;
 use super::dice::Dice;
-use super::moment::Moment;
-use super::workload::Workload;
+use super::moment::SampleTime;
+use super::workload::SampleWorkload;
 
 /// A component that logs with klog, always on stderr.
 pub struct Klog;
 
-impl Workload for Klog {
-    fn burst(&mut self, now: Moment, dice: &mut Dice) -> Vec<Line> {
+impl SampleWorkload for Klog {
+    fn burst(&mut self, now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
         let number = dice.between(10, 9_999);
         let (severity, place, message) = match dice.between(0, 19) {
             0..=6 => ('I', "proxier.go:805", format!("\"SyncProxyRules complete\" elapsed=\"{number}µs\"")),
@@ -43,15 +43,15 @@ impl Workload for Klog {
                 format!("\"Failed to execute iptables-restore\" err=\"exit status 4\" rules={number}"),
             ),
         };
-        vec![Line::err(format!("{severity}{}       1 {place}] {message}", now.klog()))]
+        vec![CriLine::err(format!("{severity}{}       1 {place}] {message}", now.klog()))]
     }
 }
 
 /// A static etcd.
 pub struct Etcd;
 
-impl Workload for Etcd {
-    fn burst(&mut self, now: Moment, dice: &mut Dice) -> Vec<Line> {
+impl SampleWorkload for Etcd {
+    fn burst(&mut self, now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
         let ts = now.rfc3339_micros();
         let revision = dice.between(48_000_000, 48_900_000);
         let took = format!("{}.{:06}ms", dice.between(101, 900), dice.between(1, 999_999));
@@ -76,15 +76,15 @@ impl Workload for Etcd {
                 "msg": "saved snapshot", "snapshot-index": revision,
             }),
         };
-        vec![Line::err(record.to_string())]
+        vec![CriLine::err(record.to_string())]
     }
 }
 
 /// Istio's control plane, with columns parted by tabs.
 pub struct Istiod;
 
-impl Workload for Istiod {
-    fn burst(&mut self, now: Moment, dice: &mut Dice) -> Vec<Line> {
+impl SampleWorkload for Istiod {
+    fn burst(&mut self, now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
         let (count, version) = (dice.between(1, 40), dice.hex(8));
         let tail = match dice.between(0, 4) {
             0 => format!(
@@ -100,7 +100,7 @@ impl Workload for Istiod {
             ),
             _ => "warn\tkube\tskipping gateway \"public\": port 8443 is already bound".to_owned(),
         };
-        vec![Line::out(format!("{}\t{tail}", now.rfc3339_micros()))]
+        vec![CriLine::out(format!("{}\t{tail}", now.rfc3339_micros()))]
     }
 }
 
@@ -127,14 +127,14 @@ const RULES: &[&str] = &[
     "COMMIT",
 ];
 
-impl Workload for IstioInit {
-    fn burst(&mut self, _now: Moment, _dice: &mut Dice) -> Vec<Line> {
+impl SampleWorkload for IstioInit {
+    fn burst(&mut self, _now: SampleTime, _dice: &mut Dice) -> Vec<CriLine> {
         let rule = RULES.get(self.printed % RULES.len()).copied().unwrap_or_default();
         self.printed += 1;
-        vec![Line::out(rule)]
+        vec![CriLine::out(rule)]
     }
 
-    fn last_words(&mut self, now: Moment, _dice: &mut Dice) -> Vec<Line> {
-        vec![Line::out(format!("{}\tinfo\tistio-init completed", now.rfc3339_micros()))]
+    fn last_words(&mut self, now: SampleTime, _dice: &mut Dice) -> Vec<CriLine> {
+        vec![CriLine::out(format!("{}\tinfo\tistio-init completed", now.rfc3339_micros()))]
     }
 }

@@ -5,13 +5,13 @@ use serde_json::{Map, Value, json};
 
 use super::access_logs::NODE_IP;
 use super::dice::Dice;
-use super::fleet::{Container, Owner, Pod};
-use super::moment::{Moment, WINDOW_START};
+use super::fleet::{SampleContainer, SampleOwner, SamplePod};
+use super::moment::{SampleTime, WINDOW_START};
 use super::node::NODE_NAME;
-use super::schedule::Run;
+use super::schedule::SampleRun;
 
 /// `podlist.json`: the listed ones of `pods`.
-pub fn render(pods: &[Pod], seed: u64) -> Vec<u8> {
+pub fn render(pods: &[SamplePod], seed: u64) -> Vec<u8> {
     let listed = pods.iter().enumerate().filter(|(_, pod)| pod.listed);
     let items: Vec<Value> = listed.map(|(index, pod)| item(pod, index, seed)).collect();
     let list = json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items });
@@ -31,16 +31,16 @@ fn indent_by_one(pretty: &str) -> String {
     text
 }
 
-fn item(pod: &Pod, index: usize, seed: u64) -> Value {
+fn item(pod: &SamplePod, index: usize, seed: u64) -> Value {
     let ip = if on_host_network(pod) { NODE_IP.to_owned() } else { format!("10.42.3.{}", 11 + index * 3) };
     json!({ "metadata": metadata(pod, seed), "spec": spec(pod), "status": status(pod, &ip, seed) })
 }
 
-fn on_host_network(pod: &Pod) -> bool {
-    matches!(pod.owner, Owner::Manifest | Owner::DaemonSet(_))
+fn on_host_network(pod: &SamplePod) -> bool {
+    matches!(pod.owner, SampleOwner::Manifest | SampleOwner::DaemonSet(_))
 }
 
-fn created(pod: &Pod) -> Moment {
+fn created(pod: &SamplePod) -> SampleTime {
     WINDOW_START.minus_seconds(pod.age_seconds)
 }
 
@@ -51,9 +51,9 @@ fn sorted(pairs: &[(String, String)]) -> Value {
     Value::Object(pairs.into_iter().map(|(key, value)| (key, Value::from(value))).collect())
 }
 
-fn metadata(pod: &Pod, seed: u64) -> Value {
+fn metadata(pod: &SamplePod, seed: u64) -> Value {
     let mut dice = Dice::of(seed, &format!("uid/{}/{}", pod.namespace, pod.name));
-    let is_static = matches!(pod.owner, Owner::Manifest);
+    let is_static = matches!(pod.owner, SampleOwner::Manifest);
     // The uid of a static pod is the hash of its manifest.
     let uid = if is_static { dice.hex(32) } else { dice.uuid() };
     let mut annotations = pod.annotations.clone();
@@ -82,23 +82,24 @@ fn metadata(pod: &Pod, seed: u64) -> Value {
     Value::Object(fields)
 }
 
-fn generate_name(pod: &Pod) -> Option<String> {
+fn generate_name(pod: &SamplePod) -> Option<String> {
     match &pod.owner {
-        Owner::ReplicaSet(name) | Owner::DaemonSet(name) | Owner::StatefulSet(name) | Owner::Job(name) => {
-            Some(format!("{name}-"))
-        }
-        Owner::Workflow(_) | Owner::Manifest => None,
+        SampleOwner::ReplicaSet(name)
+        | SampleOwner::DaemonSet(name)
+        | SampleOwner::StatefulSet(name)
+        | SampleOwner::Job(name) => Some(format!("{name}-")),
+        SampleOwner::Workflow(_) | SampleOwner::Manifest => None,
     }
 }
 
-fn owner_reference(pod: &Pod, seed: u64) -> Option<Value> {
+fn owner_reference(pod: &SamplePod, seed: u64) -> Option<Value> {
     let (api, kind, name) = match &pod.owner {
-        Owner::ReplicaSet(name) => ("apps/v1", "ReplicaSet", name),
-        Owner::DaemonSet(name) => ("apps/v1", "DaemonSet", name),
-        Owner::StatefulSet(name) => ("apps/v1", "StatefulSet", name),
-        Owner::Job(name) => ("batch/v1", "Job", name),
-        Owner::Workflow(name) => ("argoproj.io/v1alpha1", "Workflow", name),
-        Owner::Manifest => return None,
+        SampleOwner::ReplicaSet(name) => ("apps/v1", "ReplicaSet", name),
+        SampleOwner::DaemonSet(name) => ("apps/v1", "DaemonSet", name),
+        SampleOwner::StatefulSet(name) => ("apps/v1", "StatefulSet", name),
+        SampleOwner::Job(name) => ("batch/v1", "Job", name),
+        SampleOwner::Workflow(name) => ("argoproj.io/v1alpha1", "Workflow", name),
+        SampleOwner::Manifest => return None,
     };
     let uid = Dice::of(seed, &format!("owner/{}/{kind}/{name}", pod.namespace)).uuid();
     Some(json!({
@@ -107,7 +108,7 @@ fn owner_reference(pod: &Pod, seed: u64) -> Option<Value> {
     }))
 }
 
-fn spec(pod: &Pod) -> Value {
+fn spec(pod: &SamplePod) -> Value {
     let volumes = json!([{
         "name": "kube-api-access-7xq2p",
         "projected": {
@@ -129,8 +130,8 @@ fn spec(pod: &Pod) -> Value {
     let main: Vec<Value> = pod.containers.iter().filter(|one| !one.init).map(container_spec).collect();
     fields.insert("containers".to_owned(), Value::from(main));
     let restart = match pod.owner {
-        Owner::Job(_) => "OnFailure",
-        Owner::Workflow(_) => "Never",
+        SampleOwner::Job(_) => "OnFailure",
+        SampleOwner::Workflow(_) => "Never",
         _ => "Always",
     };
     fields.insert("restartPolicy".to_owned(), json!(restart));
@@ -155,7 +156,7 @@ fn spec(pod: &Pod) -> Value {
     Value::Object(fields)
 }
 
-fn container_spec(container: &Container) -> Value {
+fn container_spec(container: &SampleContainer) -> Value {
     let mut fields = Map::new();
     fields.insert("name".to_owned(), json!(container.name));
     fields.insert("image".to_owned(), json!(container.image));
@@ -187,9 +188,9 @@ fn container_spec(container: &Container) -> Value {
     Value::Object(fields)
 }
 
-fn status(pod: &Pod, ip: &str, seed: u64) -> Value {
+fn status(pod: &SamplePod, ip: &str, seed: u64) -> Value {
     let waits = pod.containers.iter().any(|container| container.runs.is_empty());
-    let done = matches!(pod.owner, Owner::Job(_));
+    let done = matches!(pod.owner, SampleOwner::Job(_));
     let phase = if waits {
         "Pending"
     } else if done {
@@ -232,9 +233,9 @@ fn status(pod: &Pod, ip: &str, seed: u64) -> Value {
     Value::Object(fields)
 }
 
-fn container_status(pod: &Pod, container: &Container, seed: u64) -> Value {
+fn container_status(pod: &SamplePod, container: &SampleContainer, seed: u64) -> Value {
     // The list is from just before the end of the window: a container that crashes again then is still up.
-    let finished = container.init || matches!(pod.owner, Owner::Job(_));
+    let finished = container.init || matches!(pod.owner, SampleOwner::Job(_));
     let mut lives = container.runs.iter().zip(&container.ids).rev();
     let current = lives.next();
     let last_state = lives.next().map_or(json!({}), |(run, id)| terminated(*run, id, 2, "Error"));
@@ -270,7 +271,7 @@ fn container_status(pod: &Pod, container: &Container, seed: u64) -> Value {
     Value::Object(fields)
 }
 
-fn terminated(run: Run, id: &str, exit_code: u64, reason: &str) -> Value {
+fn terminated(run: SampleRun, id: &str, exit_code: u64, reason: &str) -> Value {
     json!({ "terminated": {
         "exitCode": exit_code,
         "reason": reason,

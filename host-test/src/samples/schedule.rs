@@ -2,24 +2,24 @@
 
 use super::cri::CriLog;
 use super::dice::Dice;
-use super::moment::{Moment, WINDOW_START};
-use super::workload::Workload;
-use super::{access_logs, cri::Line};
+use super::moment::{SampleTime, WINDOW_START};
+use super::workload::SampleWorkload;
+use super::{access_logs, cri::CriLine};
 
 /// One life of a container within the recorded window.
 #[derive(Clone, Copy, Debug)]
-pub struct Run {
+pub struct SampleRun {
     /// Its first possible line.
-    pub from: Moment,
+    pub from: SampleTime,
     /// Its last possible line.
-    pub to: Moment,
+    pub to: SampleTime,
     /// It starts at `from`, rather than having been there before the window.
     pub starts: bool,
     /// It ends at `to`, rather than living on after the window.
     pub ends: bool,
 }
 
-impl Run {
+impl SampleRun {
     /// The whole ten minutes of a container that runs before and after them.
     pub fn whole_window() -> Self {
         Self { from: WINDOW_START, to: WINDOW_START.plus_seconds(600), starts: false, ends: false }
@@ -35,20 +35,20 @@ impl Run {
 /// The kubelet's probes of a container, which writes an access log line for each.
 pub struct Probes {
     every_nanos: Option<u64>,
-    due: Moment,
+    due: SampleTime,
 }
 
 impl Probes {
     /// Two probes (of liveness and of readiness) in each `period` of so many seconds, if at all, from a
     /// random phase on.
-    pub fn every(period: Option<u64>, run: Run, dice: &mut Dice) -> Self {
+    pub fn every(period: Option<u64>, run: SampleRun, dice: &mut Dice) -> Self {
         let every_nanos = period.map(|seconds| seconds * 1_000_000_000 / 2);
         let phase = every_nanos.map_or(0, |every| dice.between(0, every));
         Self { every_nanos, due: run.from.plus_nanos(phase) }
     }
 
     /// Writes the probes that are due by `now`; returns how many.
-    fn catch_up(&mut self, now: Moment, log: &mut CriLog, dice: &mut Dice) -> usize {
+    fn catch_up(&mut self, now: SampleTime, log: &mut CriLog, dice: &mut Dice) -> usize {
         let Some(every) = self.every_nanos else { return 0 };
         let mut written = 0;
         while self.due <= now {
@@ -62,8 +62,8 @@ impl Probes {
 
 /// Lets `program` write about `target` lines during `run`; the probes' lines come on top.
 pub fn record(
-    program: &mut dyn Workload,
-    run: Run,
+    program: &mut dyn SampleWorkload,
+    run: SampleRun,
     target: usize,
     mut probes: Probes,
     dice: &mut Dice,
@@ -95,14 +95,14 @@ pub fn record(
 }
 
 /// An uneven share of the time that is left, so that traffic looks like traffic.
-fn next_burst(now: Moment, end: Moment, written: usize, left: usize, dice: &mut Dice) -> Moment {
+fn next_burst(now: SampleTime, end: SampleTime, written: usize, left: usize, dice: &mut Dice) -> SampleTime {
     let rest = now.nanos_until(end);
     let (written, left) = (written as u64, left as u64);
     let even = rest / (written + left) * written;
     now.plus_nanos((even / 100 * dice.between(25, 175)).min(rest / 10 * 9))
 }
 
-fn push_all(log: &mut CriLog, now: Moment, lines: &[Line], dice: &mut Dice) {
+fn push_all(log: &mut CriLog, now: SampleTime, lines: &[CriLine], dice: &mut Dice) {
     let mut at = now;
     for line in lines {
         // A program stamps its line before containerd does.

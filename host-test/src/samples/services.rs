@@ -1,15 +1,15 @@
 //! Services with line formats of their own: logfmt and syslog.
 
-use super::cri::Line;
+use super::cri::CriLine;
 use super::dice::Dice;
-use super::moment::Moment;
-use super::workload::Workload;
+use super::moment::SampleTime;
+use super::workload::SampleWorkload;
 
 /// Prometheus and its companions.
 pub struct Logfmt;
 
-impl Workload for Logfmt {
-    fn burst(&mut self, now: Moment, dice: &mut Dice) -> Vec<Line> {
+impl SampleWorkload for Logfmt {
+    fn burst(&mut self, now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
         let number = dice.between(1_000, 99_999);
         let tail = match dice.between(0, 6) {
             0 => format!(
@@ -42,15 +42,15 @@ impl Workload for Logfmt {
                 "caller=main.go:1216 level=info msg=\"Completed loading of configuration file\" n={number}"
             ),
         };
-        vec![Line::err(format!("ts={} {tail}", now.rfc3339_millis()))]
+        vec![CriLine::err(format!("ts={} {tail}", now.rfc3339_millis()))]
     }
 }
 
 /// A mail relay whose lines still carry the syslog priority.
 pub struct Syslog;
 
-impl Workload for Syslog {
-    fn burst(&mut self, now: Moment, dice: &mut Dice) -> Vec<Line> {
+impl SampleWorkload for Syslog {
+    fn burst(&mut self, now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
         let (pid, queue) = (dice.between(80, 400), dice.hex(10).to_uppercase());
         let client = dice.pod_ip();
         let (priority, tail) = match dice.between(0, 9) {
@@ -77,6 +77,6 @@ impl Workload for Syslog {
                 ),
             ),
         };
-        vec![Line::out(format!("<{priority}>{} mail-relay postfix/{tail}", now.syslog()))]
+        vec![CriLine::out(format!("<{priority}>{} mail-relay postfix/{tail}", now.syslog()))]
     }
 }

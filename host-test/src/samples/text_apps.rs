@@ -1,10 +1,10 @@
 //! Programs that write for people: a nightly report with progress bars, a workflow step, a development server
 //! in colour and a label printer with empty lines.
 
-use super::cri::Line;
+use super::cri::CriLine;
 use super::dice::Dice;
-use super::moment::Moment;
-use super::workload::Workload;
+use super::moment::SampleTime;
+use super::workload::SampleWorkload;
 
 /// The nightly report, which ends within the window.
 #[derive(Default)]
@@ -12,37 +12,38 @@ pub struct CronReport {
     region: u64,
 }
 
-impl Workload for CronReport {
-    fn burst(&mut self, now: Moment, dice: &mut Dice) -> Vec<Line> {
+impl SampleWorkload for CronReport {
+    fn burst(&mut self, now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
         self.region += 1;
         let (region, rows) = (self.region, dice.between(1_000, 900_000));
-        let mut lines = vec![Line::out(format!("[{}] region {region:03}: read {rows} rows", now.clock()))];
+        let mut lines = vec![CriLine::out(format!("[{}] region {region:03}: read {rows} rows", now.clock()))];
         if region.is_multiple_of(10) {
             // A progress bar draws over itself: many states, one line.
             let states =
                 [10, 40, 70, 100].map(|done| format!("\rrendering: {done:3}%|{}", "#".repeat(done / 10)));
-            lines.push(Line::err(states.concat()));
+            lines.push(CriLine::err(states.concat()));
         }
         if dice.percent(4) {
-            lines.push(Line::err(format!("[{}] region {region:03}: 2 rows without currency", now.clock())));
+            lines
+                .push(CriLine::err(format!("[{}] region {region:03}: 2 rows without currency", now.clock())));
         }
         lines
     }
 
-    fn first_words(&mut self, now: Moment, _dice: &mut Dice) -> Vec<Line> {
+    fn first_words(&mut self, now: SampleTime, _dice: &mut Dice) -> Vec<CriLine> {
         vec![
-            Line::out("========================================"),
-            Line::out("  nightly report, business day 2026-11-19"),
-            Line::out("========================================"),
-            Line::out(format!("[{}] starting", now.clock())),
+            CriLine::out("========================================"),
+            CriLine::out("  nightly report, business day 2026-11-19"),
+            CriLine::out("========================================"),
+            CriLine::out(format!("[{}] starting", now.clock())),
         ]
     }
 
-    fn last_words(&mut self, now: Moment, _dice: &mut Dice) -> Vec<Line> {
+    fn last_words(&mut self, now: SampleTime, _dice: &mut Dice) -> Vec<CriLine> {
         let clock = now.clock();
         vec![
-            Line::out(format!("[{clock}] uploaded s3://reports.example.com/2026-11-19.pdf")),
-            Line::out("done"),
+            CriLine::out(format!("[{clock}] uploaded s3://reports.example.com/2026-11-19.pdf")),
+            CriLine::out("done"),
         ]
     }
 }
@@ -53,12 +54,12 @@ pub struct WorkflowStep {
     batch: u64,
 }
 
-impl Workload for WorkflowStep {
-    fn burst(&mut self, now: Moment, dice: &mut Dice) -> Vec<Line> {
+impl SampleWorkload for WorkflowStep {
+    fn burst(&mut self, now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
         self.batch += 1;
         let (batch, rows) = (self.batch, dice.between(200, 9_000));
         let level = dice.pick(&["INFO", "INFO", "INFO", "WARN"]);
-        vec![Line::out(format!(
+        vec![CriLine::out(format!(
             "time=\"{}\" level={level} transformed batch {batch} rows={rows}",
             now.rfc3339()
         ))]
@@ -68,8 +69,8 @@ impl Workload for WorkflowStep {
 /// A development server that believes in a terminal.
 pub struct Ansi;
 
-impl Workload for Ansi {
-    fn burst(&mut self, now: Moment, dice: &mut Dice) -> Vec<Line> {
+impl SampleWorkload for Ansi {
+    fn burst(&mut self, now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
         let clock = now.clock();
         let module = dice.pick(&["/src/App.vue", "/src/cart/Total.vue", "/src/i18n.ts"]);
         let text = match dice.between(0, 4) {
@@ -94,7 +95,7 @@ impl Workload for Ansi {
                 dice.between(20, 900)
             ),
         };
-        vec![Line::out(text)]
+        vec![CriLine::out(text)]
     }
 }
 
@@ -104,15 +105,15 @@ pub struct Blanks {
     labels: u64,
 }
 
-impl Workload for Blanks {
-    fn burst(&mut self, _now: Moment, dice: &mut Dice) -> Vec<Line> {
+impl SampleWorkload for Blanks {
+    fn burst(&mut self, _now: SampleTime, dice: &mut Dice) -> Vec<CriLine> {
         self.labels += 1;
         let label =
-            Line::out(format!("    LABEL {:05}   parcel {}", self.labels, dice.between(100_000, 999_999)));
+            CriLine::out(format!("    LABEL {:05}   parcel {}", self.labels, dice.between(100_000, 999_999)));
         match self.labels % 6 {
-            0 => vec![label, Line::out("")],
-            2 => vec![label, Line::out("   ")],
-            4 => vec![Line::out("\t"), label, Line::err("")],
+            0 => vec![label, CriLine::out("")],
+            2 => vec![label, CriLine::out("   ")],
+            4 => vec![CriLine::out("\t"), label, CriLine::err("")],
             _ => vec![label],
         }
     }

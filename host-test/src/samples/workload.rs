@@ -1,29 +1,29 @@
 //! The kinds of program that run on the sample node, behind one interface for the scheduler.
 
-use super::cri::Line;
+use super::cri::CriLine;
 use super::dice::Dice;
-use super::moment::Moment;
+use super::moment::SampleTime;
 use super::{access_logs, crashing, flood, json_apps, oddities, platform, services, text_apps};
 
 /// A program that logs. Only `burst` matters for one that runs before and after the recorded window.
-pub trait Workload {
+pub trait SampleWorkload {
     /// What it writes in one go at `now`: a single line, or several that belong together.
-    fn burst(&mut self, now: Moment, dice: &mut Dice) -> Vec<Line>;
+    fn burst(&mut self, now: SampleTime, dice: &mut Dice) -> Vec<CriLine>;
 
     /// What it writes as it starts, if it starts within the recorded window.
-    fn first_words(&mut self, _now: Moment, _dice: &mut Dice) -> Vec<Line> {
+    fn first_words(&mut self, _now: SampleTime, _dice: &mut Dice) -> Vec<CriLine> {
         Vec::new()
     }
 
     /// What it writes as it ends, if it ends within the recorded window.
-    fn last_words(&mut self, _now: Moment, _dice: &mut Dice) -> Vec<Line> {
+    fn last_words(&mut self, _now: SampleTime, _dice: &mut Dice) -> Vec<CriLine> {
         Vec::new()
     }
 }
 
 /// Which program a container runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum WorkloadKind {
     /// JSON lines with W3C trace ids in `trace_id`.
     JsonTrace,
     /// JSON lines with AWS X-Ray trace ids and `severity`.
@@ -72,9 +72,9 @@ pub enum Kind {
     Blanks,
 }
 
-impl Kind {
+impl WorkloadKind {
     /// A fresh program of this kind, running in the container `name`.
-    pub fn start(self, name: &str) -> Box<dyn Workload> {
+    pub fn start(self, name: &str) -> Box<dyn SampleWorkload> {
         match self {
             Self::JsonTrace => Box::new(json_apps::JsonTrace::new(name)),
             Self::JsonXray => Box::new(json_apps::JsonXray::new(name)),

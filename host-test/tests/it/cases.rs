@@ -2,7 +2,7 @@
 
 use crate::component::InComponent;
 use crate::support;
-use host_test::cases::{Case, Expected, Step, read};
+use host_test::cases::{Case, CaseStep, Expected, read};
 use host_test::guest::Returned;
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::engine::{Answer, Engine, Input};
@@ -36,7 +36,7 @@ fn run(case: &Case, file: &Path, mut start: impl FnMut(&str) -> Box<dyn Face>) {
     let mut time = 1_800_000_000_000_000_000;
     for step in &case.steps {
         match step {
-            Step::Rules(source) => match &mut face {
+            CaseStep::Rules(source) => match &mut face {
                 Some(face) => face.rules(source),
                 None => {
                     let mut started = start(source);
@@ -44,14 +44,14 @@ fn run(case: &Case, file: &Path, mut start: impl FnMut(&str) -> Box<dyn Face>) {
                     face = Some(started);
                 }
             },
-            Step::Pod { namespace, pod, content } => {
+            CaseStep::Pod { namespace, pod, content } => {
                 let name = file_name(namespace, pod).unwrap();
                 match &mut face {
                     Some(face) => face.pod(&name, content.as_deref()),
                     None => pods.push((name, content.clone())),
                 }
             }
-            Step::Records(records) => {
+            CaseStep::Records(records) => {
                 let face = face.get_or_insert_with(|| {
                     let mut started = start("version: 1\n");
                     pods.drain(..).for_each(|(name, content)| started.pod(&name, content.as_deref()));
@@ -73,7 +73,7 @@ fn run(case: &Case, file: &Path, mut start: impl FnMut(&str) -> Box<dyn Face>) {
                     }
                 }
             }
-            Step::Metrics(expected) => {
+            CaseStep::Metrics(expected) => {
                 let text = face.get_or_insert_with(|| start("version: 1\n")).metrics(time);
                 for (name, value) in expected {
                     let mut all = exposition::samples(&text);

@@ -1,4 +1,4 @@
-//! The cluster services in conf/: valid, and without the guide's three mistakes.
+//! The cluster services in conf/: valid manifests, without three mistakes of the guide that they follow.
 
 use crate::manifests::{Rendered, from_afar, list, named, strictly_valid, text};
 use crate::support;
@@ -114,6 +114,9 @@ fn no_dns_policy_is_left_without_a_nameserver() {
         );
     }
     let ndots = fs::read_to_string(directory().join("workloads/ndots.yaml")).unwrap();
-    assert!(ndots.contains("dnsPolicy: ClusterFirst") && ndots.contains("{ name: ndots, value: \"2\" }"));
+    let workload: Value = yaml_serde::from_str(&ndots).unwrap();
+    let pod = &workload["spec"]["template"]["spec"];
+    assert_eq!(pod["dnsPolicy"], "ClusterFirst");
+    assert_eq!(named(&pod["dnsConfig"]["options"], "ndots")["value"], "2");
     strictly_valid(&ndots);
 }

@@ -1,4 +1,4 @@
-//! The program as a user meets it: data on stdout, words on stderr, exit codes.
+//! The program as a user meets it: data on stdout, messages on stderr, exit codes.
 
 use crate::support;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -270,7 +270,7 @@ fn a_rule_file_with_mistakes_is_not_replayed() {
     assert_eq!((output.status.code(), out(&output)), (Some(1), ""));
 }
 
-/// A stand-in that runs until it is dropped.
+/// A fake that runs until it is dropped.
 struct Serving(std::process::Child);
 
 impl Drop for Serving {
@@ -308,7 +308,7 @@ fn a_kubelet_can_be_made_to_misbehave_while_it_runs() {
         (response.status().as_u16(), response.body_mut().read_to_string().unwrap())
     };
     let put = |path: &str, body: &str| {
-        let mut response = agent.put(format!("{base}/stand-in/{path}")).send(body).unwrap();
+        let mut response = agent.put(format!("{base}/fake/{path}")).send(body).unwrap();
         (response.status().as_u16(), response.body_mut().read_to_string().unwrap())
     };
     assert!(pods("secret").1.contains("coredns"));
@@ -318,7 +318,6 @@ fn a_kubelet_can_be_made_to_misbehave_while_it_runs() {
     assert_eq!((put("mode", "sleepy").0, put("mode", "no-certificate").0), (400, 400));
     assert_eq!((put("mode", "ok").0, put("pods", "{\"items\":[]}").0), (200, 200));
     assert_eq!(pods("secret"), (200, "{\"items\":[]}".into()));
-    let asked =
-        agent.get(format!("{base}/stand-in/asked")).call().unwrap().body_mut().read_to_string().unwrap();
+    let asked = agent.get(format!("{base}/fake/asked")).call().unwrap().body_mut().read_to_string().unwrap();
     assert!(asked.contains("pods: 4") && asked.contains("strangers: 1"), "{asked}");
 }

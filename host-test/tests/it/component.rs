@@ -1,8 +1,8 @@
-//! The component in a host of the component model: wasmtime, with nothing but the imports of its world.
+//! The component, run by wasmtime with the imports of its world and no others.
 
 use crate::cases::Face;
 use host_test::cases::Expected;
-use host_test::fluent_bit::Metrics;
+use host_test::fluent_bit::FilterMetrics;
 use nodesieve_engine::pods::PodSource as _;
 use nodesieve_preview::findings::finding;
 use nodesieve_preview::pods::PodTable;
@@ -193,7 +193,7 @@ fn guards_warnings_and_numbers_are_told_as_everywhere() {
     let tag = format!("kube.var.log.containers.p_n_c-{:064}.log", 0);
     face.decide(&[record(&tag, 6, r#"{"log":"level=error no"}"#)]);
     face.filter("nodesieve.tick", 7, "{}");
-    let metrics = Metrics::new(face.metrics(8));
+    let metrics = FilterMetrics::new(face.metrics(8));
     let numbers = [
         "nodesieve_reloads_total",
         "nodesieve_reloads_refused_total",

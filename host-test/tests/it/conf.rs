@@ -1,7 +1,7 @@
 //! Everything in conf/ is loaded here and agrees with the code.
 
 use crate::support;
-use host_test::explain::PodFiles;
+use host_test::explain::PodFileFolder;
 use host_test::inputs;
 use host_test::replay::{TICK_TAG, write_pods};
 use host_test::reported::Reported;
@@ -56,7 +56,7 @@ fn every_guard_and_rule_meets_a_sample_and_everything_is_accounted_for() {
     let records = inputs::logs(&[samples.join("containers")], "kube.var.log.containers.").unwrap();
     for (name, loaded) in rule_files() {
         let mut engine = Engine::new(loaded.rules, 1);
-        let mut pods = PodFiles(Some(directory.path().to_owned()));
+        let mut pods = PodFileFolder(Some(directory.path().to_owned()));
         let (mut reported, mut out, mut ticked) = (Reported::default(), Vec::new(), 0);
         let tick = |engine: &mut Engine, second: u32, reported: &mut Reported| {
             let mut summary = Vec::new();
@@ -153,32 +153,32 @@ fn classic(text: &str) -> Vec<Section> {
 }
 
 fn yaml(source: &str) -> Vec<Section> {
-    use nodesieve_engine::yaml::{Node, NodeKind, read};
-    fn map(node: &Node) -> &[(Node, Node)] {
-        match &node.kind {
-            NodeKind::Map(map) => map,
-            _ => panic!("a mapping is expected at byte {}", node.span.start),
+    use yaml_serde::{Mapping, Value};
+    fn map(value: &Value) -> &Mapping {
+        value.as_mapping().unwrap_or_else(|| panic!("a mapping is expected, not {value:?}"))
+    }
+    // The classic format knows no other values than texts.
+    fn text(value: &Value) -> String {
+        match value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            Value::Bool(bool) => bool.to_string(),
+            other => panic!("text is expected, not {other:?}"),
         }
     }
-    fn text(node: &Node) -> &str {
-        match &node.kind {
-            NodeKind::Scalar { text, .. } => text,
-            _ => panic!("text is expected at byte {}", node.span.start),
-        }
-    }
-    let keys = |node: &Node| {
-        map(node).iter().map(|(key, value)| (text(key).to_lowercase(), text(value).to_owned())).collect()
+    let keys = |value: &Value| {
+        map(value).iter().map(|(key, value)| (text(key).to_lowercase(), text(value))).collect()
     };
-    let root = read(source).unwrap();
+    let root: Value = yaml_serde::from_str(source).unwrap();
     let mut sections = Vec::new();
     for (key, value) in map(&root) {
-        match text(key) {
+        match text(key).as_str() {
             "service" => sections.push(("service".to_owned(), keys(value))),
             "pipeline" => {
                 for (kind, list) in map(value) {
-                    let NodeKind::List(list) = &list.kind else { panic!("a list is expected") };
                     let kind = text(kind).trim_end_matches('s').to_owned();
-                    sections.extend(list.iter().map(|node| (kind.clone(), keys(node))));
+                    sections
+                        .extend(list.as_sequence().unwrap().iter().map(|list| (kind.clone(), keys(list))));
                 }
             }
             other => panic!("a section {other} that the classic twin cannot have"),

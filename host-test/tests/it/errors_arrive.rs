@@ -1,12 +1,12 @@
-//! No error is dropped: the shipped rules in a real Fluent Bit, with the containers that make it hard.
+//! No error is dropped: the shipped rules in a real Fluent Bit, with containers whose errors are hard to recognise.
 //!
-//! It exists because the rules keep errors only as far as the filter recognises them, and what belongs to them: a padded line
-//! is no part of the line before it, a crash report is one over all its lines, also when its service writes to both streams
-//! and other containers write in between.
+//! It exists because the rules keep an error only if the filter recognises it and all the lines that belong to it: a padded
+//! line is not part of the line before it; a crash report is one report over all its lines, also when its service writes to
+//! both streams and other containers write in between.
 
 use crate::fluent_bit::program;
 use crate::support;
-use host_test::fluent_bit::{Filter, Running, Setup};
+use host_test::fluent_bit::{MetadataFilter, Running, Setup};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -154,7 +154,7 @@ fn every_error_arrives_with_all_its_lines() {
         rules: &fs::read_to_string(support::conf().join("nodesieve.yaml")).unwrap(),
         logs: logs.path(),
         pod_list: Some(&pod_list(&services.map(|(name, _)| name))),
-        filter: Filter::Nodesieve,
+        filter: MetadataFilter::Nodesieve,
         disk: None,
         elsewhere: None,
         overrides: &[],

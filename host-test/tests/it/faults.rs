@@ -1,18 +1,18 @@
-//! A real Fluent Bit whose destination fails, or that is ended in the middle of it: the shipped pipeline loses no line.
+//! A real Fluent Bit whose destination fails, or that is ended meanwhile: the shipped pipeline loses no line.
 //!
 //! Skipped where there is no Fluent Bit. `nodesieve fluent-bit --fault` is the same at any length.
 
 use crate::fluent_bit::program;
 use crate::support;
-use host_test::fluent_bit::{Buffering, Endured, Fault, FluentBitError, Trial};
+use host_test::fluent_bit::{Buffering, FaultReport, FaultRun, FluentBitError, InjectedFault};
 use std::time::Duration;
 
 const LINES: u64 = 20_000;
 
-fn run(fault: Fault, buffering: Buffering) -> Option<Endured> {
+fn run(fault: InjectedFault, buffering: Buffering) -> Option<FaultReport> {
     let (program, _guard) = program()?;
     let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
-    let trial = Trial {
+    let run = FaultRun {
         fluent_bit: &program,
         module: &module,
         conf: &conf,
@@ -21,81 +21,81 @@ fn run(fault: Fault, buffering: Buffering) -> Option<Endured> {
         lines: LINES,
         lasting: Duration::from_secs(15),
     };
-    let endured = match trial.run(|_| {}) {
-        Err(FluentBitError::Make { path, reason }) if fault == Fault::DiskFull => {
+    let report = match run.run(|_| {}) {
+        Err(FluentBitError::Make { path, reason }) if fault == InjectedFault::DiskFull => {
             eprintln!("skipped: no small disk at {}: {reason}", path.display());
             return None;
         }
-        endured => endured.unwrap(),
+        report => report.unwrap(),
     };
-    eprintln!("{endured:?}");
-    assert!(endured.well_again, "{endured:?}");
-    Some(endured)
+    eprintln!("{report:?}");
+    assert!(report.well_again, "{report:?}");
+    Some(report)
 }
 
 #[track_caller]
-fn loses_nothing(fault: Fault) {
-    let Some(endured) = run(fault, Buffering::Shipped) else { return };
-    assert_eq!((endured.written, endured.delivered, endured.lost), (LINES, LINES, 0), "{endured:?}");
+fn loses_nothing(fault: InjectedFault) {
+    let Some(report) = run(fault, Buffering::Shipped) else { return };
+    assert_eq!((report.written, report.delivered, report.lost), (LINES, LINES, 0), "{report:?}");
 }
 
 #[test]
 fn an_outage_loses_nothing_and_repeats_nothing() {
-    let Some(endured) = run(Fault::Outage, Buffering::Shipped) else { return };
-    assert_eq!((endured.in_time, endured.lost, endured.repeated), (0, 0, 0), "{endured:?}");
-    assert!(endured.refused_calls > 20, "{endured:?}");
+    let Some(report) = run(InjectedFault::Outage, Buffering::Shipped) else { return };
+    assert_eq!((report.in_time, report.lost, report.repeated), (0, 0, 0), "{report:?}");
+    assert!(report.refused_calls > 20, "{report:?}");
 }
 
 #[test]
 fn throttling_loses_nothing_and_repeats_nothing() {
-    let Some(endured) = run(Fault::Throttle, Buffering::Shipped) else { return };
-    assert_eq!((endured.lost, endured.repeated), (0, 0), "{endured:?}");
-    assert!(endured.refused_calls > 20 && endured.in_time > 0, "{endured:?}");
+    let Some(report) = run(InjectedFault::Throttle, Buffering::Shipped) else { return };
+    assert_eq!((report.lost, report.repeated), (0, 0), "{report:?}");
+    assert!(report.refused_calls > 20 && report.in_time > 0, "{report:?}");
 }
 
 #[test]
 fn partial_failures_lose_nothing() {
-    loses_nothing(Fault::Partial);
+    loses_nothing(InjectedFault::Partial);
 }
 
 #[test]
 fn a_rollout_during_an_outage_loses_nothing() {
-    loses_nothing(Fault::Sigterm);
+    loses_nothing(InjectedFault::Sigterm);
 }
 
 #[test]
 fn a_kill_during_an_outage_loses_nothing() {
-    loses_nothing(Fault::Kill);
+    loses_nothing(InjectedFault::Kill);
 }
 
 #[test]
 fn reloads_under_load_lose_nothing_and_repeat_nothing() {
-    let Some(endured) = run(Fault::Reload, Buffering::Shipped) else { return };
-    assert_eq!((endured.lost, endured.repeated), (0, 0), "{endured:?}");
-    assert!(endured.in_time > LINES / 2, "{endured:?}");
+    let Some(report) = run(InjectedFault::Reload, Buffering::Shipped) else { return };
+    assert_eq!((report.lost, report.repeated), (0, 0), "{report:?}");
+    assert!(report.in_time > LINES / 2, "{report:?}");
     // The start, and five of seven swaps: the second and the fifth bring a broken file.
-    assert!((4..=6).contains(&endured.reloads), "{endured:?}");
+    assert!((4..=6).contains(&report.reloads), "{report:?}");
 }
 
 #[test]
 fn rotation_during_an_outage_loses_nothing_and_repeats_nothing() {
-    let Some(endured) = run(Fault::Rotate, Buffering::Shipped) else { return };
-    assert_eq!((endured.in_time, endured.lost, endured.repeated), (0, 0, 0), "{endured:?}");
+    let Some(report) = run(InjectedFault::Rotate, Buffering::Shipped) else { return };
+    assert_eq!((report.in_time, report.lost, report.repeated), (0, 0, 0), "{report:?}");
 }
 
 /// Guarantees: a disk that is full takes nothing away that was on it, does not end Fluent Bit, and is over when it is
 /// over. What is read meanwhile is lost, which is what the README says.
 #[test]
 fn a_full_disk_loses_what_is_read_meanwhile_and_nothing_else() {
-    let Some(endured) = run(Fault::DiskFull, Buffering::Shipped) else { return };
-    assert!(endured.lost > 0, "the disk was not full: {endured:?}");
-    assert!(endured.delivered > LINES / 10, "{endured:?}");
-    assert_eq!(endured.repeated, 0, "{endured:?}");
+    let Some(report) = run(InjectedFault::DiskFull, Buffering::Shipped) else { return };
+    assert!(report.lost > 0, "the disk was not full: {report:?}");
+    assert!(report.delivered > LINES / 10, "{report:?}");
+    assert_eq!(report.repeated, 0, "{report:?}");
 }
 
 /// The counts mean something: with the chart's buffers the same outage does lose lines.
 #[test]
 fn the_same_outage_loses_lines_with_the_charts_buffers() {
-    let Some(endured) = run(Fault::Outage, Buffering::Chart) else { return };
-    assert!(endured.lost > LINES / 10, "{endured:?}");
+    let Some(report) = run(InjectedFault::Outage, Buffering::Chart) else { return };
+    assert!(report.lost > LINES / 10, "{report:?}");
 }

@@ -5,8 +5,8 @@
 use crate::images;
 use crate::moto::Moto;
 use crate::support;
-use host_test::compare::{Comparison, Destination, Difference, ORDER_INDEPENDENT};
-use host_test::fluent_bit::{self, Filter, LOGS, PODS, Running, Setup};
+use host_test::compare::{Destination, Difference, ORDER_INDEPENDENT, RunComparison};
+use host_test::fluent_bit::{self, LOGS, MetadataFilter, PODS, Running, Setup};
 use nodesieve_engine::config;
 use nodesieve_preview::billing::Bill;
 use serde_json::Value;
@@ -48,7 +48,7 @@ fn compare_at(
     let directory = support::conf();
     let pod_list = fs::read(directory.join("samples/podlist.json")).unwrap();
     let rules = config::load(source).unwrap().rules;
-    let comparison = Comparison {
+    let comparison = RunComparison {
         fluent_bit: program,
         module: &support::module(),
         ahead_of_time,
@@ -115,7 +115,7 @@ fn delivers_exactly_what_the_replay_predicts() {
     assert!(difference.dropped > 1000 && difference.delivered > 1000, "{difference:#?}");
 }
 
-/// Guarantees: a Firehose that is nobody's of ours takes what is sent, and its object in S3 has the lines that were kept and
+/// Guarantees: a Firehose that is not our fake takes what is sent, and its object in S3 has the lines that were kept and
 /// no others.
 #[test]
 fn the_objects_in_s3_have_exactly_the_kept_lines() {
@@ -176,7 +176,7 @@ fn start<'a>(
         rules,
         logs,
         pod_list,
-        filter: Filter::Nodesieve,
+        filter: MetadataFilter::Nodesieve,
         disk: None,
         elsewhere: None,
         overrides: &[],
@@ -255,7 +255,7 @@ fn large_records_arrive_and_those_over_the_limit_are_cut_and_marked() {
 
 /// Scenario: the sample logs; then the rule file is swapped as a ConfigMap is, the pods directory is removed, and all
 /// logs are written once more.
-/// Guarantees: counters go on over chunks, the new rules decide, and not one record is more or less.
+/// Guarantees: counters continue over chunks, the new rules decide, and not one record is more or less.
 #[test]
 fn state_lives_over_chunks_and_changes_on_disk_cost_no_record() {
     let Some((program, _guard)) = program() else { return };
@@ -323,16 +323,16 @@ fn an_outage_of_firehose_loses_nothing() {
         rules: "version: 1\n",
         logs: &logs,
         pod_list: None,
-        filter: Filter::Nodesieve,
+        filter: MetadataFilter::Nodesieve,
         disk: None,
         elsewhere: None,
         overrides: &[("scheduler.cap", "5")],
     };
     let mut running = Running::start(setup).unwrap();
-    running.firehose().set_fault(host_test::firehose::Fault::Unavailable);
+    running.firehose().set_fault(host_test::firehose::FirehoseFault::Unavailable);
     let seen = running.wait_for(SEEN, LONG).unwrap().seen();
     assert!(running.firehose().wait_until(|received| received.rejected_calls > 20, LONG));
-    running.firehose().set_fault(host_test::firehose::Fault::None);
+    running.firehose().set_fault(host_test::firehose::FirehoseFault::None);
     let outcome = running.stop().unwrap();
     let lines: Vec<&Value> = outcome.records.iter().collect();
     assert!(lines.len() as u64 >= seen, "{} of {seen}", lines.len());
@@ -366,7 +366,7 @@ fn delivered_counts_and_summaries_account_for_every_line() {
         rules,
         logs: logs.path(),
         pod_list: None,
-        filter: Filter::Nodesieve,
+        filter: MetadataFilter::Nodesieve,
         disk: None,
         elsewhere: None,
         // Fluent Bit's default: the tests of the file run on it too.
@@ -374,7 +374,7 @@ fn delivered_counts_and_summaries_account_for_every_line() {
     };
     let mut running = Running::start(setup).unwrap();
     let summed_up = |summaries: u64| {
-        move |metrics: &fluent_bit::Metrics| {
+        move |metrics: &fluent_bit::FilterMetrics| {
             let metric = |name| metrics.get(name).unwrap_or_default();
             metric("nodesieve_summaries_total") >= summaries && metric("nodesieve_records_open") == 0
         }
@@ -416,7 +416,7 @@ fn a_summary_in_doubt_is_sent_again_after_a_kill_and_accounts_for_every_line() {
     let rules = "version: 1\ndefaults: { summary: 2s }\nrules: [{ name: all, drop: {}, reason: test }]\n";
     let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
     let mut running = start(&program, &module, &conf, rules, logs.path(), None);
-    let is_told = |metrics: &fluent_bit::Metrics| {
+    let is_told = |metrics: &fluent_bit::FilterMetrics| {
         metrics.get("nodesieve_summaries_total").is_some_and(|count| count > 0)
             && metrics.get("nodesieve_records_open") == Some(0)
     };

@@ -1,8 +1,10 @@
 //! The Dockerfile: what it builds, copies and names agrees with the code. There is no container engine in the tests; its
 //! build commands are those that the harness runs for the artefacts that everything else is tested with.
 
+use crate::manifests::{named, text};
 use crate::support;
 use host_test::artefact;
+use serde_json::Value;
 use std::fs;
 use std::process::Command;
 
@@ -77,25 +79,23 @@ fn it_builds_and_copies_what_is_tested() {
 
 #[test]
 fn it_agrees_with_the_pipeline_and_the_manifests() {
-    let pipeline = fs::read_to_string(support::conf().join("fluent-bit.yaml")).unwrap();
-    let wasm_path = pipeline.lines().find_map(|line| line.trim().strip_prefix("wasm_path: ")).unwrap();
+    let read = |name: &str| -> Value {
+        yaml_serde::from_str(&fs::read_to_string(support::conf().join(name)).unwrap()).unwrap()
+    };
+    let pipeline = read("fluent-bit.yaml");
+    let wasm_path = text(&named(&pipeline["pipeline"]["filters"], "wasm")["wasm_path"]).to_owned();
     for name in ["fluent-bit", "fluent-bit-aot"] {
         assert!(stage(name).join("\n").contains(&format!(" {wasm_path}")), "{name}");
     }
     let sidecar = stage("sidecar").join("\n");
-    let manifest = fs::read_to_string(support::conf().join("k8s/daemonset.yaml")).unwrap();
-    for user in ["runAsUser: 65532", "runAsGroup: 65532"] {
-        assert!(manifest.contains(user), "{user}");
-    }
     assert!(sidecar.contains("USER 65532:65532") && sidecar.contains("EXPOSE 2021"));
-    for part in [
-        "runAsUser: 65532",
-        "containerPort: 2021",
-        "image: nodesieve/sidecar:",
-        "image: nodesieve/fluent-bit:",
-    ] {
-        assert!(manifest.contains(part), "{part}");
-    }
+    let pod = &read("k8s/daemonset.yaml")["spec"]["template"]["spec"];
+    let container = named(&pod["initContainers"], "sidecar");
+    let context = &container["securityContext"];
+    assert_eq!((&context["runAsUser"], &context["runAsGroup"]), (&65532.into(), &65532.into()));
+    assert_eq!(named(&container["ports"], "metrics")["containerPort"], 2021);
+    assert!(text(&container["image"]).starts_with("nodesieve/sidecar:"));
+    assert!(text(&named(&pod["containers"], "fluent-bit")["image"]).starts_with("nodesieve/fluent-bit:"));
 }
 
 /// Runs the command of the stage `ahead-of-time` in a directory that is removed with what is returned; `None`, and said so,

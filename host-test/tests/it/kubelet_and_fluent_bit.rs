@@ -1,11 +1,11 @@
-//! The last layer for metadata: a real Fluent Bit, the sidecar's main loop, and a kubelet that has its moods.
+//! The last layer for metadata: a real Fluent Bit, the sidecar's main loop, and a kubelet in failure modes.
 //!
 //! Skipped where there is no Fluent Bit.
 
 use crate::fluent_bit::program;
 use crate::support;
-use host_test::fluent_bit::{Filter, LOGS, Outage, Running, Setup};
-use host_test::kubelet::{Mode, Pod, list};
+use host_test::fluent_bit::{LOGS, MetadataFilter, Outage, Running, Setup};
+use host_test::kubelet::{FailureMode, FakePod, list};
 use host_test::sidecar::RunningSidecar;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -28,8 +28,8 @@ fn a_kubelet_that_hangs_costs_no_line_and_no_label() {
         module: &module,
         conf: &conf,
         rules: "version: 1\npods: { ttl: 2s }\n",
-        filter: Filter::Nodesieve,
-        mode: Mode::Hang,
+        filter: MetadataFilter::Nodesieve,
+        mode: FailureMode::Hang,
         lines: 100_000,
         lasting: Duration::from_secs(20),
     };
@@ -48,14 +48,14 @@ fn uid(number: usize) -> String {
 /// A node whose pods come while Fluent Bit runs.
 struct Newcomers {
     running: Running,
-    pods: Vec<Pod>,
+    pods: Vec<FakePod>,
     delivered: BTreeMap<String, Value>,
 }
 
 impl Newcomers {
     fn new(program: &Path) -> Newcomers {
         let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
-        let pods: Vec<Pod> = (0..30).map(|n| Pod::new("shop", &format!("old-{n}"))).collect();
+        let pods: Vec<FakePod> = (0..30).map(|n| FakePod::new("shop", &format!("old-{n}"))).collect();
         let logs = tempfile::tempdir().unwrap();
         let running = Running::start(Setup {
             fluent_bit: program,
@@ -63,8 +63,8 @@ impl Newcomers {
             conf: &conf,
             rules: "version: 1\n",
             logs: logs.path(),
-            pod_list: Some(&list(pods.iter().map(Pod::item))),
-            filter: Filter::Nodesieve,
+            pod_list: Some(&list(pods.iter().map(FakePod::item))),
+            filter: MetadataFilter::Nodesieve,
             disk: None,
             elsewhere: None,
             overrides: &[],
@@ -81,7 +81,7 @@ impl Newcomers {
     }
 
     fn list(&mut self, number: usize) {
-        let pod = Pod { uid: uid(number), ..Pod::new("shop", &format!("new-{number}")) };
+        let pod = FakePod { uid: uid(number), ..FakePod::new("shop", &format!("new-{number}")) };
         self.pods.push(pod.with("app", &format!("{number:064x}")));
     }
 
@@ -98,7 +98,7 @@ impl Newcomers {
 
     fn announce(&self) {
         let kubelet = &self.running.metadata().unwrap().kubelet;
-        kubelet.set_pods(list(self.pods.iter().map(Pod::item)));
+        kubelet.set_pods(list(self.pods.iter().map(FakePod::item)));
     }
 
     /// Waits until all pods so far have their files.
@@ -149,7 +149,7 @@ fn the_first_record_of_a_new_pod_has_its_labels() {
 
 /// Scenario: 100 pods in bursts of five, each of which has already written its line when its directory appears, so that
 /// nothing but the sidecar's speed is between tail and a record without labels. Tail looks every 5 s; if its look falls
-/// into the few milliseconds between a log and its pod's file, the records of that burst go on without labels.
+/// into the few milliseconds between a log and its pod's file, the records of that burst are kept without labels.
 /// Guarantees: that is rare: of 20 bursts at most one is hit.
 #[test]
 fn a_log_that_appears_with_its_pod_is_nearly_always_in_time() {

@@ -1,4 +1,4 @@
-//! Laws over arbitrary input, held by the compiled module under the host's calling rules.
+//! Property tests: laws that hold for any input to the compiled module, called as Fluent Bit calls it.
 
 use crate::support;
 use host_test::guest::Returned;

@@ -4,8 +4,8 @@
 
 use crate::support;
 use nodesieve_engine::time::parse_duration;
-use nodesieve_engine::yaml::{self, Node, NodeKind, Quoting};
-use serde_json::{Map, Value};
+use serde::Deserialize as _;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -26,10 +26,8 @@ impl Rendered {
         };
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).unwrap();
-        let resources = text
-            .split("\n---\n")
-            .map(|document| json(&yaml::read(document).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))))
-            .collect();
+        let documents = yaml_serde::Deserializer::from_str(&text);
+        let resources = documents.map(|document| Value::deserialize(document).unwrap()).collect();
         Some(Rendered { text, resources })
     }
 
@@ -47,23 +45,6 @@ impl Rendered {
         let is_it =
             |map: &&Value| map["metadata"]["name"].as_str().is_some_and(|name| name.starts_with(prefix));
         self.kinds("ConfigMap").into_iter().find(is_it).unwrap()
-    }
-}
-
-fn json(node: &Node) -> Value {
-    match &node.kind {
-        NodeKind::Scalar { text, quoting: Quoting::Plain } => match text.as_str() {
-            "true" => Value::Bool(true),
-            "false" => Value::Bool(false),
-            "null" | "~" | "" => Value::Null,
-            number => number.parse::<i64>().map(Value::from).unwrap_or_else(|_| Value::from(number)),
-        },
-        NodeKind::Scalar { text, .. } => Value::from(text.as_str()),
-        NodeKind::List(list) => list.iter().map(json).collect(),
-        NodeKind::Map(map) => {
-            let pair = |(key, value): &(Node, Node)| (json(key).as_str().unwrap().to_owned(), json(value));
-            Value::Object(map.iter().map(pair).collect::<Map<String, Value>>())
-        }
     }
 }
 

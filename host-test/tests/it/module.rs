@@ -1,4 +1,4 @@
-//! The compiled module as an artefact: what WAMR would refuse or a node would pay for must not slip in.
+//! The compiled module as an artefact: its size, its memory, and nothing in it that WAMR would refuse.
 
 use crate::support;
 use host_test::guest::Returned;

@@ -1,4 +1,4 @@
-//! moto's Firehose and S3: a second opinion on what Fluent Bit sends, by people who do not know us.
+//! moto's Firehose and S3: an independent implementation that judges what Fluent Bit sends.
 //!
 //! Skipped where Python has no `moto[server]`. Its server is another process, with a certificate made for it.
 

@@ -1,12 +1,11 @@
 //! Replay and a real Fluent Bit make the same records of odd files, byte for byte.
 //!
-//! It exists because a bill and a verdict that replay computes are true only if it reads a file as tail does, and files of
-//! real nodes have in them what nobody meant to write: bytes of a binary, NULs behind a rotation, lines of a shim, times of
-//! another clock.
+//! It exists because replay's verdicts and bills are right only if it reads a file as tail does, and real files hold
+//! surprises: bytes of a binary, NULs after a rotation, lines of a shim, times of another clock.
 
 use crate::fluent_bit::program;
 use crate::support;
-use host_test::fluent_bit::{Filter, Running, Setup};
+use host_test::fluent_bit::{MetadataFilter, Running, Setup};
 use host_test::inputs;
 use host_test::replay::{Replay, TICK_TAG};
 use nodesieve_engine::config;
@@ -147,7 +146,7 @@ fn write(directory: &Path) {
     }
 }
 
-/// Scenario: files with everything in them that nobody meant to write, through the shipped configuration.
+/// Scenario: files with all of these surprises, through the shipped configuration.
 /// Guarantees: what is delivered is what replay delivers, byte for byte.
 #[test]
 fn odd_files_come_out_as_replay_says() {
@@ -187,7 +186,7 @@ fn odd_files_come_out_as_replay_says() {
         rules: RULES,
         logs: logs.path(),
         pod_list: None,
-        filter: Filter::Nodesieve,
+        filter: MetadataFilter::Nodesieve,
         disk: None,
         elsewhere: None,
         overrides: &[],

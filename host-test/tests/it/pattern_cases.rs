@@ -3,7 +3,7 @@
 use crate::support;
 use host_test::artefact;
 use host_test::guest::Returned;
-use host_test::matching::{Answer, answer, event_matches};
+use host_test::matching::{MatchAnswer, answer, event_matches};
 use nodesieve_engine::pattern::Pattern;
 use std::fmt::Write as _;
 
@@ -122,8 +122,8 @@ fn selectors_are_read_and_matched_as_kubernetes_does() {
         let case: serde_json::Value = serde_json::from_str(line).unwrap();
         let expected = case.get("match").and_then(serde_json::Value::as_bool);
         let found = match answer(line) {
-            Answer::Match(matches) => Some(matches),
-            Answer::Error(_) => None,
+            MatchAnswer::Match(matches) => Some(matches),
+            MatchAnswer::Error(_) => None,
         };
         assert_eq!(found, expected, "{line}");
         count += 1;

@@ -1,11 +1,11 @@
 //! Who may read whose files: both programs with the users and capabilities of conf/k8s/daemonset.yaml, on real files.
 //!
-//! Skipped where there is no Fluent Bit, no `setpriv`, or no root to give its rights away.
+//! Skipped where there is no Fluent Bit, no `setpriv`, or no root.
 
 use crate::fluent_bit::program;
 use crate::support;
 use host_test::artefact;
-use host_test::fluent_bit::{Filter, LOGS, METRICS, PODS, Running, SHARED, Setup};
+use host_test::fluent_bit::{LOGS, METRICS, MetadataFilter, PODS, Running, SHARED, Setup};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// The sidecar's user.
 const SIDECAR: u32 = 65532;
-/// `setpriv`'s words for `drop: [ ALL ]` and `allowPrivilegeEscalation: false`.
+/// `setpriv`'s options for `drop: [ ALL ]` and `allowPrivilegeEscalation: false`.
 const NO_RIGHTS: &str = "--clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs";
 
 fn setpriv(user: u32) -> String {
@@ -50,7 +50,7 @@ fn without_capabilities_each_reads_what_the_other_writes() {
         rules: "version: 1\n",
         logs: &at("none"),
         pod_list: None,
-        filter: Filter::Nodesieve,
+        filter: MetadataFilter::Nodesieve,
         disk: None,
         elsewhere: None,
         overrides: &[("refresh_interval", "1")],

@@ -2,7 +2,7 @@
 
 use crate::chromium::{self, Chromium};
 use base64::Engine as _;
-use host_test::playground::{Asset, Server, page, write};
+use host_test::playground::{Asset, PageServer, page, write};
 use nodesieve_preview::inputs::{Record, pasted};
 use serde_json::json;
 use std::io::{Read as _, Write as _};
@@ -19,13 +19,13 @@ fn assets() -> Vec<Asset> {
 /// One browser at a time: several on two cores would measure each other.
 static ALONE: Mutex<()> = Mutex::new(());
 
-pub(crate) fn browser() -> Option<(MutexGuard<'static, ()>, Server, Chromium)> {
+pub(crate) fn browser() -> Option<(MutexGuard<'static, ()>, PageServer, Chromium)> {
     let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(program) = chromium::find() else {
         eprintln!("skipped: no chromium");
         return None;
     };
-    let server = Server::start(assets(), 0).unwrap();
+    let server = PageServer::start(assets(), 0).unwrap();
     let browser = Chromium::open(&program, &server.url());
     Some((alone, server, browser))
 }
@@ -97,7 +97,7 @@ fn asked(address: &str, path: &str, host: &str) -> String {
 
 #[test]
 fn page_and_worker_may_load_their_own_files_only_and_other_names_are_refused() {
-    let server = Server::start(assets(), 0).unwrap();
+    let server = PageServer::start(assets(), 0).unwrap();
     let url = server.url();
     let address = url.strip_prefix("http://").and_then(|rest| rest.strip_suffix('/')).unwrap();
     let index = assets().into_iter().find(|asset| asset.name == "index.html").unwrap().content;
@@ -152,7 +152,7 @@ fn a_person_sees_what_a_rule_does_before_it_is_rolled_out() {
     browser.wait_for("!document.querySelector('#explanation').hidden");
     browser.picture("light");
     browser.press("Escape", 27);
-    // What a kept record goes on with.
+    // The text of a kept record.
     browser.evaluate("document.querySelector('input[name=verdict][value=kept]').click(); document.querySelector('#list').focus()");
     browser.press("Home", 36);
     browser.press("Enter", 13);

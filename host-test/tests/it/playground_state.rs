@@ -1,4 +1,4 @@
-//! What the page keeps, and what a person can take back: nothing that was typed is lost without a word.
+//! What the page keeps and what can be undone: nothing that was typed is lost without a message.
 
 use crate::chromium::Chromium;
 use crate::playground::{COMPLETE, browser, drop_file, type_rules};

@@ -1,4 +1,4 @@
-//! Policies in the compiled filter, under what would break them.
+//! Policies in the compiled filter, under load and restarts.
 
 use crate::support;
 use host_test::guest::{Guest, GuestSettings, Returned};
@@ -128,7 +128,7 @@ fn a_policy_costs_few_instructions() {
 
 /// Scenario: the compiled filter is killed behind a tick and started again on the same directories, with a bad rule file the
 /// last time.
-/// Guarantees: what was open comes back through WASI's files, and so do the last good rules.
+/// Guarantees: unreported counts are restored through WASI's files, and so are the last good rules.
 #[test]
 fn the_compiled_filter_takes_up_what_the_one_before_has_left() {
     let rules = "version: 1\nrules: [{ name: noise, when: { message: noise }, drop: {}, reason: test }]\n";

@@ -4,15 +4,15 @@ use crate::support;
 use host_test::guest::{Loss, Returned};
 use host_test::inputs;
 use host_test::money::{FLUSH_SECONDS, Prices};
-use host_test::replay::{Outcome, Replay};
+use host_test::replay::{Replay, ReplayOutcome};
 use nodesieve_engine::config;
 use nodesieve_sidecar::exposition;
 
-fn replay(source: &str, seed: u64) -> (Outcome, Vec<Vec<u8>>) {
+fn replay(source: &str, seed: u64) -> (ReplayOutcome, Vec<Vec<u8>>) {
     replay_flushed(source, seed, FLUSH_SECONDS)
 }
 
-fn replay_flushed(source: &str, seed: u64, flush_seconds: u32) -> (Outcome, Vec<Vec<u8>>) {
+fn replay_flushed(source: &str, seed: u64, flush_seconds: u32) -> (ReplayOutcome, Vec<Vec<u8>>) {
     let samples = support::conf().join("samples");
     let rules = config::load(source).unwrap().rules;
     let records = inputs::logs(&[samples.join("containers")], &rules.input.tag_prefix).unwrap();
@@ -101,7 +101,7 @@ fn the_same_seed_gives_the_same_answer_and_another_one_another() {
     assert!(replay(&shipped_rules(), 2).1 != once, "the seed changes nothing");
 }
 
-/// Guarantees: traces are whole: a trace id that is delivered is delivered with all its lines that the rule decided.
+/// Guarantees: traces are complete: a trace id that is delivered is delivered with all its lines that the rule decided.
 #[test]
 fn traces_are_kept_whole_or_not_at_all() {
     let rules = "version: 1\nrules:\n  - { name: traces, when: { namespace: 'shop-*', message: trace_id }, \
@@ -148,7 +148,7 @@ fn a_record_that_does_not_fit_into_memory_leaves_a_mark() {
 }
 
 /// Scenario: one line of 60 MB, of characters that JSON escapes, and of ordinary ones.
-/// Guarantees: no trap; the record is cut to the limit, and the filter goes on filtering.
+/// Guarantees: no trap; the record is cut to the limit, and the filter keeps filtering.
 #[test]
 fn a_huge_line_is_cut_and_the_filter_goes_on() {
     let (mut guest, _tree) = support::start(

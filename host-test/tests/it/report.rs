@@ -7,7 +7,7 @@ use host_test::{artefact, inputs, money, replay};
 use nodesieve_preview::panel::SECTIONS;
 use serde_json::json;
 
-fn report() -> (String, replay::Outcome) {
+fn report() -> (String, replay::ReplayOutcome) {
     let source = std::fs::read_to_string(support::conf().join("nodesieve.yaml")).unwrap();
     let rules = nodesieve_engine::rule_test::load_explained(&source).unwrap().rules;
     let samples = support::conf().join("samples");

@@ -1,8 +1,9 @@
 //! The sidecar's program as a node runs it: exit codes, signals, and what it costs.
 
 use host_test::artefact;
-use host_test::kubelet::{Kubelet, Mode, Options, Pod, list};
+use host_test::kubelet::{FailureMode, FakeKubelet, FakePod, KubeletOptions, list};
 use host_test::sidecar::TOKEN;
+use rustix::process::{Pid, Signal};
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -10,8 +11,9 @@ use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(120);
 
-fn kubelet(pod_list: Vec<u8>) -> Kubelet {
-    Kubelet::start(Options { token: Some(TOKEN.into()), ..Options::default() }, pod_list).unwrap()
+fn kubelet(pod_list: Vec<u8>) -> FakeKubelet {
+    FakeKubelet::start(KubeletOptions { token: Some(TOKEN.into()), ..KubeletOptions::default() }, pod_list)
+        .unwrap()
 }
 
 /// The program with no environment but this.
@@ -22,7 +24,7 @@ fn program(variables: &[(&str, &str)], arguments: &[&str]) -> Command {
 }
 
 /// The program against this kubelet, with its files below `root`.
-fn against(kubelet: &Kubelet, root: &Path, arguments: &[&str]) -> Command {
+fn against(kubelet: &FakeKubelet, root: &Path, arguments: &[&str]) -> Command {
     let path = |name: &str| root.join(name).display().to_string();
     fs::write(path("token"), TOKEN).unwrap();
     fs::write(path("ca.crt"), kubelet.ca_pem()).unwrap();
@@ -46,8 +48,7 @@ fn words(output: &Output) -> String {
 }
 
 fn terminate(child: &Child) {
-    let status = Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]).status().unwrap();
-    assert!(status.success());
+    rustix::process::kill_process(Pid::from_child(child), Signal::TERM).unwrap();
 }
 
 #[test]
@@ -71,12 +72,12 @@ fn help_and_version_go_to_stdout() {
 
 #[test]
 fn once_is_one_request_and_its_exit_code_says_how_it_went() {
-    let kubelet = kubelet(list([Pod::new("shop", "web").item()]));
+    let kubelet = kubelet(list([FakePod::new("shop", "web").item()]));
     let root = tempfile::tempdir().unwrap();
     let output = against(&kubelet, root.path(), &["--once"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", words(&output));
     assert!(root.path().join("pods/shop_web.json").is_file());
-    kubelet.set_mode(Mode::Forbidden);
+    kubelet.set_mode(FailureMode::Forbidden);
     let output = against(&kubelet, root.path(), &["--once"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(words(&output).contains("warning: poll https://127.0.0.1:"), "{}", words(&output));
@@ -107,7 +108,7 @@ fn a_pod_list_in_a_file_needs_no_kubelet() {
 #[test]
 fn sigterm_ends_it_within_a_second_while_the_kubelet_hangs() {
     let kubelet = kubelet(Vec::new());
-    kubelet.set_mode(Mode::Hang);
+    kubelet.set_mode(FailureMode::Hang);
     let root = tempfile::tempdir().unwrap();
     let mut child = against(&kubelet, root.path(), &[]).stderr(Stdio::null()).spawn().unwrap();
     assert!(kubelet.wait_until(|asked| asked.pods == 1, LONG));
@@ -145,9 +146,9 @@ fn cost(child: &Child) -> (u64, u64) {
 /// Guarantees: less than 8 MB of program, 15 MB of memory, and a hundredth of a core at two polls a minute.
 #[test]
 fn a_large_node_costs_little() {
-    let pods: Vec<Pod> = (0..250)
+    let pods: Vec<FakePod> = (0..250)
         .map(|n| {
-            let mut pod = Pod::new("tenant-a", &format!("service-{n}-7d9c5b8f6d-x2k4q"));
+            let mut pod = FakePod::new("tenant-a", &format!("service-{n}-7d9c5b8f6d-x2k4q"));
             let labels = (0..8).map(|n| (format!("app.kubernetes.io/label-{n}"), format!("value-{n}")));
             pod.labels.extend(labels);
             pod.annotations = vec![
@@ -155,7 +156,7 @@ fn a_large_node_costs_little() {
                 ("checksum/config".into(), "0a".repeat(32)),
                 ("kubectl.kubernetes.io/last-applied-configuration".into(), "{}".repeat(500)),
             ];
-            Pod { ballast: 18_000, ..pod }
+            FakePod { ballast: 18_000, ..pod }
                 .with("app", &format!("{n:064x}"))
                 .with("proxy", &format!("f{n:063x}"))
         })
@@ -165,7 +166,7 @@ fn a_large_node_costs_little() {
         for pod in pods.iter_mut().skip(round % 10).step_by(10) {
             pod.labels.push(("round".into(), round.to_string()));
         }
-        list(pods.iter().map(Pod::item))
+        list(pods.iter().map(FakePod::item))
     };
     let first = answer(0);
     assert!((5_000_000..6_000_000).contains(&first.len()), "{}", first.len());

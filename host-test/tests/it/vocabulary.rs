@@ -1,13 +1,13 @@
-//! One word for one thing: in rule files, on the command line, in metrics, in the report, on the page and in the world.
+//! One term for one thing: in rule files, on the command line, in metrics, in the report, on the page and in the WIT world.
 
 use host_test::explain::{Explanation, StepLine};
 use host_test::ledger::{Ledger, RuleLine};
-use host_test::replay::Outcome;
+use host_test::replay::ReplayOutcome;
 use host_test::report;
 use nodesieve_engine::engine::{OUTCOMES, StepResult};
 use nodesieve_engine::metrics::{RULE_TABLE, SHADOW_TABLE, Stage, TABLE};
 use nodesieve_preview::findings::Finding;
-use nodesieve_preview::inputs::Format;
+use nodesieve_preview::inputs::PastedFormat;
 use nodesieve_preview::page::Page;
 use nodesieve_preview::panel::{self, Rows};
 use nodesieve_preview::survey::{Breakdown, Named, Volume};
@@ -149,8 +149,8 @@ fn results_and_formats_are_called_alike_by_the_engine_and_the_page() {
         StepResult::Over,
     ];
     assert_eq!(of_script("explanation.js", "SIGNS"), set(results.map(StepResult::name)));
-    let formats = [Format::Cri, Format::Docker, Format::Records, Format::Plain];
-    assert_eq!(of_script("inputs.js", "FORMATS"), set(formats.map(Format::name)));
+    let formats = [PastedFormat::Cri, PastedFormat::Docker, PastedFormat::Records, PastedFormat::Plain];
+    assert_eq!(of_script("inputs.js", "FORMATS"), set(formats.map(PastedFormat::name)));
     // What outcomes mean comes from the engine; a second list would drift.
     for row in Page::default().rows() {
         assert_eq!(row.meaning, Some(panel::meaning(&row.name)), "{row:?}");
@@ -162,7 +162,7 @@ fn results_and_formats_are_called_alike_by_the_engine_and_the_page() {
 fn the_terminal_and_the_panel_have_the_columns_of_the_json() {
     let rules =
         vec![RuleLine { name: "a".into(), stage: "rule".into(), matched: 1, kept: 1, ..RuleLine::default() }];
-    let outcome = Outcome {
+    let outcome = ReplayOutcome {
         ledger: Ledger { rules, ..Ledger::default() },
         breakdown: Breakdown::default(),
         metrics: String::new(),

@@ -35,4 +35,4 @@ pub mod selector;
 mod stream;
 pub mod threshold;
 mod unreported;
-pub mod yaml;
+mod yaml;

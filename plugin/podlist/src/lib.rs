@@ -12,6 +12,6 @@ mod listing;
 mod pod_list;
 mod projection;
 
-pub use limits::{Keys, Limits};
+pub use limits::{KeyFilter, Limits};
 pub use listing::ListError;
 pub use projection::{PodFiles, project};

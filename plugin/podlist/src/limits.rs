@@ -8,16 +8,16 @@ pub struct Limits {
     /// The largest list, in bytes.
     pub max_list: u64,
     /// Which labels.
-    pub labels: Keys,
+    pub labels: KeyFilter,
     /// Which annotations.
-    pub annotations: Keys,
+    pub annotations: KeyFilter,
     /// The longest label or annotation, in bytes.
     pub max_value: u64,
 }
 
 /// Keys of labels or annotations.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Keys {
+pub struct KeyFilter {
     /// These.
     pub allow: Globs,
     /// But not these.
@@ -30,8 +30,8 @@ impl Default for Limits {
         let everything = || Globs::new(["*"]);
         Limits {
             max_list: 64 << 20,
-            labels: Keys { allow: everything(), deny: Globs::new([""; 0]) },
-            annotations: Keys {
+            labels: KeyFilter { allow: everything(), deny: Globs::new([""; 0]) },
+            annotations: KeyFilter {
                 allow: everything(),
                 deny: Globs::new(["kubectl.kubernetes.io/last-applied-configuration"]),
             },

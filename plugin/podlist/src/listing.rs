@@ -1,6 +1,6 @@
 //! A list of pods as it streams by: one pod at a time, within limits.
 //!
-//! The rule it keeps: of an answer of any size, one pod is in memory as text at a time, and none larger than Kubernetes
+//! The rule it keeps: however large the answer is, one pod at a time is in memory as text, and none larger than Kubernetes
 //! could store. Whether the answer was a list at all is known at its end; until then nothing may be done with it.
 
 use serde::de::{
@@ -40,13 +40,13 @@ pub enum ListError {
     Read(io::Error),
 }
 
-/// Hands the text of every pod to `each`, in their order, and returns how many bytes the list had.
+/// Calls `each` with the text of every pod, in their order, and returns how many bytes the list had.
 pub(crate) fn read(list: impl Read, max_bytes: u64, each: impl FnMut(&str)) -> Result<u64, ListError> {
     let meter = Meter { all: Cell::new(0), pod: Cell::new(0), max_all: max_bytes };
     let metered = Metered { source: list, meter: &meter };
     let mut deserializer = serde_json::Deserializer::from_reader(BufReader::with_capacity(BUFFER, metered));
     let mut items = Items { meter: &meter, each, found: false };
-    let read = deserializer.deserialize_any(Answer(&mut items)).and_then(|()| deserializer.end());
+    let read = deserializer.deserialize_any(ListVisitor(&mut items)).and_then(|()| deserializer.end());
     let (has_items, bytes) = (items.found, meter.all.get());
     match read {
         Ok(()) if has_items => Ok(bytes),
@@ -94,9 +94,9 @@ struct Items<'m, F> {
 }
 
 /// The answer as a whole.
-struct Answer<'i, 'm, F>(&'i mut Items<'m, F>);
+struct ListVisitor<'i, 'm, F>(&'i mut Items<'m, F>);
 
-impl<'de, F: FnMut(&str)> Visitor<'de> for Answer<'_, '_, F> {
+impl<'de, F: FnMut(&str)> Visitor<'de> for ListVisitor<'_, '_, F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,18 +11,18 @@ use serde::{Deserialize, de};
 /// One item of the list.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Pod {
+pub(crate) struct ListedPod {
     #[serde(deserialize_with = "or_default")]
-    pub metadata: Metadata,
+    pub metadata: PodMetadata,
     #[serde(deserialize_with = "or_default")]
-    pub spec: Spec,
+    pub spec: PodSpec,
     #[serde(deserialize_with = "or_default")]
-    pub status: Status,
+    pub status: PodStatus,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct Metadata {
+pub(crate) struct PodMetadata {
     #[serde(deserialize_with = "present")]
     pub name: Option<String>,
     #[serde(deserialize_with = "present")]
@@ -51,14 +51,14 @@ pub(crate) struct OwnerReference {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct Spec {
+pub(crate) struct PodSpec {
     #[serde(deserialize_with = "present")]
     pub node_name: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct Status {
+pub(crate) struct PodStatus {
     #[serde(rename = "podIP", deserialize_with = "present")]
     pub pod_ip: Option<String>,
     #[serde(deserialize_with = "or_default")]
@@ -92,15 +92,15 @@ pub(crate) struct ContainerStatus {
 #[serde(default)]
 pub(crate) struct ContainerState {
     #[serde(deserialize_with = "or_default")]
-    pub running: Run,
+    pub running: ContainerRun,
     #[serde(deserialize_with = "or_default")]
-    pub terminated: Run,
+    pub terminated: ContainerRun,
 }
 
 /// One run of a container. `containerID` is there only once the run is over.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct Run {
+pub(crate) struct ContainerRun {
     #[serde(deserialize_with = "instant")]
     pub started_at: Option<i64>,
     #[serde(rename = "containerID", deserialize_with = "present")]

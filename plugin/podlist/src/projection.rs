@@ -4,9 +4,9 @@
 //! the file of its pod. An answer without a list is an error and not an empty list, because the one means "kubelet
 //! cannot say" and the other "no pods". The result does not depend on the order of the list, which kubelet shuffles.
 
-use crate::limits::{Keys, Limits};
+use crate::limits::{KeyFilter, Limits};
 use crate::listing::{self, ListError};
-use crate::pod_list::{ContainerStatus, Metadata, Pod, Run, Status};
+use crate::pod_list::{ContainerRun, ContainerStatus, ListedPod, PodMetadata, PodStatus};
 use nodesieve_engine::pods::{Container, OlderPod, Pairs, PodFile, Workload, file_name};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -35,7 +35,7 @@ pub struct PodFiles {
 /// cannot be read is no error: it is counted in [`PodFiles::skipped`].
 pub fn project(pod_list: impl Read, limits: &Limits) -> Result<PodFiles, ListError> {
     let mut answer = PodFiles::default();
-    let mut pods: BTreeMap<(String, String), Vec<Pod>> = BTreeMap::new();
+    let mut pods: BTreeMap<(String, String), Vec<ListedPod>> = BTreeMap::new();
     answer.bytes = listing::read(pod_list, limits.max_list, |item| {
         match serde_json::from_str(item).ok().and_then(named) {
             Some((name, mut pod)) => {
@@ -66,7 +66,7 @@ pub fn project(pod_list: impl Read, limits: &Limits) -> Result<PodFiles, ListErr
 
 impl PodFiles {
     /// Leaves out the pairs that are not wanted, and counts those that are and have too long a value.
-    fn omit(&mut self, pairs: &mut Option<Pairs>, keys: &Keys, max_value: u64) {
+    fn omit(&mut self, pairs: &mut Option<Pairs>, keys: &KeyFilter, max_value: u64) {
         let Some(Pairs(pairs)) = pairs else { return };
         pairs.retain(|(key, value)| {
             let wanted = keys.allow.matches(key) && !keys.deny.matches(key);
@@ -78,23 +78,23 @@ impl PodFiles {
 }
 
 /// The pod under its namespace and name, if these are names that a file can have.
-fn named(mut pod: Pod) -> Option<((String, String), Pod)> {
+fn named(mut pod: ListedPod) -> Option<((String, String), ListedPod)> {
     let (namespace, name) = (pod.metadata.namespace.take()?, pod.metadata.name.take()?);
     file_name(&namespace, &name)?;
     Some(((namespace, name), pod))
 }
 
 /// The file of all pods of one name: of a StatefulSet's pod there can be a terminating and a new one. The newest
-/// speaks for the pod; the containers of all are listed, because their ids do not mix, and what is the older ones' own stands
-/// with their ids.
-fn file_of(namespace: String, name: String, mut pods: Vec<Pod>) -> PodFile {
+/// gives the pod's metadata; the containers of all are listed, because their ids are unique, and the older pods' own metadata
+/// is kept with their ids.
+fn file_of(namespace: String, name: String, mut pods: Vec<ListedPod>) -> PodFile {
     pods.sort_by(|left, right| age(&right.metadata).cmp(&age(&left.metadata)));
     let mut file = PodFile::new(namespace, name);
     for (at, pod) in pods.into_iter().enumerate() {
         let before = file.containers.len();
         add_containers(&pod.status, &mut file.containers);
         let workload = workload_of(&pod.metadata);
-        let Metadata { uid, labels, annotations, .. } = pod.metadata;
+        let PodMetadata { uid, labels, annotations, .. } = pod.metadata;
         let (node, ip) = (pod.spec.node_name, pod.status.pod_ip);
         if at == 0 {
             (file.uid, file.node, file.ip) = (uid, node, ip);
@@ -109,16 +109,16 @@ fn file_of(namespace: String, name: String, mut pods: Vec<Pod>) -> PodFile {
 
 /// Sorts by age, the newest last. Within one second the pod that is not being deleted is the newer one; the uid only
 /// keeps the result from changing with the order of the list.
-fn age(metadata: &Metadata) -> (Option<i64>, bool, Option<&str>) {
+fn age(metadata: &PodMetadata) -> (Option<i64>, bool, Option<&str>) {
     (metadata.creation_timestamp, metadata.deletion_timestamp.is_none(), metadata.uid.as_deref())
 }
 
-fn add_containers(status: &Status, containers: &mut Vec<Container>) {
+fn add_containers(status: &PodStatus, containers: &mut Vec<Container>) {
     let lists =
         [&status.init_container_statuses, &status.container_statuses, &status.ephemeral_container_statuses];
     for container in lists.into_iter().flatten() {
         let (running, over) = (&container.state.running, &container.state.terminated);
-        let now = Run {
+        let now = ContainerRun {
             container_id: container.container_id.clone(),
             started_at: running.started_at.or(over.started_at),
         };
@@ -130,7 +130,7 @@ fn add_containers(status: &Status, containers: &mut Vec<Container>) {
 
 /// Adds one run, unless its id is there already: a container that waits for its restart still has the id of the run
 /// that is over, and only `lastState` says when that one started.
-fn add_run(of: &ContainerStatus, run: &Run, restarts: Option<i64>, containers: &mut Vec<Container>) {
+fn add_run(of: &ContainerStatus, run: &ContainerRun, restarts: Option<i64>, containers: &mut Vec<Container>) {
     let id = run.container_id.as_deref().map(without_scheme);
     let (Some(name), Some(id)) = (&of.name, id.filter(|id| !id.is_empty())) else {
         return;
@@ -162,9 +162,9 @@ fn container_hash(image_id: &str) -> Option<&str> {
     Some(hash).filter(|hash| !hash.is_empty())
 }
 
-/// What owns the pod, as its people know it: of a ReplicaSet the Deployment, of a scheduled Job the CronJob. The names
-/// of these two follow from the owner's, so nobody has to be asked. A static pod is owned by its node, hence by none.
-fn workload_of(metadata: &Metadata) -> Option<Workload> {
+/// The workload that owns the pod: the Deployment of a ReplicaSet, the CronJob of a scheduled Job. Both names follow from
+/// the owner's, so no request is needed. A static pod is owned by its node and has no workload.
+fn workload_of(metadata: &PodMetadata) -> Option<Workload> {
     let owners = &metadata.owner_references;
     let owner = owners.iter().find(|owner| owner.controller == Some(true)).or_else(|| owners.first())?;
     let (kind, name) = (owner.kind.as_deref()?, owner.name.as_deref()?);
@@ -185,7 +185,7 @@ fn workload_of(metadata: &Metadata) -> Option<Workload> {
     Some(Workload { kind: kind.to_string(), name: name.to_string() })
 }
 
-fn template_hash(metadata: &Metadata) -> Option<&str> {
+fn template_hash(metadata: &PodMetadata) -> Option<&str> {
     let mut labels = metadata.labels.iter().flat_map(|labels| &labels.0);
     labels
         .find(|(key, _)| key == "pod-template-hash")

@@ -1,4 +1,4 @@
-//! The clock of a run, turned by its records: a tick comes with every second of theirs, whatever hour it is here.
+//! The virtual clock of a run: it follows the records' own times, with a tick for every second of them.
 //!
 //! The rule it keeps: time never goes back, and the same records give the same ticks.
 
@@ -47,8 +47,8 @@ impl VirtualClock {
         self.first.map_or(0.0, |first| self.last.saturating_sub(first) as f64 / SECOND as f64)
     }
 
-    /// Goes on to a record's time in nanoseconds, with a tick at every second on the way. `tick` is told the time and hands
-    /// back a summary if there is one.
+    /// Advances to a record's time in nanoseconds, with a tick at every second on the way. `tick` gets the time and returns a
+    /// summary if there is one.
     pub fn advance(
         &mut self,
         to: u64,
@@ -87,7 +87,7 @@ impl VirtualClock {
         }
         for wait in rules.summary.into_iter().chain([rules.metrics.every]) {
             self.now = self.now.saturating_add(nanos(wait)).saturating_add(SECOND);
-            // What has no room in one summary comes with the next tick.
+            // Counts for which one summary has no room come with the next tick.
             while let Some(summary) = self.tick(&mut tick) {
                 summaries.push(summary);
                 self.now = self.now.saturating_add(SECOND);

@@ -1,5 +1,4 @@
-//! What the filter itself has counted, whichever way it comes: from the engine in this program, or read from the metrics that a
-//! compiled filter has written.
+//! The filter's own counts: from the engine in this program, or read from the metrics that a compiled filter has written.
 
 use nodesieve_engine::metrics::{Counters, Metric, Stage, TABLE};
 use serde::Serialize;

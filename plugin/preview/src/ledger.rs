@@ -13,7 +13,7 @@ use serde::Serialize;
 pub struct Ledger {
     /// Records handed to the filter.
     pub seen: u64,
-    /// Of these, handed back.
+    /// Of these, kept.
     pub kept: u64,
     /// Of these, dropped by a rule.
     pub dropped: u64,
@@ -159,7 +159,7 @@ impl Ledger {
             (
                 "seen",
                 self.seen,
-                "counts of the kept + in summaries + open",
+                "counts of the kept + in summaries + unreported",
                 self.kept
                     .saturating_add(self.counted)
                     .saturating_add(self.summarised)

@@ -1,10 +1,10 @@
-//! What a rule file makes of lines, in numbers and in words: log files become records as Fluent Bit would make them, and the
+//! What a rule file makes of lines, in numbers and explanations: log files become records as Fluent Bit would make them, and the
 //! verdicts on them become a ledger, a survey, a bill and a page.
 //!
 //! **The promise:** no clock, no file, no socket, as in the engine. So `nodesieve replay`, its report and the page in a browser
 //! are the same code, and one of them cannot show another number than the other.
 //!
-//! In the order of a run: [`inputs`] reads lines, [`clock`] turns time, [`tally`] counts with [`reported`] and [`billing`],
+//! In the order of a run: [`inputs`] reads lines, [`clock`] ticks, [`tally`] counts with [`reported`] and [`billing`],
 //! [`survey`] sorts by namespace, time and template, [`ledger`] and [`money`] are what comes out, [`panel`] shows it;
 //! [`explanation`] and [`findings`] are what the engine says, as JSON.
 #![forbid(unsafe_code)]

@@ -1,12 +1,12 @@
 //! What the page in a browser asks for, as texts and numbers; its face only translates.
 //!
 //! The rule it keeps: nothing a person pastes is an error that ends the page. Rules that cannot be used leave those before
-//! them in force, a pod list that is none leaves the pods before it.
+//! them in force, a text that is no pod list leaves the pods before it.
 
-mod held;
-mod told;
+mod record_set;
+mod wire;
 
-pub use told::{Added, Detail, LoadedRules, Row, Shown};
+pub use wire::{Added, DecisionRow, Detail, LoadedRules, Shown};
 
 use crate::explanation::explain;
 use crate::findings::placed;
@@ -14,9 +14,8 @@ use crate::inputs::{Record, pasted};
 use crate::money::Prices;
 use crate::panel::{self, Rows};
 use crate::pods::PodTable;
-use crate::run::Run;
+use crate::run::PreviewRun;
 use crate::survey::Dimensions;
-use held::Held;
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::config::model::{InputSettings, Policy, Rule};
 use nodesieve_engine::engine::{Engine, OUTCOMES};
@@ -26,12 +25,13 @@ use nodesieve_engine::rule_test;
 use nodesieve_engine::severity::{self, Severity};
 use nodesieve_engine::tag::ContainerTag;
 use nodesieve_engine::time::{EventTime, Now};
+use record_set::RecordSet;
 use std::ops::Range;
 use std::rc::Rc;
 
-/// Kept texts that are remembered for explanations, in bytes; beyond it a record is run again up to where it stands.
+/// Kept texts that are remembered for explanations, in bytes; beyond it the run is repeated up to the record that is asked for.
 const MAX_REMEMBERED: usize = 128 << 20;
-/// Mistakes of a rule file that are told; each takes its place in the whole text.
+/// Most mistakes of a rule file that are reported; the place of each is searched for in the whole text.
 pub const MAX_FINDINGS: usize = 200;
 /// Ticks after which [`Page::advance`] comes back early: each is work too, and a gap between two records has up to an hour of them.
 const MAX_TICKS: u64 = 20_000;
@@ -44,13 +44,13 @@ const DROPPED: u16 = 1;
 #[derive(Debug)]
 pub struct Page {
     rules: Rc<RuleFile>,
-    held: Held,
+    records: RecordSet,
     pods: PodTable,
     prices: Prices,
     dimensions: Dimensions,
     /// Whether records or what the rules say of their form have changed since dimensions were found.
     is_stale: bool,
-    run: Run,
+    run: PreviewRun,
     explainer: Engine,
     verdicts: Vec<u16>,
     /// Positions of the records that continue the line before them, ascending.
@@ -64,10 +64,10 @@ impl Default for Page {
     fn default() -> Page {
         let (rules, dimensions) = (Rc::new(RuleFile::default()), Dimensions::default());
         Page {
-            run: Run::new(&rules, &dimensions),
+            run: PreviewRun::new(&rules, &dimensions),
             explainer: Engine::new(Rc::clone(&rules), 0),
             rules,
-            held: Held::default(),
+            records: RecordSet::default(),
             pods: PodTable::default(),
             prices: Prices::default(),
             dimensions,
@@ -97,7 +97,7 @@ impl Page {
 
     /// Forgets all records.
     pub fn clear(&mut self) {
-        self.held = Held::default();
+        self.records = RecordSet::default();
         self.begin_anew();
     }
 
@@ -106,7 +106,7 @@ impl Page {
         let found = pasted(name, content, &self.rules.input.tag_prefix);
         let records = found.records.len().saturating_add(found.untimed.len());
         let added = Added { records, format: found.format.name(), skipped: found.skipped };
-        self.held.add(found);
+        self.records.add(found);
         self.begin_anew();
         added
     }
@@ -128,14 +128,14 @@ impl Page {
     /// Begins a run and says how many records there are.
     pub fn start(&mut self) -> usize {
         if std::mem::take(&mut self.is_stale) {
-            self.held.settle();
+            self.records.settle();
             let input = &self.rules.input;
-            self.dimensions = Dimensions::of(self.held.records(), input);
-            self.dimensions.trust_only(self.held.timed());
+            self.dimensions = Dimensions::of(self.records.records(), input);
+            self.dimensions.trust_only(self.records.timed());
         }
         self.forget_run();
         self.explainer = Engine::new(Rc::clone(&self.rules), 0);
-        self.held.records().len()
+        self.records.records().len()
     }
 
     /// Takes so many more records, or fewer where gaps between them are long, and says how many are done. With the last one the
@@ -145,7 +145,7 @@ impl Page {
             self.start();
         }
         let (from, ticks) = (self.run.done(), self.run.ticks());
-        for record in self.held.records().iter().skip(from).take(count) {
+        for record in self.records.records().iter().skip(from).take(count) {
             if self.run.ticks().saturating_sub(ticks) > MAX_TICKS {
                 break;
             }
@@ -165,28 +165,28 @@ impl Page {
                 self.ends.push(self.remembered.len());
             }
         }
-        if self.run.done() >= self.held.records().len() {
+        if self.run.done() >= self.records.records().len() {
             self.run.finish(&self.dimensions);
         }
         self.run.done()
     }
 
     /// What verdicts are about: guards, rules, then outcomes.
-    pub fn rows(&self) -> Vec<Row> {
+    pub fn rows(&self) -> Vec<DecisionRow> {
         let stages =
             [(Stage::Guard, &self.explainer.rules().guards), (Stage::Rule, &self.explainer.rules().rules)];
         let decided = stages.into_iter().flat_map(|(stage, rules)| {
-            rules.iter().map(move |rule| Row {
+            rules.iter().map(move |rule| DecisionRow {
                 name: rule.name.to_string(),
                 stage: stage.name(),
-                weighs: weighs(rule),
+                policy_kind: policy_kind(rule),
                 meaning: None,
             })
         });
-        let outcome = |name: &str| Row {
+        let outcome = |name: &str| DecisionRow {
             name: name.into(),
             stage: Stage::Outcome.name(),
-            weighs: None,
+            policy_kind: None,
             meaning: Some(panel::meaning(name)),
         };
         decided.chain(OUTCOMES.map(outcome)).collect()
@@ -201,8 +201,8 @@ impl Page {
     pub fn panel(&mut self) -> String {
         let (ledger, imbalances) = self.run.ledger(self.prices);
         let breakdown = self.run.breakdown(&self.dimensions);
-        // What is decided and not summed up yet is no imbalance, before the end.
-        let wrong = if self.run.done() >= self.held.records().len() { imbalances } else { Vec::new() };
+        // Before the end of a run drops that no summary has yet are no imbalance.
+        let wrong = if self.run.done() >= self.records.records().len() { imbalances } else { Vec::new() };
         panel::volume(&ledger, &breakdown, &wrong, Rows::Buttons)
     }
 
@@ -210,21 +210,21 @@ impl Page {
     pub fn lines(&self, indexes: &[u32]) -> Vec<Shown> {
         let names = Names::new(self.rules.input.message.clone(), Vec::new());
         let records =
-            indexes.iter().filter_map(|&index| self.held.records().get(usize::try_from(index).ok()?));
+            indexes.iter().filter_map(|&index| self.records.records().get(usize::try_from(index).ok()?));
         let day = |record: Option<&Record>| record.map(|record| record.time.0 / 86_400);
-        let is_one_day = day(self.held.records().first()) == day(self.held.records().last());
+        let is_one_day = day(self.records.records().first()) == day(self.records.records().last());
         let time = if is_one_day { 11..23 } else { 5..23 };
         records.map(|record| shown(record, &names, &self.rules.input, time.clone())).collect()
     }
 
     /// Everything about a record that this run has taken.
     pub fn detail(&mut self, index: usize) -> Option<Detail> {
-        let record = self.held.records().get(index)?;
+        let record = self.records.records().get(index)?;
         let verdict = *self.verdicts.get(index)?;
         let is_dropped = verdict & DROPPED == DROPPED;
         let answer = if is_dropped { None } else { Some(self.answer(index)) };
         // The run's clock does not go back where a record's time does.
-        let before = self.held.records().iter().take(index.saturating_add(1));
+        let before = self.records.records().iter().take(index.saturating_add(1));
         let now = Now(before.map(Record::nanoseconds).max().unwrap_or_default());
         let explanation = explain(&mut self.explainer, record, now, &mut self.pods);
         Some(Detail {
@@ -246,7 +246,7 @@ impl Page {
         let input = &self.rules.input;
         let names = Names::new(input.message.clone(), Vec::new());
         let holds = |text: &str| text.to_lowercase().contains(&wanted);
-        let found = self.held.records().iter().enumerate().filter(|(_, record)| {
+        let found = self.records.records().iter().enumerate().filter(|(_, record)| {
             let view = RecordView::read(record.text.as_bytes(), &names).ok();
             let is_in_text = match view.as_ref().and_then(RecordView::line) {
                 Some(line) => holds(&String::from_utf8_lossy(line.text())),
@@ -274,7 +274,7 @@ impl Page {
     }
 
     fn forget_run(&mut self) {
-        self.run = Run::new(&self.rules, &self.dimensions);
+        self.run = PreviewRun::new(&self.rules, &self.dimensions);
         self.verdicts.clear();
         self.continued.clear();
         self.remembered.clear();
@@ -284,13 +284,13 @@ impl Page {
     fn use_rules(&mut self, rules: Rc<RuleFile>) {
         let (old, new) = (&self.rules.input, &rules.input);
         if old.tag_prefix != new.tag_prefix {
-            self.held.rename(&old.tag_prefix, &new.tag_prefix);
+            self.records.rename(&old.tag_prefix, &new.tag_prefix);
         }
         self.is_stale |= old.tag_prefix != new.tag_prefix || old.message != new.message;
         self.rules = rules;
     }
 
-    /// What a kept record goes on as.
+    /// The text of a kept record.
     fn answer(&self, index: usize) -> String {
         let end = self.ends.get(index).copied();
         let start = index.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied());
@@ -299,10 +299,10 @@ impl Page {
             return String::from_utf8_lossy(text).into_owned();
         }
         let rules = Rc::new(self.explainer.rules().clone());
-        let mut again = Run::new(&rules, &self.dimensions);
+        let mut again = PreviewRun::new(&rules, &self.dimensions);
         let mut pods = self.pods.clone();
         let mut answer = String::new();
-        for (at, record) in self.held.records().iter().enumerate().take(index.saturating_add(1)) {
+        for (at, record) in self.records.records().iter().enumerate().take(index.saturating_add(1)) {
             let outcome = again.take(record, &self.dimensions, &mut pods);
             if at == index {
                 answer = String::from_utf8_lossy(outcome.text.unwrap_or_default()).into_owned();
@@ -312,7 +312,7 @@ impl Page {
     }
 }
 
-fn weighs(rule: &Rule) -> Option<&'static str> {
+fn policy_kind(rule: &Rule) -> Option<&'static str> {
     match &rule.policy {
         Policy::Keep(_) | Policy::Drop(_) => None,
         policy => Some(policy.kind().name()),

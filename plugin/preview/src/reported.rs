@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 pub struct Reported {
     /// Records that are no summaries.
     pub records: u64,
-    /// Dropped records that they stand for besides themselves.
+    /// Dropped records that their counts report.
     pub counted: u64,
     /// Summaries, each once.
     pub summaries: u64,

@@ -14,13 +14,13 @@ use nodesieve_engine::metrics::Metric;
 use nodesieve_engine::time::{EventTime, Now};
 use std::rc::Rc;
 
-/// What the engine's random numbers start from, here and in `nodesieve replay` unless it is told another: one seed for all runs,
+/// What the engine's random numbers start from, here and in `nodesieve replay` unless it gets another: one seed for all runs,
 /// so that they can be compared with each other.
 pub const SEED: u64 = 1;
 
 /// A run under way.
 #[derive(Debug)]
-pub struct Run {
+pub struct PreviewRun {
     engine: Engine,
     clock: VirtualClock,
     tally: Tally,
@@ -31,19 +31,19 @@ pub struct Run {
 
 /// What became of one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outcome<'r> {
+pub struct RecordOutcome<'r> {
     /// The row of what decided: guards, rules, then [`nodesieve_engine::engine::OUTCOMES`].
     pub row: usize,
-    /// What goes on, or `None` when it ends here.
+    /// The kept record's text, or `None` when it is dropped.
     pub text: Option<&'r [u8]>,
     /// Whether it continues the line before it, and has its verdict.
     pub is_continued: bool,
 }
 
-impl Run {
+impl PreviewRun {
     /// A run with nothing done.
-    pub fn new(rules: &Rc<RuleFile>, dimensions: &Dimensions) -> Run {
-        Run {
+    pub fn new(rules: &Rc<RuleFile>, dimensions: &Dimensions) -> PreviewRun {
+        PreviewRun {
             engine: Engine::new(Rc::clone(rules), SEED),
             clock: VirtualClock::default(),
             tally: Tally::new(FLUSH_SECONDS, dimensions),
@@ -63,9 +63,14 @@ impl Run {
         self.clock.ticks()
     }
 
-    /// Takes the next record, which must be the one at position [`Run::done`].
-    pub fn take(&mut self, record: &Record, dimensions: &Dimensions, pods: &mut PodTable) -> Outcome<'_> {
-        let Run { engine, clock, tally, .. } = self;
+    /// Takes the next record, which must be the one at position [`PreviewRun::done`].
+    pub fn take(
+        &mut self,
+        record: &Record,
+        dimensions: &Dimensions,
+        pods: &mut PodTable,
+    ) -> RecordOutcome<'_> {
+        let PreviewRun { engine, clock, tally, .. } = self;
         let mut summaries = Vec::new();
         clock.advance(record.nanoseconds(), |now| tick(engine, now), &mut summaries);
         summaries.iter().for_each(|ticked| tally.summary(dimensions, ticked));
@@ -85,12 +90,12 @@ impl Run {
         }
         self.done = self.done.saturating_add(1);
         let row = verdict.why.row(self.engine.rules());
-        // The record is echoed by what the caller has; a copy keeps the two cases one.
+        // An echoed record is copied, so that the caller finds every kept text in one place.
         if answer == Answer::Echo {
             self.out.clear();
             self.out.extend_from_slice(record.text.as_bytes());
         }
-        Outcome { row, text: (answer != Answer::Drop).then_some(self.out.as_slice()), is_continued }
+        RecordOutcome { row, text: (answer != Answer::Drop).then_some(self.out.as_slice()), is_continued }
     }
 
     /// Ticks until everything is summed up, once.
@@ -98,7 +103,7 @@ impl Run {
         if std::mem::replace(&mut self.is_finished, true) {
             return;
         }
-        let Run { engine, clock, tally, .. } = self;
+        let PreviewRun { engine, clock, tally, .. } = self;
         let mut summaries = Vec::new();
         let rules = engine.rules().clone();
         clock.finish(&rules, |now| tick(engine, now), &mut summaries);

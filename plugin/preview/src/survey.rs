@@ -1,6 +1,6 @@
 //! Where the volume is: by namespace, over time, by template; before and after.
 //!
-//! What a record belongs to does not hang on the rules, so it is found once ([`Dimensions`]); a run only counts
+//! What a record belongs to does not depend on the rules, so it is found once ([`Dimensions`]); a run only counts
 //! ([`Survey`]). Both are bounded: beyond their caps namespaces and templates are counted as `other`.
 
 mod times;
@@ -42,7 +42,7 @@ pub struct Named {
 
 /// A span of time with its volume.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Span {
+pub struct TimeSpan {
     /// When it starts, RFC 3339.
     pub start: String,
     /// Its volume.
@@ -55,30 +55,30 @@ pub struct Span {
 pub struct Breakdown {
     /// By namespace, the largest first; records without a container's tag are in the namespace `none`.
     pub namespaces: Vec<Named>,
-    /// Over time, in spans of `span_seconds`. Records far from all others are in the first or last span.
-    pub times: Vec<Span>,
+    /// Over time, in spans of `time_step_seconds`. Records far from all others are in the first or last span.
+    pub times: Vec<TimeSpan>,
     /// The length of a span.
     pub time_step_seconds: u64,
     /// The templates with most bytes, the largest first.
     pub templates: Vec<Named>,
 }
 
-/// Namespaces told apart.
+/// Most namespaces with counts of their own.
 const MAX_NAMESPACES: usize = 200;
-/// Templates told apart.
+/// Most templates with counts of their own.
 const MAX_TEMPLATES: usize = 4096;
 /// Templates shown.
 const TOP_TEMPLATES: usize = 20;
 /// Longest template shown, in bytes.
 const MAX_TEMPLATE: usize = 240;
-/// What is beyond a cap.
+/// The name for everything beyond a cap.
 const OTHER: &str = "other";
 /// The namespace of a record whose tag names no container.
 const NONE: &str = "none";
 
 /// Where one record is counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Place {
+struct RecordPlace {
     namespace: usize,
     template: usize,
     span: usize,
@@ -90,7 +90,7 @@ pub struct Dimensions {
     namespaces: Vec<Label>,
     templates: Vec<Label>,
     spans: Spans,
-    places: Vec<Place>,
+    places: Vec<RecordPlace>,
     /// When these records were written, in seconds since 1970; `None` where too few say so.
     written: Option<(f64, f64)>,
 }
@@ -111,7 +111,7 @@ impl Dimensions {
             let key = line.as_ref().map(|line| template(line, keys));
             let text =
                 || line.as_ref().map_or_else(|| NONE.to_owned(), |line| masked(line, keys, MAX_TEMPLATE));
-            Place {
+            RecordPlace {
                 namespace: namespaces.number(namespace.to_owned(), || namespace.to_owned()),
                 template: templates.number(key, text),
                 span: spans.of(u64::from(record.time.0)),
@@ -139,7 +139,7 @@ impl Dimensions {
         self.written.is_none_or(|(first, last)| (first.floor()..=last).contains(&seconds))
     }
 
-    /// Takes the times of all but these for invented.
+    /// Treats the times of all records but these as invented.
     pub fn trust_only(&mut self, timed: &[Record]) {
         let most_are = timed.len() >= self.places.len().saturating_sub(timed.len());
         self.written = if most_are { written(timed) } else { None };
@@ -165,7 +165,7 @@ impl Survey {
         }
     }
 
-    /// Counts what became of the record at a position: of how many bytes it goes on, or `None` when it is dropped.
+    /// Counts what became of the record at a position: its bytes when it is kept, or `None` when it is dropped.
     pub fn add(&mut self, dimensions: &Dimensions, index: usize, bytes_in: usize, bytes_out: Option<usize>) {
         self.at(dimensions, index, |volume| volume.add(bytes_in as u64, bytes_out.map(|bytes| bytes as u64)));
     }
@@ -196,7 +196,7 @@ impl Survey {
         let times = self.spans.iter().enumerate();
         Breakdown {
             namespaces: named(&dimensions.namespaces, &self.namespaces, usize::MAX),
-            times: times.map(|(index, volume)| Span { start: start(index), volume: *volume }).collect(),
+            times: times.map(|(index, volume)| TimeSpan { start: start(index), volume: *volume }).collect(),
             time_step_seconds: spans.step,
             templates,
         }
@@ -221,14 +221,14 @@ impl Volume {
     }
 }
 
-/// A name, and whether it stands for all that are beyond the cap: something in a log may be called the same.
+/// A name, and whether it stands for all that are beyond the cap: a name from a log may be equal to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Label {
     name: String,
     is_rest: bool,
 }
 
-/// Those with records, the most bytes first, `most` of them; what is beyond a cap last and besides.
+/// The `most` names with the most bytes, the largest first; after them, and not counted, what is beyond a cap.
 fn named(labels: &[Label], volumes: &[Volume], most: usize) -> Vec<Named> {
     let both = labels.iter().zip(volumes).filter(|(_, volume)| volume.seen > 0);
     let (rest, own): (Vec<_>, Vec<_>) = both.partition(|(label, _)| label.is_rest);

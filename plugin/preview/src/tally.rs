@@ -1,4 +1,4 @@
-//! The count of a run as it goes: from outside, by what comes back for each record.
+//! The running count of a run, made from outside: from what comes back for each record.
 
 use crate::billing::Bill;
 use crate::clock::{Ticked, VirtualClock};
@@ -38,7 +38,7 @@ impl Tally {
         }
     }
 
-    /// Counts the record at a position that goes on as `text`.
+    /// Counts the record at a position that is kept with this text.
     pub fn kept(&mut self, dimensions: &Dimensions, index: usize, record: &Record, text: &[u8]) {
         self.seen(dimensions, record);
         self.survey.add(dimensions, index, record.text.len(), Some(text.len()));
@@ -48,7 +48,7 @@ impl Tally {
         self.bill.add(&record.tag, self.now, text.len());
     }
 
-    /// Counts a record that ends here.
+    /// Counts a record that is dropped.
     pub fn dropped(&mut self, dimensions: &Dimensions, index: usize, record: &Record) {
         self.seen(dimensions, record);
         self.survey.add(dimensions, index, record.text.len(), None);
@@ -75,7 +75,7 @@ impl Tally {
         let mut ledger = Ledger { prices, ..self.ledger.clone() };
         ledger.ticks = clock.ticks();
         let (records, seconds) = self.all;
-        // Of a part of them the clock tells.
+        // While only a part of the records has been read, the virtual clock says how long they took.
         ledger.span_seconds = if ledger.seen < records { clock.span_seconds().min(seconds) } else { seconds };
         ledger.counted = self.reported.counted;
         ledger.summaries = self.reported.summaries;
@@ -105,7 +105,7 @@ impl Tally {
         &self.survey
     }
 
-    /// Goes on to a time, unless a clock was wrong: what it stands on was read between its neighbours.
+    /// Advances to a time, unless it is implausible because a clock was wrong: such a record was read between its neighbours.
     fn come_to(&mut self, dimensions: &Dimensions, seconds: u32) {
         if dimensions.is_when_most_were(seconds) {
             self.now = self.now.max(u64::from(seconds));

@@ -1,6 +1,6 @@
-//! Settings: flags and environment to values with which nothing can be wrong any more.
+//! Settings: flags and environment variables, parsed and validated.
 //!
-//! The rule it keeps: all mistakes are found in one pass and told at once, each with the flag or variable that it is
+//! The rule it keeps: all mistakes are found in one pass and reported together, each with the flag or variable that it is
 //! in. A unit has to be said: `30` could be seconds or minutes.
 
 mod read;
@@ -8,8 +8,8 @@ mod table;
 
 pub use table::{SETTINGS, Setting};
 
-use nodesieve_podlist::{Keys, Limits};
-use read::Reader;
+use nodesieve_podlist::{KeyFilter, Limits};
+use read::SettingsReader;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
@@ -19,9 +19,9 @@ use std::time::Duration;
 
 /// All that the sidecar has to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct SidecarSettings {
     /// Where the list of pods comes from.
-    pub source: Source,
+    pub source: PodListSource,
     /// From one poll to the next.
     pub interval: Duration,
     /// What of a list is taken.
@@ -42,16 +42,16 @@ pub struct Settings {
 
 /// Where the list of pods comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum PodListSource {
     /// The node's kubelet.
-    Kubelet(Kubelet),
+    Kubelet(KubeletSettings),
     /// A file.
     File(PathBuf),
 }
 
 /// How the kubelet is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kubelet {
+pub struct KubeletSettings {
     /// An IP address or a name.
     pub host: String,
     /// TCP port.
@@ -95,9 +95,9 @@ pub struct Watched {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// Poll until told to stop.
-    Run(Box<Settings>),
+    Run(Box<SidecarSettings>),
     /// Poll once.
-    Once(Box<Settings>),
+    Once(Box<SidecarSettings>),
     /// Print this and end.
     Print(String),
 }
@@ -123,7 +123,7 @@ pub fn settings(
     arguments: impl IntoIterator<Item = OsString>,
     variables: &BTreeMap<String, String>,
 ) -> Result<Order, SettingsError> {
-    let (mut reader, commands) = Reader::new(arguments, variables);
+    let (mut reader, commands) = SettingsReader::new(arguments, variables);
     if commands.contains("help") {
         return Ok(Order::Print(read::help()));
     }
@@ -140,7 +140,7 @@ pub fn settings(
 }
 
 /// `None` only where the reader has noted a mistake. Everything is asked for before anything is given up.
-fn lower(reader: &mut Reader<'_>) -> Option<Settings> {
+fn lower(reader: &mut SettingsReader<'_>) -> Option<SidecarSettings> {
     let source = source(reader);
     let interval = reader.duration("interval", "1s", "1h");
     let limits = limits(reader);
@@ -151,7 +151,7 @@ fn lower(reader: &mut Reader<'_>) -> Option<Settings> {
     let listen = reader.address_or_off("listen");
     let ready_after = reader.duration("ready-after", "0s", "1h");
     let filter_metrics = reader.path("filter-metrics");
-    Some(Settings {
+    Some(SidecarSettings {
         source: source?,
         interval: interval?,
         limits: limits?,
@@ -164,7 +164,7 @@ fn lower(reader: &mut Reader<'_>) -> Option<Settings> {
     })
 }
 
-fn source(reader: &mut Reader<'_>) -> Option<Source> {
+fn source(reader: &mut SettingsReader<'_>) -> Option<PodListSource> {
     let file = reader.given("pods-file").map(PathBuf::from);
     let host = reader.given("kubelet-host").map(str::to_owned);
     if file.is_none() && host.is_none() {
@@ -182,9 +182,9 @@ fn source(reader: &mut Reader<'_>) -> Option<Source> {
     let read_timeout = reader.duration("read-timeout", "100ms", "10m");
     let total_timeout = reader.duration("total-timeout", "100ms", "1h");
     if let Some(file) = file {
-        return Some(Source::File(file));
+        return Some(PodListSource::File(file));
     }
-    Some(Source::Kubelet(Kubelet {
+    Some(PodListSource::Kubelet(KubeletSettings {
         host: host?,
         port: port?,
         trust: if is_insecure? {
@@ -199,8 +199,8 @@ fn source(reader: &mut Reader<'_>) -> Option<Source> {
     }))
 }
 
-fn limits(reader: &mut Reader<'_>) -> Option<Limits> {
-    let keys = |allow, deny| Keys { allow: reader.globs(allow), deny: reader.globs(deny) };
+fn limits(reader: &mut SettingsReader<'_>) -> Option<Limits> {
+    let keys = |allow, deny| KeyFilter { allow: reader.globs(allow), deny: reader.globs(deny) };
     let labels = keys("labels", "labels-deny");
     let annotations = keys("annotations", "annotations-deny");
     let max_list = reader.bytes("max-list");

@@ -1,4 +1,4 @@
-//! From words to values: who said what, and what it means.
+//! Flags and environment variables to values, with every mistake collected.
 
 use super::SettingsError;
 use super::table::{COMMANDS, SETTINGS, Setting};
@@ -14,19 +14,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// What was said, and the mistakes in it so far.
-pub(super) struct Reader<'v> {
+pub(super) struct SettingsReader<'v> {
     flags: BTreeMap<&'static str, String>,
     variables: &'v BTreeMap<String, String>,
     mistakes: Vec<String>,
 }
 
-impl<'v> Reader<'v> {
+impl<'v> SettingsReader<'v> {
     /// Takes the arguments apart; the second is what is to be done besides having settings.
     pub(super) fn new(
         arguments: impl IntoIterator<Item = OsString>,
         variables: &'v BTreeMap<String, String>,
-    ) -> (Reader<'v>, BTreeSet<&'static str>) {
-        let mut reader = Reader { flags: BTreeMap::new(), variables, mistakes: Vec::new() };
+    ) -> (SettingsReader<'v>, BTreeSet<&'static str>) {
+        let mut reader = SettingsReader { flags: BTreeMap::new(), variables, mistakes: Vec::new() };
         let mut commands = BTreeSet::new();
         let mut parser = lexopt::Parser::from_args(arguments);
         loop {

@@ -7,7 +7,7 @@ fn read(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Order, Setting
 }
 
 #[track_caller]
-fn running(arguments: &[&str], variables: &[(&str, &str)]) -> Settings {
+fn running(arguments: &[&str], variables: &[(&str, &str)]) -> SidecarSettings {
     match read(arguments, variables) {
         Ok(Order::Run(settings)) => *settings,
         other => panic!("{other:?}"),
@@ -17,7 +17,7 @@ fn running(arguments: &[&str], variables: &[(&str, &str)]) -> Settings {
 #[test]
 fn the_address_of_the_node_is_all_that_has_to_be_said() {
     let settings = running(&[], &[("HOST_IP", "10.0.1.23"), ("PATH", "/bin")]);
-    let Source::Kubelet(kubelet) = &settings.source else { panic!("{settings:?}") };
+    let PodListSource::Kubelet(kubelet) = &settings.source else { panic!("{settings:?}") };
     assert_eq!((kubelet.host.as_str(), kubelet.port), ("10.0.1.23", 10250));
     assert!(matches!(&kubelet.trust, TlsTrust::Authority { server_name: None, .. }));
     assert_eq!(settings.interval, Duration::from_secs(30));
@@ -41,7 +41,7 @@ fn a_flag_wins_over_its_variable_and_an_empty_variable_says_nothing() {
 #[test]
 fn a_switch_is_a_flag_without_value_or_a_variable_with_one() {
     let trust = |arguments: &[&str], variables: &[(&str, &str)]| {
-        let Source::Kubelet(kubelet) = running(arguments, variables).source else { panic!() };
+        let PodListSource::Kubelet(kubelet) = running(arguments, variables).source else { panic!() };
         kubelet.trust
     };
     let host = ("HOST_IP", "::1");
@@ -52,7 +52,7 @@ fn a_switch_is_a_flag_without_value_or_a_variable_with_one() {
 
 #[test]
 fn a_file_takes_the_place_of_the_kubelet() {
-    assert_eq!(running(&["--pods-file", "pods.json"], &[]).source, Source::File("pods.json".into()));
+    assert_eq!(running(&["--pods-file", "pods.json"], &[]).source, PodListSource::File("pods.json".into()));
     assert!(matches!(read(&["--pods-file", "x", "--once"], &[]), Ok(Order::Once(_))));
 }
 

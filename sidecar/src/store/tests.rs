@@ -1,30 +1,39 @@
 use super::*;
-use crate::scratch::Scratch;
 use std::os::unix::fs::{MetadataExt, symlink};
+use tempfile::TempDir;
 
-/// The directory `pods` in a scratch directory.
-struct Pods(Scratch);
+/// The directory `pods` in a temporary one.
+struct Pods(TempDir);
 
 impl Pods {
     fn new() -> Pods {
-        Pods(Scratch::new())
+        Pods(tempfile::tempdir().unwrap())
     }
 
-    fn pods(&self) -> PodDirectory {
-        PodDirectory::new(self.0.at("pods"))
+    fn pods(&self) -> PodFileStore {
+        PodFileStore::new(self.0.path().join("pods"))
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.0.at("pods").join(name)
+        self.0.path().join("pods").join(name)
     }
 
     fn names(&self) -> Vec<String> {
-        self.0.names("pods")
+        names(&self.0.path().join("pods"))
     }
 
     fn mode(&self, name: &str) -> u32 {
         fs::symlink_metadata(self.path(name)).unwrap().permissions().mode() & 0o7777
     }
+}
+
+/// What is in a directory, sorted.
+pub(crate) fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
 }
 
 fn pod(name: &str, uid: &str) -> PodFile {
@@ -35,8 +44,8 @@ fn pod(name: &str, uid: &str) -> PodFile {
 
 /// Writes and says how many were written, were unchanged and failed.
 #[track_caller]
-fn counts(directory: &mut PodDirectory, pods: &[PodFile]) -> (u64, u64, usize) {
-    let Written { written, unchanged, failed } = directory.write(pods).unwrap();
+fn counts(directory: &mut PodFileStore, pods: &[PodFile]) -> (u64, u64, usize) {
+    let WrittenFiles { written, unchanged, failed } = directory.write(pods).unwrap();
     (written, unchanged, failed.len())
 }
 
@@ -74,10 +83,10 @@ fn heals_a_file_that_others_cannot_read() {
 #[test]
 fn replaces_a_link_and_does_not_follow_it() {
     let scratch = Pods::new();
-    let outside = scratch.0.at("outside");
+    let outside = scratch.0.path().join("outside");
     // The same content, so that a writer that follows links would take the file for current.
     fs::write(&outside, pod("web-1", "a").encode().unwrap()).unwrap();
-    fs::create_dir(scratch.0.at("pods")).unwrap();
+    fs::create_dir(scratch.0.path().join("pods")).unwrap();
     symlink(&outside, scratch.path("shop_web-1.json")).unwrap();
     symlink(&outside, scratch.path(TEMPORARY)).unwrap();
     assert_eq!(counts(&mut scratch.pods(), &[pod("web-1", "a"), pod("web-2", "b")]), (2, 0, 0));
@@ -98,12 +107,12 @@ fn clears_what_a_crash_left_over() {
 #[test]
 fn one_pod_that_fails_does_not_stop_the_others() {
     let scratch = Pods::new();
-    fs::create_dir(scratch.0.at("pods")).unwrap();
+    fs::create_dir(scratch.0.path().join("pods")).unwrap();
     fs::create_dir(scratch.path("shop_blocked.json")).unwrap();
     let mut large = pod("large", "a");
     large.uid = Some("u".repeat(nodesieve_engine::pods::MAX_FILE_BYTES));
     let pods = [pod("../../etc/passwd", "a"), pod("blocked", "a"), large, pod("web-1", "a")];
-    let Written { written, unchanged, failed } = scratch.pods().write(&pods).unwrap();
+    let WrittenFiles { written, unchanged, failed } = scratch.pods().write(&pods).unwrap();
     assert_eq!((written, unchanged), (1, 0));
     let failed: Vec<String> = failed.iter().map(StoreError::to_string).collect();
     assert_eq!(failed.len(), 3);
@@ -120,19 +129,19 @@ fn one_pod_that_fails_does_not_stop_the_others() {
 #[test]
 fn a_directory_that_cannot_be_is_an_error_with_its_path() {
     let scratch = Pods::new();
-    let no_parent = scratch.0.at("missing").join("pods");
-    let error = PodDirectory::new(&no_parent).write(&[]).unwrap_err().to_string();
+    let no_parent = scratch.0.path().join("missing").join("pods");
+    let error = PodFileStore::new(&no_parent).write(&[]).unwrap_err().to_string();
     assert!(error.starts_with(&format!("create pod directory {}: ", no_parent.display())), "{error}");
-    let file = scratch.0.at("file");
+    let file = scratch.0.path().join("file");
     fs::write(&file, "").unwrap();
-    assert!(matches!(PodDirectory::new(&file).write(&[]), Err(StoreError::Create { .. })));
-    assert!(matches!(PodDirectory::new(&file).retain(&BTreeSet::new()), Err(StoreError::List { .. })));
+    assert!(matches!(PodFileStore::new(&file).write(&[]), Err(StoreError::Create { .. })));
+    assert!(matches!(PodFileStore::new(&file).retain(&BTreeSet::new()), Err(StoreError::List { .. })));
 }
 
 #[test]
 fn an_existing_directory_keeps_its_mode() {
     let scratch = Pods::new();
-    fs::create_dir(scratch.0.at("pods")).unwrap();
+    fs::create_dir(scratch.0.path().join("pods")).unwrap();
     fs::set_permissions(scratch.path(""), Permissions::from_mode(0o750)).unwrap();
     assert_eq!(counts(&mut scratch.pods(), &[]), (0, 0, 0));
     assert_eq!(scratch.mode(""), 0o750);

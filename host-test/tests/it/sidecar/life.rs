@@ -3,15 +3,15 @@
 use super::{Polled, kubelet, pods};
 use crate::support;
 use host_test::guest::Returned;
-use host_test::kubelet::{Kubelet, Pod, list};
+use host_test::kubelet::{FakeKubelet, FakePod, list};
 use host_test::sidecar::settings;
-use nodesieve_sidecar::Settings;
+use nodesieve_sidecar::SidecarSettings;
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// A node with a filter that reads what the sidecar writes.
 struct Node {
-    kubelet: Kubelet,
+    kubelet: FakeKubelet,
     sidecar: Polled,
     guest: host_test::guest::Guest,
     seconds: u64,
@@ -24,7 +24,7 @@ impl Node {
         let root = tempfile::tempdir().unwrap();
         let (guest, tree) = support::start("version: 1\nenrich: { fields: all }\n");
         let settings =
-            Settings { pods_dir: tree.pods_directory(), ..settings(&kubelet, root.path()).unwrap() };
+            SidecarSettings { pods_dir: tree.pods_directory(), ..settings(&kubelet, root.path()).unwrap() };
         let mut node = Node {
             kubelet,
             sidecar: Polled::new(settings),
@@ -42,8 +42,8 @@ impl Node {
     }
 
     /// The kubelet lists these, and the sidecar has asked.
-    fn lists(&mut self, pods: &[Pod]) {
-        self.kubelet.set_pods(list(pods.iter().map(Pod::item)));
+    fn lists(&mut self, pods: &[FakePod]) {
+        self.kubelet.set_pods(list(pods.iter().map(FakePod::item)));
         assert!(self.sidecar.poll());
     }
 
@@ -60,20 +60,20 @@ impl Node {
 
 /// Scenario: a pod is made, gets its container, is relabelled, restarts, is deleted and made anew under its name; the new
 /// one is listed beside the old one at first.
-/// Guarantees: at each step the filter says of each run what is true of it, at the latest when its cache is over.
+/// Guarantees: at each step the filter gives each run its own metadata, at the latest when its cache has expired.
 #[test]
 fn a_pods_whole_life_is_seen_by_the_filter() {
     let id = |letter: &str| letter.repeat(64);
     let (first, second, third) = (id("a"), id("b"), id("c"));
     let mut node = Node::new();
-    let mut pod = Pod::new("shop", "web");
+    let mut pod = FakePod::new("shop", "web");
 
     // The log is there before anything is known: the tag speaks, and nothing waits.
     let unknown = node.kubernetes("web", &first);
     assert_eq!((&unknown["pod_name"], &unknown["labels"]), (&Value::from("web"), &Value::Null));
 
     // Listed without its container id: the pod's keys, the tag's id, seen once the miss has been believed for 2 s.
-    node.lists(&[Pod { containers: vec![("app".into(), String::new(), None)], ..pod.clone() }]);
+    node.lists(&[FakePod { containers: vec![("app".into(), String::new(), None)], ..pod.clone() }]);
     node.passes(2);
     let waiting = node.kubernetes("web", &first);
     assert_eq!((&waiting["pod_id"], &waiting["docker_id"]), (&"uid-of-web".into(), &first.as_str().into()));
@@ -100,17 +100,17 @@ fn a_pods_whole_life_is_seen_by_the_filter() {
     assert_eq!(node.kubernetes("web", &second)["container_hash"], "r/app@sha256:9");
 
     // Deleted: gone from the list, and its last lines are still known, for the grace period.
-    let other = Pod::new("shop", "other").with("app", &id("d"));
+    let other = FakePod::new("shop", "other").with("app", &id("d"));
     node.lists(std::slice::from_ref(&other));
     node.passes(61);
     assert_eq!(node.kubernetes("web", &second)["labels"]["tier"], "gold");
 
     // Made anew under its name while the old one is still ending: both ids are known, the newer pod speaks.
-    let new = Pod {
+    let new = FakePod {
         uid: "uid-of-the-new".into(),
         created: "2026-11-20T11:00:00Z".into(),
         labels: vec![("tier".into(), "silver".into())],
-        ..Pod::new("shop", "web").with("app", &third)
+        ..FakePod::new("shop", "web").with("app", &third)
     };
     for order in [[pod.clone(), new.clone(), other.clone()], [new.clone(), other.clone(), pod.clone()]] {
         node.lists(&order);
@@ -122,7 +122,7 @@ fn a_pods_whole_life_is_seen_by_the_filter() {
     }
 
     // A name that starts like another's is another's.
-    node.lists(&[new, other, Pod::new("shop", "web-1").with("app", &id("e"))]);
+    node.lists(&[new, other, FakePod::new("shop", "web-1").with("app", &id("e"))]);
     assert_eq!(node.kubernetes("web-1", &id("e"))["labels"]["app"], "web-1");
     assert_eq!(node.kubernetes("web", &third)["labels"]["tier"], "silver");
 }

@@ -1,44 +1,44 @@
-//! The sidecar against a kubelet in every mood, and what the compiled filter makes of its files.
+//! The sidecar against every failure mode of a kubelet, and what the compiled filter makes of its files.
 
 mod life;
 mod running;
 mod volume;
 
-use host_test::kubelet::{Kubelet, Mode, Options, Pod, list};
+use host_test::kubelet::{FailureMode, FakeKubelet, FakePod, KubeletOptions, list};
 use host_test::sidecar::{TOKEN, settings};
 use nodesieve_sidecar::exposition;
-use nodesieve_sidecar::{Settings, Sidecar, Source, TlsTrust, Words};
+use nodesieve_sidecar::{LogEvent, PodListSource, Sidecar, SidecarSettings, TlsTrust};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-fn kubelet(pods: &[Pod]) -> Kubelet {
-    let options = Options { token: Some(TOKEN.into()), ..Options::default() };
-    Kubelet::start(options, list(pods.iter().map(Pod::item))).unwrap()
+fn kubelet(pods: &[FakePod]) -> FakeKubelet {
+    let options = KubeletOptions { token: Some(TOKEN.into()), ..KubeletOptions::default() };
+    FakeKubelet::start(options, list(pods.iter().map(FakePod::item))).unwrap()
 }
 
 /// As many pods as a small node has.
-fn pods(count: usize) -> Vec<Pod> {
-    (0..count).map(|n| Pod::new("shop", &format!("web-{n}")).with("app", &format!("{n:064x}"))).collect()
+fn pods(count: usize) -> Vec<FakePod> {
+    (0..count).map(|n| FakePod::new("shop", &format!("web-{n}")).with("app", &format!("{n:064x}"))).collect()
 }
 
-/// A sidecar that polls when told to, and what it says.
+/// A sidecar that polls on demand, and its log events.
 struct Polled {
     sidecar: Sidecar,
-    words: Arc<Mutex<Vec<Words>>>,
+    events: Arc<Mutex<Vec<LogEvent>>>,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Polled {
-    fn new(settings: Settings) -> Polled {
+    fn new(settings: SidecarSettings) -> Polled {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let words: Arc<Mutex<Vec<Words>>> = Arc::default();
-        let heard = Arc::clone(&words);
-        let log = move |said: &Words| heard.lock().unwrap().push(said.clone());
+        let events: Arc<Mutex<Vec<LogEvent>>> = Arc::default();
+        let heard = Arc::clone(&events);
+        let log = move |said: &LogEvent| heard.lock().unwrap().push(said.clone());
         let sidecar = runtime.block_on(Sidecar::start(settings, Box::new(log))).unwrap();
-        Polled { sidecar, words, runtime }
+        Polled { sidecar, events, runtime }
     }
 
     fn poll(&mut self) -> bool {
@@ -54,8 +54,8 @@ impl Polled {
         self.metric(&format!("nodesieve_sidecar_polls_failed_total{{kind=\"{kind}\"}}"))
     }
 
-    fn words(&self) -> Vec<Words> {
-        std::mem::take(&mut *self.words.lock().unwrap())
+    fn events(&self) -> Vec<LogEvent> {
+        std::mem::take(&mut *self.events.lock().unwrap())
     }
 }
 
@@ -70,10 +70,10 @@ fn files(directory: &Path) -> BTreeMap<String, (Vec<u8>, std::time::SystemTime)>
         .collect()
 }
 
-fn kubelet_of(settings: &mut Settings) -> &mut nodesieve_sidecar::Kubelet {
+fn kubelet_of(settings: &mut SidecarSettings) -> &mut nodesieve_sidecar::KubeletSettings {
     match &mut settings.source {
-        Source::Kubelet(kubelet) => kubelet,
-        Source::File(path) => panic!("{}", path.display()),
+        PodListSource::Kubelet(kubelet) => kubelet,
+        PodListSource::File(path) => panic!("{}", path.display()),
     }
 }
 
@@ -94,41 +94,41 @@ fn whatever_a_kubelet_answers_the_files_stay_as_they_are() {
     assert!(sidecar.poll());
     let before = files(&directory);
     assert_eq!(before.len(), 30);
-    assert!(matches!(sidecar.words().as_slice(), [Words::Info(_)]));
+    assert!(matches!(sidecar.events().as_slice(), [LogEvent::Info(_)]));
 
     let kinds = [
-        (Mode::Empty, "empty"),
-        (Mode::Null, "no_items"),
-        (Mode::NoItems, "no_items"),
-        (Mode::Array, "no_items"),
-        (Mode::BrokenOff, "cut"),
-        (Mode::Cut, "cut"),
-        (Mode::Tiny, "shrunk"),
-        (Mode::Slow, "timeout"),
-        (Mode::Stall, "timeout"),
-        (Mode::Hang, "timeout"),
-        (Mode::Unauthorized, "unauthorized"),
-        (Mode::Forbidden, "forbidden"),
-        (Mode::Error, "status"),
-        (Mode::Html, "json"),
-        (Mode::Endless, "too_large"),
-        (Mode::NoCertificate, "tls"),
-        (Mode::Close, "tls"),
+        (FailureMode::Empty, "empty"),
+        (FailureMode::Null, "no_items"),
+        (FailureMode::NoItems, "no_items"),
+        (FailureMode::Array, "no_items"),
+        (FailureMode::BrokenOff, "cut"),
+        (FailureMode::Cut, "cut"),
+        (FailureMode::Tiny, "shrunk"),
+        (FailureMode::Slow, "timeout"),
+        (FailureMode::Stall, "timeout"),
+        (FailureMode::Hang, "timeout"),
+        (FailureMode::Unauthorized, "unauthorized"),
+        (FailureMode::Forbidden, "forbidden"),
+        (FailureMode::Error, "status"),
+        (FailureMode::Html, "json"),
+        (FailureMode::Endless, "too_large"),
+        (FailureMode::NoCertificate, "tls"),
+        (FailureMode::Close, "tls"),
     ];
-    assert_eq!(kinds.len() + 1, Mode::ALL.len(), "every mode but ok");
+    assert_eq!(kinds.len() + 1, FailureMode::ALL.len(), "every mode but ok");
     for (mode, kind) in kinds {
         kubelet.set_mode(mode);
         let counted = sidecar.failed(kind);
         assert!(!sidecar.poll() && !sidecar.poll(), "{mode}");
-        assert_eq!(sidecar.failed(kind), counted + 2.0, "{mode}: {:?}", sidecar.words());
+        assert_eq!(sidecar.failed(kind), counted + 2.0, "{mode}: {:?}", sidecar.events());
         assert_eq!(files(&directory), before, "{mode}");
-        let words = sidecar.words();
-        let [Words::Warning(told)] = words.as_slice() else { panic!("{mode}: {words:?}") };
+        let events = sidecar.events();
+        let [LogEvent::Warning(told)] = events.as_slice() else { panic!("{mode}: {events:?}") };
         assert!(told.contains("; the pod files stay as they are"), "{mode}: {told}");
-        kubelet.set_mode(Mode::Ok);
+        kubelet.set_mode(FailureMode::Ok);
         assert!(sidecar.poll(), "{mode}");
         assert!(
-            matches!(sidecar.words().as_slice(), [Words::Info(over)] if over.contains("works again after 2 failures"))
+            matches!(sidecar.events().as_slice(), [LogEvent::Info(over)] if over.contains("works again after 2 failures"))
         );
         assert_eq!(files(&directory), before, "{mode}: nothing changed, so nothing is written");
     }
@@ -141,7 +141,7 @@ fn a_refusal_says_what_is_missing() {
     let kubelet = kubelet(&pods(3));
     let root = tempfile::tempdir().unwrap();
     let mut sidecar = Polled::new(settings(&kubelet, root.path()).unwrap());
-    kubelet.set_mode(Mode::Forbidden);
+    kubelet.set_mode(FailureMode::Forbidden);
     sidecar.poll();
     let expected = format!(
         "poll {}/pods: not permitted (403): Forbidden (user=system:serviceaccount:nodesieve:nodesieve, verb=get, \
@@ -149,7 +149,7 @@ fn a_refusal_says_what_is_missing() {
          ClusterRole with get on nodes/pods; Kubernetes before 1.33 knows only nodes/proxy for that",
         kubelet.url()
     );
-    assert_eq!(sidecar.words(), [Words::Warning(expected)]);
+    assert_eq!(sidecar.events(), [LogEvent::Warning(expected)]);
 }
 
 #[test]
@@ -200,20 +200,22 @@ fn a_file_in_place_of_a_kubelet_is_read_each_time() {
     let kubelet = kubelet(&[]);
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("pods.json");
-    let settings =
-        Settings { source: Source::File(path.clone()), ..settings(&kubelet, root.path()).unwrap() };
+    let settings = SidecarSettings {
+        source: PodListSource::File(path.clone()),
+        ..settings(&kubelet, root.path()).unwrap()
+    };
     let directory = settings.pods_dir.clone();
     let mut sidecar = Polled::new(settings);
     assert!(!sidecar.poll());
     assert_eq!(sidecar.failed("file"), 1.0);
-    fs::write(&path, list(pods(2).iter().map(Pod::item))).unwrap();
+    fs::write(&path, list(pods(2).iter().map(FakePod::item))).unwrap();
     assert!(sidecar.poll());
     assert_eq!(files(&directory).len(), 2);
     assert_eq!(kubelet.asked().connections, 0);
 }
 
 /// Scenario: the volume is full for one pod (a directory is where its file should be), then the whole directory is a file.
-/// Guarantees: it is said once, counted, the other pods are written, and the next list heals it.
+/// Guarantees: it is said once, counted, the other pods are written, and the next list repairs it.
 #[test]
 fn a_volume_that_cannot_be_written_costs_only_what_it_must() {
     let kubelet = kubelet(&pods(3));
@@ -225,13 +227,14 @@ fn a_volume_that_cannot_be_written_costs_only_what_it_must() {
     assert!(!sidecar.poll() && !sidecar.poll());
     assert_eq!(sidecar.metric("nodesieve_sidecar_files_failed_total"), 2.0);
     assert!(directory.join("shop_web-0.json").is_file() && directory.join("shop_web-2.json").is_file());
-    let warnings = |words: &[Words]| words.iter().filter(|word| matches!(word, Words::Warning(_))).count();
-    assert_eq!(warnings(&sidecar.words()), 1);
+    let warnings =
+        |events: &[LogEvent]| events.iter().filter(|word| matches!(word, LogEvent::Warning(_))).count();
+    assert_eq!(warnings(&sidecar.events()), 1);
     fs::remove_dir_all(&directory).unwrap();
     fs::write(&directory, "").unwrap();
     assert!(!sidecar.poll());
     fs::remove_file(&directory).unwrap();
     assert!(sidecar.poll());
-    assert!(sidecar.words().contains(&Words::Info("pod files: can be written again after 0 s".into())));
+    assert!(sidecar.events().contains(&LogEvent::Info("pod files: can be written again after 0 s".into())));
     assert_eq!(files(&directory).len(), 3);
 }

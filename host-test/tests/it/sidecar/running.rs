@@ -1,9 +1,9 @@
 //! The main loop in a thread: outages, what is new on the node, health and metrics, the end.
 
 use super::{files, kubelet, kubelet_of, pods};
-use host_test::kubelet::{Kubelet, Mode, Pod, list};
+use host_test::kubelet::{FailureMode, FakeKubelet, FakePod, list};
 use host_test::sidecar::{RunningSidecar, settings};
-use nodesieve_sidecar::Settings;
+use nodesieve_sidecar::SidecarSettings;
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 const LONG: Duration = Duration::from_secs(60);
 
 /// Settings under which a loop is quick to watch.
-fn running(kubelet: &Kubelet, root: &Path) -> Settings {
-    Settings { interval: Duration::from_secs(1), ..settings(kubelet, root).unwrap() }
+fn running(kubelet: &FakeKubelet, root: &Path) -> SidecarSettings {
+    SidecarSettings { interval: Duration::from_secs(1), ..settings(kubelet, root).unwrap() }
 }
 
 #[test]
@@ -22,24 +22,25 @@ fn the_loop_outlives_an_outage_and_its_age_is_in_the_metrics() {
     let root = tempfile::tempdir().unwrap();
     let mut settings = running(&kubelet, root.path());
     kubelet_of(&mut settings).read_timeout = Duration::from_millis(300);
-    kubelet.set_mode(Mode::Hang);
+    kubelet.set_mode(FailureMode::Hang);
     let directory = settings.pods_dir.clone();
     let sidecar =
-        RunningSidecar::start(Settings { ready_after: Duration::from_secs(3600), ..settings }).unwrap();
+        RunningSidecar::start(SidecarSettings { ready_after: Duration::from_secs(3600), ..settings })
+            .unwrap();
     let timeouts = "nodesieve_sidecar_polls_failed_total{kind=\"timeout\"}";
     sidecar.wait_until(timeouts, |count| count >= 2.0, LONG).unwrap();
     assert_eq!(sidecar.get("/readyz").unwrap(), (503, "no list so far\n".into()));
     assert_eq!(sidecar.get("/healthz").unwrap(), (200, "ok\n".into()));
-    kubelet.set_mode(Mode::Ok);
+    kubelet.set_mode(FailureMode::Ok);
     sidecar.wait_until("nodesieve_sidecar_pods", |pods| pods == 5.0, LONG).unwrap();
     assert_eq!(sidecar.get("/readyz").unwrap(), (200, "ready\n".into()));
     assert_eq!(files(&directory).len(), 5);
-    kubelet.set_mode(Mode::Null);
+    kubelet.set_mode(FailureMode::Null);
     sidecar.wait_until("nodesieve_sidecar_poll_age_seconds", |age| age > 2.0, LONG).unwrap();
-    kubelet.set_mode(Mode::Ok);
+    kubelet.set_mode(FailureMode::Ok);
     sidecar.wait_until("nodesieve_sidecar_poll_age_seconds", |age| age < 1.0, LONG).unwrap();
-    let words = sidecar.words();
-    assert_eq!(words.len(), 4, "two outages, two lines each: {words:?}");
+    let events = sidecar.events();
+    assert_eq!(events.len(), 4, "two outages, two lines each: {events:?}");
 }
 
 #[test]
@@ -47,7 +48,7 @@ fn without_a_kubelet_it_is_ready_after_the_wait() {
     let kubelet = kubelet(&[]);
     let root = tempfile::tempdir().unwrap();
     let settings =
-        Settings { ready_after: Duration::from_millis(1), ..settings(&kubelet, root.path()).unwrap() };
+        SidecarSettings { ready_after: Duration::from_millis(1), ..settings(&kubelet, root.path()).unwrap() };
     drop(kubelet);
     let sidecar = RunningSidecar::start(settings).unwrap();
     sidecar.wait_until("nodesieve_sidecar_ready", |ready| ready == 1.0, LONG).unwrap();
@@ -62,14 +63,14 @@ fn what_is_new_on_the_node_is_asked_for_at_once() {
     let kubelet = kubelet(&pods(5));
     let root = tempfile::tempdir().unwrap();
     let settings =
-        Settings { interval: Duration::from_secs(1800), ..settings(&kubelet, root.path()).unwrap() };
+        SidecarSettings { interval: Duration::from_secs(1800), ..settings(&kubelet, root.path()).unwrap() };
     let directory = settings.pods_dir.clone();
     let sidecar = RunningSidecar::start(settings).unwrap();
     sidecar.wait_until("nodesieve_sidecar_pods", |pods| pods == 5.0, LONG).unwrap();
 
     let (uid, id) = ("b933ddf3-013f-4aec-988b-32b504a2f8c0", "f".repeat(64));
-    let new = Pod { uid: uid.into(), ..Pod::new("shop", "new") };
-    let with = |new: Pod| list(pods(5).iter().chain([&new]).map(Pod::item));
+    let new = FakePod { uid: uid.into(), ..FakePod::new("shop", "new") };
+    let with = |new: FakePod| list(pods(5).iter().chain([&new]).map(FakePod::item));
     kubelet.set_pods(with(new.clone()));
     fs::create_dir(root.path().join(format!("var/log/pods/shop_new_{uid}"))).unwrap();
     sidecar.wait_until("nodesieve_sidecar_pods", |pods| pods == 6.0, LONG).unwrap();
@@ -136,7 +137,7 @@ fn parse_with_prometheus(text: &str) {
     assert_eq!(samples, text.lines().filter(|line| !line.starts_with('#')).count());
 }
 
-/// Guarantees: kubelet's probe, which has a second, does not wait behind those who connect and say nothing; of these the
+/// Guarantees: kubelet's probe, which has a second, does not wait behind connections that send nothing; of these the
 /// oldest are put out, so that there are never more than a few.
 #[test]
 fn silent_connections_keep_nobody_waiting() {
@@ -164,7 +165,7 @@ fn silent_connections_keep_nobody_waiting() {
 #[test]
 fn a_loop_that_is_told_to_stop_ends_within_a_second_even_while_the_kubelet_hangs() {
     let kubelet = kubelet(&pods(1));
-    kubelet.set_mode(Mode::Hang);
+    kubelet.set_mode(FailureMode::Hang);
     let root = tempfile::tempdir().unwrap();
     let sidecar = RunningSidecar::start(settings(&kubelet, root.path()).unwrap()).unwrap();
     assert!(kubelet.wait_until(|asked| asked.pods == 1, LONG));

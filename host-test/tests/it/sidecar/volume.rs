@@ -3,10 +3,10 @@
 use super::{Polled, files, kubelet, pods};
 use host_test::kubelet::list;
 use host_test::sidecar::settings;
-use host_test::volume::Volume;
-use nodesieve_sidecar::Words;
+use host_test::volume::TmpfsVolume;
+use nodesieve_sidecar::LogEvent;
 
-/// Guarantees: of a list that has lost most of its pods the new ones are taken at once, and nothing goes.
+/// Guarantees: from a list that has lost most of its pods the new ones are taken at once, and no file is removed.
 #[test]
 fn a_list_that_is_doubted_still_brings_new_pods() {
     let mut pods = pods(30);
@@ -18,15 +18,15 @@ fn a_list_that_is_doubted_still_brings_new_pods() {
     assert!(sidecar.poll());
     let before = files(&directory);
     pods.truncate(2);
-    pods.push(host_test::kubelet::Pod::new("shop", "new"));
-    kubelet.set_pods(list(pods.iter().map(host_test::kubelet::Pod::item)));
+    pods.push(host_test::kubelet::FakePod::new("shop", "new"));
+    kubelet.set_pods(list(pods.iter().map(host_test::kubelet::FakePod::item)));
     assert!(!sidecar.poll());
     let mut after = files(&directory);
     assert!(after.remove("shop_new.json").is_some());
     assert_eq!(after, before);
 }
 
-/// Guarantees: a pod that is as large as a kubelet can write it costs nobody anything.
+/// Guarantees: a pod as large as a kubelet can write it is read like any other.
 #[test]
 fn a_pod_full_of_escapes_is_read_like_any_other() {
     let list = format!(
@@ -43,7 +43,7 @@ fn a_pod_full_of_escapes_is_read_like_any_other() {
 }
 
 /// Scenario: 64 kB for 30 files of 4 kB and more, which then change; more room; no more writing; writing again.
-/// Guarantees: what there is room for is written, whole; what was there stays; trouble and its end are told once each.
+/// Guarantees: what there is room for is written, whole; what was there stays; trouble and its end are logged once each.
 #[test]
 fn a_full_or_read_only_volume_is_told_and_survived() {
     let mut pods = pods(30);
@@ -53,15 +53,15 @@ fn a_full_or_read_only_volume_is_told_and_survived() {
     let kubelet = kubelet(&pods);
     let root = tempfile::tempdir().unwrap();
     let settings = settings(&kubelet, root.path()).unwrap();
-    let Ok(volume) = Volume::mount(&root.path().join("run/nodesieve"), 64 << 10) else {
+    let Ok(volume) = TmpfsVolume::mount(&root.path().join("run/nodesieve"), 64 << 10) else {
         eprintln!("skipped: no mounts here");
         return;
     };
     let directory = settings.pods_dir.clone();
     let mut sidecar = Polled::new(settings);
     assert!(!sidecar.poll() && !sidecar.poll());
-    let words = sidecar.words();
-    let [Words::Info(_), Words::Warning(full)] = words.as_slice() else { panic!("{words:?}") };
+    let events = sidecar.events();
+    let [LogEvent::Info(_), LogEvent::Warning(full)] = events.as_slice() else { panic!("{events:?}") };
     assert!(
         full.contains("No space left on device") && full.contains(" more; the last files stay"),
         "{full}"
@@ -74,19 +74,19 @@ fn a_full_or_read_only_volume_is_told_and_survived() {
     volume.remount("size=1m").unwrap();
     assert!(sidecar.poll());
     assert_eq!(files(&directory).len(), 30);
-    assert!(matches!(sidecar.words().as_slice(), [Words::Info(_)]));
+    assert!(matches!(sidecar.events().as_slice(), [LogEvent::Info(_)]));
 
     volume.remount("ro").unwrap();
     let before = files(&directory);
     assert!(sidecar.poll(), "nothing changed, so nothing has to be written");
     pods[0].labels.push(("new".into(), "label".into()));
-    kubelet.set_pods(list(pods.iter().map(host_test::kubelet::Pod::item)));
+    kubelet.set_pods(list(pods.iter().map(host_test::kubelet::FakePod::item)));
     assert!(!sidecar.poll() && !sidecar.poll());
     assert_eq!(files(&directory), before);
-    let words = sidecar.words();
+    let events = sidecar.events();
     assert!(
-        matches!(words.as_slice(), [Words::Warning(text)] if text.contains("Read-only file system")),
-        "{words:?}"
+        matches!(events.as_slice(), [LogEvent::Warning(text)] if text.contains("Read-only file system")),
+        "{events:?}"
     );
     volume.remount("rw").unwrap();
     assert!(sidecar.poll());

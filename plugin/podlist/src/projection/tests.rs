@@ -297,7 +297,7 @@ fn selected(limits: &Limits) -> (PodFile, u64) {
 
 #[test]
 fn labels_and_annotations_are_handed_on_as_the_settings_say() {
-    let keys = |allow: &str, deny: &str| Keys { allow: Globs::new([allow]), deny: Globs::new([deny]) };
+    let keys = |allow: &str, deny: &str| KeyFilter { allow: Globs::new([allow]), deny: Globs::new([deny]) };
     let (file, omitted) = selected(&Limits::default());
     assert_eq!(file.labels, pairs(&[("app", "web"), ("pod-template-hash", "5f"), ("team", "a")]));
     assert_eq!((file.annotations, omitted), (pairs(&[("note", "0123456789"), ("url", "x")]), 0));
@@ -329,9 +329,8 @@ fn deep_nesting_in_what_is_skipped_is_harmless() {
 
 #[test]
 fn the_sample_list_is_taken_as_a_whole() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../conf/samples/podlist.json");
-    let Ok(list) = std::fs::read(path) else { return };
-    let PodFiles { files, skipped, shortened, .. } = project(&list).unwrap();
+    let list = include_bytes!("../../../../conf/samples/podlist.json");
+    let PodFiles { files, skipped, shortened, .. } = project(list).unwrap();
     assert_eq!((skipped, shortened), (0, 0));
     let file = |pod: &str| files.iter().find(|file| file.pod.starts_with(pod)).unwrap();
     let workload = |pod: &str| {

@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 /// The records of one file, in the order in which their last parts stand. A record that has the present time in Fluent Bit has
 /// that of the record before it, or of the first one.
 pub(super) fn read(content: &[u8], tag: &str) -> Read {
-    let mut reader = Reader { tag, open: Vec::new(), read: Read::default(), latest: (0, 0) };
+    let mut reader = LogFileReader { tag, open: Vec::new(), read: Read::default(), latest: (0, 0) };
     // What stands behind the last newline is still being written: tail waits for the rest. NULs at the start are what a
     // rotation by copy and truncation leaves behind.
     let complete = content.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end.saturating_add(1));
@@ -46,7 +46,7 @@ pub(super) fn is_docker_line(line: &[u8]) -> bool {
         .is_some_and(|part| matches!(part.context.time, HostTime::At(_)) && part.stream.as_ref().is_some())
 }
 
-struct Reader<'a> {
+struct LogFileReader<'a> {
     tag: &'a str,
     open: Vec<Group>,
     read: Read,
@@ -55,14 +55,14 @@ struct Reader<'a> {
 
 /// Which of the two parsers took a line; each has groups of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum LineKind {
     Docker,
     Cri,
 }
 
 /// The parts of a line so far.
 struct Group {
-    kind: Kind,
+    kind: LineKind,
     stream: Option<String>,
     /// The first part's members and time; `None` when they could not be a record.
     context: Option<Context>,
@@ -72,11 +72,11 @@ struct Group {
 }
 
 struct Context {
-    members: Members,
+    members: LineMembers,
     time: HostTime,
 }
 
-enum Members {
+enum LineMembers {
     /// Time, stream and flag as written.
     Cri([Vec<u8>; 3]),
     /// All of the object, `log` among them.
@@ -84,15 +84,15 @@ enum Members {
 }
 
 /// What one line adds.
-struct Part {
-    kind: Kind,
+struct LinePart {
+    kind: LineKind,
     stream: Option<String>,
     context: Context,
     text: Vec<u8>,
     is_last: bool,
 }
 
-impl Reader<'_> {
+impl LogFileReader<'_> {
     fn line(&mut self, line: &[u8]) {
         let line = if line.len() >= 2 { line.strip_suffix(b"\r").unwrap_or(line) } else { line };
         match docker_part(line).or_else(|| cri_part(line)) {
@@ -109,8 +109,8 @@ impl Reader<'_> {
         }
     }
 
-    fn part(&mut self, part: Part) {
-        let Part { kind, stream, context, text, is_last } = part;
+    fn part(&mut self, part: LinePart) {
+        let LinePart { kind, stream, context, text, is_last } = part;
         let found = self.open.iter().position(|group| group.kind == kind && group.stream == stream);
         let index = found.unwrap_or_else(|| {
             self.open.push(Group { kind, stream, context: None, log: Vec::new(), lines: 0 });
@@ -142,7 +142,7 @@ impl Reader<'_> {
         let log = std::mem::take(&mut group.log);
         let mut text = String::with_capacity(log.len().saturating_add(96));
         match members {
-            Members::Cri([time, stream, flag]) => {
+            LineMembers::Cri([time, stream, flag]) => {
                 let fields: [(&str, &[u8]); 4] = [
                     ("{\"time\":", &time),
                     (",\"stream\":", &stream),
@@ -154,7 +154,7 @@ impl Reader<'_> {
                     host_json::push_bytes(&mut text, value);
                 }
             }
-            Members::Docker(members) => {
+            LineMembers::Docker(members) => {
                 for (at, (key, value)) in members.iter().enumerate() {
                     text.push(if at == 0 { '{' } else { ',' });
                     host_json::push_string(&mut text, key);
@@ -173,18 +173,18 @@ impl Reader<'_> {
 }
 
 /// `^(?<time>.+?) (?<stream>stdout|stderr) (?<_p>F|P) (?<log>.*)$`, leftmost and lazy.
-fn cri_part(line: &[u8]) -> Option<Part> {
+fn cri_part(line: &[u8]) -> Option<LinePart> {
     let mut blanks = line.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b' ').map(|(at, _)| at);
     blanks.find_map(|at| {
         let (time, rest) = line.split_at_checked(at)?;
         let (stream, rest) = rest.get(1..)?.split_at_checked(6)?;
         match (stream, rest) {
-            (b"stdout" | b"stderr", [b' ', flag @ (b'F' | b'P'), b' ', text @ ..]) => Some(Part {
-                kind: Kind::Cri,
+            (b"stdout" | b"stderr", [b' ', flag @ (b'F' | b'P'), b' ', text @ ..]) => Some(LinePart {
+                kind: LineKind::Cri,
                 stream: Some(String::from_utf8_lossy(stream).into_owned()),
                 context: Context {
                     time: host_time(time),
-                    members: Members::Cri([time.to_vec(), stream.to_vec(), vec![*flag]]),
+                    members: LineMembers::Cri([time.to_vec(), stream.to_vec(), vec![*flag]]),
                 },
                 text: text.to_vec(),
                 is_last: *flag == b'F',
@@ -195,7 +195,7 @@ fn cri_part(line: &[u8]) -> Option<Part> {
 }
 
 /// A JSON object whose `log` is a text that is not empty.
-fn docker_part(line: &[u8]) -> Option<Part> {
+fn docker_part(line: &[u8]) -> Option<LinePart> {
     if line.trim_ascii_start().first() != Some(&b'{') {
         return None;
     }
@@ -206,12 +206,12 @@ fn docker_part(line: &[u8]) -> Option<Part> {
     let text = |key: &str| members.get(key).and_then(Value::as_str);
     let log = text(LOG).filter(|log| !log.is_empty())?.as_bytes().to_vec();
     let time = text("time").map_or(HostTime::Now, |time| host_time(time.as_bytes()));
-    Some(Part {
-        kind: Kind::Docker,
+    Some(LinePart {
+        kind: LineKind::Docker,
         stream: text("stream").map(str::to_owned),
         is_last: log.ends_with(b"\n"),
         text: log,
-        context: Context { time, members: Members::Docker(members) },
+        context: Context { time, members: LineMembers::Docker(members) },
     })
 }
 

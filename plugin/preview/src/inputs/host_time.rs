@@ -20,7 +20,7 @@ pub(super) enum HostTime {
 pub(super) fn host_time(text: &[u8]) -> HostTime {
     // The host copies the text as a C string.
     let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
-    let mut fields = Fields { rest: text.get(..end).unwrap_or_default(), ..Fields::default() };
+    let mut fields = TimeFields { rest: text.get(..end).unwrap_or_default(), ..TimeFields::default() };
     fields.read();
     let days = days_from_civil(fields.year, fields.month).saturating_add(fields.day).saturating_sub(1);
     let seconds = days
@@ -36,7 +36,7 @@ pub(super) fn host_time(text: &[u8]) -> HostTime {
     }
 }
 
-struct Fields<'t> {
+struct TimeFields<'t> {
     rest: &'t [u8],
     year: i64,
     /// From 0.
@@ -50,9 +50,9 @@ struct Fields<'t> {
     offset: i64,
 }
 
-impl Default for Fields<'_> {
+impl Default for TimeFields<'_> {
     fn default() -> Self {
-        Fields {
+        TimeFields {
             rest: b"",
             // What C's `struct tm` has when nothing is written to it.
             year: 1900,
@@ -67,7 +67,7 @@ impl Default for Fields<'_> {
     }
 }
 
-impl Fields<'_> {
+impl TimeFields<'_> {
     /// Field by field, up to the first that is not there.
     fn read(&mut self) -> Option<()> {
         self.year = self.number(0, 9999)?;

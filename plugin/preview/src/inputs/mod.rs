@@ -8,7 +8,7 @@ mod host_time;
 mod ndjson;
 mod pasted;
 
-pub use pasted::{Format, Pasted, follow, pasted};
+pub use pasted::{Pasted, PastedFormat, follow, pasted};
 
 /// One record on its way to the filter.
 #[derive(Clone, Debug, PartialEq, Eq)]

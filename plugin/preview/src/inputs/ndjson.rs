@@ -7,7 +7,7 @@ use serde_json::Value;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
+struct NdjsonLine {
     tag: String,
     #[serde(default)]
     time: (u32, u32),
@@ -45,7 +45,7 @@ fn lines(content: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 }
 
 fn record(line: &[u8]) -> Result<Record, String> {
-    let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let line: NdjsonLine = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     if !line.record.is_object() {
         return Err("`record` is not an object".into());
     }

@@ -8,7 +8,7 @@ use crate::host_json;
 
 /// What a text was taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum PastedFormat {
     /// containerd's or CRI-O's lines, `<time> <stream> <F or P> <text>`.
     Cri,
     /// Docker's JSON lines.
@@ -19,14 +19,14 @@ pub enum Format {
     Plain,
 }
 
-impl Format {
+impl PastedFormat {
     /// The name.
     pub fn name(self) -> &'static str {
         match self {
-            Format::Cri => "cri",
-            Format::Docker => "docker",
-            Format::Records => "records",
-            Format::Plain => "plain",
+            PastedFormat::Cri => "cri",
+            PastedFormat::Docker => "docker",
+            PastedFormat::Records => "records",
+            PastedFormat::Plain => "plain",
         }
     }
 }
@@ -39,7 +39,7 @@ pub struct Pasted {
     /// Records of files whose lines have no times, in the order of the lines, their times counted from 0.
     pub untimed: Vec<Record>,
     /// What the text was taken for; of several files, the first.
-    pub format: Format,
+    pub format: PastedFormat,
     /// The tags that were made here, of files' names; those of written records are their own.
     pub tags: Vec<String>,
     /// Lines that are no record of this format, and lost in Fluent Bit as well.
@@ -51,7 +51,7 @@ pub fn pasted(name: &str, content: &[u8], tag_prefix: &str) -> Pasted {
     let mut all = Pasted {
         records: Vec::new(),
         untimed: Vec::new(),
-        format: Format::Plain,
+        format: PastedFormat::Plain,
         tags: Vec::new(),
         skipped: 0,
     };
@@ -61,12 +61,12 @@ pub fn pasted(name: &str, content: &[u8], tag_prefix: &str) -> Pasted {
         let (format, read, is_timed) = file(content, &tag);
         first.get_or_insert(format);
         all.skipped = all.skipped.saturating_add(read.skipped);
-        if format != Format::Records {
+        if format != PastedFormat::Records {
             all.tags.push(tag);
         }
         if is_timed { streams.push(read.records) } else { follow(&mut all.untimed, read.records, 0) }
     }
-    Pasted { records: merge(streams), format: first.unwrap_or(Format::Plain), ..all }
+    Pasted { records: merge(streams), format: first.unwrap_or(PastedFormat::Plain), ..all }
 }
 
 /// Appends records whose times count from 0, so that they start in the second after the last, or at `start` when there is none:
@@ -85,28 +85,28 @@ const NO_NAME: &str = "pasted_default_lines";
 const LOOKED_AT: usize = 20;
 
 /// The format, the records, and whether they have times.
-fn file(content: &[u8], tag: &str) -> (Format, Read, bool) {
+fn file(content: &[u8], tag: &str) -> (PastedFormat, Read, bool) {
     // A file may end without a newline when a person has cut it; tail would wait for the rest.
     let whole = || [content, b"\n"].concat();
     let lines = content.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    match lines.take(LOOKED_AT).find_map(shape).unwrap_or(Format::Plain) {
-        format @ (Format::Cri | Format::Docker) => (format, container::read(&whole(), tag), true),
-        Format::Records => (Format::Records, ndjson::read(content), true),
-        Format::Plain => {
+    match lines.take(LOOKED_AT).find_map(shape).unwrap_or(PastedFormat::Plain) {
+        format @ (PastedFormat::Cri | PastedFormat::Docker) => (format, container::read(&whole(), tag), true),
+        PastedFormat::Records => (PastedFormat::Records, ndjson::read(content), true),
+        PastedFormat::Plain => {
             let (records, is_timed) = plain(content, tag);
-            (Format::Plain, Read { records, skipped: 0 }, is_timed)
+            (PastedFormat::Plain, Read { records, skipped: 0 }, is_timed)
         }
     }
 }
 
 /// The format that a line can only have.
-fn shape(line: &[u8]) -> Option<Format> {
+fn shape(line: &[u8]) -> Option<PastedFormat> {
     if container::is_cri_line(line) {
-        Some(Format::Cri)
+        Some(PastedFormat::Cri)
     } else if container::is_docker_line(line) {
-        Some(Format::Docker)
+        Some(PastedFormat::Docker)
     } else {
-        ndjson::is_line(line).then_some(Format::Records)
+        ndjson::is_line(line).then_some(PastedFormat::Records)
     }
 }
 
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn plain_lines_are_messages_a_millisecond_apart() {
         let found = read("", "one \"1\"\n\n  at two\r\n");
-        assert_eq!(found.format, Format::Plain);
+        assert_eq!(found.format, PastedFormat::Plain);
         let shown: Vec<_> = found.untimed.iter().map(|record| (record.time, &*record.text)).collect();
         assert_eq!(
             shown,
@@ -224,7 +224,7 @@ mod tests {
     fn a_file_of_kubelets_name_keeps_it() {
         let name = format!("/var/log/containers/web-1_shop_web-{}.log", "a".repeat(64));
         let found = read(&name, "2026-11-20T10:00:00.1Z stdout F hello");
-        assert_eq!((found.format, found.records.len()), (Format::Cri, 1));
+        assert_eq!((found.format, found.records.len()), (PastedFormat::Cri, 1));
         assert_eq!(found.records[0].tag, format!("kube.web-1_shop_web-{}.log", "a".repeat(64)));
     }
 
@@ -256,8 +256,8 @@ mod tests {
         let records = r#"{"tag":"t","time":[5,0],"record":{"log":"x"}}"#;
         let own = r#"{"level":"info","msg":"x"}"#;
         let formats = [docker, records].map(|text| (read("", text).format, read("", text).records.len()));
-        assert_eq!(formats, [(Format::Docker, 1), (Format::Records, 1)]);
-        assert_eq!((read("", own).format, read("", own).untimed.len()), (Format::Plain, 1));
+        assert_eq!(formats, [(PastedFormat::Docker, 1), (PastedFormat::Records, 1)]);
+        assert_eq!((read("", own).format, read("", own).untimed.len()), (PastedFormat::Plain, 1));
         assert_eq!(read("", "").records, []);
     }
 
@@ -271,8 +271,8 @@ mod tests {
             (found.format, found.records.len(), found.skipped)
         };
         // In container logs such a line is a record, as in Fluent Bit.
-        assert_eq!(cut(cri), (Format::Cri, 3, 0));
-        assert_eq!(cut(docker), (Format::Docker, 3, 0));
-        assert_eq!(cut(records), (Format::Records, 1, 2));
+        assert_eq!(cut(cri), (PastedFormat::Cri, 3, 0));
+        assert_eq!(cut(docker), (PastedFormat::Docker, 3, 0));
+        assert_eq!(cut(records), (PastedFormat::Records, 1, 2));
     }
 }

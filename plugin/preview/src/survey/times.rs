@@ -1,7 +1,7 @@
 //! When the records were written: the spans of the time axis, and how long it took.
 //!
-//! The rule it keeps: a few times that are far from all others decide nothing. The axis leaves out a hundredth at either end where that
-//! makes it four times shorter, for what is left to be seen; what a month costs leaves out only what cannot be true.
+//! The rule it keeps: a few times far from all others have no influence. The axis leaves out a hundredth at either end where that makes
+//! it four times shorter, so that the rest can be seen; the cost of a month leaves out only times that are implausible.
 
 use crate::inputs::Record;
 

@@ -1,22 +1,26 @@
-//! What the stand-ins for Firehose and kubelet have in common: a thread with a server on 127.0.0.1, and its certificate.
+//! What the fake Firehose, the fake kubelet and the playground have in common: a thread with a server on 127.0.0.1, and its
+//! certificate.
 //!
-//! The rule kept here: a server never outlives its value, and everything that can go wrong at the start (port,
-//! certificate, thread) goes wrong in `StandIn::start`, never later on the thread.
+//! The rules kept here: a server never outlives its value, and everything that can go wrong at the start (port, certificate,
+//! thread) goes wrong in `FakeServer::start`, never later on the thread.
 
+mod connections;
 mod tls;
 
+pub(crate) use connections::{Handshake, Socket};
+
+use axum::Router;
+use connections::Connections;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::thread::JoinHandle;
-use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
-use tokio_rustls::TlsAcceptor;
 
-/// Why a stand-in did not start.
+/// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
-pub enum StandInError {
+pub enum FakeError {
     /// The address is taken or not permitted.
     #[error("bind {name} to {address}: {reason}")]
     Bind {
@@ -49,8 +53,19 @@ pub enum StandInError {
     },
 }
 
+/// How to start a [`FakeServer`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FakeOptions {
+    /// What it is, for errors and as the name of its thread.
+    pub(crate) name: &'static str,
+    /// TCP port on 127.0.0.1, any if 0.
+    pub(crate) port: u16,
+    /// Whether it speaks HTTPS, with a certificate made at the start.
+    pub(crate) has_tls: bool,
+}
+
 /// A running server. Dropping it closes all connections and ends its thread.
-pub(crate) struct StandIn {
+pub(crate) struct FakeServer {
     address: SocketAddr,
     ca_pem: Option<String>,
     /// Dropping the sender tells the thread to end.
@@ -58,37 +73,36 @@ pub(crate) struct StandIn {
     thread: Option<JoinHandle<()>>,
 }
 
-impl StandIn {
-    /// Starts a server on 127.0.0.1 at `port`, any if 0, which hands its connections to `connection`, with what does their
-    /// TLS if there is any. It accepts connections when this returns.
-    pub(crate) fn start<C, F>(
-        name: &'static str,
-        port: u16,
-        with_tls: bool,
-        connection: C,
-    ) -> Result<StandIn, StandInError>
+impl FakeServer {
+    /// Starts a server that answers with `routes`; it accepts connections when this returns. `open` gets each connection
+    /// before there is any HTTP on it, so that a failure below HTTP can be played there; it returns what HTTP is then
+    /// spoken on, or nothing.
+    pub(crate) fn start<O, F>(options: FakeOptions, routes: Router, open: O) -> Result<FakeServer, FakeError>
     where
-        C: Fn(TcpStream, Option<TlsAcceptor>) -> F + Send + 'static,
-        F: Future<Output = ()> + Send + 'static,
+        O: Fn(TcpStream, Handshake) -> F + Send + 'static,
+        F: Future<Output = Option<Socket>> + Send + 'static,
     {
+        let FakeOptions { name, port, has_tls } = options;
         let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let thread_error = |reason| StandInError::Thread { name, address: wanted, reason };
+        let thread_error = |reason| FakeError::Thread { name, address: wanted, reason };
         let runtime = Builder::new_current_thread().enable_all().build().map_err(thread_error)?;
         let (listener, address) =
-            bind(&runtime, wanted).map_err(|reason| StandInError::Bind { name, address: wanted, reason })?;
-        let (ca_pem, acceptor) = match with_tls {
+            bind(&runtime, wanted).map_err(|reason| FakeError::Bind { name, address: wanted, reason })?;
+        let (ca_pem, handshake) = match has_tls {
             true => tls::identity(name)
-                .map(|(pem, acceptor)| (Some(pem), Some(acceptor)))
-                .map_err(|reason| StandInError::Certificate { name, address, reason })?,
-            false => (None, None),
+                .map(|(pem, acceptor)| (Some(pem), Handshake::tls(acceptor)))
+                .map_err(|reason| FakeError::Certificate { name, address, reason })?,
+            false => (None, Handshake::none()),
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::Builder::new()
             .name(name.into())
             .spawn(move || {
                 runtime.block_on(async {
+                    let connections = Connections::accept(listener, address, handshake, open);
                     tokio::select! {
-                        () = accept(listener, acceptor, connection) => {}
+                        // axum's server never ends by itself.
+                        _ = axum::serve(connections, routes).into_future() => {}
                         // An error means that the sender was dropped, which is how the owner says stop. The runtime ends
                         // with this closure and drops all connections, also the stalled ones.
                         _ = stopped => {}
@@ -96,7 +110,7 @@ impl StandIn {
                 });
             })
             .map_err(thread_error)?;
-        Ok(StandIn { address, ca_pem, stop: Some(stop), thread: Some(thread) })
+        Ok(FakeServer { address, ca_pem, stop: Some(stop), thread: Some(thread) })
     }
 
     /// The address it listens on.
@@ -110,13 +124,13 @@ impl StandIn {
         format!("{scheme}://{}", self.address)
     }
 
-    /// The certificate of who has signed the server's, as PEM; `None` without TLS.
+    /// The CA certificate that the server's is signed with, as PEM; `None` without TLS.
     pub(crate) fn ca_pem(&self) -> Option<&str> {
         self.ca_pem.as_deref()
     }
 }
 
-impl Drop for StandIn {
+impl Drop for FakeServer {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
@@ -133,32 +147,18 @@ fn bind(runtime: &Runtime, address: SocketAddr) -> std::io::Result<(TcpListener,
     Ok((TcpListener::from_std(listener)?, address))
 }
 
-async fn accept<C, F>(listener: TcpListener, acceptor: Option<TlsAcceptor>, connection: C)
-where
-    C: Fn(TcpStream, Option<TlsAcceptor>) -> F,
-    F: Future<Output = ()> + Send + 'static,
-{
-    loop {
-        let Ok((socket, _)) = listener.accept().await else {
-            // The peer has gone, or there are no more file descriptors: let the open connections end.
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            continue;
-        };
-        let _ = socket.set_nodelay(true);
-        tokio::spawn(connection(socket, acceptor.clone()));
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::connections::boxed;
     use super::*;
     use std::io::Read as _;
 
-    fn start(port: u16) -> Result<StandIn, StandInError> {
+    fn start(port: u16) -> Result<FakeServer, FakeError> {
+        let options = FakeOptions { name: "test", port, has_tls: false };
         // Holds its connections open.
-        StandIn::start("test", port, false, |socket, _| async move {
+        FakeServer::start(options, Router::new(), |socket, _| async move {
             std::future::pending::<()>().await;
-            drop(socket);
+            Some(boxed(socket))
         })
     }
 

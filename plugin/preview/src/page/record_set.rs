@@ -1,14 +1,14 @@
-//! The records behind the page, in one order: those with a time by it, then those without.
+//! The set of records that the page works on, in one order: by time, then those without a time.
 //!
-//! The rule it keeps: what one text brings does not change the time of what another has, except that records without a time come
-//! after all that have one.
+//! The rule it keeps: adding a text does not change the times of records from other texts, except that records without a time
+//! come after all that have one.
 
 use crate::inputs::{Pasted, Record, follow, merge};
 use std::collections::BTreeSet;
 
-/// The records.
+/// The records, and those that were added and are not merged yet.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(super) struct RecordSet {
     records: Vec<Record>,
     /// How many of them have a time.
     timed: usize,
@@ -23,8 +23,8 @@ pub(super) struct Held {
 /// The time of the first record where none has one: 2026-01-01T00:00:00Z.
 const START: u32 = 1_767_225_600;
 
-impl Held {
-    /// In their order; what was added since [`Held::settle`] is not among them.
+impl RecordSet {
+    /// In their order; what was added since [`RecordSet::settle`] is not among them.
     pub(super) fn records(&self) -> &[Record] {
         &self.records
     }

@@ -1,16 +1,16 @@
-//! What the sidecar is doing, in numbers and in words: metrics, readiness, and one line for each change of state.
+//! The sidecar's status: metrics, readiness, and one log event for each change of state.
 //!
-//! The rule it keeps: the same trouble is told once when it starts, once when it turns into another, and once when it is
-//! over. How often it happened is in the metrics.
+//! The rule it keeps: trouble is logged when it starts, when it turns into another kind, and when it is over, and never
+//! in between. How often it happened is in the metrics.
 
-mod latch;
+mod edge_alert;
 mod table;
 
-pub use table::{FAILED, Metric, TABLE};
+pub use table::{FAILED, StatusMetric, TABLE};
 
 use crate::client::PollError;
 use crate::publish::Published;
-use latch::Latch;
+use edge_alert::EdgeAlert;
 use nodesieve_podlist::PodFiles;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -18,101 +18,101 @@ use table::COUNT;
 
 /// Numbers and states since the start.
 #[derive(Debug)]
-pub struct Board {
+pub struct Status {
     started: Instant,
     ready_after: Duration,
     /// The last list that was taken.
     taken: Option<Instant>,
-    /// When the main loop last turned.
+    /// When the main loop last started a turn.
     turned: Instant,
     values: [f64; COUNT],
     failed: [u64; PollError::KINDS.len()],
-    kubelet: Latch,
-    volume: Latch,
-    watch: Latch,
-    filter: Latch,
+    kubelet: EdgeAlert,
+    volume: EdgeAlert,
+    watch: EdgeAlert,
+    filter: EdgeAlert,
 }
 
-/// Something to say, with how serious it is.
+/// A line for the log, with its level.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Words {
-    /// All is as it should be, again or for the first time.
+pub enum LogEvent {
+    /// Something works, again or for the first time.
     Info(String),
-    /// Something is not.
+    /// Something does not work.
     Warning(String),
 }
 
-impl Board {
-    /// A board of a sidecar that starts now.
-    pub fn new(ready_after: Duration, now: Instant) -> Board {
-        Board {
+impl Status {
+    /// The status of a sidecar that starts now.
+    pub fn new(ready_after: Duration, now: Instant) -> Status {
+        Status {
             started: now,
             ready_after,
             taken: None,
             turned: now,
             values: [0.0; COUNT],
             failed: [0; PollError::KINDS.len()],
-            kubelet: Latch::default(),
-            volume: Latch::default(),
-            watch: Latch::default(),
-            filter: Latch::default(),
+            kubelet: EdgeAlert::default(),
+            volume: EdgeAlert::default(),
+            watch: EdgeAlert::default(),
+            filter: EdgeAlert::default(),
         }
     }
 
-    /// The main loop is alive.
+    /// Notes that the main loop starts a turn.
     pub fn turned(&mut self, now: Instant) {
         self.turned = now;
     }
 
-    /// When the main loop was alive.
+    /// When the main loop last started a turn.
     pub fn last_turn(&self) -> Instant {
         self.turned
     }
 
-    /// A list was asked for.
+    /// Notes that a list was asked for.
     pub fn polled(&mut self, is_early: bool) {
-        self.add(Metric::Polls, 1);
-        self.add(Metric::EarlyPolls, u64::from(is_early));
+        self.add(StatusMetric::Polls, 1);
+        self.add(StatusMetric::EarlyPolls, u64::from(is_early));
     }
 
-    /// A list was taken, and what became of it.
+    /// Notes a list that was taken, and what was published of it.
     pub fn took(
         &mut self,
         list: &PodFiles,
         published: &Published,
         lasted: Duration,
         now: Instant,
-    ) -> Vec<Words> {
+    ) -> Vec<LogEvent> {
         let is_first = self.taken.replace(now).is_none();
         for (metric, value) in [
-            (Metric::ListBytes, list.bytes),
-            (Metric::Pods, list.files.len() as u64),
-            (Metric::Skipped, list.skipped),
-            (Metric::Shortened, list.shortened),
-            (Metric::Omitted, list.omitted),
-            (Metric::Files, published.files as u64),
+            (StatusMetric::ListBytes, list.bytes),
+            (StatusMetric::Pods, list.files.len() as u64),
+            (StatusMetric::Skipped, list.skipped),
+            (StatusMetric::Shortened, list.shortened),
+            (StatusMetric::Omitted, list.omitted),
+            (StatusMetric::Files, published.files as u64),
         ] {
             self.set(metric, value as f64);
         }
-        self.set(Metric::PollSeconds, lasted.as_secs_f64());
-        self.add(Metric::Written, published.written);
-        self.add(Metric::Removed, published.removed);
-        self.add(Metric::FilesFailed, published.failed.len() as u64);
-        let mut words = Vec::new();
+        self.set(StatusMetric::PollSeconds, lasted.as_secs_f64());
+        self.add(StatusMetric::Written, published.written);
+        self.add(StatusMetric::Removed, published.removed);
+        self.add(StatusMetric::FilesFailed, published.failed.len() as u64);
+        let mut events = Vec::new();
         if let Some((lasted, times)) = self.kubelet.good(now) {
-            words.push(Words::Info(format!(
+            events.push(LogEvent::Info(format!(
                 "poll: works again after {times} failures in {}",
                 seconds(lasted)
             )));
         } else if is_first {
             let PodFiles { files, bytes, .. } = list;
-            words.push(Words::Info(format!("poll: {} pods in {bytes} bytes", files.len())));
+            events.push(LogEvent::Info(format!("poll: {} pods in {bytes} bytes", files.len())));
         }
         match published.failed.first() {
             Some(reason) if self.volume.bad("failed", now) => {
                 let more = published.failed.len().saturating_sub(1);
                 let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-                words.push(Words::Warning(format!(
+                events.push(LogEvent::Warning(format!(
                     "{reason}{more}; the last files stay, the next list tries again"
                 )));
             }
@@ -120,15 +120,15 @@ impl Board {
             None => {
                 if let Some((lasted, _)) = self.volume.good(now) {
                     let lasted = seconds(lasted);
-                    words.push(Words::Info(format!("pod files: can be written again after {lasted}")));
+                    events.push(LogEvent::Info(format!("pod files: can be written again after {lasted}")));
                 }
             }
         }
-        words
+        events
     }
 
-    /// A poll brought no list that could be taken.
-    pub fn failed(&mut self, url: &str, error: &PollError, now: Instant) -> Option<Words> {
+    /// Notes a poll that brought no list that could be taken.
+    pub fn failed(&mut self, url: &str, error: &PollError, now: Instant) -> Option<LogEvent> {
         let kind = error.kind();
         let known = PollError::KINDS.iter().position(|known| *known == kind);
         if let Some(count) = known.and_then(|index| self.failed.get_mut(index)) {
@@ -136,39 +136,44 @@ impl Board {
         }
         self.kubelet.bad(kind, now).then(|| {
             let hint = error.hint().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
-            Words::Warning(format!("poll {url}: {error}; the pod files stay as they are{hint}"))
+            LogEvent::Warning(format!("poll {url}: {error}; the pod files stay as they are{hint}"))
         })
     }
 
-    /// Whether all directories are watched that should be; the reason why not.
-    pub fn watched(&mut self, reason: Option<String>, now: Instant) -> Option<Words> {
-        self.set(Metric::Watching, if reason.is_none() { 1.0 } else { 0.0 });
+    /// Notes whether all directories are watched that should be; `reason` says why not.
+    pub fn watched(&mut self, reason: Option<String>, now: Instant) -> Option<LogEvent> {
+        self.set(StatusMetric::Watching, if reason.is_none() { 1.0 } else { 0.0 });
         match reason {
             Some(reason) => self
                 .watch
                 .bad("failed", now)
-                .then(|| Words::Warning(format!("{reason}; new pods are seen at the next regular poll"))),
+                .then(|| LogEvent::Warning(format!("{reason}; new pods are seen at the next regular poll"))),
             None => self.watch.good(now).map(|(lasted, _)| {
-                Words::Info(format!("watch for new logs: works again after {}", seconds(lasted)))
+                LogEvent::Info(format!("watch for new logs: works again after {}", seconds(lasted)))
             }),
         }
     }
 
-    /// How many are awaited, and how many more were given up.
+    /// Notes how many pods and containers are awaited, and how many more were given up.
     pub fn awaiting(&mut self, awaited: usize, given_up: u64) {
-        self.set(Metric::Awaited, awaited as f64);
-        self.add(Metric::GivenUp, given_up);
+        self.set(StatusMetric::Awaited, awaited as f64);
+        self.add(StatusMetric::GivenUp, given_up);
     }
 
-    /// How old the filter's metrics are, or why they cannot be served; `None` when there are none yet.
-    pub fn filter_metrics(&mut self, found: Result<Option<Duration>, String>, now: Instant) -> Option<Words> {
+    /// Notes how old the filter's metrics are, or why they cannot be served; `None` when there are none yet.
+    pub fn filter_metrics(
+        &mut self,
+        found: Result<Option<Duration>, String>,
+        now: Instant,
+    ) -> Option<LogEvent> {
         let age = found.as_ref().ok().copied().flatten();
-        self.set(Metric::FilterMetricsAge, age.map_or(f64::NAN, |age| age.as_secs_f64()));
+        self.set(StatusMetric::FilterMetricsAge, age.map_or(f64::NAN, |age| age.as_secs_f64()));
         match found {
-            Ok(_) => {
-                self.filter.good(now).map(|_| Words::Info("filter's metrics: can be served again".to_owned()))
-            }
-            Err(reason) => self.filter.bad("failed", now).then_some(Words::Warning(reason)),
+            Ok(_) => self
+                .filter
+                .good(now)
+                .map(|_| LogEvent::Info("filter's metrics: can be served again".to_owned())),
+            Err(reason) => self.filter.bad("failed", now).then_some(LogEvent::Warning(reason)),
         }
     }
 
@@ -183,15 +188,15 @@ impl Board {
     }
 
     /// The value of a number as last set.
-    pub fn get(&self, metric: Metric) -> f64 {
+    pub fn get(&self, metric: StatusMetric) -> f64 {
         self.values.get(metric as usize).copied().unwrap_or_default()
     }
 
     /// All numbers in Prometheus' text format.
     pub fn render(&mut self, now: Instant) -> String {
         let since = self.taken.unwrap_or(self.started);
-        self.set(Metric::PollAge, now.saturating_duration_since(since).as_secs_f64());
-        self.set(Metric::Ready, if self.is_ready(now) { 1.0 } else { 0.0 });
+        self.set(StatusMetric::PollAge, now.saturating_duration_since(since).as_secs_f64());
+        self.set(StatusMetric::Ready, if self.is_ready(now) { 1.0 } else { 0.0 });
         let mut out = String::with_capacity(4096);
         // Writing to a String cannot fail.
         let _ = writeln!(
@@ -213,11 +218,11 @@ impl Board {
         out
     }
 
-    fn add(&mut self, metric: Metric, more: u64) {
+    fn add(&mut self, metric: StatusMetric, more: u64) {
         self.set(metric, self.get(metric) + more as f64);
     }
 
-    fn set(&mut self, metric: Metric, to: f64) {
+    fn set(&mut self, metric: StatusMetric, to: f64) {
         if let Some(value) = self.values.get_mut(metric as usize) {
             *value = to;
         }
@@ -236,13 +241,13 @@ mod tests {
     use crate::trust::Doubt;
     use nodesieve_podlist::ListError;
 
-    fn failures(board: &Board, kind: &str) -> u64 {
-        board.failed[PollError::KINDS.iter().position(|known| *known == kind).unwrap()]
+    fn failures(status: &Status, kind: &str) -> u64 {
+        status.failed[PollError::KINDS.iter().position(|known| *known == kind).unwrap()]
     }
 
-    fn board() -> (Board, Instant) {
+    fn status() -> (Status, Instant) {
         let now = Instant::now();
-        (Board::new(Duration::from_secs(20), now), now)
+        (Status::new(Duration::from_secs(20), now), now)
     }
 
     fn list(pods: usize) -> PodFiles {
@@ -266,68 +271,69 @@ mod tests {
 
     #[test]
     fn an_outage_is_two_lines_however_long_it_is() {
-        let (mut board, start) = board();
+        let (mut status, start) = status();
         let after = |seconds| start + Duration::from_secs(seconds);
         let refused = || PollError::Connect(std::io::ErrorKind::ConnectionRefused.into());
-        let took = board.took(&list(3), &Published::default(), Duration::ZERO, start);
-        assert_eq!(took, [Words::Info("poll: 3 pods in 1000 bytes".into())]);
-        let told = board.failed("U", &refused(), after(30));
+        let took = status.took(&list(3), &Published::default(), Duration::ZERO, start);
+        assert_eq!(took, [LogEvent::Info("poll: 3 pods in 1000 bytes".into())]);
+        let told = status.failed("U", &refused(), after(30));
         let expected = "poll U: connect: connection refused; the pod files stay as they are";
-        assert_eq!(told, Some(Words::Warning(expected.into())));
+        assert_eq!(told, Some(LogEvent::Warning(expected.into())));
         for second in 31..90 {
-            assert_eq!(board.failed("U", &refused(), after(second)), None);
+            assert_eq!(status.failed("U", &refused(), after(second)), None);
         }
-        let Some(Words::Warning(other)) = board.failed("U", &PollError::Forbidden("no".into()), after(90))
+        let Some(LogEvent::Warning(other)) =
+            status.failed("U", &PollError::Forbidden("no".into()), after(90))
         else {
             panic!("another trouble is told")
         };
         assert!(other.contains("; hint: the service account needs a ClusterRole"), "{other}");
-        let again = board.took(&list(3), &Published::default(), Duration::ZERO, after(100));
-        assert_eq!(again, [Words::Info("poll: works again after 61 failures in 70 s".into())]);
+        let again = status.took(&list(3), &Published::default(), Duration::ZERO, after(100));
+        assert_eq!(again, [LogEvent::Info("poll: works again after 61 failures in 70 s".into())]);
         assert_eq!(
-            (failures(&board, "connect"), failures(&board, "forbidden"), failures(&board, "tls")),
+            (failures(&status, "connect"), failures(&status, "forbidden"), failures(&status, "tls")),
             (60, 1, 0)
         );
     }
 
     #[test]
     fn a_volume_that_fails_is_told_once_and_counted() {
-        let (mut board, now) = board();
+        let (mut status, now) = status();
         let failure = || crate::store::StoreError::Write {
             path: "/p/a.json".into(),
             reason: std::io::ErrorKind::StorageFull.into(),
         };
         let failed = || Published { failed: vec![failure(), failure()], ..Published::default() };
-        let words = board.took(&list(1), &failed(), Duration::ZERO, now);
+        let events = status.took(&list(1), &failed(), Duration::ZERO, now);
         let expected = "write pod file /p/a.json: no storage space, and 1 more; the last files stay, the next list tries again";
-        assert_eq!(words[1], Words::Warning(expected.into()));
-        assert_eq!(board.took(&list(1), &failed(), Duration::ZERO, now), []);
-        let words = board.took(&list(1), &Published::default(), Duration::ZERO, now);
-        assert_eq!(words, [Words::Info("pod files: can be written again after 0 s".into())]);
-        assert_eq!(board.get(Metric::FilesFailed), 4.0);
+        assert_eq!(events[1], LogEvent::Warning(expected.into()));
+        assert_eq!(status.took(&list(1), &failed(), Duration::ZERO, now), []);
+        let events = status.took(&list(1), &Published::default(), Duration::ZERO, now);
+        assert_eq!(events, [LogEvent::Info("pod files: can be written again after 0 s".into())]);
+        assert_eq!(status.get(StatusMetric::FilesFailed), 4.0);
     }
 
     #[test]
     fn it_is_ready_with_a_list_or_after_a_bounded_wait() {
-        let (mut board, start) = board();
-        assert!(!board.is_ready(start + Duration::from_secs(19)));
-        assert!(board.is_ready(start + Duration::from_secs(20)));
-        board.took(&list(1), &Published::default(), Duration::ZERO, start);
-        assert!(board.is_ready(start));
+        let (mut status, start) = status();
+        assert!(!status.is_ready(start + Duration::from_secs(19)));
+        assert!(status.is_ready(start + Duration::from_secs(20)));
+        status.took(&list(1), &Published::default(), Duration::ZERO, start);
+        assert!(status.is_ready(start));
     }
 
     #[test]
     fn the_age_of_the_last_list_grows_through_an_outage() {
-        let (mut board, start) = board();
-        board.took(
+        let (mut status, start) = status();
+        status.took(
             &list(1),
             &Published::default(),
             Duration::from_millis(250),
             start + Duration::from_secs(5),
         );
-        board.failed("U", &PollError::Doubt(Doubt::Empty), start + Duration::from_secs(200));
-        board.failed("U", &PollError::List(ListError::NoItems), start + Duration::from_secs(230));
-        let text = board.render(start + Duration::from_secs(305));
+        status.failed("U", &PollError::Doubt(Doubt::Empty), start + Duration::from_secs(200));
+        status.failed("U", &PollError::List(ListError::NoItems), start + Duration::from_secs(230));
+        let text = status.render(start + Duration::from_secs(305));
         assert!(text.contains("\nnodesieve_sidecar_poll_age_seconds 300\n"), "{text}");
         assert!(text.contains("\nnodesieve_sidecar_poll_seconds 0.25\n"));
         assert!(text.contains("nodesieve_sidecar_polls_failed_total{kind=\"no_items\"} 1\n"));
@@ -335,15 +341,15 @@ mod tests {
 
     #[test]
     fn watching_and_the_filters_metrics_have_states_of_their_own() {
-        let (mut board, now) = board();
-        assert!(matches!(board.watched(Some("watch /x: no".into()), now), Some(Words::Warning(_))));
-        assert_eq!(board.watched(Some("watch /x: no".into()), now), None);
-        assert!(matches!(board.watched(None, now), Some(Words::Info(_))));
-        assert_eq!(board.watched(None, now), None);
-        assert_eq!(board.filter_metrics(Ok(None), now), None);
-        assert!(board.render(now).contains("nodesieve_sidecar_filter_metrics_age_seconds NaN\n"));
-        assert!(board.filter_metrics(Err("broken".into()), now).is_some());
-        assert!(board.filter_metrics(Ok(Some(Duration::from_secs(3))), now).is_some());
-        assert!(board.render(now).contains("nodesieve_sidecar_filter_metrics_age_seconds 3\n"));
+        let (mut status, now) = status();
+        assert!(matches!(status.watched(Some("watch /x: no".into()), now), Some(LogEvent::Warning(_))));
+        assert_eq!(status.watched(Some("watch /x: no".into()), now), None);
+        assert!(matches!(status.watched(None, now), Some(LogEvent::Info(_))));
+        assert_eq!(status.watched(None, now), None);
+        assert_eq!(status.filter_metrics(Ok(None), now), None);
+        assert!(status.render(now).contains("nodesieve_sidecar_filter_metrics_age_seconds NaN\n"));
+        assert!(status.filter_metrics(Err("broken".into()), now).is_some());
+        assert!(status.filter_metrics(Ok(Some(Duration::from_secs(3))), now).is_some());
+        assert!(status.render(now).contains("nodesieve_sidecar_filter_metrics_age_seconds 3\n"));
     }
 }

@@ -3,7 +3,7 @@
 /// A number without labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "TABLE says what each means")]
-pub enum Metric {
+pub enum StatusMetric {
     Polls,
     EarlyPolls,
     PollAge,
@@ -25,84 +25,89 @@ pub enum Metric {
 }
 
 /// A row of [`TABLE`]: metric, name, unit, meaning. A name that ends in `_total` is a counter, any other a gauge.
-pub type Row = (Metric, &'static str, &'static str, &'static str);
+pub type StatusRow = (StatusMetric, &'static str, &'static str, &'static str);
 
 /// Every number without labels.
-pub const TABLE: [Row; COUNT] = [
-    (Metric::Polls, "nodesieve_sidecar_polls_total", "requests", "sent to the kubelet, or tried to"),
+pub const TABLE: [StatusRow; COUNT] = [
+    (StatusMetric::Polls, "nodesieve_sidecar_polls_total", "requests", "sent to the kubelet, or tried to"),
     (
-        Metric::EarlyPolls,
+        StatusMetric::EarlyPolls,
         "nodesieve_sidecar_polls_early_total",
         "requests",
         "of these, because a new pod or container had appeared",
     ),
     (
-        Metric::PollAge,
+        StatusMetric::PollAge,
         "nodesieve_sidecar_poll_age_seconds",
         "seconds",
         "since the last list that was taken; since the start while there is none",
     ),
-    (Metric::PollSeconds, "nodesieve_sidecar_poll_seconds", "seconds", "that the last list took to come"),
-    (Metric::ListBytes, "nodesieve_sidecar_list_bytes", "bytes", "of the last list"),
-    (Metric::Pods, "nodesieve_sidecar_pods", "pods", "in the last list, those of one name together"),
     (
-        Metric::Skipped,
+        StatusMetric::PollSeconds,
+        "nodesieve_sidecar_poll_seconds",
+        "seconds",
+        "that the last list took to come",
+    ),
+    (StatusMetric::ListBytes, "nodesieve_sidecar_list_bytes", "bytes", "of the last list"),
+    (StatusMetric::Pods, "nodesieve_sidecar_pods", "pods", "in the last list, those of one name together"),
+    (
+        StatusMetric::Skipped,
         "nodesieve_sidecar_pods_skipped",
         "pods",
         "of the last list without a file: unreadable, or without a usable name",
     ),
     (
-        Metric::Shortened,
+        StatusMetric::Shortened,
         "nodesieve_sidecar_pods_shortened",
         "pods",
         "of the last list without annotations, or these and labels, because their file would be too large",
     ),
     (
-        Metric::Omitted,
+        StatusMetric::Omitted,
         "nodesieve_sidecar_values_omitted",
         "values",
         "of labels and annotations of the last list that are longer than `--max-value`",
     ),
     (
-        Metric::Files,
+        StatusMetric::Files,
         "nodesieve_sidecar_files",
         "files",
         "of pods in the list, and of those gone for less than `--grace`",
     ),
     (
-        Metric::Written,
+        StatusMetric::Written,
         "nodesieve_sidecar_files_written_total",
         "files",
         "written because they were new or had changed",
     ),
-    (Metric::Removed, "nodesieve_sidecar_files_removed_total", "files", "removed after `--grace`"),
+    (StatusMetric::Removed, "nodesieve_sidecar_files_removed_total", "files", "removed after `--grace`"),
     (
-        Metric::FilesFailed,
+        StatusMetric::FilesFailed,
         "nodesieve_sidecar_files_failed_total",
         "files",
         "that could not be written or removed, the directory as a whole counting as one",
     ),
     (
-        Metric::Awaited,
+        StatusMetric::Awaited,
         "nodesieve_sidecar_awaited",
         "containers",
         "and pods that have appeared and are not in a list yet",
     ),
     (
-        Metric::GivenUp,
+        StatusMetric::GivenUp,
         "nodesieve_sidecar_given_up_total",
         "containers",
         "and pods that were in no list 8 s after they appeared; later lists may have them",
     ),
     (
-        Metric::Watching,
+        StatusMetric::Watching,
         "nodesieve_sidecar_watching",
         "bool",
         "1 when all directories that should be watched for new logs are",
     ),
-    (Metric::Ready, "nodesieve_sidecar_ready", "bool", "what `/readyz` says"),
+    (StatusMetric::Ready, "nodesieve_sidecar_ready", "bool", "what `/readyz` says"),
     (
-        Metric::FilterMetricsAge,
+        StatusMetric::FilterMetricsAge,
         "nodesieve_sidecar_filter_metrics_age_seconds",
         "seconds",
         "since the filter wrote its metrics; NaN while there are none that can be served",

@@ -1,4 +1,4 @@
-//! What the page is told, as its JSON has it.
+//! Wire types: what the engine's answers look like in the page's JSON.
 
 use crate::explanation::Explanation;
 use crate::findings::Placed;
@@ -28,15 +28,15 @@ pub struct Added {
 
 /// A guard, a rule or an outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Row {
+pub struct DecisionRow {
     /// Its name.
     pub name: String,
     /// `guard`, `rule` or `outcome`.
     pub stage: &'static str,
     /// The policy that keeps some of its records and drops others: `sample`, `limit` and so on; of a guard `ceiling`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weighs: Option<&'static str>,
-    /// What an outcome means, in words.
+    #[serde(rename = "weighs", skip_serializing_if = "Option::is_none")]
+    pub policy_kind: Option<&'static str>,
+    /// What an outcome means, as text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub meaning: Option<&'static str>,
 }
@@ -73,7 +73,7 @@ pub struct Detail {
     pub action: &'static str,
     /// The row of what decided.
     pub row: usize,
-    /// The record as it goes on.
+    /// The kept record.
     pub answer: Option<String>,
     /// Whether it continues the line before it and has its verdict, whatever it would get alone.
     #[serde(rename = "continued")]

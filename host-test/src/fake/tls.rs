@@ -1,7 +1,7 @@
-//! A certificate for a stand-in that is made when it starts, and an authority that has signed it.
+//! A certificate for a fake server, made when it starts, and the CA that has signed it.
 //!
 //! It exists so that the TLS path of a peer can be tested without files or fixtures that expire. The rule it keeps: the
-//! keys never leave the process; only the authority's certificate is handed out.
+//! keys never leave the process; only the CA certificate is handed out.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use tokio_rustls::TlsAcceptor;
 /// Subject alternative names of the certificate.
 const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 
-/// Makes a certificate for `localhost` and 127.0.0.1; returns the authority's as PEM with the acceptor that serves the
-/// other (TLS 1.2 and 1.3, HTTP/1.1).
+/// Makes a certificate for `localhost` and 127.0.0.1; returns the CA certificate as PEM with the acceptor that serves
+/// the server's (TLS 1.2 and 1.3, HTTP/1.1).
 pub(super) fn identity(name: &str) -> Result<(String, TlsAcceptor), String> {
     let text = |error: rcgen::Error| error.to_string();
     let ca_key = KeyPair::generate().map_err(text)?;
