@@ -180,6 +180,37 @@ pub(crate) fn pass_quoted(text: &[u8]) -> usize {
     if open == 0 { length } else { length.wrapping_sub(1) }
 }
 
+/// Whether a text from `from` on is ASCII in which every quote stands behind a backslash and every backslash before a quote;
+/// then, whether there are any. Nothing is said (`None`) of another text, and of one of less than eight bytes.
+#[inline]
+pub(crate) fn is_closed(text: &[u8], from: usize) -> Option<bool> {
+    const QUOTES: u64 = LOW.wrapping_mul(b'"' as u64);
+    const BACKSLASHES: u64 = LOW.wrapping_mul(b'\\' as u64);
+    let (words, tail) = text.get(from..)?.as_chunks::<8>();
+    // The high bit of a byte is left where it equals: no byte of ASCII borrows from the next one.
+    let equal = |word: u64, wanted: u64| HIGH.wrapping_sub(word ^ wanted) & HIGH;
+    let (mut all, mut wrong, mut seen) = (0u64, 0u64, 0u64);
+    // Marks the first byte of a word when the word before ends in a backslash.
+    let mut open = 0u64;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        all |= word;
+        let backslashes = equal(word, BACKSLASHES);
+        wrong |= (backslashes.wrapping_shl(8) | open) ^ equal(word, QUOTES);
+        open = backslashes.wrapping_shr(56);
+        seen |= backslashes;
+    }
+    // What is left, with zeros behind it.
+    let last = u64::from_le_bytes(*text.last_chunk::<8>()?);
+    let left = u32::try_from(tail.len().wrapping_mul(8)).ok()?;
+    let word = if left == 0 { 0 } else { last.wrapping_shr(64u32.wrapping_sub(left)) };
+    all |= word;
+    let backslashes = equal(word, BACKSLASHES);
+    wrong |= (backslashes.wrapping_shl(8) | open) ^ equal(word, QUOTES);
+    let ends_open = if left == 0 { open } else { backslashes.wrapping_shr(left.wrapping_sub(8)) & 0x80 };
+    (all & HIGH == 0 && wrong == 0 && ends_open == 0).then_some((seen | backslashes) != 0)
+}
+
 /// Whether every byte of `text` is ASCII.
 pub fn is_ascii(text: &[u8]) -> bool {
     let (blocks, tail) = text.as_chunks::<32>();
@@ -282,6 +313,33 @@ mod tests {
                 prop_assert_eq!(find_byte(&text, from, byte), slow(&|b| b == byte));
             }
             prop_assert_eq!(find_either(&text, from, b'"', 0x80), slow(&|b| b == b'"' || b == 0x80));
+        }
+
+        #[test]
+        fn a_text_is_closed_as_a_byte_loop_says(
+            text in prop::collection::vec(prop_oneof![
+                8 => b' '..0x7f, 2 => Just(b'"'), 2 => Just(b'\\'), 1 => any::<u8>()], 0..60),
+            quoted in any::<bool>(), from in 0usize..20,
+        ) {
+            // Most random texts are not closed: some are made so.
+            let text: Vec<u8> = if quoted {
+                text.iter().filter(|b| **b != b'\\' && b.is_ascii())
+                    .flat_map(|b| if *b == b'"' { vec![b'\\', b'"'] } else { vec![*b] }).collect()
+            } else { text };
+            let slow = |text: &[u8]| {
+                let mut at = 0;
+                let mut has = false;
+                while at < text.len() {
+                    match (text[at], text.get(at + 1)) {
+                        (b'\\', Some(b'"')) => { has = true; at += 2; }
+                        (b'\\' | b'"' | 0x80.., _) => return None,
+                        _ => at += 1,
+                    }
+                }
+                Some(has)
+            };
+            let expected = if text.len() < 8 { None } else { text.get(from..).and_then(slow) };
+            prop_assert_eq!(is_closed(&text, from), expected);
         }
 
         #[test]

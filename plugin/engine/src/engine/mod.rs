@@ -274,6 +274,14 @@ fn names(rules: &RuleFile) -> Names {
 /// it is told not to.
 #[inline]
 fn read<'a>(text: &'a [u8], names: &Names, shape: &mut RecordShape) -> Result<RecordView<'a>, Fault> {
+    match shape.quick(text) {
+        Some(view) => Ok(view),
+        None => read_in_full(text, names, shape),
+    }
+}
+
+#[inline(never)]
+fn read_in_full<'a>(text: &'a [u8], names: &Names, shape: &mut RecordShape) -> Result<RecordView<'a>, Fault> {
     if !swar::is_ascii(text) && std::str::from_utf8(text).is_err() {
         return Err(Fault::Utf8);
     }

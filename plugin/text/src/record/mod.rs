@@ -4,6 +4,7 @@
 //! Only four things make it be put together member by member: a key that would otherwise stand there twice, a number
 //! that the host printed but could not read back, and a record that is too large for the output.
 
+mod layout;
 mod shape;
 
 pub use shape::RecordShape;
@@ -106,10 +107,12 @@ impl<'a> RecordView<'a> {
         names: &Names,
         shape: &mut RecordShape,
     ) -> Result<RecordView<'a>, Malformed> {
-        match shape.read(text) {
-            Some(view) => Ok(view),
-            None => shape.learn(text, names),
-        }
+        let view = match shape.read(text) {
+            Some(view) => view,
+            None => shape.learn(text, names)?,
+        };
+        shape.layouts.learn(&view);
+        Ok(view)
     }
 
     fn read_noting(

@@ -7,12 +7,15 @@
 //! from, so a fit is never a guess. What does not fit is read in full.
 
 use crate::json::{Malformed, Value, plain_end};
+use crate::record::layout::RecordLayouts;
 use crate::record::{MemberSpan, Names, RecordView};
 use crate::swar;
 
 /// What stands between the values of a record's strings.
 #[derive(Debug, Default)]
 pub struct RecordShape {
+    /// Of records whose line comes last, what is known of the front of each stream's.
+    pub(super) layouts: RecordLayouts,
     /// From the start of the text to the first value, between values, and from the last value to the end.
     pieces: Vec<Box<[u8]>>,
     /// Which value is the line.
@@ -28,6 +31,12 @@ pub struct RecordShape {
 }
 
 impl RecordShape {
+    /// The record, if it is laid out as one before it: it is ASCII then, and has the structure of that one.
+    #[inline]
+    pub fn quick<'a>(&mut self, text: &'a [u8]) -> Option<RecordView<'a>> {
+        self.layouts.read(text)
+    }
+
     /// The record, if it has this shape.
     pub(super) fn read<'a>(&self, text: &'a [u8]) -> Option<RecordView<'a>> {
         let (last, pieces) = self.pieces.split_last()?;

@@ -1,0 +1,311 @@
+//! The layout of a record whose line comes last: what stands in front of the line, compared as words under masks.
+//!
+//! Records of one stream differ in front of their lines only in the digits of a time, as
+//! `{"time":"2026-11-20T10:00:00.1Z","stream":"stdout","_p":"F","log":"…"}`. A layout is learned from one record that was read
+//! in full, and tried on the next. The rule kept here: a fit is a proof. In front of the line every byte is that of the
+//! record before, but for digits inside string values, in whose place `0x30` to `0x3f` may stand: no quote, no backslash. The line
+//! is passed once: most are ASCII in which every quote stands behind a backslash and every backslash before a quote; of the
+//! others the end of the string is looked for, and whether they are UTF-8. So the structure is that of the record before.
+//! What does not fit is read the long way.
+
+use crate::json::{Escapes, Level, Members, Value, plain_end};
+use crate::record::{MemberSpan, RecordView};
+use crate::swar;
+
+/// The layouts of a container's two streams.
+#[derive(Debug, Default)]
+pub(super) struct RecordLayouts {
+    heads: [Option<HeadLayout>; 2],
+    /// Which of the two fitted last; the other one makes room.
+    last: usize,
+    /// How many records in a row did not fit: something that changes with every record is not learned with every one.
+    misfits: u32,
+}
+
+/// What stands in front of the line.
+#[derive(Debug)]
+struct HeadLayout {
+    words: [u64; WORDS],
+    masks: [u64; WORDS],
+    /// The eight bytes right in front of the line, which overlap the words.
+    last: (u64, u64),
+    /// Bytes in front of the line.
+    length: usize,
+    members: usize,
+    stream: Option<(usize, usize)>,
+    /// Where the key of a level stands, and its value.
+    level: Option<[(usize, usize); 2]>,
+}
+
+impl RecordLayouts {
+    /// The record, if it fits.
+    #[inline]
+    pub(super) fn read<'a>(&mut self, text: &'a [u8]) -> Option<RecordView<'a>> {
+        let is_last = self.heads.get(self.last).and_then(Option::as_ref).is_some_and(|head| head.fits(text));
+        if !is_last && !self.other_fits(text) {
+            self.misfits = self.misfits.wrapping_add(1);
+            return None;
+        }
+        self.misfits = 0;
+        self.heads.get(self.last)?.as_ref()?.read(text)
+    }
+
+    #[inline(never)]
+    fn other_fits(&mut self, text: &[u8]) -> bool {
+        let other = 1usize.wrapping_sub(self.last);
+        let fits = self.heads.get(other).and_then(Option::as_ref).is_some_and(|head| head.fits(text));
+        if fits {
+            self.last = other;
+        }
+        fits
+    }
+
+    /// Learns from a record that was read in full and did not fit.
+    pub(super) fn learn(&mut self, view: &RecordView<'_>) {
+        // Where the front fits, there is nothing to learn: it is the line that does not.
+        if self.misfits == 0 || self.misfits > MISFITS && !self.misfits.is_multiple_of(MISFITS) {
+            return;
+        }
+        let Some(head) = HeadLayout::of(view) else { return };
+        let other = 1usize.wrapping_sub(self.last);
+        self.last = other;
+        if let Some(place) = self.heads.get_mut(other) {
+            *place = Some(head);
+        }
+    }
+}
+
+impl HeadLayout {
+    /// Whether what stands in front of the line does.
+    #[inline]
+    fn fits(&self, text: &[u8]) -> bool {
+        let Some(front) = text.get(..self.length) else { return false };
+        let (words, _) = front.as_chunks::<8>();
+        let Some(last) = front.last_chunk::<8>() else { return false };
+        let mut differs = (u64::from_le_bytes(*last) ^ self.last.0) & self.last.1;
+        for (word, (wanted, mask)) in words.iter().zip(self.words.iter().zip(&self.masks)) {
+            differs |= (u64::from_le_bytes(*word) ^ wanted) & mask;
+        }
+        differs == 0
+    }
+
+    /// The record, if its front [fits](Self::fits).
+    #[inline]
+    fn read<'a>(&self, text: &'a [u8]) -> Option<RecordView<'a>> {
+        let end = text.len().checked_sub(END.len())?;
+        if text.get(end..)? != END {
+            return None;
+        }
+        let escapes = match swar::is_closed(text.get(..end)?, self.length) {
+            Some(true) => Escapes::Short,
+            Some(false) => Escapes::None,
+            None => self.escapes(text, end)?,
+        };
+        let mut view = RecordView::empty(text);
+        view.message = Some((MemberSpan { start: self.length, end }, escapes));
+        view.members = self.members;
+        view.close = end.wrapping_add(1);
+        view.stream = self.stream.and_then(|(start, end)| text.get(start..end));
+        view.level = self.level.and_then(|[key, value]| {
+            Some((text.get(key.0..key.1)?, Value::String(text.get(value.0..value.1)?)))
+        });
+        Some(view)
+    }
+
+    /// The escapes of a line that has others than those of quotes, or is not ASCII.
+    #[inline(never)]
+    fn escapes(&self, text: &[u8], end: usize) -> Option<Escapes> {
+        let (found, _, escapes) = plain_end(text, self.length)?;
+        let line = text.get(self.length..end)?;
+        let is_text = found == end && (swar::is_ascii(line) || std::str::from_utf8(line).is_ok());
+        is_text.then_some(escapes)
+    }
+
+    /// The layout of a record, if it can have one: strings only, the line last, and little in front of it.
+    fn of(view: &RecordView<'_>) -> Option<HeadLayout> {
+        let text = view.text;
+        let (line, _) = view.message?;
+        let head = text.get(..line.start)?;
+        let is_plain = view.doubled.is_empty() && view.unreadable.is_empty() && head.is_ascii();
+        if !is_plain || head.len() > WORDS * 8 || text.get(line.end..)? != END {
+            return None;
+        }
+        let mut bytes = [0u8; WORDS * 8];
+        let mut masks = [0u8; WORDS * 8];
+        bytes.get_mut(..head.len())?.copy_from_slice(head);
+        masks.get_mut(..head.len())?.fill(0xff);
+        let mut members = Members::open(text, Level::Plain).ok()?;
+        while let Ok(Some(member)) = members.next() {
+            let Value::String(value) = member.value else { return None };
+            let start = member.value_start.wrapping_add(1);
+            if start >= head.len() || value.contains(&b'\\') {
+                continue;
+            }
+            for (byte, mask) in value.iter().zip(masks.get_mut(start..)?) {
+                *mask = if byte.is_ascii_digit() { 0xf0 } else { 0xff };
+            }
+        }
+        let place = |part: &[u8]| {
+            let start = (part.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize);
+            let end = start.wrapping_add(part.len());
+            (end <= head.len()).then_some((start, end))
+        };
+        let stream = match view.stream {
+            Some(stream) => Some(place(stream)?),
+            None => None,
+        };
+        let level = match view.level {
+            Some((key, Value::String(value))) => Some([place(key)?, place(value)?]),
+            Some(_) => return None,
+            None => None,
+        };
+        let words = |bytes: &[u8; WORDS * 8]| {
+            let mut words = [0u64; WORDS];
+            for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
+                *word = u64::from_le_bytes(*bytes);
+            }
+            words
+        };
+        Some(HeadLayout {
+            words: words(&bytes),
+            masks: words(&masks),
+            last: (
+                u64::from_le_bytes(*bytes.get(..head.len())?.last_chunk::<8>()?),
+                u64::from_le_bytes(*masks.get(..head.len())?.last_chunk::<8>()?),
+            ),
+            length: head.len(),
+            members: view.members,
+            stream,
+            level,
+        })
+    }
+}
+
+/// Words that are compared at most.
+const WORDS: usize = 12;
+/// What ends a record whose line is its last member.
+const END: &[u8] = b"\"}";
+/// After so many records that did not fit, only one in as many is learned from.
+const MISFITS: u32 = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Names;
+    use proptest::prelude::*;
+
+    fn names() -> Names {
+        Names::new(vec!["log".into(), "message".into()], vec!["kubernetes".into()])
+    }
+
+    fn learned(text: &str) -> RecordLayouts {
+        let mut layouts = RecordLayouts::default();
+        layouts.misfits = 1;
+        layouts.learn(&RecordView::read(text.as_bytes(), &names()).unwrap());
+        layouts
+    }
+
+    const RECORD: &str =
+        r#"{"time":"2026-11-20T10:00:00.123456789Z","stream":"stdout","_p":"F","log":"GET \"/\" 200"}"#;
+
+    fn check(layouts: &mut RecordLayouts, text: &[u8]) -> Result<bool, TestCaseError> {
+        let Some(view) = layouts.read(text) else { return Ok(false) };
+        prop_assert!(std::str::from_utf8(text).is_ok());
+        let full = RecordView::read(text, &names()).unwrap();
+        prop_assert_eq!(format!("{view:?}"), format!("{full:?}"));
+        Ok(true)
+    }
+
+    #[test]
+    fn a_record_of_the_same_stream_fits_and_one_of_the_other_is_learned_beside_it() {
+        let mut layouts = learned(RECORD);
+        let later = RECORD.replace("10:00:00.123", "11:59:58.999").replace("200", "a longer line");
+        let other = later.replace("stdout", "stderr");
+        assert!(check(&mut layouts, later.as_bytes()).unwrap());
+        assert!(!check(&mut layouts, other.as_bytes()).unwrap());
+        layouts.learn(&RecordView::read(other.as_bytes(), &names()).unwrap());
+        for text in [&other, &later, RECORD, &other] {
+            assert!(check(&mut layouts, text.as_bytes()).unwrap(), "{text}");
+        }
+        assert_eq!(layouts.read(other.as_bytes()).unwrap().stream(), Some(b"stderr".as_slice()));
+    }
+
+    #[test]
+    fn what_could_have_another_structure_does_not_fit() {
+        let mut layouts = learned(RECORD);
+        for (from, to) in [
+            ("200\"}", "200\"} "),
+            ("200\"}", "200\",\"a\":1}"),
+            ("200\"}", "200\\\"}"),
+            ("200", "2\"00"),
+            ("\"F\"", "\"P\""),
+            ("\"_p\":", "\"_q\":"),
+            ("10:00:00", "10:0\"00"),
+            ("10:00:00", "10:0\\00"),
+            ("2026", "202a"),
+        ] {
+            assert!(layouts.read(RECORD.replacen(from, to, 1).as_bytes()).is_none(), "{to}");
+        }
+    }
+
+    #[test]
+    fn a_line_with_other_escapes_or_letters_fits_too_and_teaches_nothing() {
+        let mut layouts = learned(RECORD);
+        let before = format!("{:?}", layouts.heads);
+        for line in ["a\\n", "a\\\\b", "é", "\\u00e9 \\\"x\\\" and more than a word", ""] {
+            let text = RECORD.replace("GET \\\"/\\\" 200", line);
+            assert!(check(&mut layouts, text.as_bytes()).unwrap(), "{line}");
+        }
+        let wrong = RECORD.replace("200\"}", "\\\\\",\"a\":\"b\"}");
+        assert!(layouts.read(wrong.as_bytes()).is_none());
+        layouts.learn(&RecordView::read(wrong.as_bytes(), &names()).unwrap());
+        assert_eq!(format!("{:?}", layouts.heads), before);
+    }
+
+    #[test]
+    fn numbers_long_heads_and_lines_in_front_have_no_layout() {
+        let long = format!(r#"{{"time":"{}","log":"x"}}"#, "1".repeat(120));
+        for text in [r#"{"a":1,"log":"x"}"#, r#"{"log":"x","a":"b"}"#, r#"{"a":"é","log":"x"}"#, &long] {
+            let mut layouts = learned(text);
+            assert!(layouts.read(text.as_bytes()).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_head_that_changes_with_every_record_is_learned_seldom() {
+        let mut layouts = learned(RECORD);
+        let mut learned = 0;
+        for n in 0..1000 {
+            let text =
+                format!(r#"{{"pod":"{}","log":"x and something more to fill a word"}}"#, "x".repeat(n % 50));
+            if layouts.read(text.as_bytes()).is_none() {
+                let before = format!("{:?}", layouts.heads);
+                layouts.learn(&RecordView::read(text.as_bytes(), &names()).unwrap());
+                learned += u32::from(before != format!("{:?}", layouts.heads));
+            }
+        }
+        assert!(learned < 100, "{learned}");
+    }
+
+    proptest! {
+        /// Whatever bytes are changed, a record that fits is what reading it in full gives.
+        #[test]
+        fn a_fit_is_a_proof(
+            level in prop::option::of("[a-z0-9]{0,8}"), stream in "(stdout|stderr)", line in "[ -~]{0,60}",
+            changes in prop::collection::vec((any::<prop::sample::Index>(), prop_oneof![
+                Just(b'"'), Just(b'\\'), Just(b'}'), Just(b'0'), Just(b'?'), Just(0xc3u8), any::<u8>()]), 0..4),
+        ) {
+            let level = level.map(|level| format!(r#""level":"{level}","#)).unwrap_or_default();
+            let line = serde_json::to_string(&line).unwrap();
+            let text = format!(r#"{{"time":"2026-11-20T10:00:00Z",{level}"stream":"{stream}","log":{line}}}"#);
+            let mut layouts = learned(&text);
+            check(&mut layouts, text.as_bytes())?;
+            let mut changed = text.into_bytes();
+            for (place, byte) in changes {
+                let at = place.index(changed.len());
+                changed[at] = byte;
+            }
+            check(&mut layouts, &changed)?;
+        }
+    }
+}
