@@ -1,6 +1,6 @@
 //! The rule file: text to a model in which nothing can be wrong any more.
 //!
-//! Text becomes nodes that know their place ([`crate::yaml`]), nodes become the [`model`] in one pass that collects every
+//! Text becomes nodes that know their place (`crate::yaml`), nodes become the [`model`] in one pass that collects every
 //! mistake. After that, nothing about rules can fail.
 
 mod lower;

@@ -199,8 +199,7 @@ mod tests {
     }
 
     fn learned(text: &str) -> RecordLayouts {
-        let mut layouts = RecordLayouts::default();
-        layouts.misfits = 1;
+        let mut layouts = RecordLayouts { misfits: 1, ..RecordLayouts::default() };
         layouts.learn(&RecordView::read(text.as_bytes(), &names()).unwrap());
         layouts
     }
