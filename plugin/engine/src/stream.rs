@@ -226,6 +226,14 @@ impl<T, D: Clone> TagState<T, D> {
         })
     }
 
+    /// A line was passed over unread: nothing continues what was before it.
+    #[inline]
+    pub(crate) fn pass_over(&mut self) {
+        for runs in &mut self.runs {
+            (runs.latest, runs.report) = (None, None);
+        }
+    }
+
     /// Notes a dropped record that is counted on no key.
     #[inline]
     pub(crate) fn note_dropped(&mut self, row: RowId, bytes: u64) {

@@ -222,13 +222,31 @@ pub fn is_ascii(text: &[u8]) -> bool {
 }
 
 /// Whether two texts are equal; like `==`, but libc's comparison in the guest goes byte by byte.
+#[inline]
 pub fn equal(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;
     }
-    let ((a, a_tail), (b, b_tail)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
-    a.iter().zip(b).all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b))
-        && a_tail.iter().zip(b_tail).all(|(a, b)| a == b)
+    let (Some(one_end), Some(other_end)) = (one.last_chunk::<8>(), other.last_chunk::<8>()) else {
+        return one.iter().zip(other).all(|(a, b)| a == b);
+    };
+    // The last word overlaps the one before: one more look instead of one for each byte that is left.
+    let mut differs = u64::from_le_bytes(*one_end) ^ u64::from_le_bytes(*other_end);
+    let ((blocks, rest), (others, other_rest)) = (one.as_chunks::<32>(), other.as_chunks::<32>());
+    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+    for (block, other) in blocks.iter().zip(others) {
+        let ((words, _), (seconds, _)) = (block.as_chunks::<8>(), other.as_chunks::<8>());
+        let ([a, b, c, d], [e, f, g, h]) = (words, seconds) else { return false };
+        differs |= (word(a) ^ word(e)) | (word(b) ^ word(f)) | (word(c) ^ word(g)) | (word(d) ^ word(h));
+        if differs != 0 {
+            return false;
+        }
+    }
+    let ((words, _), (seconds, _)) = (rest.as_chunks::<8>(), other_rest.as_chunks::<8>());
+    for (a, b) in words.iter().zip(seconds) {
+        differs |= word(a) ^ word(b);
+    }
+    differs == 0
 }
 
 /// `maybe` marks every byte that is wanted, and may mark others, in bits of [`HIGH`]; `mask` marks the first exactly.
@@ -313,6 +331,18 @@ mod tests {
                 prop_assert_eq!(find_byte(&text, from, byte), slow(&|b| b == byte));
             }
             prop_assert_eq!(find_either(&text, from, b'"', 0x80), slow(&|b| b == b'"' || b == 0x80));
+        }
+
+        #[test]
+        fn equal_texts_are_those_that_a_comparison_finds_equal(
+            text in prop::collection::vec(any::<u8>(), 0..120), change in prop::option::of(any::<prop::sample::Index>()),
+        ) {
+            let mut other = text.clone();
+            if let Some(change) = change && !text.is_empty() {
+                other[change.index(text.len())] ^= 1;
+            }
+            prop_assert_eq!(equal(&text, &other), text == other);
+            prop_assert!(!equal(&text, &[&text[..], b"x"].concat()));
         }
 
         #[test]

@@ -148,6 +148,11 @@ impl When {
         self.without_metadata < self.conditions.len()
     }
 
+    /// Whether there is no condition but on the tag.
+    pub(crate) fn asks_for_the_tag_only(&self) -> bool {
+        self.by_tag == self.conditions.len()
+    }
+
     /// Whether there is no condition, so that every record meets it.
     pub fn is_empty(&self) -> bool {
         self.conditions.is_empty()

@@ -4,14 +4,17 @@
 //! in one place from here on.
 
 use crate::config::RuleFile;
-use crate::engine::decide::{Decided, Judged, Tag};
+use crate::engine::decide::{Decided, Judged, ShadowMarks, Tag};
 use crate::engine::emit::Emitted;
 use crate::engine::rule_set::RuleSet;
+use crate::engine::{Input, happened};
 use crate::facts::Facts;
 use crate::metrics::{Counters, Metric};
+use crate::moment::Moment;
 use crate::pods::Found;
 use crate::policy::{Action, Decision};
 use crate::template::masked;
+use crate::time::Now;
 
 /// Where records are counted.
 pub(super) struct Accounting<'a> {
@@ -56,6 +59,33 @@ impl Accounting<'_> {
             self.counters.add(metric, 1);
         }
         self.count(judged, bytes, emitted.map_or(0, |emitted| emitted.bytes));
+    }
+
+    /// Counts a record that a rule drops whatever it is, without anybody having looked at it; or does nothing, as long as the
+    /// rule has no example of what it drops.
+    #[inline]
+    pub(super) fn dropped_unread(
+        &mut self,
+        decided: Decided,
+        tag: &mut Tag,
+        input: Input<'_>,
+        now: Now,
+    ) -> bool {
+        let Some(row) = self.row_of(decided) else { return false };
+        let account = &mut self.counters.row(row).unreported;
+        if account.example.is_none() {
+            return false;
+        }
+        let time = happened(input.time, now);
+        let bytes = input.text.len() as u64;
+        account.note(time);
+        account.add(bytes);
+        tag.note_dropped(row, bytes);
+        tag.pass_over();
+        self.unsaved.counts = true;
+        self.counters.add(Metric::Late, u64::from(Moment::new(now, time).is_late));
+        self.count(&Judged { decided, shadows: ShadowMarks::default() }, bytes, 0);
+        true
     }
 
     #[inline]

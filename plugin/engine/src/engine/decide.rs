@@ -3,7 +3,7 @@
 use crate::condition::{Condition, Met};
 use crate::config::RuleFile;
 use crate::config::model::{Policy, Rule};
-use crate::engine::rule_set::{ActiveRule, RuleId, RuleSet};
+use crate::engine::rule_set::{ActiveRule, Candidates, RuleId, RuleSet};
 use crate::engine::why::{Fault, Why};
 use crate::facts::{Facts, Metadata};
 use crate::key::RecordKeys;
@@ -92,7 +92,7 @@ pub(super) struct SharedByRules {
 }
 
 /// What is remembered of a tag: the guards and rules whose conditions on names it meets, and what was decided for its lines.
-pub(super) type Tag = TagState<Box<[RuleId]>, Judged>;
+pub(super) type Tag = TagState<Candidates, Judged>;
 
 /// The rules, what they remember, and where they count.
 pub(super) struct Deciding<'d> {
@@ -111,12 +111,12 @@ impl Deciding<'_> {
         let side = if facts.record.stream() == Some(b"stderr") { StreamSide::Err } else { StreamSide::Out };
         let Some((limits, look)) = self.file.input.continuation.and_then(|on| Some((on, facts.look()?)))
         else {
-            return self.alone(&tag.known, facts, metadata);
+            return self.alone(&tag.known.ids, facts, metadata);
         };
         match tag.continues(side, &look, facts.time, limits) {
             Some((before, slot)) => self.with_before(before, (side, slot), tag, facts, metadata),
             None => {
-                let judged = self.alone(&tag.known, facts, metadata);
+                let judged = self.alone(&tag.known.ids, facts, metadata);
                 tag.begin(side, &look, facts.time, judged);
                 judged
             }
@@ -134,7 +134,7 @@ impl Deciding<'_> {
         metadata: &mut Metadata<'_>,
     ) -> Judged {
         let is_dropped = before.decided.action() == Action::Drop && before.decided != Decided::Excluded;
-        if is_dropped && let Some(decided) = self.guarded(&tag.known, facts, metadata) {
+        if is_dropped && let Some(decided) = self.guarded(&tag.known.ids, facts, metadata) {
             let judged = Judged { decided, shadows: ShadowMarks::default() };
             tag.decide_anew(side, slot, judged);
             return judged;

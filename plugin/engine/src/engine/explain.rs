@@ -84,7 +84,7 @@ impl Engine {
     ) -> Result<Explained, Fault> {
         let Engine { file, rules, names, shape, cache, sampling, .. } = self;
         let tag = std::str::from_utf8(input.tag).map_err(|_| Fault::Utf8)?;
-        let record = read(input.text, names, shape)?;
+        let record = read(input.text, names, shape, true)?;
         let line = record.line();
         let container = ContainerTag::parse(tag, &file.input.tag_prefix);
         let facts = Facts::new(&record, line.as_ref(), container, (input.time, now), &file.input, sampling);

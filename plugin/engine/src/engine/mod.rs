@@ -27,7 +27,7 @@ use crate::facts::{Facts, Metadata};
 use crate::json::{self, Malformed};
 use crate::metrics::{Counters, Metric};
 use crate::pods::{Cache, PodSource};
-use crate::policy::{KeyBuffers, KeyCapacity};
+use crate::policy::{Decision, KeyBuffers, KeyCapacity};
 use crate::record::{Names, RecordShape, RecordView, TRUNCATED};
 use crate::search::Prepared;
 use crate::stream::Streams;
@@ -36,7 +36,7 @@ use crate::time::{EventTime, Now};
 use crate::unreported::Unreported;
 use account::{Accounting, Unsaved};
 use decide::{Decided, Deciding, Judged, ShadowMarks, SharedByRules};
-use rule_set::{RuleId, RuleSet};
+use rule_set::{Candidates, RuleSet};
 use std::rc::Rc;
 use summary::Summaries;
 
@@ -82,7 +82,7 @@ pub struct Engine {
     shared: SharedByRules,
     names: Names,
     shape: RecordShape,
-    streams: Streams<Box<[RuleId]>, Judged>,
+    streams: Streams<Candidates, Judged>,
     cache: Cache,
     counters: Counters,
     /// What a record holds that was sampled before.
@@ -90,6 +90,8 @@ pub struct Engine {
     summaries: Summaries,
     unsaved: Unsaved,
     saved: Option<Now>,
+    /// Whether every record is read and decided the long way.
+    is_reference: bool,
 }
 
 impl Engine {
@@ -117,11 +119,17 @@ impl Engine {
             summaries: Summaries::default(),
             unsaved: Unsaved::default(),
             saved: None,
+            is_reference: false,
             file,
         };
         engine.summaries.instance = engine.shared.random.u64(..);
         engine.put_in_force();
         engine
+    }
+
+    /// Reads and decides every record the long way from now on: what tests compare the quick ways with.
+    pub fn be_the_reference(&mut self) {
+        self.is_reference = true;
     }
 
     /// The rules in force.
@@ -202,16 +210,36 @@ impl Engine {
         pods: &mut dyn PodSource,
         out: &mut Vec<u8>,
     ) -> Result<Verdict, Fault> {
-        let Engine { file, rules, shared, names, shape, streams, cache, counters, sampling, unsaved, .. } =
-            self;
-        let record = read(input.text, names, shape)?;
-        let line = record.line();
+        let Engine {
+            file,
+            rules,
+            shared,
+            names,
+            shape,
+            streams,
+            cache,
+            counters,
+            sampling,
+            unsaved,
+            is_reference,
+            ..
+        } = self;
         let tag = streams.tag(input.tag, &file.input.tag_prefix, |container| rules.candidates(container));
         let tag = tag.ok_or(Fault::Utf8)?;
+        if let Some(rule) = tag.known.drops_all
+            && !*is_reference
+        {
+            let decided = Decided::ByRule { rule, decision: Decision::Drop };
+            let mut accounting = Accounting { file, rules, counters, unsaved };
+            if accounting.dropped_unread(decided, tag, input, now) {
+                return Ok(Verdict { action: Action::Drop, why: decided.why(rules) });
+            }
+        }
+        let record = read(input.text, names, shape, *is_reference)?;
+        let line = record.line();
         let name = tag.name();
         let container = tag.container(&name);
-        // Without a time of its own a record happened when it came: limits by event time would wait for 1970 to go on.
-        let time = if input.time == EventTime::default() { now.event_time() } else { input.time };
+        let time = happened(input.time, now);
         let bytes = input.text.len() as u64;
         let facts = Facts::new(&record, line.as_ref(), container, (time, now), &file.input, sampling);
         let mut metadata = Metadata::new(&name, container, &file.enrich, now, cache, pods);
@@ -265,6 +293,13 @@ impl Engine {
     }
 }
 
+/// When a record happened. Without a time of its own it happened when it came: limits by event time would wait for 1970 to go
+/// on.
+#[inline]
+fn happened(time: EventTime, now: Now) -> EventTime {
+    if time == EventTime::default() { now.event_time() } else { time }
+}
+
 fn names(rules: &RuleFile) -> Names {
     let appended = [&*rules.enrich.key, emit::ANNOTATION, TRUNCATED].map(Box::from).to_vec();
     Names::new(rules.input.message.clone(), appended)
@@ -273,8 +308,13 @@ fn names(rules: &RuleFile) -> Names {
 /// The structure of a record that is UTF-8, checked many bytes at a time: the host escapes everything beyond ASCII unless
 /// it is told not to.
 #[inline]
-fn read<'a>(text: &'a [u8], names: &Names, shape: &mut RecordShape) -> Result<RecordView<'a>, Fault> {
-    match shape.quick(text) {
+fn read<'a>(
+    text: &'a [u8],
+    names: &Names,
+    shape: &mut RecordShape,
+    is_reference: bool,
+) -> Result<RecordView<'a>, Fault> {
+    match if is_reference { None } else { shape.quick(text) } {
         Some(view) => Ok(view),
         None => read_in_full(text, names, shape),
     }

@@ -4,7 +4,7 @@
 //! [`RuleSet::same`].
 
 use crate::config::RuleFile;
-use crate::config::model::Rule;
+use crate::config::model::{Policy, Rule};
 use crate::engine::why::{OUTCOMES, Why};
 use crate::metrics::{Counters, RowId, ShadowId, Stage};
 use crate::policy::{ActivePolicy, FloorState, KeyCapacity, KeyTable, Tables};
@@ -43,6 +43,14 @@ pub(super) struct RuleState {
 /// A guard or rule of a set, by its place in guards and rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RuleId(usize);
+
+/// The guards and rules that can decide a tag's records: their conditions on names are met.
+#[derive(Debug)]
+pub(super) struct Candidates {
+    pub(super) ids: Box<[RuleId]>,
+    /// The first of them, if it drops every record: then nobody has to look at one.
+    pub(super) drops_all: Option<RuleId>,
+}
 
 /// All guards and rules in force, in the order in which a record meets them.
 #[derive(Debug, Default)]
@@ -95,6 +103,14 @@ impl RuleState {
     /// Forgets the keys that are idle: other rules have no room left.
     pub(super) fn forget_idle(&mut self, now: u64, capacity: &mut KeyCapacity, account: &mut Account) {
         self.each(&mut |table| table.forget_idle(now, capacity, account));
+    }
+}
+
+impl ActiveRule {
+    /// Whether it decides every record whose tag meets its conditions on names, for ever, whatever else is known.
+    fn decides_all(&self) -> bool {
+        let Rule { when, until, shadow, name: _, policy: _, floor: _, reason: _ } = &*self.rule;
+        !shadow && until.is_none() && when.asks_for_the_tag_only()
     }
 }
 
@@ -158,10 +174,24 @@ impl RuleSet {
         id.0 < self.guards
     }
 
-    /// The guards and rules whose conditions on names a tag meets. Found out once per tag.
-    pub(super) fn candidates(&self, container: Option<ContainerTag<'_>>) -> Box<[RuleId]> {
-        let is_met = |rule: &ActiveRule| rule.rule.when.unmet_by_tag(container.as_ref()).is_none();
-        self.all().filter(|(_, rule)| is_met(rule)).map(|(id, _)| id).collect()
+    /// What the rules come to for a tag. Found out once per tag.
+    pub(super) fn candidates(&self, container: Option<ContainerTag<'_>>) -> Candidates {
+        let mut ids = Vec::new();
+        for (id, active) in self.all() {
+            if active.rule.when.unmet_by_tag(container.as_ref()).is_some() {
+                continue;
+            }
+            ids.push(id);
+            // What stands behind one that decides every record is never asked.
+            if active.decides_all() {
+                break;
+            }
+        }
+        let first = ids.first().copied();
+        let is_drop =
+            |active: &ActiveRule| active.decides_all() && matches!(active.rule.policy, Policy::Drop(_));
+        let drops_all = first.filter(|id| self.get(*id).is_some_and(is_drop));
+        Candidates { ids: ids.into(), drops_all }
     }
 
     /// The guard or rule in this set that has the place of one in another: the one of its kind and name.

@@ -3,6 +3,7 @@
 mod clocks;
 mod hostile;
 mod lasting;
+mod reference;
 mod traffic;
 
 use super::*;
