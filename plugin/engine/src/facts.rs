@@ -10,13 +10,13 @@ use crate::pattern::{Document, Enriched, Missing, Pattern, Truth};
 use crate::pods::{Cache, Enrichment, Found, PodMeta, PodSource, all_that_is_known};
 use crate::record::RecordView;
 use crate::search::Prepared;
-use crate::severity::{self, Reading, Severity};
+use crate::severity::{self, LevelMemo, Reading, Severity};
 use crate::tag::ContainerTag;
 use crate::template::template;
 use crate::threshold::{Threshold, explicit_randomness};
 use crate::time::{EventTime, Now};
 use crate::trace::TraceId;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 /// One record, its tag and the time.
@@ -29,6 +29,8 @@ pub(crate) struct Facts<'r> {
     pub(crate) moment: Moment,
     input: &'r InputSettings,
     sampling: &'r Prepared,
+    /// What is known of the fronts of lines; `None` reads each.
+    levels: Option<&'r RefCell<LevelMemo>>,
     reading: OnceCell<Option<Reading>>,
     severity: OnceCell<Option<Severity>>,
     template: OnceCell<u64>,
@@ -44,6 +46,7 @@ impl<'r> Facts<'r> {
         (time, now): (EventTime, Now),
         input: &'r InputSettings,
         sampling: &'r Prepared,
+        levels: Option<&'r RefCell<LevelMemo>>,
     ) -> Facts<'r> {
         Facts {
             record,
@@ -54,6 +57,7 @@ impl<'r> Facts<'r> {
             moment: Moment::new(now, time),
             input,
             sampling,
+            levels,
             reading: OnceCell::new(),
             severity: OnceCell::new(),
             template: OnceCell::new(),
@@ -64,7 +68,11 @@ impl<'r> Facts<'r> {
     /// What the line says of itself.
     #[inline]
     pub(crate) fn reading(&self) -> Option<Reading> {
-        *self.reading.get_or_init(|| self.line.and_then(severity::read))
+        let read = |line| match self.levels.map(RefCell::try_borrow_mut) {
+            Some(Ok(mut levels)) => levels.read(line),
+            _ => severity::read(line),
+        };
+        *self.reading.get_or_init(|| self.line.and_then(read))
     }
 
     /// The line as it looks next to others.

@@ -16,11 +16,13 @@ pub(crate) mod crash;
 mod front;
 mod level_key;
 mod logfmt;
+mod memo;
 mod names;
 mod structured;
 
 pub use level_key::level_keys;
 pub(crate) use level_key::{is_level_key, of_field};
+pub use memo::LevelMemo;
 
 /// The six levels, in rising order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

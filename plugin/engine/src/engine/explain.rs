@@ -87,7 +87,8 @@ impl Engine {
         let record = read(input.text, names, shape, true)?;
         let line = record.line();
         let container = ContainerTag::parse(tag, &file.input.tag_prefix);
-        let facts = Facts::new(&record, line.as_ref(), container, (input.time, now), &file.input, sampling);
+        let facts =
+            Facts::new(&record, line.as_ref(), container, (input.time, now), &file.input, sampling, None);
         let mut metadata = Metadata::new(tag, container, &file.enrich, now, cache, pods);
         let mut steps = Vec::new();
         let mut found = None;

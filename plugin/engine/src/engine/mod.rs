@@ -30,6 +30,7 @@ use crate::pods::{Cache, PodSource};
 use crate::policy::{Decision, KeyBuffers, KeyCapacity};
 use crate::record::{Names, RecordShape, RecordView, TRUNCATED};
 use crate::search::Prepared;
+use crate::severity::LevelMemo;
 use crate::stream::Streams;
 use crate::swar;
 use crate::time::{EventTime, Now};
@@ -37,6 +38,7 @@ use crate::unreported::Unreported;
 use account::{Accounting, Unsaved};
 use decide::{Decided, Deciding, Judged, ShadowMarks, SharedByRules};
 use rule_set::{Candidates, RuleSet};
+use std::cell::RefCell;
 use std::rc::Rc;
 use summary::Summaries;
 
@@ -82,6 +84,7 @@ pub struct Engine {
     shared: SharedByRules,
     names: Names,
     shape: RecordShape,
+    levels: RefCell<LevelMemo>,
     streams: Streams<Candidates, Judged>,
     cache: Cache,
     counters: Counters,
@@ -112,6 +115,7 @@ impl Engine {
                 random,
             },
             shape: RecordShape::default(),
+            levels: RefCell::default(),
             streams: Streams::new(),
             cache: Cache::new(file.pods.cache),
             counters: Counters::default(),
@@ -216,6 +220,7 @@ impl Engine {
             shared,
             names,
             shape,
+            levels,
             streams,
             cache,
             counters,
@@ -237,11 +242,12 @@ impl Engine {
         }
         let record = read(input.text, names, shape, *is_reference)?;
         let line = record.line();
+        let levels = (!*is_reference).then_some(&*levels);
         let name = tag.name();
         let container = tag.container(&name);
         let time = happened(input.time, now);
         let bytes = input.text.len() as u64;
-        let facts = Facts::new(&record, line.as_ref(), container, (time, now), &file.input, sampling);
+        let facts = Facts::new(&record, line.as_ref(), container, (time, now), &file.input, sampling, levels);
         let mut metadata = Metadata::new(&name, container, &file.enrich, now, cache, pods);
 
         let judged = Deciding { file, rules, counters, shared, bytes }.judge(tag, &facts, &mut metadata);
