@@ -3,7 +3,7 @@
 //! Programs write `{"dd":{"trace_id":"7"}}` and `{"dd.trace_id":"7"}` for the same thing, so a name with dots means both; and
 //! in a line of text `dd.trace_id=7`.
 
-use crate::json::{self, Level, Member, Members, Value};
+use crate::json::{self, Escapes, Level, Member, Members, Value};
 use crate::line::Line;
 use crate::swar;
 
@@ -75,7 +75,15 @@ pub fn each_in_json<T>(
 ) -> Option<T> {
     let mut members = Members::open(text, level).ok()?;
     let mut found: [Option<Value<'_>>; MAX_PATHS] = [None; MAX_PATHS];
+    // Most keys are told from all paths by their length.
+    let bit = |length: usize| 1u64 << length.min(63);
+    let lengths = paths.iter().fold(0u64, |all, path| {
+        all | bit(path.name().len()) | path.keys.first().map_or(0, |key| bit(key.len()))
+    });
     while let Ok(Some(member)) = members.next() {
+        if member.key_escapes == Escapes::None && lengths & bit(member.key.len()) == 0 {
+            continue;
+        }
         for (path, slot) in paths.iter().zip(&mut found) {
             // Of duplicate keys the last counts, as for every reader downstream.
             *slot = path.in_member(&member, level).or(*slot);

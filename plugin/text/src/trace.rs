@@ -136,9 +136,36 @@ fn root(text: &[u8]) -> Option<&[u8]> {
 }
 
 fn hexadecimal(text: &[u8]) -> Option<u128> {
+    // Nearly all have 32 digits, and an interpreter takes its time for each byte.
+    if let ([first, second, third, fourth], []) = text.as_chunks::<8>() {
+        let words = [first, second, third, fourth].map(|digits| eight_digits(*digits));
+        let [Some(first), Some(second), Some(third), Some(fourth)] = words else { return None };
+        let high = u64::from(first).wrapping_shl(32) | u64::from(second);
+        let low = u64::from(third).wrapping_shl(32) | u64::from(fourth);
+        return Some(u128::from(high).wrapping_shl(64) | u128::from(low));
+    }
     let is_hexadecimal = !text.is_empty() && text.len() <= 32 && text.iter().all(u8::is_ascii_hexdigit);
     let text = std::str::from_utf8(text).ok().filter(|_| is_hexadecimal)?;
     u128::from_str_radix(text, 16).ok()
+}
+
+/// The number that eight hexadecimal digits are.
+fn eight_digits(digits: [u8; 8]) -> Option<u32> {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from_be_bytes(digits);
+    // `@` to `_` and the lower case below it have this bit, digits have not.
+    let letters = word.wrapping_shr(6) & LOW;
+    let nibbles = (word & LOW.wrapping_mul(15)).wrapping_add(letters.wrapping_mul(9));
+    // Written again in lower case it is the same; ten and more are letters, and what is more than fifteen is neither.
+    let written = nibbles.wrapping_add(LOW.wrapping_mul(0x30)).wrapping_add(letters.wrapping_mul(0x27));
+    let is_same = written == word | letters.wrapping_shl(5);
+    let from_ten = nibbles.wrapping_add(LOW.wrapping_mul(6)).wrapping_shr(4) & LOW;
+    if !is_same || from_ten != letters || nibbles & LOW.wrapping_mul(0xf0) != 0 {
+        return None;
+    }
+    let bytes = (nibbles | nibbles.wrapping_shr(4)) & 0x00ff_00ff_00ff_00ff;
+    let halves = (bytes | bytes.wrapping_shr(8)) & 0x0000_ffff_0000_ffff;
+    u32::try_from((halves | halves.wrapping_shr(16)) & 0xffff_ffff).ok()
 }
 
 const TRACES: &[u8] = b"/traces/";
@@ -154,6 +181,21 @@ mod tests {
 
     fn parse(text: &str) -> Option<TraceId> {
         TraceId::parse(text.as_bytes(), false)
+    }
+
+    proptest! {
+        #[test]
+        fn digits_are_read_as_the_library_reads_them(
+            text in prop_oneof!["[0-9a-fA-F]{32}", "[/-:@-G`-g]{32}", "[ -~]{32}", "[0-9a-f]{0,40}"],
+            bytes in prop::collection::vec(any::<u8>(), 32),
+        ) {
+            let slow = |text: &[u8]| {
+                let is_hexadecimal = !text.is_empty() && text.len() <= 32 && text.iter().all(u8::is_ascii_hexdigit);
+                is_hexadecimal.then(|| u128::from_str_radix(std::str::from_utf8(text).unwrap(), 16).unwrap())
+            };
+            prop_assert_eq!(hexadecimal(text.as_bytes()), slow(text.as_bytes()), "{}", text);
+            prop_assert_eq!(hexadecimal(&bytes), slow(&bytes));
+        }
     }
 
     #[test]
