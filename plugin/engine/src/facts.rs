@@ -164,7 +164,7 @@ impl<'r> Facts<'r> {
         let paths = &self.input.trace_id;
         let read = |path: &Path, value: &[u8]| TraceId::parse(value, is_datadog(path.name()));
         let in_line = self.line.and_then(|line| match line.raw().first() {
-            Some(b'{') => path::each_in_json(paths, line.as_json(), read),
+            Some(b'{') => path::each_in_line(paths, line, read),
             _ => path::each_in_text(paths, line, read),
         });
         in_line.or_else(|| path::each_in_json(paths, (self.record.text(), Level::Plain), read))

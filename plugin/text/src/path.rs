@@ -3,7 +3,7 @@
 //! Programs write `{"dd":{"trace_id":"7"}}` and `{"dd.trace_id":"7"}` for the same thing, so a name with dots means both; and
 //! in a line of text `dd.trace_id=7`.
 
-use crate::json::{self, Escapes, Level, Member, Members, Value};
+use crate::json::{self, Escapes, Level, Members, Value};
 use crate::line::Line;
 use crate::swar;
 
@@ -51,14 +51,14 @@ impl Path {
         if whole.is_some() || self.keys.len() == 1 { whole } else { find(&self.keys) }
     }
 
-    /// Its value in a member of the object around it.
-    fn in_member<'t>(&self, member: &Member<'t>, level: Level) -> Option<Value<'t>> {
-        if member.has_key(self.name().as_bytes(), level) {
-            return Some(member.value);
+    /// Its value in a member of the object around it. `is` says whether the member has a key.
+    fn in_member<'t>(&self, is: impl Fn(&[u8]) -> bool, value: Value<'t>, level: Level) -> Option<Value<'t>> {
+        if is(self.name().as_bytes()) {
+            return Some(value);
         }
         let (first, rest) = self.keys.split_first()?;
-        match member.value {
-            Value::Object(inner) if !rest.is_empty() && member.has_key(first.as_bytes(), level) => {
+        match value {
+            Value::Object(inner) if !rest.is_empty() && is(first.as_bytes()) => {
                 json::lookup(inner, level, rest)
             }
             _ => None,
@@ -71,24 +71,76 @@ impl Path {
 pub fn each_in_json<T>(
     paths: &[Path],
     (text, level): (&[u8], Level),
-    mut take: impl FnMut(&Path, &[u8]) -> Option<T>,
+    take: impl FnMut(&Path, &[u8]) -> Option<T>,
 ) -> Option<T> {
     let mut members = Members::open(text, level).ok()?;
-    let mut found: [Option<Value<'_>>; MAX_PATHS] = [None; MAX_PATHS];
-    // Most keys are told from all paths by their length.
-    let bit = |length: usize| 1u64 << length.min(63);
-    let lengths = paths.iter().fold(0u64, |all, path| {
-        all | bit(path.name().len()) | path.keys.first().map_or(0, |key| bit(key.len()))
-    });
+    let lengths = key_lengths(paths);
+    let mut found = NOTHING;
     while let Ok(Some(member)) = members.next() {
-        if member.key_escapes == Escapes::None && lengths & bit(member.key.len()) == 0 {
-            continue;
-        }
-        for (path, slot) in paths.iter().zip(&mut found) {
-            // Of duplicate keys the last counts, as for every reader downstream.
-            *slot = path.in_member(&member, level).or(*slot);
+        if member.key_escapes != Escapes::None || lengths & length_bit(member.key.len()) != 0 {
+            note(paths, &mut found, |key| member.has_key(key, level), member.value, level);
         }
     }
+    first(paths, found, level, take)
+}
+
+/// As [`each_in_json`], of a line that is an object: by its outline, if somebody has asked for that before.
+pub fn each_in_line<T>(
+    paths: &[Path],
+    line: &Line<'_>,
+    take: impl FnMut(&Path, &[u8]) -> Option<T>,
+) -> Option<T> {
+    let (text, level) = line.as_json();
+    let outline = if line.has_outline() { line.outline().filter(|outline| outline.is_whole()) } else { None };
+    let Some(outline) = outline else { return each_in_json(paths, (text, level), take) };
+    let lengths = key_lengths(paths);
+    let mut found = NOTHING;
+    for (written, has_escapes, value) in outline.members(text, level) {
+        if has_escapes || lengths & length_bit(written.len()) != 0 {
+            let is = |key: &[u8]| {
+                if has_escapes { json::is_resolved(written, level, key) } else { swar::equal(written, key) }
+            };
+            note(paths, &mut found, is, value, level);
+        }
+    }
+    first(paths, found, level, take)
+}
+
+/// What each path has found.
+type FoundValues<'t> = [Option<Value<'t>>; MAX_PATHS];
+const NOTHING: FoundValues<'static> = [None; MAX_PATHS];
+
+fn length_bit(length: usize) -> u64 {
+    1 << length.min(63)
+}
+
+/// The lengths of the keys that paths start with: most keys are told from all of them by theirs.
+fn key_lengths(paths: &[Path]) -> u64 {
+    paths.iter().fold(0, |all, path| {
+        all | length_bit(path.name().len()) | path.keys.first().map_or(0, |key| length_bit(key.len()))
+    })
+}
+
+/// Notes what a member is to each path. Of duplicate keys the last counts, as for every reader downstream.
+fn note<'t>(
+    paths: &[Path],
+    found: &mut FoundValues<'t>,
+    is: impl Fn(&[u8]) -> bool,
+    value: Value<'t>,
+    level: Level,
+) {
+    for (path, slot) in paths.iter().zip(found) {
+        *slot = path.in_member(&is, value, level).or(*slot);
+    }
+}
+
+/// What the first path that has something gives.
+fn first<T>(
+    paths: &[Path],
+    found: FoundValues<'_>,
+    level: Level,
+    mut take: impl FnMut(&Path, &[u8]) -> Option<T>,
+) -> Option<T> {
     paths.iter().zip(found).find_map(|(path, value)| match value? {
         Value::String(content) if content.len() > MAX_VALUE => None,
         Value::String(content) if level == Level::Quoted => {
@@ -172,6 +224,29 @@ const MAX_VALUE: usize = 256;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_outline_that_is_there_gives_what_a_walk_gives() {
+        let paths: Vec<Path> =
+            ["trace_id", "dd.trace_id", "$.a.b"].map(|path| Path::parse(path).unwrap()).to_vec();
+        for text in [
+            r#"{"trace_id":"x","dd":{"trace_id":7}}"#,
+            r#"{"dd.trace_id":"y","a":{"b":"z"}}"#,
+            r#"{"trace_id":"x","trace_id":{"no":1},"a":{"b":[1]}}"#,
+            r#"{"tr\u0061ce_id":"x","n":1}"#,
+            r#"{"a":{"c":1},"a":{"b":"last"}}"#,
+            r#"{"trace_id": null, "a": {"b": "c\"d"}}"#,
+        ] {
+            let mut content = Vec::new();
+            json::push_string(&mut content, text.as_bytes());
+            let line = Line::new(&content[1..content.len() - 1]);
+            let take = |path: &Path, value: &[u8]| Some((path.name().to_owned(), value.to_vec()));
+            let expected = each_in_json(&paths, line.as_json(), take);
+            assert_eq!(each_in_line(&paths, &line, take), expected, "{text}");
+            assert!(line.outline().is_some());
+            assert_eq!(each_in_line(&paths, &line, take), expected, "{text}");
+        }
+    }
 
     #[track_caller]
     fn found(path: &str, line: &str) -> Option<String> {

@@ -136,9 +136,9 @@ impl Outline {
     }
 }
 
-/// Whether a key as written is `key`.
+/// Whether a key as written, with escapes in it, is `key`.
 #[inline(never)]
-fn is_resolved(written: &[u8], level: Level, key: &[u8]) -> bool {
+pub(crate) fn is_resolved(written: &[u8], level: Level, key: &[u8]) -> bool {
     let once = unescape(written);
     match level {
         Level::Plain => once == key,
