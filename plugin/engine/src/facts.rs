@@ -7,7 +7,7 @@ use crate::line::Line;
 use crate::moment::Moment;
 use crate::path::{self, Path};
 use crate::pattern::{Document, Enriched, Missing, Pattern, Truth};
-use crate::pods::{Cache, Enrichment, Found, PodMeta, PodSource, all_that_is_known};
+use crate::pods::{Cache, Enrichment, Found, PodMeta, PodSource, Remembered, all_that_is_known};
 use crate::record::RecordView;
 use crate::search::Prepared;
 use crate::severity::{self, LevelMemo, Reading, Severity};
@@ -193,6 +193,8 @@ pub(crate) struct Metadata<'e> {
     cache: &'e mut Cache,
     pods: &'e mut dyn PodSource,
     answer: Option<(Rc<PodMeta>, Found)>,
+    /// What the tag remembers of the answer before.
+    remembered: Option<Remembered>,
 }
 
 impl<'e> Metadata<'e> {
@@ -204,17 +206,35 @@ impl<'e> Metadata<'e> {
         cache: &'e mut Cache,
         pods: &'e mut dyn PodSource,
     ) -> Metadata<'e> {
-        Metadata { key, container, enrichment, now, cache, pods, answer: None }
+        Metadata { key, container, enrichment, now, cache, pods, answer: None, remembered: None }
     }
 
     /// What is known about the container, or `None` when the tag names none.
     #[inline]
     pub(crate) fn get(&mut self) -> Option<Rc<PodMeta>> {
         let tag = self.container.as_ref()?;
-        let (cache, pods) = (&mut *self.cache, &mut *self.pods);
-        let answer =
-            self.answer.get_or_insert_with(|| cache.get(self.key, tag, self.enrichment, self.now, pods));
+        let Metadata { key, enrichment, now, cache, pods, answer, remembered, .. } = self;
+        let answer = answer.get_or_insert_with(|| match remembered.as_ref().and_then(|last| last.at(*now)) {
+            Some(answer) => answer,
+            None => {
+                let answer = cache.get(key, tag, enrichment, *now, *pods);
+                *remembered = cache.last();
+                answer
+            }
+        });
         Some(Rc::clone(&answer.0))
+    }
+
+    /// Takes up what the tag remembers.
+    #[inline]
+    pub(crate) fn remembering(self, remembered: Option<Remembered>) -> Metadata<'e> {
+        Metadata { remembered, ..self }
+    }
+
+    /// What the tag is to remember.
+    #[inline]
+    pub(crate) fn into_remembered(self) -> Option<Remembered> {
+        self.remembered
     }
 
     /// How the answer was found, if one was asked for.

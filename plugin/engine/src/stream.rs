@@ -14,7 +14,6 @@ use crate::tag::ContainerTag;
 use crate::time::EventTime;
 use lru::LruCache;
 use std::num::NonZeroUsize;
-use std::ops::Range;
 use std::rc::Rc;
 
 /// All tags. `T` is what is known of a tag, `D` what was decided for a line.
@@ -26,13 +25,52 @@ pub(crate) struct Streams<T, D> {
 /// One tag.
 #[derive(Debug)]
 pub(crate) struct TagState<T, D> {
-    name: Rc<str>,
-    parts: Option<[Range<usize>; 4]>,
+    names: Rc<TagNames>,
     /// What was found out about the tag once, such as which rules its names meet.
     pub(crate) known: T,
     runs: [OpenRuns<D>; 2],
     /// By row of the counters: records and bytes dropped that no key knows of.
     dropped: Vec<(RowId, u64, u64)>,
+}
+
+/// A tag, and the container that it names.
+#[derive(Debug)]
+pub(crate) struct TagNames {
+    tag: Box<str>,
+    container: Option<ContainerNames>,
+}
+
+/// What [`ContainerTag`] borrows: owned, because to cut four texts out of a tag costs more than to look at them.
+#[derive(Debug)]
+struct ContainerNames {
+    pod: Box<str>,
+    namespace: Box<str>,
+    container: Box<str>,
+    id: Box<str>,
+}
+
+impl TagNames {
+    fn of(tag: &str, parsed: Option<ContainerTag<'_>>) -> TagNames {
+        let container = parsed.map(|found| ContainerNames {
+            pod: found.pod.into(),
+            namespace: found.namespace.into(),
+            container: found.container.into(),
+            id: found.id.into(),
+        });
+        TagNames { tag: tag.into(), container }
+    }
+
+    /// The tag itself.
+    pub(crate) fn tag(&self) -> &str {
+        &self.tag
+    }
+
+    /// The container that the tag names.
+    #[inline]
+    pub(crate) fn container(&self) -> Option<ContainerTag<'_>> {
+        let ContainerNames { pod, namespace, container, id } = self.container.as_ref()?;
+        Some(ContainerTag { pod, namespace, container, id })
+    }
 }
 
 /// Which of a container's two streams.
@@ -139,12 +177,10 @@ impl<T, D: Clone> Streams<T, D> {
             let key = Box::from(tag);
             let tag = std::str::from_utf8(tag).ok()?;
             let parsed = ContainerTag::parse(tag, prefix);
-            let parts = parsed.map(|found| ranges(tag, &found));
             self.tags.put(
                 key,
                 TagState {
-                    name: tag.into(),
-                    parts,
+                    names: Rc::new(TagNames::of(tag, parsed)),
                     known: known(parsed),
                     runs: [OpenRuns::default(), OpenRuns::default()],
                     dropped: Vec::new(),
@@ -163,9 +199,9 @@ impl<T, D: Clone> Streams<T, D> {
         renamed: impl Fn(D) -> D,
     ) {
         for (_, state) in self.tags.iter_mut() {
-            let name = Rc::clone(&state.name);
-            let parsed = ContainerTag::parse(&name, prefix);
-            state.parts = parsed.map(|found| ranges(&name, &found));
+            let names = Rc::clone(&state.names);
+            let parsed = ContainerTag::parse(names.tag(), prefix);
+            state.names = Rc::new(TagNames::of(names.tag(), parsed));
             state.known = known(parsed);
             for run in state.runs.iter_mut().flat_map(|runs| [&mut runs.latest, &mut runs.report]).flatten() {
                 run.decided = renamed(run.decided.clone());
@@ -180,10 +216,10 @@ impl<T, D: Clone> Streams<T, D> {
             if state.dropped.is_empty() {
                 continue;
             }
-            let name = Rc::clone(&state.name);
-            let label = match state.container(&name) {
+            let names = Rc::clone(&state.names);
+            let label = match names.container() {
                 Some(tag) => format!("{}/{}/{}", tag.namespace, tag.pod, tag.container),
-                None => name.to_string(),
+                None => names.tag().to_owned(),
             };
             let label = label.get(..label.floor_char_boundary(MAX_LABEL)).unwrap_or_default();
             for (row, records, bytes) in state.dropped.drain(..) {
@@ -198,32 +234,11 @@ impl<T, D: Clone> Streams<T, D> {
     }
 }
 
-/// Where the parts of a tag stand in it.
-fn ranges(tag: &str, found: &ContainerTag<'_>) -> [Range<usize>; 4] {
-    [found.pod, found.namespace, found.container, found.id].map(|part| {
-        let start = (part.as_ptr() as usize).wrapping_sub(tag.as_ptr() as usize);
-        start..start.wrapping_add(part.len())
-    })
-}
-
 impl<T, D: Clone> TagState<T, D> {
-    /// The tag itself.
+    /// The tag itself, and the container that it names.
     #[inline]
-    pub(crate) fn name(&self) -> Rc<str> {
-        Rc::clone(&self.name)
-    }
-
-    /// The container that the tag names; `tag` is [`TagState::name`].
-    #[inline]
-    pub(crate) fn container<'t>(&self, tag: &'t str) -> Option<ContainerTag<'t>> {
-        let [pod, namespace, container, id] = self.parts.as_ref()?;
-        let part = |range: &Range<usize>| tag.get(range.clone());
-        Some(ContainerTag {
-            pod: part(pod)?,
-            namespace: part(namespace)?,
-            container: part(container)?,
-            id: part(id)?,
-        })
+    pub(crate) fn names(&self) -> Rc<TagNames> {
+        Rc::clone(&self.names)
     }
 
     /// A line was passed over unread: nothing continues what was before it.

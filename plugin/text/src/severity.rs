@@ -12,6 +12,7 @@ use crate::path::Path;
 use crate::swar;
 use front::Front;
 
+mod access_log;
 pub(crate) mod crash;
 mod front;
 mod level_key;
@@ -181,6 +182,13 @@ pub fn read(line: &Line<'_>) -> Option<Reading> {
         let severity = structured::json(text, level, line.escapes(), 0)?;
         return Some(Reading { severity, step: PrecedenceStep::Structured });
     }
+    let is_digit = raw.first().is_some_and(u8::is_ascii_digit);
+    if is_digit && access_log::is_access_log(raw) { None } else { read_on(line) }
+}
+
+/// What a line says that is neither an object nor an access log.
+fn read_on(line: &Line<'_>) -> Option<Reading> {
+    let raw = line.raw();
     // Before the start of the line is read: logfmt has an escape in nearly every value.
     if logfmt::key_length(raw).is_some()
         && let Some(severity) = of_logfmt(line, raw)

@@ -187,19 +187,27 @@ pub(crate) fn is_closed(text: &[u8], from: usize) -> Option<bool> {
     const QUOTES: u64 = LOW.wrapping_mul(b'"' as u64);
     const BACKSLASHES: u64 = LOW.wrapping_mul(b'\\' as u64);
     let (words, tail) = text.get(from..)?.as_chunks::<8>();
-    // The high bit of a byte is left where it equals: no byte of ASCII borrows from the next one.
-    let equal = |word: u64, wanted: u64| HIGH.wrapping_sub(word ^ wanted) & HIGH;
+    // The high bit of a byte is set where it equals: no byte of ASCII borrows from the next one. The other bits mean nothing.
+    let equal = |word: u64, wanted: u64| HIGH.wrapping_sub(word ^ wanted);
     let (mut all, mut wrong, mut seen) = (0u64, 0u64, 0u64);
     // Marks the first byte of a word when the word before ends in a backslash.
     let mut open = 0u64;
-    for word in words {
+    let mut pass = |word: &[u8; 8]| {
         let word = u64::from_le_bytes(*word);
         all |= word;
         let backslashes = equal(word, BACKSLASHES);
         wrong |= (backslashes.wrapping_shl(8) | open) ^ equal(word, QUOTES);
         open = backslashes.wrapping_shr(56);
         seen |= backslashes;
+    };
+    let (blocks, rest) = words.as_chunks::<4>();
+    for [first, second, third, fourth] in blocks {
+        pass(first);
+        pass(second);
+        pass(third);
+        pass(fourth);
     }
+    rest.iter().for_each(&mut pass);
     // What is left, with zeros behind it.
     let last = u64::from_le_bytes(*text.last_chunk::<8>()?);
     let left = u32::try_from(tail.len().wrapping_mul(8)).ok()?;
@@ -207,8 +215,9 @@ pub(crate) fn is_closed(text: &[u8], from: usize) -> Option<bool> {
     all |= word;
     let backslashes = equal(word, BACKSLASHES);
     wrong |= (backslashes.wrapping_shl(8) | open) ^ equal(word, QUOTES);
-    let ends_open = if left == 0 { open } else { backslashes.wrapping_shr(left.wrapping_sub(8)) & 0x80 };
-    (all & HIGH == 0 && wrong == 0 && ends_open == 0).then_some((seen | backslashes) != 0)
+    let ends_open = if left == 0 { open } else { backslashes.wrapping_shr(left.wrapping_sub(8)) };
+    let is_closed = (all | wrong) & HIGH == 0 && ends_open & 0x80 == 0;
+    is_closed.then_some((seen | backslashes) & HIGH != 0)
 }
 
 /// Whether every byte of `text` is ASCII.

@@ -243,12 +243,15 @@ impl Engine {
         let record = read(input.text, names, shape, *is_reference)?;
         let line = record.line();
         let levels = (!*is_reference).then_some(&*levels);
-        let name = tag.name();
-        let container = tag.container(&name);
+        let names_of_tag = tag.names();
+        let container = names_of_tag.container();
         let time = happened(input.time, now);
         let bytes = input.text.len() as u64;
         let facts = Facts::new(&record, line.as_ref(), container, (time, now), &file.input, sampling, levels);
-        let mut metadata = Metadata::new(&name, container, &file.enrich, now, cache, pods);
+        let mut metadata = Metadata::new(names_of_tag.tag(), container, &file.enrich, now, cache, pods);
+        if !*is_reference {
+            metadata = metadata.remembering(tag.known.remembered.take());
+        }
 
         let judged = Deciding { file, rules, counters, shared, bytes }.judge(tag, &facts, &mut metadata);
         let decided = judged.decided;
@@ -260,6 +263,7 @@ impl Engine {
             }
         };
         let found = metadata.found();
+        tag.known.remembered = metadata.into_remembered();
         let mut accounting = Accounting { file, rules, counters, unsaved };
         accounting.account(&judged, emitted.as_ref(), &facts, found, (tag, bytes));
         Ok(Verdict { action: decided.action(), why: decided.why(rules) })

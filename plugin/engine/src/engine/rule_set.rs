@@ -7,6 +7,7 @@ use crate::config::RuleFile;
 use crate::config::model::{Policy, Rule};
 use crate::engine::why::{OUTCOMES, Why};
 use crate::metrics::{Counters, RowId, ShadowId, Stage};
+use crate::pods::Remembered;
 use crate::policy::{ActivePolicy, FloorState, KeyCapacity, KeyTable, Tables};
 use crate::tag::ContainerTag;
 use crate::unreported::{Account, Unreported};
@@ -50,6 +51,8 @@ pub(super) struct Candidates {
     pub(super) ids: Box<[RuleId]>,
     /// The first of them, if it drops every record: then nobody has to look at one.
     pub(super) drops_all: Option<RuleId>,
+    /// The metadata of the tag's container, for as long as the cache would give it again.
+    pub(super) remembered: Option<Remembered>,
 }
 
 /// All guards and rules in force, in the order in which a record meets them.
@@ -191,7 +194,7 @@ impl RuleSet {
         let is_drop =
             |active: &ActiveRule| active.decides_all() && matches!(active.rule.policy, Policy::Drop(_));
         let drops_all = first.filter(|id| self.get(*id).is_some_and(is_drop));
-        Candidates { ids: ids.into(), drops_all }
+        Candidates { ids: ids.into(), drops_all, remembered: None }
     }
 
     /// The guard or rule in this set that has the place of one in another: the one of its kind and name.

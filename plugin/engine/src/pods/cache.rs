@@ -89,6 +89,24 @@ struct CacheEntry {
     found: Found,
 }
 
+/// An answer that a tag keeps for itself, with the time in which the cache would give it again.
+#[derive(Clone, Debug)]
+pub(crate) struct Remembered {
+    meta: Rc<PodMeta>,
+    found: Found,
+    checked: Now,
+    limit: Duration,
+}
+
+impl Remembered {
+    /// The answer, if the cache would give it too.
+    #[inline]
+    pub(crate) fn at(&self, now: Now) -> Option<(Rc<PodMeta>, Found)> {
+        let is_fresh = now.since(self.checked).is_some_and(|age| age < self.limit);
+        is_fresh.then(|| (Rc::clone(&self.meta), self.found))
+    }
+}
+
 impl Cache {
     /// An empty cache.
     pub fn new(settings: CacheSettings) -> Cache {
@@ -115,8 +133,7 @@ impl Cache {
         if let Some(entry) = known
             && entry.is_fresh(now, &settings)
         {
-            let found = if matches!(entry.found, Found::Read) { Found::Hit } else { entry.found };
-            return (Rc::clone(&entry.meta), found);
+            return (Rc::clone(&entry.meta), entry.found_again());
         }
         let file = self.read(tag, source);
         let old = self.entries.pop(key);
@@ -124,6 +141,17 @@ impl Cache {
         let answer = (Rc::clone(&entry.meta), entry.found);
         self.entries.put(key.into(), entry);
         answer
+    }
+
+    /// What was answered last, for as long as it would be answered again.
+    pub(crate) fn last(&self) -> Option<Remembered> {
+        let (_, entry) = self.entries.peek_mru()?;
+        Some(Remembered {
+            meta: Rc::clone(&entry.meta),
+            found: entry.found_again(),
+            checked: entry.checked,
+            limit: entry.limit(&self.settings),
+        })
     }
 
     /// Containers in the cache.
@@ -150,9 +178,20 @@ impl Cache {
 impl CacheEntry {
     #[inline]
     fn is_fresh(&self, now: Now, settings: &CacheSettings) -> bool {
+        now.since(self.checked).is_some_and(|age| age < self.limit(settings))
+    }
+
+    /// How long it is believed.
+    #[inline]
+    fn limit(&self, settings: &CacheSettings) -> Duration {
         let complete = self.meta.complete && matches!(self.found, Found::Read);
-        let limit = if complete { settings.ttl } else { settings.missing_ttl };
-        now.since(self.checked).is_some_and(|age| age < limit)
+        if complete { settings.ttl } else { settings.missing_ttl }
+    }
+
+    /// How it was found when it is asked for again.
+    #[inline]
+    fn found_again(&self) -> Found {
+        if matches!(self.found, Found::Read) { Found::Hit } else { self.found }
     }
 
     fn next(

@@ -8,6 +8,7 @@ mod exclude;
 mod file;
 mod render;
 
+pub(crate) use cache::Remembered;
 pub use cache::{Cache, CacheSettings, Found, PodMeta};
 pub use exclude::Excluded;
 pub use file::{Container, FileError, MAX_FILE_BYTES, OlderPod, Pairs, PodFile, Workload, file_name};

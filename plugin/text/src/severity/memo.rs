@@ -62,6 +62,9 @@ impl LevelMemo {
     #[inline(never)]
     fn look_further(&mut self, line: &Line<'_>) -> Option<Reading> {
         let raw = line.raw();
+        if raw.first().is_some_and(u8::is_ascii_digit) && super::access_log::is_access_log(raw) {
+            return None;
+        }
         for (at, front) in self.fronts.iter().enumerate() {
             if let Some(reading) = front.as_ref().and_then(|front| front.level(raw, line.escapes())) {
                 (self.last, self.misses) = (at, 0);
