@@ -4,8 +4,10 @@
 use crate::manifests::{named, text};
 use crate::support;
 use host_test::artefact;
+use nodesieve_launcher::{LauncherSettings, MODULE_VARIABLE};
 use serde_json::Value;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 fn dockerfile() -> String {
@@ -67,7 +69,7 @@ fn it_builds_and_copies_what_is_tested() {
         assert!(builder.contains(&command.replace("cargo build", "cargo build --locked")), "{command}");
     }
     for (name, tested) in [
-        ("fluent-bit", support::module()),
+        ("fluent-bit-portable", support::module()),
         ("ahead-of-time", support::module()),
         ("sidecar", artefact::sidecar().unwrap()),
     ] {
@@ -75,6 +77,28 @@ fn it_builds_and_copies_what_is_tested() {
         let below = tested.strip_prefix(artefact::workspace()).unwrap();
         assert!(stage.contains(&format!("COPY --from=builder /src/{} ", below.display())), "{stage}");
     }
+    // The launcher's own directory is named by the processor of the machine that builds.
+    let launcher = artefact::launcher().unwrap();
+    if !artefact::is_static(&launcher) {
+        eprintln!("skipped: no target with musl");
+        return;
+    }
+    let below = launcher.strip_prefix(artefact::workspace()).unwrap().display().to_string();
+    let below = below.replace(std::env::consts::ARCH, "$(uname -m)");
+    assert!(builder.contains(&format!("cp \"{below}\" /nodesieve-launcher")), "{builder}");
+    let command = "cargo build --locked --package nodesieve-launcher --profile launcher --target";
+    assert!(builder.contains(&format!("{command} \"$(uname -m)-unknown-linux-musl\"")), "{builder}");
+}
+
+/// Guarantees: a compiler that nobody has vouched for compiles nothing, and none of the checksums is made up.
+#[test]
+fn the_compiler_for_machine_code_is_checked() {
+    let stage = stage("wamrc").join("\n");
+    let check = stage.find("sha256sum -c -").unwrap();
+    assert!(stage.find("tar -x").unwrap() > check, "it is unpacked before it is checked");
+    assert!(stage.contains("if [ -z \"$WAMRC_SHA256\" ]; then") && stage.contains("exit 1"), "{stage}");
+    let line = stage.lines().find(|line| line.starts_with("ARG WAMRC_SHA256")).unwrap();
+    assert_eq!(line, "ARG WAMRC_SHA256");
 }
 
 #[test]
@@ -83,9 +107,22 @@ fn it_agrees_with_the_pipeline_and_the_manifests() {
         yaml_serde::from_str(&fs::read_to_string(support::conf().join(name)).unwrap()).unwrap()
     };
     let pipeline = read("fluent-bit.yaml");
-    let wasm_path = text(&named(&pipeline["pipeline"]["filters"], "wasm")["wasm_path"]).to_owned();
-    for name in ["fluent-bit", "fluent-bit-aot"] {
-        assert!(stage(name).join("\n").contains(&format!(" {wasm_path}")), "{name}");
+    let wasm_path = text(&named(&pipeline["pipeline"]["filters"], "wasm")["wasm_path"]);
+    assert_eq!(wasm_path, format!("${{{MODULE_VARIABLE}}}"));
+    // Everything is where the launcher looks for it.
+    let (settings, _) = LauncherSettings::read(|_| None);
+    let (portable, whole) = (stage("fluent-bit-portable"), stage("fluent-bit"));
+    let copies = |stage: &[String], to: &Path| {
+        stage.iter().any(|line| line.starts_with("COPY ") && line.ends_with(&format!(" {}", to.display())))
+    };
+    assert!(copies(&portable, &settings.portable) && copies(&whole, &settings.machine_code));
+    assert!(copies(&portable, &settings.probe_dir.join("nodesieve.yaml")));
+    assert_eq!(whole[0], "FROM fluent-bit-portable AS fluent-bit");
+    let entry = "ENTRYPOINT [ \"/nodesieve-launcher\" ]".to_owned();
+    assert!(portable.contains(&entry) && copies(&portable, Path::new("/nodesieve-launcher")));
+    assert!(portable.contains(&"CMD [ \"--config=/fluent-bit/etc/nodesieve/fluent-bit.yaml\" ]".to_owned()));
+    for stage in [&portable, &whole] {
+        assert!(!stage.iter().any(|line| line.starts_with("USER ") || line.starts_with("RUN ")), "{stage:?}");
     }
     let sidecar = stage("sidecar").join("\n");
     assert!(sidecar.contains("USER 65532:65532") && sidecar.contains("EXPOSE 2021"));
@@ -95,7 +132,18 @@ fn it_agrees_with_the_pipeline_and_the_manifests() {
     assert_eq!((&context["runAsUser"], &context["runAsGroup"]), (&65532.into(), &65532.into()));
     assert_eq!(named(&container["ports"], "metrics")["containerPort"], 2021);
     assert!(text(&container["image"]).starts_with("nodesieve/sidecar:"));
-    assert!(text(&named(&pod["containers"], "fluent-bit")["image"]).starts_with("nodesieve/fluent-bit:"));
+    let agent = named(&pod["containers"], "fluent-bit");
+    assert!(text(&agent["image"]).starts_with("nodesieve/fluent-bit:"));
+    assert!(agent.get("command").is_none(), "a command would take the place of the launcher");
+    assert_eq!(agent["args"], serde_json::json!(["--config=/fluent-bit/etc/nodesieve/fluent-bit.yaml"]));
+}
+
+/// The processor of this machine, by the name that image builds have for it.
+pub(crate) fn this_architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        _ => "arm64",
+    }
 }
 
 /// Runs the command of the stage `ahead-of-time` in a directory that is removed with what is returned; `None`, and said so,

@@ -15,6 +15,7 @@ mod faults;
 mod fluent_bit;
 mod images;
 mod kubelet_and_fluent_bit;
+mod launcher;
 mod laws;
 mod lines;
 mod manifests;
