@@ -59,13 +59,16 @@ impl Said {
         }
     }
 
-    /// The line of the log that says most: the first error, else the last line of any kind.
+    /// The line of the log that says most: the first error or the signal that Fluent Bit has caught, else the last line unless
+    /// that is of its ordinary course.
     pub(crate) fn complaint(&self) -> Option<String> {
         let text = String::from_utf8_lossy(&self.stderr);
         let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
-        let line = lines().find(|line| line.contains("[error]")).or_else(|| lines().last())?;
-        // Behind the time and the level, which are ours to say.
-        let line = line.split_once("[error]").map_or(line, |(_, rest)| rest.trim_start());
+        // Behind time and level.
+        let error = |line: &str| line.split_once("[error] ").map(|(_, rest)| rest.to_owned());
+        let caught = |line: &str| line.find("caught signal").and_then(|at| line.get(at..)).map(str::to_owned);
+        let last = || lines().next_back().filter(|line| !line.contains("[ info]")).map(str::to_owned);
+        let line = lines().find_map(error).or_else(|| lines().find_map(caught)).or_else(last)?;
         let printable = line.chars().filter(|letter| !letter.is_control());
         Some(printable.take(QUOTED).collect())
     }
@@ -103,6 +106,9 @@ mod tests {
                    [2026/11/27 10:00:00.1] [error] more\n";
         assert_eq!(said("", log).complaint().as_deref(), Some("Load failed"));
         assert_eq!(said("", "a\nb\n\n").complaint().as_deref(), Some("b"));
+        assert_eq!(said("", "a\n[2026/11/27 10:00:00.1] [ info] b\n").complaint(), None);
+        let caught = "[2026/11/27 10:00:00] [engine] caught signal (SIGSEGV)\n#0 0x7f in ???() at ???:0\n";
+        assert_eq!(said("", caught).complaint().as_deref(), Some("caught signal (SIGSEGV)"));
         assert_eq!(said("", "\n").complaint(), None);
         assert_eq!(said("", &"x".repeat(1000)).complaint().map(|line| line.len()), Some(QUOTED));
     }

@@ -8,6 +8,7 @@
 use crate::LaunchError;
 use crate::evidence::{ProbeAnswer, RECORD, Said, TAG, add};
 use crate::settings::LauncherSettings;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
@@ -44,7 +45,7 @@ pub(crate) fn probe(settings: &LauncherSettings, signal: &AtomicUsize) -> Result
     let failed = |action| move |reason| LaunchError::Probe { action, program: program.to_owned(), reason };
     let mut command = Command::new(program);
     command.args(pipeline(settings)).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(failed("start"))?;
+    let mut child = without_core_dump(|| command.spawn()).map_err(failed("start"))?;
     let answered = listen(&mut child).map_err(failed("listen to")).and_then(|heard| {
         Watch { settings, signal, heard, deadline: started + settings.probe_timeout }.answer(&mut child)
     });
@@ -52,6 +53,16 @@ pub(crate) fn probe(settings: &LauncherSettings, signal: &AtomicUsize) -> Result
     let _ = child.kill();
     let _ = child.wait();
     answered.map(|()| started.elapsed())
+}
+
+/// Starts a process that leaves no core file behind: an end by a signal is an answer here. Fluent Bit itself keeps its limit.
+fn without_core_dump<T>(start: impl FnOnce() -> T) -> T {
+    let before = getrlimit(Resource::Core);
+    // Neither can fail: the limit that can be lowered by anybody goes down and up again.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), ..before });
+    let started = start();
+    let _ = setrlimit(Resource::Core, before);
+    started
 }
 
 fn is_machine_code(path: &Path) -> Result<(), LaunchError> {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 
 fn dockerfile() -> String {
     fs::read_to_string(support::conf().join("Dockerfile")).unwrap()
@@ -146,14 +147,26 @@ pub(crate) fn this_architecture() -> &'static str {
     }
 }
 
-/// Runs the command of the stage `ahead-of-time` in a directory that is removed with what is returned; `None`, and said so,
-/// where there is no `wamrc`.
-pub(crate) fn compiled_ahead_of_time(architecture: &str) -> Option<tempfile::TempDir> {
-    let version = Command::new("wamrc").arg("--version").output();
-    let Some(version) = version.ok().filter(|output| output.status.success()) else {
-        eprintln!("skipped: no wamrc");
-        return None;
+/// The filter as machine code, by the command of the stage `ahead-of-time`, once per process; `None`, and said so, where there is
+/// no `wamrc`.
+pub(crate) fn machine_code(architecture: &str) -> Option<&'static [u8]> {
+    static AMD64: OnceLock<Option<Vec<u8>>> = OnceLock::new();
+    static ARM64: OnceLock<Option<Vec<u8>>> = OnceLock::new();
+    let made = match architecture {
+        "amd64" => &AMD64,
+        "arm64" => &ARM64,
+        other => panic!("no image for {other}"),
     };
+    let code = made.get_or_init(|| compiled_ahead_of_time(architecture)).as_deref();
+    if code.is_none() {
+        eprintln!("skipped: no wamrc");
+    }
+    code
+}
+
+fn compiled_ahead_of_time(architecture: &str) -> Option<Vec<u8>> {
+    let version = Command::new("wamrc").arg("--version").output();
+    let version = version.ok().filter(|output| output.status.success())?;
     let version = String::from_utf8(version.stdout).unwrap();
     assert_eq!(version.split_whitespace().last(), Some(argument("WAMR").as_str()));
     let directory = tempfile::tempdir().unwrap();
@@ -175,15 +188,14 @@ pub(crate) fn compiled_ahead_of_time(architecture: &str) -> Option<tempfile::Tem
     let said = String::from_utf8_lossy(&output.stderr);
     // A processor that it does not know is passed over with a word.
     assert!(output.status.success() && !said.contains("not a recognized processor"), "{said}");
-    Some(directory)
+    Some(fs::read(directory.path().join("nodesieve.aot")).unwrap())
 }
 
 /// Guarantees: one compiler makes the code of both processors that images are for, and no other is guessed.
 #[test]
 fn machine_code_is_made_for_both_processors() {
     for (architecture, machine) in [("amd64", 62_u16), ("arm64", 183)] {
-        let Some(directory) = compiled_ahead_of_time(architecture) else { return };
-        let code = fs::read(directory.path().join("nodesieve.aot")).unwrap();
+        let Some(code) = machine_code(architecture) else { return };
         assert!(code.starts_with(b"\0aot"));
         // After magic, version, and the first section's type and size: the ELF fields of the target, `e_machine` the fourth.
         assert_eq!(code.get(22..24), Some(&machine.to_le_bytes()[..]), "{architecture}");
