@@ -52,5 +52,5 @@ fn ended_by(signal: usize) -> ExitCode {
 
 /// One line to the log, which may be a closed pipe: that is no reason to end.
 fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "nodesieve: {text}");
+    let _ = writeln!(std::io::stderr(), "nodesieve-launcher: {text}");
 }

@@ -18,6 +18,7 @@ mod kubelet_and_fluent_bit;
 mod launcher;
 mod laws;
 mod lines;
+mod machine_code;
 mod manifests;
 mod module;
 mod monitoring;
