@@ -16,7 +16,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,9 @@ use std::time::{Duration, Instant};
 const MAGIC: [u8; 4] = *b"\0aot";
 /// Between two looks at the process while it says nothing.
 const POLL: Duration = Duration::from_millis(5);
-/// How long the last words of a process that has ended are waited for: its children may hold its pipes open.
+/// How many reads may wait to be looked at: a probe that never stops talking has to wait too.
+const WAITING: usize = 16;
+/// How long the last words and the end of a process are waited for: its children may hold its pipes open.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Which pipe.
@@ -39,7 +41,7 @@ enum Pipe {
 /// # Errors
 /// [`LaunchError`]: why the machine code must not be taken.
 pub(crate) fn probe(settings: &LauncherSettings, signal: &AtomicUsize) -> Result<Duration, LaunchError> {
-    is_machine_code(&settings.machine_code)?;
+    require_machine_code(&settings.machine_code)?;
     let started = Instant::now();
     let program = &settings.fluent_bit;
     let failed = |action| move |reason| LaunchError::Probe { action, program: program.to_owned(), reason };
@@ -49,10 +51,18 @@ pub(crate) fn probe(settings: &LauncherSettings, signal: &AtomicUsize) -> Result
     let answered = listen(&mut child).map_err(failed("listen to")).and_then(|heard| {
         Watch { settings, signal, heard, deadline: started + settings.probe_timeout }.answer(&mut child)
     });
-    // Both fail only when it is over already.
-    let _ = child.kill();
-    let _ = child.wait();
+    end(&mut child);
     answered.map(|()| started.elapsed())
+}
+
+/// Kills and reaps. A process that the kernel does not let go, as one that waits for a dead disk, is not waited for.
+fn end(child: &mut Child) {
+    // Fails only when it is over already.
+    let _ = child.kill();
+    let until = Instant::now() + LAST_WORDS;
+    while matches!(child.try_wait(), Ok(None)) && Instant::now() < until {
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Starts a process that leaves no core file behind: an end by a signal is an answer here. Fluent Bit itself keeps its limit.
@@ -65,7 +75,7 @@ fn without_core_dump<T>(start: impl FnOnce() -> T) -> T {
     started
 }
 
-fn is_machine_code(path: &Path) -> Result<(), LaunchError> {
+fn require_machine_code(path: &Path) -> Result<(), LaunchError> {
     let mut start = [0; MAGIC.len()];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
     match read {
@@ -100,7 +110,7 @@ fn pipeline(settings: &LauncherSettings) -> Vec<OsString> {
 
 /// Reads both pipes in threads of their own, which end with them.
 fn listen(child: &mut Child) -> std::io::Result<Receiver<(Pipe, Vec<u8>)>> {
-    let (sender, receiver) = channel();
+    let (sender, receiver) = sync_channel(WAITING);
     if let Some(stdout) = child.stdout.take() {
         forward(Pipe::Stdout, stdout, sender.clone())?;
     }
@@ -113,7 +123,7 @@ fn listen(child: &mut Child) -> std::io::Result<Receiver<(Pipe, Vec<u8>)>> {
 fn forward(
     pipe: Pipe,
     mut from: impl Read + Send + 'static,
-    to: Sender<(Pipe, Vec<u8>)>,
+    to: SyncSender<(Pipe, Vec<u8>)>,
 ) -> std::io::Result<()> {
     let forward = move || {
         let mut buffer = [0; 4096];
