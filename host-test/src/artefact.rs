@@ -69,6 +69,21 @@ pub fn sidecar() -> Result<PathBuf, ArtefactError> {
     BUILT.get_or_init(build_sidecar).clone()
 }
 
+/// The launcher's program as the image has it, static with musl; for this machine's own C library where that target cannot be
+/// had. Built now, once per process.
+///
+/// # Errors
+/// [`ArtefactError`]; a failed build is remembered and not tried again in this process.
+pub fn launcher() -> Result<PathBuf, ArtefactError> {
+    static BUILT: OnceLock<Result<PathBuf, ArtefactError>> = OnceLock::new();
+    BUILT.get_or_init(build_launcher).clone()
+}
+
+/// Whether [`launcher`] was built as the image has it.
+pub fn is_static(launcher: &Path) -> bool {
+    launcher.iter().any(|part| part.to_string_lossy().ends_with("-musl"))
+}
+
 /// The workspace that this harness was compiled in.
 pub fn workspace() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -91,20 +106,9 @@ pub(crate) fn face(feature: &str) -> Result<PathBuf, ArtefactError> {
 fn build_for(target: &'static str, profile: &str, more: &[&str]) -> Result<PathBuf, ArtefactError> {
     let root = workspace();
     let target_dir = root.join("target");
-    let has_target = || {
-        target_libdir(target).is_some_and(|dir| dir.read_dir().is_ok_and(|mut files| files.next().is_some()))
-    };
-    let mut reason = String::new();
-    if !has_target() {
-        eprintln!("adding the target {target} to the active toolchain");
-        if let Err(error) = run(Command::new("rustup").args(["target", "add", target])) {
-            reason = error.to_string();
-        }
-    }
-    let mut cargo = if has_target() {
-        rustup_cargo()
-    } else {
-        debian_cargo(profile).ok_or(ArtefactError::NoToolchain { target, reason })?
+    let mut cargo = match add_target(target) {
+        Ok(()) => rustup_cargo(),
+        Err(reason) => debian_cargo(profile).ok_or(ArtefactError::NoToolchain { target, reason })?,
     };
     cargo
         .args([
@@ -143,6 +147,51 @@ fn build_sidecar() -> Result<PathBuf, ArtefactError> {
     }
     run(&mut cargo)?;
     if program.is_file() { Ok(program) } else { Err(ArtefactError::Missing(program)) }
+}
+
+fn build_launcher() -> Result<PathBuf, ArtefactError> {
+    let (root, mut cargo) = (workspace(), rustup_cargo());
+    let target_dir = root.join("target");
+    cargo
+        .args(["build", "--package", "nodesieve-launcher", "--profile", "launcher", "--manifest-path"])
+        .arg(root.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target_dir);
+    let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+    let directory = match add_target(&target) {
+        Ok(()) => {
+            cargo.args(["--target", &target]);
+            target_dir.join(&target)
+        }
+        Err(reason) => {
+            eprintln!("building the launcher for this machine only: {reason}");
+            target_dir
+        }
+    };
+    let program = directory.join("launcher/nodesieve-launcher");
+    if !program.exists() {
+        eprintln!("building the launcher");
+    }
+    run(&mut cargo)?;
+    if program.is_file() { Ok(program) } else { Err(ArtefactError::Missing(program)) }
+}
+
+/// Adds a target to the active toolchain where it is missing; the error is why it cannot be had.
+fn add_target(target: &str) -> Result<(), String> {
+    if has_target(target) {
+        return Ok(());
+    }
+    eprintln!("adding the target {target} to the active toolchain");
+    let added = run(Command::new("rustup").args(["target", "add", target]));
+    match added {
+        // The compiler in use may be none of rustup's.
+        Ok(()) if !has_target(target) => Err(format!("the compiler in use has no {target}")),
+        other => other.map_err(|error| error.to_string()),
+    }
+}
+
+fn has_target(target: &str) -> bool {
+    target_libdir(target).is_some_and(|dir| dir.read_dir().is_ok_and(|mut files| files.next().is_some()))
 }
 
 fn target_libdir(target: &str) -> Option<PathBuf> {

@@ -3,9 +3,10 @@
 //! It exists apart from [`super::Running`], which owns the node around it, so that what is done with a process can be read in
 //! one place. The rule it keeps: every failure carries the end of Fluent Bit's log.
 
-use super::FluentBitError;
 use super::node::TemporaryNode;
+use super::{FluentBitError, MODULE};
 use crate::firehose::FirehoseOptions;
+use nodesieve_launcher::MODULE_VARIABLE;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+/// The filter's file in [`MODULE`].
+pub(super) const MODULE_FILE: &str = "nodesieve.wasm";
 /// For how long Fluent Bit may take to answer on its port.
 pub(super) const START: Duration = Duration::from_secs(30);
 /// For how long Fluent Bit may take to end: its `grace` of 30 s, and some more on a busy machine.
@@ -49,6 +52,8 @@ pub(super) fn spawn(program: &Path, conf: &Path, node: &TemporaryNode) -> Result
         .env("AWS_REGION", "us-east-1")
         .env("DELIVERY_STREAM", FirehoseOptions::default().stream)
         .env("NODE_NAME", "node-1")
+        // What the image's entry point says; the file may be machine code, which the runtime knows by its first bytes.
+        .env(MODULE_VARIABLE, node.at(MODULE).join(MODULE_FILE))
         .stdin(Stdio::null())
         .stdout(stdout)
         .stderr(stderr)

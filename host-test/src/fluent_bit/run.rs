@@ -5,7 +5,9 @@
 
 use super::config::{Replacements, rewrite, with_built_in};
 use super::node::TemporaryNode;
-use super::process::{POLL, START, STOP, end, ended, free_port, log, spawn, tail, terminate, wait_for_port};
+use super::process::{
+    MODULE_FILE, POLL, START, STOP, end, ended, free_port, log, spawn, tail, terminate, wait_for_port,
+};
 use super::{FilterMetrics, FluentBitError, LOGS, METRICS, MODULE, MetadataFilter, Setup};
 use crate::firehose::{Firehose, FirehoseOptions, Received};
 use crate::kubelet::{FakeKubelet, KubeletOptions};
@@ -119,7 +121,7 @@ impl Running {
         if let Some(bytes) = setup.disk {
             node.mount_disk(bytes)?;
         }
-        node.copy(setup.module, &node.at(MODULE).join("nodesieve.wasm"))?;
+        node.copy(setup.module, &node.at(MODULE).join(MODULE_FILE))?;
         node.copy_files(setup.logs, LOGS)?;
         let metadata = setup
             .pod_list

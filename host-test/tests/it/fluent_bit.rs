@@ -8,6 +8,7 @@ use crate::support;
 use host_test::compare::{Destination, Difference, ORDER_INDEPENDENT, RunComparison};
 use host_test::fluent_bit::{self, LOGS, MetadataFilter, PODS, Running, Setup};
 use nodesieve_engine::config;
+use nodesieve_launcher::MODULE_VARIABLE;
 use nodesieve_preview::billing::Bill;
 use serde_json::Value;
 use std::fs;
@@ -86,6 +87,7 @@ fn fluent_bit_reads_both_configurations_without_a_complaint() {
             .args(["--dry-run", "-c"])
             .arg(path)
             .envs([("AWS_REGION", "us-east-1"), ("DELIVERY_STREAM", "s"), ("NODE_NAME", "n")])
+            .env(MODULE_VARIABLE, support::module())
             .output()
             .unwrap();
         let said = [output.stdout, output.stderr].concat();
@@ -96,7 +98,6 @@ fn fluent_bit_reads_both_configurations_without_a_complaint() {
         // Even a dry run looks for the module and the directories that it may see.
         let shipped = fs::read_to_string(support::conf().join(name))
             .unwrap()
-            .replace("/opt/nodesieve/nodesieve.wasm", &support::module().display().to_string())
             .replace("/etc/nodesieve,/run/nodesieve,/var/lib/nodesieve", &here);
         let path = directory.path().join(name);
         fs::write(&path, &shipped).unwrap();
@@ -133,12 +134,10 @@ fn the_objects_in_s3_have_exactly_the_kept_lines() {
 #[test]
 fn the_module_as_machine_code_delivers_the_same() {
     let Some((program, _guard)) = program() else { return };
-    let architecture = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        _ => "arm64",
-    };
-    let Some(directory) = images::compiled_ahead_of_time(architecture) else { return };
+    let Some(code) = images::machine_code(images::this_architecture()) else { return };
+    let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("nodesieve.aot");
+    fs::write(&file, code).unwrap();
     let difference = compare_at(&program, Some(&file), "fluent-bit.yaml", ORDER_INDEPENDENT, &[], || None);
     assert!(difference.exact && difference.is_well(), "{difference:#?}");
     assert!(difference.dropped > 1000 && difference.delivered > 1000, "{difference:#?}");

@@ -4,9 +4,12 @@
 use crate::manifests::{named, text};
 use crate::support;
 use host_test::artefact;
+use nodesieve_launcher::{LauncherSettings, MODULE_VARIABLE};
 use serde_json::Value;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 
 fn dockerfile() -> String {
     fs::read_to_string(support::conf().join("Dockerfile")).unwrap()
@@ -67,7 +70,7 @@ fn it_builds_and_copies_what_is_tested() {
         assert!(builder.contains(&command.replace("cargo build", "cargo build --locked")), "{command}");
     }
     for (name, tested) in [
-        ("fluent-bit", support::module()),
+        ("fluent-bit-portable", support::module()),
         ("ahead-of-time", support::module()),
         ("sidecar", artefact::sidecar().unwrap()),
     ] {
@@ -75,6 +78,56 @@ fn it_builds_and_copies_what_is_tested() {
         let below = tested.strip_prefix(artefact::workspace()).unwrap();
         assert!(stage.contains(&format!("COPY --from=builder /src/{} ", below.display())), "{stage}");
     }
+    // The launcher's own directory is named by the processor of the machine that builds.
+    let launcher = artefact::launcher().unwrap();
+    if !artefact::is_static(&launcher) {
+        eprintln!("skipped: no target with musl");
+        return;
+    }
+    let below = launcher.strip_prefix(artefact::workspace()).unwrap().display().to_string();
+    let below = below.replace(std::env::consts::ARCH, "$(uname -m)");
+    assert!(builder.contains(&format!("cp \"{below}\" /nodesieve-launcher")), "{builder}");
+    let command = "cargo build --locked --package nodesieve-launcher --profile launcher --target";
+    assert!(builder.contains(&format!("{command} \"$(uname -m)-unknown-linux-musl\"")), "{builder}");
+}
+
+/// A stage's command that begins like this, for a shell.
+fn shell_command(name: &str, start: &str) -> String {
+    let stage = stage(name);
+    let lines = stage.iter().map(String::as_str).skip_while(|line| !line.starts_with(start));
+    let mut command = Vec::new();
+    for line in lines {
+        command.push(line);
+        if !line.ends_with('\\') {
+            break;
+        }
+    }
+    command.join("\n").strip_prefix("RUN ").unwrap().to_owned()
+}
+
+/// Guarantees: a compiler that nobody has vouched for is not unpacked, and no checksum is made up.
+#[test]
+fn the_compiler_for_machine_code_is_checked() {
+    assert!(stage("wamrc").contains(&"ARG WAMRC_SHA256".to_owned()), "a checksum without a default");
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path().display();
+    let run = |command: &str, checksum: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-ec", command]).env("WAMRC_SHA256", checksum).env("WAMR", "2.4.1");
+        let output = shell.current_dir(directory.path()).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).unwrap())
+    };
+    assert!(run("echo '#!/bin/sh' > wamrc && tar -czf wamrc.tar.gz wamrc && rm wamrc", "").0);
+    let checksum = run("sha256sum wamrc.tar.gz", "").1.split(' ').next().unwrap().to_owned();
+    let command = shell_command("wamrc", "RUN ")
+        .replace("/wamrc.tar.gz", &format!("{here}/wamrc.tar.gz"))
+        .replace("-C /", &format!("-C {here}/"));
+    for (given, expected) in [("", "no checksum for wamrc 2.4.1"), (&"0".repeat(64), "FAILED")] {
+        let (is_well, said) = run(&command, given);
+        assert!(!is_well && said.contains(expected) && !directory.path().join("wamrc").exists(), "{said}");
+    }
+    assert!(run(&command, &checksum).0 && directory.path().join("wamrc").exists());
 }
 
 #[test]
@@ -83,9 +136,22 @@ fn it_agrees_with_the_pipeline_and_the_manifests() {
         yaml_serde::from_str(&fs::read_to_string(support::conf().join(name)).unwrap()).unwrap()
     };
     let pipeline = read("fluent-bit.yaml");
-    let wasm_path = text(&named(&pipeline["pipeline"]["filters"], "wasm")["wasm_path"]).to_owned();
-    for name in ["fluent-bit", "fluent-bit-aot"] {
-        assert!(stage(name).join("\n").contains(&format!(" {wasm_path}")), "{name}");
+    let wasm_path = text(&named(&pipeline["pipeline"]["filters"], "wasm")["wasm_path"]);
+    assert_eq!(wasm_path, format!("${{{MODULE_VARIABLE}}}"));
+    // Everything is where the launcher looks for it.
+    let (settings, _) = LauncherSettings::read(|_| None);
+    let (portable, whole) = (stage("fluent-bit-portable"), stage("fluent-bit"));
+    let copies = |stage: &[String], to: &Path| {
+        stage.iter().any(|line| line.starts_with("COPY ") && line.ends_with(&format!(" {}", to.display())))
+    };
+    assert!(copies(&portable, &settings.portable) && copies(&whole, &settings.machine_code));
+    assert!(copies(&portable, &settings.probe_dir.join("nodesieve.yaml")));
+    assert_eq!(whole[0], "FROM fluent-bit-portable AS fluent-bit");
+    let entry = "ENTRYPOINT [ \"/nodesieve-launcher\" ]".to_owned();
+    assert!(portable.contains(&entry) && copies(&portable, Path::new("/nodesieve-launcher")));
+    assert!(portable.contains(&"CMD [ \"--config=/fluent-bit/etc/nodesieve/fluent-bit.yaml\" ]".to_owned()));
+    for stage in [&portable, &whole] {
+        assert!(!stage.iter().any(|line| line.starts_with("USER ") || line.starts_with("RUN ")), "{stage:?}");
     }
     let sidecar = stage("sidecar").join("\n");
     assert!(sidecar.contains("USER 65532:65532") && sidecar.contains("EXPOSE 2021"));
@@ -95,31 +161,47 @@ fn it_agrees_with_the_pipeline_and_the_manifests() {
     assert_eq!((&context["runAsUser"], &context["runAsGroup"]), (&65532.into(), &65532.into()));
     assert_eq!(named(&container["ports"], "metrics")["containerPort"], 2021);
     assert!(text(&container["image"]).starts_with("nodesieve/sidecar:"));
-    assert!(text(&named(&pod["containers"], "fluent-bit")["image"]).starts_with("nodesieve/fluent-bit:"));
+    let agent = named(&pod["containers"], "fluent-bit");
+    assert!(text(&agent["image"]).starts_with("nodesieve/fluent-bit:"));
+    assert!(agent.get("command").is_none(), "a command would take the place of the launcher");
+    assert_eq!(agent["args"], serde_json::json!(["--config=/fluent-bit/etc/nodesieve/fluent-bit.yaml"]));
 }
 
-/// Runs the command of the stage `ahead-of-time` in a directory that is removed with what is returned; `None`, and said so,
-/// where there is no `wamrc`.
-pub(crate) fn compiled_ahead_of_time(architecture: &str) -> Option<tempfile::TempDir> {
-    let version = Command::new("wamrc").arg("--version").output();
-    let Some(version) = version.ok().filter(|output| output.status.success()) else {
-        eprintln!("skipped: no wamrc");
-        return None;
+/// The processor of this machine, by the name that image builds have for it.
+pub(crate) fn this_architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        _ => "arm64",
+    }
+}
+
+/// The filter as machine code, by the command of the stage `ahead-of-time`, once per process; `None`, and said so, where there is
+/// no `wamrc`.
+pub(crate) fn machine_code(architecture: &str) -> Option<&'static [u8]> {
+    static AMD64: OnceLock<Option<Vec<u8>>> = OnceLock::new();
+    static ARM64: OnceLock<Option<Vec<u8>>> = OnceLock::new();
+    let made = match architecture {
+        "amd64" => &AMD64,
+        "arm64" => &ARM64,
+        other => panic!("no image for {other}"),
     };
+    let code = made.get_or_init(|| compiled_ahead_of_time(architecture)).as_deref();
+    if code.is_none() {
+        eprintln!("skipped: no wamrc");
+    }
+    code
+}
+
+fn compiled_ahead_of_time(architecture: &str) -> Option<Vec<u8>> {
+    let version = Command::new("wamrc").arg("--version").output();
+    let version = version.ok().filter(|output| output.status.success())?;
     let version = String::from_utf8(version.stdout).unwrap();
     assert_eq!(version.split_whitespace().last(), Some(argument("WAMR").as_str()));
     let directory = tempfile::tempdir().unwrap();
     fs::copy(support::module(), directory.path().join("nodesieve.wasm")).unwrap();
-    let stage = stage("ahead-of-time");
-    let command: Vec<&str> = stage
-        .iter()
-        .map(String::as_str)
-        .skip_while(|line| !line.starts_with("RUN case "))
-        .take_while(|line| !line.is_empty())
-        .collect();
-    let command = command.join("\n");
+    let command = shell_command("ahead-of-time", "RUN case ");
     let output = Command::new("sh")
-        .args(["-ec", command.strip_prefix("RUN ").unwrap()])
+        .args(["-ec", &command])
         .env("TARGETARCH", architecture)
         .current_dir(directory.path())
         .output()
@@ -127,15 +209,14 @@ pub(crate) fn compiled_ahead_of_time(architecture: &str) -> Option<tempfile::Tem
     let said = String::from_utf8_lossy(&output.stderr);
     // A processor that it does not know is passed over with a word.
     assert!(output.status.success() && !said.contains("not a recognized processor"), "{said}");
-    Some(directory)
+    Some(fs::read(directory.path().join("nodesieve.aot")).unwrap())
 }
 
 /// Guarantees: one compiler makes the code of both processors that images are for, and no other is guessed.
 #[test]
 fn machine_code_is_made_for_both_processors() {
     for (architecture, machine) in [("amd64", 62_u16), ("arm64", 183)] {
-        let Some(directory) = compiled_ahead_of_time(architecture) else { return };
-        let code = fs::read(directory.path().join("nodesieve.aot")).unwrap();
+        let Some(code) = machine_code(architecture) else { return };
         assert!(code.starts_with(b"\0aot"));
         // After magic, version, and the first section's type and size: the ELF fields of the target, `e_machine` the fourth.
         assert_eq!(code.get(22..24), Some(&machine.to_le_bytes()[..]), "{architecture}");
