@@ -184,9 +184,10 @@ fn a_hostile_rule_file_neither_traps_nor_takes_the_rules_away() {
 /// filter, and the metrics say what happened.
 #[test]
 fn after_a_call_that_never_returned_records_pass_untouched() {
-    for fuel in [500, 2000, 3500] {
-        let (mut guest, tree) =
-            support::start("version: 1\nrules: [{ name: all, drop: {}, reason: test }]\n");
+    for fuel in [500, 1500, 2500] {
+        let (mut guest, tree) = support::start(
+            "version: 1\nrules: [{ name: all, when: { message: line }, drop: {}, reason: test }]\n",
+        );
         guest.clock().advance_to(1_800_000_000_000_000_000);
         let record = br#"{"stream":"stdout","log":"a line of some length, so that there is work to do"}"#;
         assert_eq!(guest.filter(b"t", (0, 0), record), Returned::Dropped);
