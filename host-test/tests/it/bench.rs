@@ -1,6 +1,7 @@
 //! `nodesieve bench`: its numbers are the same in every run, and none is above its budget.
 
 use crate::command_line::{out, run};
+use crate::fluent_bit::program;
 use crate::support;
 use host_test::bench::{FuelBench, FuelReport, Profiler};
 use serde_json::Value;
@@ -159,5 +160,34 @@ fn the_functions_of_a_profile_add_up_to_the_path() {
         // Both numbers of the path are rounded.
         assert!((each - (plain.fuel + plain.bytes_out) as f64).abs() <= 1.0, "{each} and {plain:?}");
         assert!(profile.functions.len() > 10 && profile.functions[0].calls > 0);
+    }
+}
+
+/// Scenario: one round of 6,000 lines through every pipeline of a real Fluent Bit. Times of so few lines mean nothing; that
+/// all pipelines run, and that Lua decides as nodesieve does, can be seen.
+#[test]
+fn a_real_fluent_bit_is_measured_with_each_filter_side_by_side() {
+    let Some((_program, _guard)) = program() else { return };
+    let output = run(&["fluent-bit", "--bench", "--records", "1", "--rounds", "1", "--format", "json"], "");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_str(out(&output)).unwrap();
+    assert_eq!((&report["records"], &report["rounds"]), (&6000.into(), &1.into()));
+    for (table, output) in report["tables"].as_array().unwrap().iter().zip(["counter", "kinesis_firehose"]) {
+        assert_eq!(table["output"], output);
+        let pipelines = table["pipelines"].as_array().unwrap();
+        let named = |name: &str| pipelines.iter().find(|pipeline| pipeline["name"] == name).unwrap();
+        for pipeline in pipelines.iter().filter(|pipeline| pipeline["skipped"].is_null()) {
+            assert!(
+                pipeline["cpu_us"].is_f64() && pipeline["memory"].as_u64() > Some(1_000_000),
+                "{pipeline}"
+            );
+        }
+        let delivered = |name: &str| named(name)["delivered"].as_u64();
+        for name in ["none", "kubernetes", "keep-lean"] {
+            assert!(delivered(name).is_none_or(|lines| lines == 6000), "{table}");
+        }
+        if let Some((lua, ours)) = delivered("lua, kubernetes").zip(delivered("ten-rules")) {
+            assert!(lua.abs_diff(ours) < 300, "Lua kept {lua}, nodesieve {ours}");
+        }
     }
 }

@@ -1,4 +1,7 @@
 //! One run of one pipeline: started, looked at until it has read everything and ended, and counted.
+//!
+//! It exists apart from [`super::super::Running`], which runs the shipped configuration and stops it when it likes. The rule it
+//! keeps: a run counts only when Fluent Bit has ended by itself, and when what keeps everything has delivered everything.
 
 use super::super::node::TemporaryNode;
 use super::super::process::{cpu_ms, end, log, most_memory, spawn, tail};

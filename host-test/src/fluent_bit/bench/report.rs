@@ -1,4 +1,6 @@
 //! The numbers of a CPU bench: medians, differences, ratios.
+//!
+//! The rule it keeps: a number that was not measured is absent. It is never 0, which would be a result.
 
 use super::LogFolder;
 use super::measured::{MeasuredPipeline, RunCost};
@@ -163,5 +165,51 @@ impl std::fmt::Display for CpuTable {
             ]);
         }
         write!(f, "{table}{skipped}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pipeline::{FilterStage, Pipeline};
+    use super::*;
+    use crate::bench::WorkloadSize;
+    use crate::fluent_bit::node::TemporaryNode;
+
+    #[test]
+    fn filters_are_compared_by_what_they_add() {
+        let node = TemporaryNode::new().unwrap();
+        let size = |run| WorkloadSize { run, turns: 1, ..WorkloadSize::of_records(0) };
+        let (full, start) = (
+            LogFolder::write(&node, "full", size(101)).unwrap(),
+            LogFolder::write(&node, "start", size(1)).unwrap(),
+        );
+        let measured = |stages: &[FilterStage], skipped: Option<&str>, cpu: &[u64]| {
+            let cost = |cpu_ms| RunCost { cpu_ms, memory: 1000, delivered: 7 };
+            let mut measured = MeasuredPipeline::new(skipped.map(str::to_owned), Pipeline(stages.to_vec()));
+            measured.runs = cpu.iter().map(|cpu| (cost(10), cost(10 + cpu))).collect();
+            measured
+        };
+        use FilterStage::{Kubernetes, Lua};
+        // 3000 lines: 3 ms are 1 us each.
+        let table = CpuTable::of(
+            Sink::Counter,
+            &[
+                measured(&[], None, &[12, 90, 3]),
+                measured(&[Kubernetes], None, &[18, 18, 18]),
+                measured(&[Lua, Kubernetes], None, &[24, 24, 24]),
+                measured(&[Kubernetes, Lua], Some("no `lua`"), &[]),
+            ],
+            &full,
+            &start,
+        );
+        let [none, kubernetes, lua, skipped] = table.pipelines.as_slice() else { panic!("{table:?}") };
+        assert_eq!((none.cpu_us, none.filters_us, none.start_ms), (Some(4.0), None, Some(10.0)));
+        assert_eq!((kubernetes.filters_us, kubernetes.to_kubernetes), (Some(2.0), Some(1.0)));
+        assert_eq!(
+            (lua.to_kubernetes, lua.to_lua_kubernetes, lua.to_kubernetes_lua),
+            (Some(2.0), Some(1.0), None)
+        );
+        assert_eq!((skipped.cpu_us, skipped.memory), (None, None));
+        assert!(table.to_string().ends_with("\nkubernetes, lua skipped: no `lua`\n"), "{table}");
     }
 }
