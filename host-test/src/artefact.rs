@@ -94,6 +94,17 @@ fn build() -> Result<PathBuf, ArtefactError> {
     build_for(TARGET, "module", &[])
 }
 
+/// The module once more, with the names of its functions: the same instructions, built apart so that neither takes the other's
+/// place.
+///
+/// # Errors
+/// [`ArtefactError`].
+#[cfg(feature = "playground")]
+pub fn module_with_names() -> Result<PathBuf, ArtefactError> {
+    let variables = [("NODESIEVE_KEEP_NAMES", "1"), ("CARGO_PROFILE_MODULE_STRIP", "none")];
+    build_into(&workspace().join("target/with-names"), TARGET, "module", &[], &variables)
+}
+
 /// A face for another host than Fluent Bit, as core wasm: its feature is also the name of its profile.
 ///
 /// # Errors
@@ -104,8 +115,17 @@ pub(crate) fn face(feature: &str) -> Result<PathBuf, ArtefactError> {
 }
 
 fn build_for(target: &'static str, profile: &str, more: &[&str]) -> Result<PathBuf, ArtefactError> {
+    build_into(&workspace().join("target"), target, profile, more, &[])
+}
+
+fn build_into(
+    target_dir: &Path,
+    target: &'static str,
+    profile: &str,
+    more: &[&str],
+    variables: &[(&str, &str)],
+) -> Result<PathBuf, ArtefactError> {
     let root = workspace();
-    let target_dir = root.join("target");
     let mut cargo = match add_target(target) {
         Ok(()) => rustup_cargo(),
         Err(reason) => debian_cargo(profile).ok_or(ArtefactError::NoToolchain { target, reason })?,
@@ -123,8 +143,9 @@ fn build_for(target: &'static str, profile: &str, more: &[&str]) -> Result<PathB
         ])
         .arg(root.join("Cargo.toml"))
         .arg("--target-dir")
-        .arg(&target_dir)
-        .args(more);
+        .arg(target_dir)
+        .args(more)
+        .envs(variables.iter().copied());
     let module = target_dir.join(target).join(profile).join("nodesieve.wasm");
     if !module.exists() {
         eprintln!("building the filter for {target}");

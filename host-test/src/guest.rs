@@ -35,6 +35,13 @@ pub struct GuestSettings {
     pub seed: u64,
 }
 
+/// A module that was compiled once, for any number of guests.
+pub struct CompiledModule {
+    engine: Engine,
+    module: Module,
+    path: PathBuf,
+}
+
 /// A running filter.
 pub struct Guest {
     store: Store<WasiP1Ctx>,
@@ -45,6 +52,7 @@ pub struct Guest {
     clock: Clock,
     stderr: MemoryOutputPipe,
     fuel_used: u64,
+    copying_fuel: u64,
     fuel_limit: u64,
 }
 
@@ -135,20 +143,50 @@ impl HostMonotonicClock for Clock {
     }
 }
 
-impl Guest {
-    /// Loads a module and runs its `_initialize`.
+impl CompiledModule {
+    /// Compiles the module in a file.
     ///
     /// # Errors
-    /// [`GuestError`] for a module that WAMR would not load, that lacks an export, or a directory that is not there.
-    pub fn start(module: &Path, settings: &GuestSettings) -> Result<Guest, GuestError> {
-        let load = |reason: wasmtime::Error| GuestError::Load {
-            path: module.to_owned(),
-            reason: format!("{reason:#}"),
-        };
+    /// [`GuestError::Load`] for what WAMR would not load.
+    pub fn load(path: &Path) -> Result<CompiledModule, GuestError> {
+        CompiledModule::compile(path, |engine, path| Module::from_file(engine, path))
+    }
+
+    /// Compiles a module out of memory. `path` is where it came from.
+    #[cfg(feature = "playground")]
+    pub(crate) fn of_bytes(path: &Path, bytes: &[u8]) -> Result<CompiledModule, GuestError> {
+        CompiledModule::compile(path, |engine, _| Module::new(engine, bytes))
+    }
+
+    fn compile(
+        path: &Path,
+        compile: impl FnOnce(&Engine, &Path) -> wasmtime::Result<Module>,
+    ) -> Result<CompiledModule, GuestError> {
+        let load = |reason| load_error(path, &reason);
         let engine = Engine::new(&accepted_by_wamr()).map_err(load)?;
-        let compiled = Module::from_file(&engine, module).map_err(load)?;
-        let mut linker: Linker<WasiP1Ctx> = Linker::new(&engine);
+        let module = compile(&engine, path).map_err(load)?;
+        Ok(CompiledModule { engine, module, path: path.to_owned() })
+    }
+
+    /// Starts a guest and runs its `_initialize`.
+    ///
+    /// # Errors
+    /// As [`Guest::start`].
+    pub fn start(&self, settings: &GuestSettings) -> Result<Guest, GuestError> {
+        self.start_with(settings, |_| Ok(()))
+    }
+
+    /// The same for a module with imports of its own, which `import` defines.
+    pub(crate) fn start_with(
+        &self,
+        settings: &GuestSettings,
+        import: impl FnOnce(&mut Linker<WasiP1Ctx>) -> wasmtime::Result<()>,
+    ) -> Result<Guest, GuestError> {
+        let CompiledModule { engine, module, path } = self;
+        let load = |reason| load_error(path, &reason);
+        let mut linker: Linker<WasiP1Ctx> = Linker::new(engine);
         add_to_linker_sync(&mut linker, |context| context).map_err(load)?;
+        import(&mut linker).map_err(load)?;
 
         let clock = Clock::default();
         let stderr = MemoryOutputPipe::new(MAX_STDERR);
@@ -163,20 +201,41 @@ impl Guest {
                 GuestError::Preopen { path: preopen.host.clone(), reason: format!("{reason:#}") }
             })?;
         }
-        let mut store = Store::new(&engine, context.build_p1());
+        let mut store = Store::new(engine, context.build_p1());
         store.set_fuel(u64::MAX).map_err(load)?;
-        let instance = linker.instantiate(&mut store, &compiled).map_err(load)?;
+        let instance = linker.instantiate(&mut store, module).map_err(load)?;
         if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut store, "_initialize") {
             initialize.call(&mut store, ()).map_err(load)?;
         }
         let memory = instance.get_memory(&mut store, "memory").ok_or_else(|| GuestError::Load {
-            path: module.to_owned(),
+            path: path.to_owned(),
             reason: "it does not export `memory`".into(),
         })?;
         let filter = instance.get_typed_func(&mut store, "filter").map_err(load)?;
         let malloc = instance.get_typed_func(&mut store, "malloc").map_err(load)?;
         let free = instance.get_typed_func(&mut store, "free").map_err(load)?;
-        Ok(Guest { store, memory, filter, malloc, free, clock, stderr, fuel_used: 0, fuel_limit: u64::MAX })
+        Ok(Guest {
+            store,
+            memory,
+            filter,
+            malloc,
+            free,
+            clock,
+            stderr,
+            fuel_used: 0,
+            copying_fuel: 0,
+            fuel_limit: u64::MAX,
+        })
+    }
+}
+
+impl Guest {
+    /// Loads a module and runs its `_initialize`.
+    ///
+    /// # Errors
+    /// [`GuestError`] for a module that WAMR would not load, that lacks an export, or a directory that is not there.
+    pub fn start(module: &Path, settings: &GuestSettings) -> Result<Guest, GuestError> {
+        CompiledModule::load(module)?.start(settings)
     }
 
     /// The guest's clock.
@@ -186,13 +245,17 @@ impl Guest {
 
     /// Hands over one record. `time` is in seconds and nanoseconds since 1970.
     pub fn filter(&mut self, tag: &[u8], time: (u32, u32), text: &[u8]) -> Returned {
+        let before = self.fuel_left();
         let tag_at = self.duplicate(tag);
         let text_at = self.duplicate(text);
+        let copying = before.saturating_sub(self.fuel_left());
         let returned = self.call(tag_at, tag.len(), time, text_at, text.len());
         for pointer in [tag_at, text_at] {
             // After a trap the guest's allocator may trap too; Fluent Bit continues all the same.
             let _ = self.free.call(&mut self.store, pointer);
         }
+        // `call` has left the fuel full.
+        self.copying_fuel = copying.saturating_add(u64::MAX.saturating_sub(self.fuel_left()));
         returned
     }
 
@@ -213,9 +276,14 @@ impl Guest {
         returned
     }
 
-    /// Instructions of the last call.
+    /// Instructions of the last call of `filter`, without those of [`Guest::copying_fuel`].
     pub fn fuel_used(&self) -> u64 {
         self.fuel_used
+    }
+
+    /// Instructions of the guest's `malloc` and `free` that handing over the last record took.
+    pub fn copying_fuel(&self) -> u64 {
+        self.copying_fuel
     }
 
     /// Bytes of linear memory.
@@ -226,6 +294,11 @@ impl Guest {
     /// What the guest has written to stderr so far.
     pub fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.stderr.contents()).into_owned()
+    }
+
+    /// Reading cannot fail: fuel is switched on for this engine.
+    fn fuel_left(&self) -> u64 {
+        self.store.get_fuel().unwrap_or_default()
     }
 
     fn call(&mut self, tag: u32, tag_length: usize, time: (u32, u32), text: u32, length: usize) -> Returned {
@@ -274,6 +347,10 @@ impl Guest {
             Err(error) => not_json(error.to_string()),
         }
     }
+}
+
+fn load_error(path: &Path, reason: &wasmtime::Error) -> GuestError {
+    GuestError::Load { path: path.to_owned(), reason: format!("{reason:#}") }
 }
 
 /// What WAMR 2.4 as built into Fluent Bit loads, and not more. Garbage collection, threads and exceptions are off

@@ -6,6 +6,7 @@
 pub use nodesieve_preview::{host_json, ledger, money, reported};
 
 pub mod artefact;
+pub mod bench;
 pub mod cases;
 pub mod cli;
 pub mod compare;

@@ -15,8 +15,10 @@ fn main() {
     if target != "wasm32-wasip1" {
         return;
     }
-    // The profile's `strip` leaves the name section, a tenth of the file, which no host of ours reads.
-    for argument in ["--export=malloc", "--export=free", "--max-memory=134217728", "--strip-all"] {
+    // The profile's `strip` leaves the name section, a tenth of the file, which no host of ours reads. A profile by function does.
+    println!("cargo::rerun-if-env-changed=NODESIEVE_KEEP_NAMES");
+    let strip = std::env::var_os("NODESIEVE_KEEP_NAMES").is_none().then_some("--strip-all");
+    for argument in ["--export=malloc", "--export=free", "--max-memory=134217728"].into_iter().chain(strip) {
         println!("cargo::rustc-link-arg-cdylib={argument}");
     }
     if !rustc_links_a_start_file(&target) {

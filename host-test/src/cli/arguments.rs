@@ -32,6 +32,8 @@ pub(super) enum Command {
     Match(MatchArguments),
     /// Runs a real Fluent Bit (FLUENT_BIT or PATH) on the sample logs and compares what arrives with the replay
     FluentBit(FluentBitArguments),
+    /// Counts the guest instructions that a record costs, by path through the filter
+    Bench(BenchArguments),
     /// Serves a fake of a node's kubelet on 127.0.0.1 that can be made to misbehave while it runs
     Kubelet(KubeletArguments),
     /// Serves a page on 127.0.0.1 that shows what rules do to lines, with the filter's own engine in it
@@ -210,12 +212,37 @@ pub(super) struct FluentBitArguments {
     /// and with the AWS chart's buffers: outage, throttle, partial, sigterm, kill, disk-full, reload or rotate
     #[arg(long, value_name = "FAULT", conflicts_with = "kubelet")]
     pub(super) fault: Option<InjectedFault>,
+    /// Instead of the comparison: measures the CPU time and memory of Fluent Bit without a filter, with its own, with Lua
+    /// and with nodesieve, side by side
+    #[arg(long, conflicts_with_all = ["kubelet", "fault", "rules", "conf"])]
+    pub(super) bench: bool,
+    /// With --bench: how many lines each run reads
+    #[arg(long, default_value_t = 300_000)]
+    pub(super) records: usize,
+    /// With --bench: how often each pipeline runs, in turns
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) rounds: u32,
     /// With --kubelet or --fault: for how many seconds
     #[arg(long, default_value_t = 300)]
     pub(super) seconds: u64,
     /// With --kubelet or --fault: how many lines are written meanwhile
     #[arg(long, default_value_t = 100_000)]
     pub(super) lines: u64,
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: OutputFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BenchArguments {
+    /// The compiled filter [default: NODESIEVE_WASM, else built now]
+    #[arg(long, value_name = "FILE.wasm")]
+    pub(super) wasm: Option<PathBuf>,
+    /// Only these paths [default: all]
+    #[arg(long = "path", value_name = "NAME", num_args = 1..)]
+    pub(super) paths: Vec<String>,
+    /// Instead of sums: which functions of the filter they are from. Builds the filter with names unless --wasm gives one
+    #[arg(long)]
+    pub(super) profile: bool,
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: OutputFormat,
 }

@@ -1,6 +1,7 @@
 //! The command line: data on stdout, messages on stderr; exit 0 when all is well, 1 for findings, 2 for failure.
 
 mod arguments;
+mod benchmarks;
 mod commands;
 mod faces;
 mod trouble;
@@ -20,11 +21,13 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Check(check) => commands::check(&check),
         Command::Explain(explain) => commands::explain(&explain),
         Command::Match(arguments) => commands::matching(&arguments),
+        Command::FluentBit(arguments) if arguments.bench => benchmarks::fluent_bit(&arguments),
         Command::FluentBit(arguments) => match (arguments.kubelet, arguments.fault) {
             (Some(mode), _) => trouble::kubelet(&arguments, mode),
             (None, Some(fault)) => trouble::fault(&arguments, fault),
             (None, None) => commands::fluent_bit(&arguments),
         },
+        Command::Bench(arguments) => benchmarks::bench(&arguments),
         Command::Kubelet(arguments) => trouble::serve(&arguments),
         Command::Playground(arguments) => faces::playground(&arguments),
         Command::Component(arguments) => faces::component(&arguments),

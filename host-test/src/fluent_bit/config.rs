@@ -120,14 +120,19 @@ pub(super) fn with_built_in(
         let reason = "no filters before outputs".to_owned();
         return Err(FluentBitError::Config { path: path.to_owned(), reason });
     };
+    Ok(format!("{before}\n  filters:\n{}  outputs:\n{after}", built_in_filter(kubelet_port, root)))
+}
+
+/// That filter, as an item of `filters`.
+pub(super) fn built_in_filter(kubelet_port: u16, root: &Path) -> String {
     let secrets = root.join("var/run/secrets");
     let secrets = secrets.display();
-    Ok(format!(
-        "{before}\n  filters:\n    - name: kubernetes\n      match: kube.*\n      kube_url: https://127.0.0.1:{kubelet_port}\n      \
+    format!(
+        "    - name: kubernetes\n      match: kube.*\n      kube_url: https://127.0.0.1:{kubelet_port}\n      \
          kube_ca_file: {secrets}/ca.crt\n      kube_token_file: {secrets}/token\n      use_kubelet: true\n      \
          kubelet_host: 127.0.0.1\n      kubelet_port: {kubelet_port}\n      kube_tag_prefix: kube.var.log.containers.\n      \
-         kube_meta_cache_ttl: 60\n      buffer_size: 0\n  outputs:\n{after}"
-    ))
+         kube_meta_cache_ttl: 60\n      buffer_size: 0\n"
+    )
 }
 
 fn edits<'a>(place: &Replacements<'_>) -> Vec<Edit<'a>> {

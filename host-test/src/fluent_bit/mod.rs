@@ -9,6 +9,7 @@
 //! - [`Setup`], [`Running`], [`RunOutcome`]: start, look on, stop.
 //! - [`FilterMetrics`]: the filter's own numbers, which tell when everything was processed.
 
+mod bench;
 mod config;
 mod fault;
 mod node;
@@ -18,6 +19,7 @@ mod process;
 mod rules;
 mod run;
 
+pub use bench::{CpuBench, CpuBenchError, CpuReport, CpuTable, PipelineCost};
 pub use fault::{Buffering, FaultError, FaultReport, FaultRun, InjectedFault};
 pub use outage::{Outage, OutageReport};
 pub use run::{End, MetadataSource, RunOutcome, Running};

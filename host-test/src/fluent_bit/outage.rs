@@ -5,10 +5,10 @@
 //! numbers where they arrive, so lost, repeated and late ones are told apart.
 
 use super::numbered::{Arrived, PODS, pod_list, write};
+use super::process::cpu_ms;
 use super::{FluentBitError, MetadataFilter, Running, Setup};
 use crate::kubelet::FailureMode;
 use serde::Serialize;
-use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -154,16 +154,6 @@ impl Outage<'_> {
             ended,
         })
     }
-}
-
-/// CPU time of a process so far, in milliseconds; 0 where the system does not say.
-fn cpu_ms(process: u32) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // Behind the name in brackets: user and system time, in ticks of 10 ms.
-    let fields: Vec<&str> = stat.rsplit_once(") ").map_or(Vec::new(), |(_, rest)| rest.split(' ').collect());
-    let ticks =
-        |field: usize| fields.get(field).and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
-    (ticks(11) + ticks(12)) * 10
 }
 
 /// Between two looks.

@@ -108,6 +108,24 @@ pub(super) fn terminate(child: &Child) -> Result<(), FluentBitError> {
     })
 }
 
+/// CPU time of a process so far, in milliseconds; 0 where the system does not say.
+pub(super) fn cpu_ms(process: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // Behind the name in brackets: user and system time, in ticks of 10 ms.
+    let fields: Vec<&str> = stat.rsplit_once(") ").map_or(Vec::new(), |(_, rest)| rest.split(' ').collect());
+    let ticks =
+        |field: usize| fields.get(field).and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
+    (ticks(11) + ticks(12)) * 10
+}
+
+/// The most memory that a process has had resident, in bytes (`VmHWM`).
+pub(super) fn most_memory(process: u32) -> Result<u64, FluentBitError> {
+    let path = PathBuf::from(format!("/proc/{process}/status"));
+    let status = fs::read_to_string(&path).map_err(|reason| FluentBitError::Read { path, reason })?;
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next());
+    Ok(kilobytes.and_then(|text| text.parse::<u64>().ok()).unwrap_or_default().saturating_mul(1024))
+}
+
 /// Kills and reaps; both fail only when it is over already.
 pub(super) fn end(child: &mut Child) {
     let _ = child.kill();

@@ -6,7 +6,8 @@
 use super::config::{Replacements, rewrite, with_built_in};
 use super::node::TemporaryNode;
 use super::process::{
-    MODULE_FILE, POLL, START, STOP, end, ended, free_port, log, spawn, tail, terminate, wait_for_port,
+    MODULE_FILE, POLL, START, STOP, end, ended, free_port, log, most_memory, spawn, tail, terminate,
+    wait_for_port,
 };
 use super::{FilterMetrics, FluentBitError, LOGS, METRICS, MODULE, MetadataFilter, Setup};
 use crate::firehose::{Firehose, FirehoseOptions, Received};
@@ -58,7 +59,11 @@ pub struct MetadataSource {
 impl MetadataSource {
     /// Starts both for the node at `root`; the pod files are there when this returns, as they are when kubelet starts
     /// Fluent Bit after its sidecar is ready.
-    fn start(pod_list: &[u8], root: &Path, filter: MetadataFilter) -> Result<MetadataSource, FluentBitError> {
+    pub(super) fn start(
+        pod_list: &[u8],
+        root: &Path,
+        filter: MetadataFilter,
+    ) -> Result<MetadataSource, FluentBitError> {
         let options = KubeletOptions { token: Some(TOKEN.into()), ..KubeletOptions::default() };
         let kubelet = FakeKubelet::start(options, pod_list)?;
         // Token and authority are for both. Runs are short, so it asks more often than on a node.
@@ -205,11 +210,7 @@ impl Running {
     /// # Errors
     /// [`FluentBitError::Read`].
     pub fn most_memory(&self) -> Result<u64, FluentBitError> {
-        let path = PathBuf::from(format!("/proc/{}/status", self.child.id()));
-        let status = fs::read_to_string(&path).map_err(|reason| FluentBitError::Read { path, reason })?;
-        let kilobytes =
-            status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next());
-        Ok(kilobytes.and_then(|text| text.parse::<u64>().ok()).unwrap_or_default().saturating_mul(1024))
+        most_memory(self.child.id())
     }
 
     /// What Fluent Bit has said so far.

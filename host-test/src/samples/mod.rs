@@ -27,7 +27,11 @@ use std::path::Path;
 
 pub use error::SamplesError;
 
-use dice::Dice;
+// What other generators of logs draw from, tell the time by and write files with.
+pub(crate) use cri::{CriLine, CriLog, CriStream};
+pub(crate) use dice::Dice;
+pub(crate) use moment::{SampleTime, WINDOW_START};
+
 use fleet::{SampleContainer, SamplePod};
 use schedule::Probes;
 
