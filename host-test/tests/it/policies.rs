@@ -109,15 +109,16 @@ fn a_policy_costs_few_instructions() {
     let log: String = serde_json::from_str(&format!("\"{log}\"")).unwrap();
     let base = [cost("keep: {}", &log), cost("keep: {}", text)];
     // A dropped record is not written, which is why some of these are below zero. A template costs as much as the rest
-    // of a record, twice over: it looks at every byte. (15,000 before it told errors and statuses of one message apart.)
+    // of a record, twice over: it looks at every byte. (15,000 before it told errors and statuses of one message apart;
+    // 18,500 while a kept record, which this is measured against, took its long way every time.)
     for (policy, most) in [
         ("sample: { rate: 1/1000000, by: pod }", 2000),
         ("first: { n: 1, per: 1h }", 100),
         ("limit: { rate: 1/h, by: container }", 700),
         ("target: { rate: 1/h, by: container }", 800),
         ("budget: { spend: 1B/day, by: namespace }", 200),
-        ("limit: { rate: 1/h, by: [container, template] }", 18_500),
-        ("dedup: { window: 1h }", 18_500),
+        ("limit: { rate: 1/h, by: [container, template] }", 19_000),
+        ("dedup: { window: 1h }", 19_000),
     ] {
         for (line, base) in [(&*log, base[0]), (text, base[1])] {
             let more = cost(policy, line) as i64 - base as i64;
