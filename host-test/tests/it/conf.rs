@@ -9,7 +9,7 @@ use host_test::samples::{self, DEFAULT_SEED};
 use nodesieve_engine::config::{self, Loaded, model};
 use nodesieve_engine::diag::{Code, Paint, render_all};
 use nodesieve_engine::engine::{Answer, Engine, Input};
-use nodesieve_engine::metrics::{self, Metric, Stage};
+use nodesieve_engine::metrics::{self, Metric, RuleCount, Stage};
 use nodesieve_engine::severity::{self, ExplainedLevel};
 use nodesieve_engine::time::{EventTime, Now};
 use nodesieve_engine::{rule_test, template};
@@ -104,7 +104,7 @@ fn every_guard_and_rule_meets_a_sample_and_everything_is_accounted_for() {
                     .rules()
                     .iter()
                     .find(|row| row.name == rule.name && row.stage != Stage::Outcome)
-                    .map(|row| row.matched),
+                    .map(RuleCount::matched),
             };
             assert!(matched > Some(0), "{name}: {} meets no sample record", rule.name);
         }

@@ -215,7 +215,7 @@ impl<'e> Metadata<'e> {
         let tag = self.container.as_ref()?;
         let Metadata { key, enrichment, now, cache, pods, answer, remembered, .. } = self;
         let answer = answer.get_or_insert_with(|| match remembered.as_ref().and_then(|last| last.at(*now)) {
-            Some(answer) => answer,
+            Some((meta, found)) => (Rc::clone(meta), found),
             None => {
                 let answer = cache.get(key, tag, enrichment, *now, *pods);
                 *remembered = cache.last();

@@ -2,7 +2,7 @@
 //! holds the two equal.
 //!
 //! The rule kept here: seen = kept + dropped, and the rows of all guards, rules and outcomes without a rule add up to
-//! seen. A record is counted once, when its answer is decided. What a row has dropped and what of that is unreported stand
+//! seen. A record is counted once, in the row of what decided it; the totals are sums of rows, so they cannot differ. What a row has dropped and what of that is unreported stand
 //! side by side.
 
 mod table;
@@ -42,13 +42,15 @@ pub struct RuleCount {
     pub name: Box<str>,
     /// What it is.
     pub stage: Stage,
-    /// Records decided.
-    pub matched: u64,
-    /// Of these, kept.
+    /// Records kept.
     pub kept: u64,
-    /// Of these, dropped.
+    /// Bytes of these as they came.
+    pub(crate) kept_bytes: u64,
+    /// Bytes of these as they went.
+    pub(crate) written_bytes: u64,
+    /// Records dropped.
     pub dropped: u64,
-    /// Bytes of the dropped.
+    /// Bytes of these.
     pub dropped_bytes: u64,
     /// The dropped that neither a later record's count nor a summary has reported, those on keys apart.
     pub(crate) unreported: Account,
@@ -97,36 +99,53 @@ impl RuleCount {
         RuleCount {
             name: name.into(),
             stage,
-            matched: 0,
             kept: 0,
+            kept_bytes: 0,
+            written_bytes: 0,
             dropped: 0,
             dropped_bytes: 0,
             unreported: Account::default(),
         }
     }
 
-    /// Counts a decision.
+    /// Records decided.
+    pub fn matched(&self) -> u64 {
+        self.kept.wrapping_add(self.dropped)
+    }
+
+    /// Counts a record that is kept: its bytes as it came, and as it went.
     #[inline]
-    pub(crate) fn decide(&mut self, dropped_bytes: Option<u64>) {
-        self.matched = self.matched.wrapping_add(1);
-        match dropped_bytes {
-            Some(bytes) => {
-                self.dropped = self.dropped.wrapping_add(1);
-                self.dropped_bytes = self.dropped_bytes.wrapping_add(bytes);
-            }
-            None => self.kept = self.kept.wrapping_add(1),
-        }
+    pub(crate) fn keep(&mut self, bytes: u64, written: u64) {
+        self.kept = self.kept.wrapping_add(1);
+        self.kept_bytes = self.kept_bytes.wrapping_add(bytes);
+        self.written_bytes = self.written_bytes.wrapping_add(written);
+    }
+
+    /// Counts a record that is dropped.
+    #[inline]
+    pub(crate) fn drop(&mut self, bytes: u64) {
+        self.dropped = self.dropped.wrapping_add(1);
+        self.dropped_bytes = self.dropped_bytes.wrapping_add(bytes);
     }
 }
 
 impl Counters {
     /// The value of a number.
-    #[inline]
     pub fn get(&self, metric: Metric) -> u64 {
-        self.values.get(metric as usize).copied().unwrap_or_default()
+        let sum = |of: fn(&RuleCount) -> u64| {
+            self.rules.iter().chain([&self.rowless]).fold(0u64, |sum, row| sum.wrapping_add(of(row)))
+        };
+        match metric {
+            Metric::Seen => sum(RuleCount::matched),
+            Metric::Kept => sum(|row| row.kept),
+            Metric::Dropped => sum(|row| row.dropped),
+            Metric::BytesIn => sum(|row| row.kept_bytes.wrapping_add(row.dropped_bytes)),
+            Metric::BytesOut => sum(|row| row.written_bytes),
+            _ => self.values.get(metric as usize).copied().unwrap_or_default(),
+        }
     }
 
-    /// Adds to a number.
+    /// Adds to a number; the totals of records and bytes are sums of rows, and nothing can be added to them.
     #[inline]
     pub fn add(&mut self, metric: Metric, more: u64) {
         if let Some(value) = self.values.get_mut(metric as usize) {
@@ -150,7 +169,7 @@ impl Counters {
     /// The rows that have decided something or can: a rule in shadow mode decides nothing, it has numbers of its own.
     pub fn decided(&self) -> impl Iterator<Item = &RuleCount> {
         let is_shadow = |row: &RuleCount| self.shadows.iter().any(|shadow| shadow.name == row.name);
-        self.rules.iter().filter(move |row| row.matched > 0 || !is_shadow(row))
+        self.rules.iter().filter(move |row| row.matched() > 0 || !is_shadow(row))
     }
 
     /// The row of a name, made when there is none. At [`MAX_ROWS`], which only many reloads with new names reach,
@@ -225,7 +244,7 @@ impl Counters {
             let _ = writeln!(out, "# HELP {name} {unit} {meaning}\n# TYPE {name} counter");
             for row in self.decided() {
                 let value = match index {
-                    0 => row.matched,
+                    0 => row.matched(),
                     1 => row.kept,
                     2 => row.dropped,
                     _ => row.dropped_bytes,
@@ -274,13 +293,12 @@ mod tests {
     #[test]
     fn renders_what_prometheus_reads() {
         let mut counters = Counters::default();
-        counters.add(Metric::Seen, 3);
         let row = counters.row_of("probes", Stage::Rule);
-        counters.row(row).decide(Some(100));
-        counters.row(row).decide(None);
+        counters.row(row).drop(100);
+        counters.row(row).keep(120, 140);
         let text = counters.render("0.1.0");
         assert!(
-            text.contains("# TYPE nodesieve_records_seen_total counter\nnodesieve_records_seen_total 3\n")
+            text.contains("# TYPE nodesieve_records_seen_total counter\nnodesieve_records_seen_total 2\n")
         );
         assert!(text.contains("nodesieve_rule_matched_total{rule=\"probes\",stage=\"rule\"} 2\n"));
         assert!(text.contains("nodesieve_rule_dropped_bytes_total{rule=\"probes\",stage=\"rule\"} 100\n"));
@@ -291,9 +309,9 @@ mod tests {
         let mut counters = Counters::default();
         for n in 0..2000 {
             let row = counters.row_of(&format!("r{n}"), Stage::Rule);
-            counters.row(row).decide(None);
+            counters.row(row).keep(1, 1);
         }
         assert_eq!(counters.rules().len(), MAX_ROWS + 1);
-        assert_eq!(counters.rules().iter().map(|row| row.matched).sum::<u64>(), 2000);
+        assert_eq!(counters.rules().iter().map(RuleCount::matched).sum::<u64>(), 2000);
     }
 }

@@ -19,7 +19,11 @@ use std::rc::Rc;
 /// All tags. `T` is what is known of a tag, `D` what was decided for a line.
 #[derive(Debug)]
 pub(crate) struct Streams<T, D> {
-    tags: LruCache<Box<[u8]>, TagState<T, D>, BuildWordHasher>,
+    /// Which of the states is a tag's.
+    places: LruCache<Box<[u8]>, usize, BuildWordHasher>,
+    states: Vec<TagState<T, D>>,
+    /// That of the tag before.
+    last: usize,
 }
 
 /// One tag.
@@ -162,33 +166,59 @@ impl<T, D: Clone> Streams<T, D> {
     /// Nothing remembered.
     pub(crate) fn new() -> Streams<T, D> {
         let capacity = NonZeroUsize::new(MAX_TAGS).unwrap_or(NonZeroUsize::MIN);
-        Streams { tags: LruCache::with_hasher(capacity, BuildWordHasher::default()) }
+        let places = LruCache::with_hasher(capacity, BuildWordHasher::default());
+        Streams { places, states: Vec::new(), last: 0 }
     }
 
     /// The state of a tag; `known` is asked for a tag that is new. `None` when the tag is not UTF-8.
+    #[inline]
     pub(crate) fn tag(
         &mut self,
         tag: &[u8],
         prefix: &str,
         known: impl FnOnce(Option<ContainerTag<'_>>) -> T,
     ) -> Option<&mut TagState<T, D>> {
-        let is_last = self.tags.peek_mru().is_some_and(|(last, _)| swar::equal(last, tag));
-        if !is_last && self.tags.get(tag).is_none() {
-            let key = Box::from(tag);
-            let tag = std::str::from_utf8(tag).ok()?;
-            let parsed = ContainerTag::parse(tag, prefix);
-            self.tags.put(
-                key,
-                TagState {
-                    names: Rc::new(TagNames::of(tag, parsed)),
-                    known: known(parsed),
-                    runs: [OpenRuns::default(), OpenRuns::default()],
-                    dropped: Vec::new(),
-                },
-            );
+        let is_last =
+            self.states.get(self.last).is_some_and(|last| swar::equal(last.names.tag.as_bytes(), tag));
+        if !is_last {
+            self.last = match self.places.get(tag) {
+                Some(place) => *place,
+                None => self.begin(tag, prefix, known)?,
+            };
         }
-        // Whichever way it was found, the tag is the most recently used one now.
-        self.tags.iter_mut().next().map(|(_, state)| state)
+        self.states.get_mut(self.last)
+    }
+
+    /// Makes the state of a tag that is new, in the place of the least recently used one when there are too many.
+    #[inline(never)]
+    fn begin(
+        &mut self,
+        tag: &[u8],
+        prefix: &str,
+        known: impl FnOnce(Option<ContainerTag<'_>>) -> T,
+    ) -> Option<usize> {
+        let text = std::str::from_utf8(tag).ok()?;
+        let parsed = ContainerTag::parse(text, prefix);
+        let state = TagState {
+            names: Rc::new(TagNames::of(text, parsed)),
+            known: known(parsed),
+            runs: [OpenRuns::default(), OpenRuns::default()],
+            dropped: Vec::new(),
+        };
+        let is_full = self.places.len() == MAX_TAGS;
+        let free = if is_full { self.places.pop_lru().map(|(_, place)| place) } else { None };
+        let place = match free.and_then(|place| Some((place, self.states.get_mut(place)?))) {
+            Some((place, forgotten)) => {
+                *forgotten = state;
+                place
+            }
+            None => {
+                self.states.push(state);
+                self.states.len().wrapping_sub(1)
+            }
+        };
+        self.places.put(Box::from(tag), place);
+        Some(place)
     }
 
     /// Takes every tag apart again, as new rules want it, and passes each remembered verdict through `renamed`.
@@ -198,7 +228,7 @@ impl<T, D: Clone> Streams<T, D> {
         known: impl Fn(Option<ContainerTag<'_>>) -> T,
         renamed: impl Fn(D) -> D,
     ) {
-        for (_, state) in self.tags.iter_mut() {
+        for state in &mut self.states {
             let names = Rc::clone(&state.names);
             let parsed = ContainerTag::parse(names.tag(), prefix);
             state.names = Rc::new(TagNames::of(names.tag(), parsed));
@@ -212,10 +242,10 @@ impl<T, D: Clone> Streams<T, D> {
     /// Hands over what each tag has noted as dropped: label, row, records, bytes. What a forgotten tag had noted is not
     /// among it.
     pub(crate) fn take_dropped(&mut self, mut take: impl FnMut(&str, RowId, u64, u64)) {
-        for (_, state) in self.tags.iter_mut() {
-            if state.dropped.is_empty() {
+        for (_, place) in &self.places {
+            let Some(state) = self.states.get_mut(*place).filter(|state| !state.dropped.is_empty()) else {
                 continue;
-            }
+            };
             let names = Rc::clone(&state.names);
             let label = match names.container() {
                 Some(tag) => format!("{}/{}/{}", tag.namespace, tag.pod, tag.container),
@@ -230,7 +260,7 @@ impl<T, D: Clone> Streams<T, D> {
 
     /// Tags remembered.
     pub(crate) fn len(&self) -> usize {
-        self.tags.len()
+        self.places.len()
     }
 }
 

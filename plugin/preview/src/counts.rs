@@ -74,7 +74,7 @@ impl From<&Counters> for FilterCounts {
         let rules = counters.decided().map(|row| RuleLine {
             name: row.name.to_string(),
             stage: row.stage.name().into(),
-            matched: row.matched,
+            matched: row.matched(),
             kept: row.kept,
             dropped: row.dropped,
             dropped_bytes: row.dropped_bytes,

@@ -180,44 +180,54 @@ pub(crate) fn pass_quoted(text: &[u8]) -> usize {
     if open == 0 { length } else { length.wrapping_sub(1) }
 }
 
-/// Whether a text from `from` on is ASCII in which every quote stands behind a backslash and every backslash before a quote;
-/// then, whether there are any. Nothing is said (`None`) of another text, and of one of less than eight bytes.
-#[inline]
-pub(crate) fn is_closed(text: &[u8], from: usize) -> Option<bool> {
-    const QUOTES: u64 = LOW.wrapping_mul(b'"' as u64);
-    const BACKSLASHES: u64 = LOW.wrapping_mul(b'\\' as u64);
-    let (words, tail) = text.get(from..)?.as_chunks::<8>();
-    // The high bit of a byte is set where it equals: no byte of ASCII borrows from the next one. The other bits mean nothing.
-    let equal = |word: u64, wanted: u64| HIGH.wrapping_sub(word ^ wanted);
-    let (mut all, mut wrong, mut seen) = (0u64, 0u64, 0u64);
-    // Marks the first byte of a word when the word before ends in a backslash.
-    let mut open = 0u64;
-    let mut pass = |word: &[u8; 8]| {
-        let word = u64::from_le_bytes(*word);
-        all |= word;
-        let backslashes = equal(word, BACKSLASHES);
-        wrong |= (backslashes.wrapping_shl(8) | open) ^ equal(word, QUOTES);
-        open = backslashes.wrapping_shr(56);
-        seen |= backslashes;
+/// Whether a text from `from` on, of which the byte before is no backslash, is ASCII in which every quote stands behind a
+/// backslash and every backslash before a quote. Nothing is said for certain (`false`) of one of less than eight bytes.
+#[inline(never)]
+pub(crate) fn is_closed(text: &[u8], from: usize) -> bool {
+    closed::<false>(text, from).is_some()
+}
+
+/// As [`is_closed`], and whether there are any quotes.
+#[inline(never)]
+pub(crate) fn closed_with_quotes(text: &[u8], from: usize) -> Option<bool> {
+    closed::<true>(text, from)
+}
+
+/// Each word is read twice, the second time from one byte before: a quote has to stand where that has a backslash, and
+/// nowhere else. So words need not know of each other, and the last one may overlap.
+#[inline(always)]
+fn closed<const QUOTES: bool>(text: &[u8], from: usize) -> Option<bool> {
+    const QUOTE: u64 = LOW.wrapping_mul(b'"' as u64);
+    const BACKSLASH: u64 = LOW.wrapping_mul(b'\\' as u64);
+    let behind = text.get(from.checked_sub(1)?..)?;
+    let (mut wrong, mut seen) = (0u64, 0u64);
+    let mut pass = |word: &[u8; 8], before: &[u8; 8]| {
+        let (word, before) = (u64::from_le_bytes(*word), u64::from_le_bytes(*before));
+        // The high bit of a byte is set where it equals: no byte of ASCII borrows from the next one. The other bits mean nothing.
+        let backslashes = HIGH.wrapping_sub(before ^ BACKSLASH);
+        wrong |= (HIGH.wrapping_sub(word ^ QUOTE) ^ backslashes) | word;
+        if QUOTES {
+            seen |= backslashes;
+        }
     };
-    let (blocks, rest) = words.as_chunks::<4>();
-    for [first, second, third, fourth] in blocks {
-        pass(first);
-        pass(second);
-        pass(third);
-        pass(fourth);
+    let mut left = behind;
+    while let Some(block) = left.first_chunk::<33>() {
+        let (firsts, seconds) = (block.first_chunk::<32>()?.as_chunks::<8>().0, block.last_chunk::<32>()?);
+        let ([a, b, c, d], [e, f, g, h]) = (firsts, seconds.as_chunks::<8>().0) else { return None };
+        pass(e, a);
+        pass(f, b);
+        pass(g, c);
+        pass(h, d);
+        left = left.get(32..)?;
     }
-    rest.iter().for_each(&mut pass);
-    // What is left, with zeros behind it.
-    let last = u64::from_le_bytes(*text.last_chunk::<8>()?);
-    let left = u32::try_from(tail.len().wrapping_mul(8)).ok()?;
-    let word = if left == 0 { 0 } else { last.wrapping_shr(64u32.wrapping_sub(left)) };
-    all |= word;
-    let backslashes = equal(word, BACKSLASHES);
-    wrong |= (backslashes.wrapping_shl(8) | open) ^ equal(word, QUOTES);
-    let ends_open = if left == 0 { open } else { backslashes.wrapping_shr(left.wrapping_sub(8)) };
-    let is_closed = (all | wrong) & HIGH == 0 && ends_open & 0x80 == 0;
-    is_closed.then_some((seen | backslashes) & HIGH != 0)
+    while let Some(block) = left.first_chunk::<9>() {
+        pass(block.last_chunk::<8>()?, block.first_chunk::<8>()?);
+        left = left.get(8..)?;
+    }
+    let block = behind.last_chunk::<9>()?;
+    pass(block.last_chunk::<8>()?, block.first_chunk::<8>()?);
+    let is_closed = wrong & HIGH == 0 && block.last() != Some(&b'\\');
+    is_closed.then_some(seen & HIGH != 0)
 }
 
 /// Whether every byte of `text` is ASCII.
@@ -377,8 +387,15 @@ mod tests {
                 }
                 Some(has)
             };
-            let expected = if text.len() < 8 { None } else { text.get(from..).and_then(slow) };
-            prop_assert_eq!(is_closed(&text, from), expected);
+            let text = [b"\"".as_slice(), &text].concat();
+            let (from, length) = (from + 1, text.len());
+            if text.get(from - 1).is_some_and(|before| *before != b'\\') && from + 8 <= length {
+                let expected = slow(&text[from..]);
+                prop_assert_eq!(closed_with_quotes(&text, from), expected);
+                prop_assert_eq!(is_closed(&text, from), expected.is_some());
+            } else if from + 8 > length {
+                prop_assert!(!is_closed(&text, from));
+            }
         }
 
         #[test]

@@ -46,6 +46,12 @@ impl Now {
         self.0.checked_sub(earlier.0).map(Duration::from_nanos)
     }
 
+    /// So much later; at the end of time for ever.
+    pub fn after(self, duration: Duration) -> Now {
+        let whole = duration.as_secs().saturating_mul(NANOS);
+        Now(self.0.saturating_add(whole).saturating_add(u64::from(duration.subsec_nanos())))
+    }
+
     /// Whole seconds since 1970.
     pub fn seconds(self) -> u64 {
         self.0 / NANOS

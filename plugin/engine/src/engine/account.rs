@@ -4,7 +4,7 @@
 //! in one place from here on.
 
 use crate::config::RuleFile;
-use crate::engine::decide::{Decided, Judged, ShadowMarks, Tag};
+use crate::engine::decide::{Decided, Judged, Tag};
 use crate::engine::emit::Emitted;
 use crate::engine::rule_set::RuleSet;
 use crate::engine::{Input, happened};
@@ -13,6 +13,7 @@ use crate::metrics::{Counters, Metric};
 use crate::moment::Moment;
 use crate::pods::Found;
 use crate::policy::{Action, Decision};
+use crate::record::Written;
 use crate::template::masked;
 use crate::time::Now;
 
@@ -47,64 +48,99 @@ impl Accounting<'_> {
             Some(emitted) => self.emitted(judged.decided, emitted),
             None => self.dropped(judged.decided, facts, (tag, bytes)),
         }
-        self.counters.add(Metric::Late, u64::from(facts.moment.is_late));
+        self.moment(&facts.moment);
         if let Some(found) = found {
-            let metric = match found {
-                Found::Hit => Metric::PodHits,
-                Found::Read => Metric::PodReads,
-                Found::Stale => Metric::PodStale,
-                Found::Missing => Metric::PodMissing,
-                Found::Refused => Metric::PodRefused,
-            };
-            self.counters.add(metric, 1);
+            self.found(found);
         }
         self.count(judged, bytes, emitted.map_or(0, |emitted| emitted.bytes));
     }
 
-    /// Counts a record that a rule drops whatever it is, without anybody having looked at it; or does nothing, as long as the
-    /// rule has no example of what it drops.
+    /// Counts a record that is dropped whatever it is, without anybody having looked at it; or does nothing, as long as there is
+    /// no example of what its rule drops.
     #[inline]
-    pub(super) fn dropped_unread(
-        &mut self,
-        decided: Decided,
-        tag: &mut Tag,
-        input: Input<'_>,
-        now: Now,
-    ) -> bool {
+    pub(super) fn dropped_unread(&mut self, decided: Decided, tag: &mut Tag, input: Input<'_>, now: Now) -> bool {
         let Some(row) = self.row_of(decided) else { return false };
-        let account = &mut self.counters.row(row).unreported;
-        if account.example.is_none() {
+        let count = self.counters.row(row);
+        if count.unreported.example.is_none() {
             return false;
         }
         let time = happened(input.time, now);
         let bytes = input.text.len() as u64;
-        account.note(time);
-        account.add(bytes);
+        count.unreported.note(time);
+        count.unreported.add(bytes);
+        count.drop(bytes);
         tag.note_dropped(row, bytes);
         tag.pass_over();
         self.unsaved.counts = true;
-        self.counters.add(Metric::Late, u64::from(Moment::new(now, time).is_late));
-        self.count(&Judged { decided, shadows: ShadowMarks::default() }, bytes, 0);
+        self.moment(&Moment::new(now, time));
         true
+    }
+
+    /// Counts a record that is kept whatever it is, without anybody having read it.
+    #[inline]
+    pub(super) fn kept_unread(
+        &mut self,
+        decided: Decided,
+        emitted: &Emitted,
+        found: Found,
+        tag: &mut Tag,
+        (input, now): (Input<'_>, Now),
+    ) {
+        if let Some(row) = self.row_of(decided) {
+            self.counters.row(row).keep(input.text.len() as u64, emitted.bytes);
+        }
+        self.is_known(emitted.is_known);
+        self.found(found);
+        tag.pass_over();
+        self.moment(&Moment::new(now, happened(input.time, now)));
     }
 
     #[inline]
     fn emitted(&mut self, decided: Decided, emitted: &Emitted) {
         let Emitted { written, is_known, bytes } = emitted;
-        self.counters.add(Metric::KeysReplaced, u64::from(written.replaced));
-        self.counters.add(Metric::NumbersQuoted, written.quoted as u64);
-        self.counters.add(Metric::Truncated, u64::from(written.truncated.is_some()));
+        if *written != Written::default() {
+            self.counters.add(Metric::KeysReplaced, u64::from(written.replaced));
+            self.counters.add(Metric::NumbersQuoted, written.quoted as u64);
+            self.counters.add(Metric::Truncated, u64::from(written.truncated.is_some()));
+        }
         let is_unknown = matches!(decided, Decided::Unknown { .. });
-        let metric = match is_known {
-            None => Metric::NoContainerTag,
-            Some(true) if !is_unknown => Metric::Enriched,
-            Some(_) => Metric::MetadataMissing,
-        };
-        self.counters.add(metric, 1);
+        self.is_known(is_known.map(|is_known| is_known && !is_unknown));
         if let Decided::ByRule { rule, decision } = decided
             && let (Some(key), Some(active)) = (decision.key(), self.rules.get_mut(rule))
         {
             self.unsaved.budgets |= active.state.policy.charge(key, *bytes);
+        }
+    }
+
+    /// Counts whether a kept record's metadata was known; `None` when its tag names no container.
+    #[inline]
+    fn is_known(&mut self, is_known: Option<bool>) {
+        let metric = match is_known {
+            None => Metric::NoContainerTag,
+            Some(true) => Metric::Enriched,
+            Some(false) => Metric::MetadataMissing,
+        };
+        self.counters.add(metric, 1);
+    }
+
+    /// Counts how metadata was found.
+    #[inline]
+    fn found(&mut self, found: Found) {
+        let metric = match found {
+            Found::Hit => Metric::PodHits,
+            Found::Read => Metric::PodReads,
+            Found::Stale => Metric::PodStale,
+            Found::Missing => Metric::PodMissing,
+            Found::Refused => Metric::PodRefused,
+        };
+        self.counters.add(metric, 1);
+    }
+
+    /// Counts a record that came late.
+    #[inline]
+    fn moment(&mut self, moment: &Moment) {
+        if moment.is_late {
+            self.counters.add(Metric::Late, 1);
         }
     }
 
@@ -132,27 +168,21 @@ impl Accounting<'_> {
     #[inline]
     pub(super) fn count(&mut self, judged: &Judged, bytes_in: u64, bytes_out: u64) {
         let Judged { decided, shadows } = *judged;
-        self.counters.add(Metric::Seen, 1);
-        self.counters.add(Metric::BytesIn, bytes_in);
-        let dropped = match decided.action() {
-            Action::Drop => {
-                self.counters.add(Metric::Dropped, 1);
-                Some(bytes_in)
-            }
-            Action::Keep => {
-                let count = decided.count();
-                self.counters.add(Metric::Kept, 1);
-                self.counters.add(Metric::BytesOut, bytes_out);
-                self.counters.add(Metric::Counted, count.saturating_sub(1));
-                self.unsaved.counts |= count > 1;
-                None
-            }
-        };
         let rule = decided.rule().and_then(|rule| self.rules.get(rule));
-        let is_sampled = rule.is_some_and(|active| active.rule.policy.is_sampling());
-        self.counters.add(Metric::Sampled, u64::from(is_sampled));
-        if let Some(row) = self.row_of(decided) {
-            self.counters.row(row).decide(dropped);
+        if rule.is_some_and(|active| active.is_sampling) {
+            self.counters.add(Metric::Sampled, 1);
+        }
+        match (decided.action(), self.row_of(decided)) {
+            (_, None) => {}
+            (Action::Drop, Some(row)) => self.counters.row(row).drop(bytes_in),
+            (Action::Keep, Some(row)) => {
+                self.counters.row(row).keep(bytes_in, bytes_out);
+                let count = decided.count();
+                if count > 1 {
+                    self.counters.add(Metric::Counted, count.saturating_sub(1));
+                    self.unsaved.counts = true;
+                }
+            }
         }
         if shadows.met != 0 {
             for shadow in self.rules.iter().filter_map(|active| active.shadow) {

@@ -3,7 +3,7 @@
 use crate::condition::{Condition, Met};
 use crate::config::RuleFile;
 use crate::config::model::{Policy, Rule};
-use crate::engine::rule_set::{ActiveRule, Candidates, RuleId, RuleSet};
+use crate::engine::rule_set::{ActiveRule, Candidates, Foregone, RuleId, RuleSet};
 use crate::engine::why::{Fault, Why};
 use crate::facts::{Facts, Metadata};
 use crate::key::RecordKeys;
@@ -25,6 +25,17 @@ pub(super) enum Decided {
     Unknown { charged: Option<(RuleId, u64)> },
     /// Kept, because it could not be read.
     Faulty(Fault),
+}
+
+impl From<Foregone> for Decided {
+    #[inline]
+    fn from(foregone: Foregone) -> Decided {
+        match (foregone.rule, foregone.action) {
+            (Some(rule), Action::Drop) => Decided::ByRule { rule, decision: Decision::Drop },
+            (Some(rule), Action::Keep) => Decided::ByRule { rule, decision: Decision::Keep },
+            (None, action) => Decided::NoMatch(action),
+        }
+    }
 }
 
 /// What was decided, and what rules in shadow mode would have. A line that goes with this one has the same.
@@ -105,9 +116,14 @@ pub(super) struct Deciding<'d> {
 }
 
 impl Deciding<'_> {
-    /// Decides a record: as the line that it continues, or by itself.
+    /// Decides a record: as the line that it continues, or by itself. Where all records of a tag come to the same, none is
+    /// looked at for that.
     #[inline]
     pub(super) fn judge(&mut self, tag: &mut Tag, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Judged {
+        if tag.known.foregone.is_some() {
+            tag.pass_over();
+            return self.alone(&tag.known.ids, facts, metadata);
+        }
         let side = if facts.record.stream() == Some(b"stderr") { StreamSide::Err } else { StreamSide::Out };
         let Some((limits, look)) = self.file.input.continuation.and_then(|on| Some((on, facts.look()?)))
         else {

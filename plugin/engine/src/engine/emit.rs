@@ -4,8 +4,9 @@ use crate::config::RuleFile;
 use crate::engine::decide::Decided;
 use crate::engine::rule_set::ActiveRule;
 use crate::facts::Metadata;
+use crate::pods::PodMeta;
 use crate::policy::{Decision, sampling_annotation};
-use crate::record::{Append, RecordView, Written};
+use crate::record::{Append, RecordShape, RecordView, Written};
 
 /// The key under which a record says which sampling it went through, or how many records it stands for.
 pub(super) const ANNOTATION: &str = "nodesieve";
@@ -30,8 +31,8 @@ pub(super) fn emit(
     out: &mut Vec<u8>,
 ) -> Emitted {
     let meta = metadata.get();
-    let rendered = meta.as_ref().map(|meta| meta.rendered.as_slice()).filter(|object| *object != b"{}");
-    let kubernetes = rendered.map(|value| Append { key: &file.enrich.key, value });
+    let object = meta.as_ref().and_then(|meta| meta.ending.object());
+    let kubernetes = object.map(|value| Append { key: &file.enrich.key, value });
     let of_record = annotation(decided, rule, file);
     let of_rule = rule.and_then(|active| active.annotation.as_deref());
     // What stands there already is not of our making and would be counted as ours.
@@ -45,6 +46,26 @@ pub(super) fn emit(
         (None, None) => record.write(&[], most, out),
     };
     Emitted { written, is_known: meta.map(|meta| meta.known), bytes: out.len() as u64 }
+}
+
+/// Writes the answer for a kept record that nobody has to read: it is laid out as one before it, and what is put onto it stands
+/// ready in `metadata`. Does nothing when either is not so.
+#[inline]
+pub(super) fn emit_unread(
+    text: &[u8],
+    shape: &mut RecordShape,
+    metadata: &PodMeta,
+    most: usize,
+    out: &mut Vec<u8>,
+) -> Option<Emitted> {
+    let own = text.get(..shape.close_of(text)?)?;
+    let ending = metadata.ending.text();
+    if own.len().wrapping_add(ending.len()) > most {
+        return None;
+    }
+    out.extend_from_slice(own);
+    out.extend_from_slice(ending);
+    Some(Emitted { written: Written::default(), is_known: Some(metadata.known), bytes: out.len() as u64 })
 }
 
 /// What this record alone carries: the records it stands for, or the threshold of an earlier stage. Names of rules need no

@@ -26,8 +26,8 @@ use crate::config::RuleFile;
 use crate::facts::{Facts, Metadata};
 use crate::json::{self, Malformed};
 use crate::metrics::{Counters, Metric};
-use crate::pods::{Cache, PodSource};
-use crate::policy::{Decision, KeyBuffers, KeyCapacity};
+use crate::pods::{Cache, Excluded, PodSource};
+use crate::policy::{KeyBuffers, KeyCapacity};
 use crate::record::{Names, RecordShape, RecordView, TRUNCATED};
 use crate::search::Prepared;
 use crate::severity::LevelMemo;
@@ -36,7 +36,7 @@ use crate::swar;
 use crate::time::{EventTime, Now};
 use crate::unreported::Unreported;
 use account::{Accounting, Unsaved};
-use decide::{Decided, Deciding, Judged, ShadowMarks, SharedByRules};
+use decide::{Decided, Deciding, Judged, ShadowMarks, SharedByRules, Tag};
 use rule_set::{Candidates, RuleSet};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -229,15 +229,18 @@ impl Engine {
             is_reference,
             ..
         } = self;
-        let tag = streams.tag(input.tag, &file.input.tag_prefix, |container| rules.candidates(container));
+        let no_match = file.no_match;
+        let tag = streams.tag(input.tag, &file.input.tag_prefix, |container| {
+            rules.candidates(container, no_match)
+        });
         let tag = tag.ok_or(Fault::Utf8)?;
-        if let Some(rule) = tag.known.drops_all
+        if let Some(foregone) = tag.known.foregone
             && !*is_reference
         {
-            let decided = Decided::ByRule { rule, decision: Decision::Drop };
-            let mut accounting = Accounting { file, rules, counters, unsaved };
-            if accounting.dropped_unread(decided, tag, input, now) {
-                return Ok(Verdict { action: Action::Drop, why: decided.why(rules) });
+            let decided = Decided::from(foregone);
+            let accounting = Accounting { file, rules, counters, unsaved };
+            if unread((decided, foregone.action), accounting, (tag, shape), (input, now), out) {
+                return Ok(Verdict { action: foregone.action, why: decided.why(rules) });
             }
         }
         let record = read(input.text, names, shape, *is_reference)?;
@@ -301,6 +304,30 @@ impl Engine {
         self.counters.rules().iter().for_each(|row| sum.add(row.unreported.unreported()));
         sum
     }
+}
+
+/// Answers a record of a tag whose records all come to the same, if nobody has to read it for that; else does nothing.
+#[inline]
+fn unread(
+    (decided, action): (Decided, Action),
+    mut accounting: Accounting<'_>,
+    (tag, shape): (&mut Tag, &mut RecordShape),
+    (input, now): (Input<'_>, Now),
+    out: &mut Vec<u8>,
+) -> bool {
+    if action == Action::Drop {
+        return accounting.dropped_unread(decided, tag, input, now);
+    }
+    let file = accounting.file;
+    let Some((meta, found)) = tag.known.remembered.as_ref().and_then(|last| last.at(now)) else { return false };
+    if file.exclude_annotations && meta.excluded != Excluded::default() {
+        return false;
+    }
+    let Some(emitted) = emit::emit_unread(input.text, shape, meta, file.input.max_record, out) else {
+        return false;
+    };
+    accounting.kept_unread(decided, &emitted, found, tag, (input, now));
+    true
 }
 
 /// When a record happened. Without a time of its own it happened when it came: limits by event time would wait for 1970 to go

@@ -42,7 +42,7 @@ impl Engine {
         let Engine { file, rules, streams, .. } = self;
         streams.rejudge(
             &file.input.tag_prefix,
-            |container: Option<ContainerTag<'_>>| rules.candidates(container),
+            |container: Option<ContainerTag<'_>>| rules.candidates(container, file.no_match),
             |judged| Judged {
                 decided: under_the_same_name(judged.decided, &before, rules),
                 shadows: ShadowMarks::default(),

@@ -8,7 +8,7 @@ use crate::config::model::{Policy, Rule};
 use crate::engine::why::{OUTCOMES, Why};
 use crate::metrics::{Counters, RowId, ShadowId, Stage};
 use crate::pods::Remembered;
-use crate::policy::{ActivePolicy, FloorState, KeyCapacity, KeyTable, Tables};
+use crate::policy::{Action, ActivePolicy, FloorState, KeyCapacity, KeyTable, Tables};
 use crate::tag::ContainerTag;
 use crate::unreported::{Account, Unreported};
 use std::rc::Rc;
@@ -20,6 +20,8 @@ pub(super) struct ActiveRule {
     pub(super) why: Why,
     /// Where its decisions are counted.
     pub(super) row: RowId,
+    /// Whether what it decides counts as sampled.
+    pub(super) is_sampling: bool,
     /// Of a rule in shadow mode, where it counts what it would do.
     pub(super) shadow: Option<Shadow>,
     pub(super) state: RuleState,
@@ -49,10 +51,18 @@ pub(super) struct RuleId(usize);
 #[derive(Debug)]
 pub(super) struct Candidates {
     pub(super) ids: Box<[RuleId]>,
-    /// The first of them, if it drops every record: then nobody has to look at one.
-    pub(super) drops_all: Option<RuleId>,
+    /// What becomes of every record of the tag, if that is settled: then nobody has to look at one.
+    pub(super) foregone: Option<Foregone>,
     /// The metadata of the tag's container, for as long as the cache would give it again.
     pub(super) remembered: Option<Remembered>,
+}
+
+/// What becomes of every record of a tag, whatever it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Foregone {
+    /// The guard or rule that decides all; `None` when none can and [`RuleFile::no_match`] does.
+    pub(super) rule: Option<RuleId>,
+    pub(super) action: Action,
 }
 
 /// All guards and rules in force, in the order in which a record meets them.
@@ -111,9 +121,25 @@ impl RuleState {
 
 impl ActiveRule {
     /// Whether it decides every record whose tag meets its conditions on names, for ever, whatever else is known.
-    fn decides_all(&self) -> bool {
+    fn is_last(&self) -> bool {
         let Rule { when, until, shadow, name: _, policy: _, floor: _, reason: _ } = &*self.rule;
         !shadow && until.is_none() && when.asks_for_the_tag_only()
+    }
+
+    /// What it decides for every record of a tag, if that hangs on nothing else.
+    fn decides_all(&self) -> Option<Action> {
+        match &self.rule.policy {
+            _ if !self.is_last() => None,
+            Policy::Drop(_) => Some(Action::Drop),
+            Policy::Keep(_) => Some(Action::Keep),
+            Policy::Sample(_)
+            | Policy::First(_)
+            | Policy::Limit(_)
+            | Policy::Dedup(_)
+            | Policy::Target(_)
+            | Policy::Budget(_)
+            | Policy::Ceiling(_) => None,
+        }
     }
 }
 
@@ -130,6 +156,7 @@ impl RuleSet {
         let mut start = |(rule, why, stage): (&Rc<Rule>, Why, Stage)| ActiveRule {
             why,
             row: counters.row_of(&rule.name, stage),
+            is_sampling: rule.policy.is_sampling(),
             shadow: rule.shadow.then(|| {
                 let shadow = Shadow { row: counters.shadow_of(&rule.name), bit };
                 bit = bit.wrapping_shl(1);
@@ -177,8 +204,8 @@ impl RuleSet {
         id.0 < self.guards
     }
 
-    /// What the rules come to for a tag. Found out once per tag.
-    pub(super) fn candidates(&self, container: Option<ContainerTag<'_>>) -> Candidates {
+    /// What the rules come to for a tag. Found out once per tag. `no_match` becomes of what none decides.
+    pub(super) fn candidates(&self, container: Option<ContainerTag<'_>>, no_match: Action) -> Candidates {
         let mut ids = Vec::new();
         for (id, active) in self.all() {
             if active.rule.when.unmet_by_tag(container.as_ref()).is_some() {
@@ -186,15 +213,17 @@ impl RuleSet {
             }
             ids.push(id);
             // What stands behind one that decides every record is never asked.
-            if active.decides_all() {
+            if active.is_last() {
                 break;
             }
         }
-        let first = ids.first().copied();
-        let is_drop =
-            |active: &ActiveRule| active.decides_all() && matches!(active.rule.policy, Policy::Drop(_));
-        let drops_all = first.filter(|id| self.get(*id).is_some_and(is_drop));
-        Candidates { ids: ids.into(), drops_all, remembered: None }
+        let foregone = match ids.first().and_then(|id| Some((*id, self.get(*id)?))) {
+            None => Some(Foregone { rule: None, action: no_match }),
+            Some((id, first)) => {
+                first.decides_all().map(|action| Foregone { rule: Some(id), action })
+            }
+        };
+        Candidates { ids: ids.into(), foregone, remembered: None }
     }
 
     /// The guard or rule in this set that has the place of one in another: the one of its kind and name.

@@ -37,8 +37,8 @@ pub struct CacheSettings {
 /// What is known about a container, ready to use.
 #[derive(Debug, Default)]
 pub struct PodMeta {
-    /// The `kubernetes` object as JSON.
-    pub rendered: Vec<u8>,
+    /// What goes behind a record's own members: the `kubernetes` object under its key, and the closing brace.
+    pub ending: Ending,
     /// The same with every key and entry, for rules; empty when none asks.
     pub for_rules: Vec<u8>,
     /// The pod's labels; `None` when they are not known.
@@ -55,6 +55,40 @@ pub struct PodMeta {
     pub known: bool,
     /// Whether the pod file listed this container id.
     pub complete: bool,
+}
+
+/// The end of an enriched record, rendered once: what is put in the place of a record's closing brace.
+#[derive(Debug, Default)]
+pub struct Ending {
+    text: Vec<u8>,
+    /// Where the object starts.
+    object: usize,
+}
+
+impl Ending {
+    /// Under this key, this object; an empty one is not shown.
+    fn new(key: &str, object: &[u8]) -> Ending {
+        if object == b"{}" {
+            return Ending { text: b"}".to_vec(), object: 1 };
+        }
+        let mut text = [b",\"", key.as_bytes(), b"\":"].concat();
+        let start = text.len();
+        text.extend_from_slice(object);
+        text.push(b'}');
+        Ending { text, object: start }
+    }
+
+    /// All of it.
+    #[inline]
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// The object alone, as JSON, if there is one.
+    #[inline]
+    pub fn object(&self) -> Option<&[u8]> {
+        self.text.get(self.object..self.text.len().wrapping_sub(1)).filter(|object| !object.is_empty())
+    }
 }
 
 /// How an answer was found.
@@ -94,16 +128,16 @@ struct CacheEntry {
 pub(crate) struct Remembered {
     meta: Rc<PodMeta>,
     found: Found,
-    checked: Now,
-    limit: Duration,
+    /// From when on and until when.
+    from: Now,
+    until: Now,
 }
 
 impl Remembered {
     /// The answer, if the cache would give it too.
     #[inline]
-    pub(crate) fn at(&self, now: Now) -> Option<(Rc<PodMeta>, Found)> {
-        let is_fresh = now.since(self.checked).is_some_and(|age| age < self.limit);
-        is_fresh.then(|| (Rc::clone(&self.meta), self.found))
+    pub(crate) fn at(&self, now: Now) -> Option<(&Rc<PodMeta>, Found)> {
+        (now >= self.from && now < self.until).then_some((&self.meta, self.found))
     }
 }
 
@@ -149,8 +183,8 @@ impl Cache {
         Some(Remembered {
             meta: Rc::clone(&entry.meta),
             found: entry.found_again(),
-            checked: entry.checked,
-            limit: entry.limit(&self.settings),
+            from: entry.checked,
+            until: entry.checked.after(entry.limit(&self.settings)),
         })
     }
 
@@ -213,7 +247,10 @@ impl CacheEntry {
                     // The run is over and no longer listed: what was known about it stays true.
                     Some(old) if container.is_none() && old.meta.complete => old.meta,
                     _ => Rc::new(PodMeta {
-                        rendered: enrichment.render(tag, Some(&file), container.as_ref()),
+                        ending: Ending::new(
+                            &enrichment.key,
+                            &enrichment.render(tag, Some(&file), container.as_ref()),
+                        ),
                         for_rules: enrichment.render_for_rules(tag, Some(&file), container.as_ref()),
                         complete: container.is_some(),
                         started: container.and_then(|container| container.started),
@@ -233,9 +270,9 @@ impl CacheEntry {
                 match old.filter(still_good) {
                     Some(old) => CacheEntry { checked: now, found: Found::Stale, ..old },
                     None => {
-                        let rendered = enrichment.render(tag, None, None);
+                        let ending = Ending::new(&enrichment.key, &enrichment.render(tag, None, None));
                         let for_rules = enrichment.render_for_rules(tag, None, None);
-                        let meta = Rc::new(PodMeta { rendered, for_rules, ..PodMeta::default() });
+                        let meta = Rc::new(PodMeta { ending, for_rules, ..PodMeta::default() });
                         CacheEntry { meta, checked: now, taken: None, found: reason }
                     }
                 }

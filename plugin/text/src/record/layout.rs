@@ -25,8 +25,8 @@ pub(super) struct RecordLayouts {
 /// What stands in front of the line.
 #[derive(Debug)]
 struct HeadLayout {
-    words: [u64; WORDS],
-    masks: [u64; WORDS],
+    /// Each word with its mask.
+    words: [(u64, u64); WORDS],
     /// The eight bytes right in front of the line, which overlap the words.
     last: (u64, u64),
     /// Bytes in front of the line.
@@ -41,13 +41,25 @@ impl RecordLayouts {
     /// The record, if it fits.
     #[inline]
     pub(super) fn read<'a>(&mut self, text: &'a [u8]) -> Option<RecordView<'a>> {
+        self.fitting(text)?.read(text)
+    }
+
+    /// Where the closing brace of a record stands that fits. Nobody has looked for its line's escapes.
+    #[inline]
+    pub(super) fn close_of(&mut self, text: &[u8]) -> Option<usize> {
+        self.fitting(text)?.close_of(text)
+    }
+
+    /// The layout whose front fits.
+    #[inline]
+    fn fitting(&mut self, text: &[u8]) -> Option<&HeadLayout> {
         let is_last = self.heads.get(self.last).and_then(Option::as_ref).is_some_and(|head| head.fits(text));
         if !is_last && !self.other_fits(text) {
             self.misfits = self.misfits.wrapping_add(1);
             return None;
         }
         self.misfits = 0;
-        self.heads.get(self.last)?.as_ref()?.read(text)
+        self.heads.get(self.last)?.as_ref()
     }
 
     #[inline(never)]
@@ -83,20 +95,25 @@ impl HeadLayout {
         let (words, _) = front.as_chunks::<8>();
         let Some(last) = front.last_chunk::<8>() else { return false };
         let mut differs = (u64::from_le_bytes(*last) ^ self.last.0) & self.last.1;
-        for (word, (wanted, mask)) in words.iter().zip(self.words.iter().zip(&self.masks)) {
+        for (word, (wanted, mask)) in words.iter().zip(&self.words) {
             differs |= (u64::from_le_bytes(*word) ^ wanted) & mask;
         }
         differs == 0
     }
 
+    /// Where the closing brace stands, if the front [fits](Self::fits) and the line is the last member.
+    #[inline]
+    fn close_of(&self, text: &[u8]) -> Option<usize> {
+        let end = end_of_line(text)?;
+        let is_closed = swar::is_closed(text.get(..end)?, self.length);
+        (is_closed || self.escapes(text, end).is_some()).then_some(end.wrapping_add(1))
+    }
+
     /// The record, if its front [fits](Self::fits).
     #[inline]
     fn read<'a>(&self, text: &'a [u8]) -> Option<RecordView<'a>> {
-        let end = text.len().checked_sub(END.len())?;
-        if text.get(end..)? != END {
-            return None;
-        }
-        let escapes = match swar::is_closed(text.get(..end)?, self.length) {
+        let end = end_of_line(text)?;
+        let escapes = match swar::closed_with_quotes(text.get(..end)?, self.length) {
             Some(true) => Escapes::Short,
             Some(false) => Escapes::None,
             None => self.escapes(text, end)?,
@@ -159,19 +176,17 @@ impl HeadLayout {
             Some(_) => return None,
             None => None,
         };
-        let words = |bytes: &[u8; WORDS * 8]| {
-            let mut words = [0u64; WORDS];
-            for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
-                *word = u64::from_le_bytes(*bytes);
-            }
-            words
-        };
+        let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+        let mut words = [(0, 0); WORDS];
+        let both = bytes.as_chunks::<8>().0.iter().zip(masks.as_chunks::<8>().0);
+        for (pair, (bytes, mask)) in words.iter_mut().zip(both) {
+            *pair = (word(bytes), word(mask));
+        }
         Some(HeadLayout {
-            words: words(&bytes),
-            masks: words(&masks),
+            words,
             last: (
-                u64::from_le_bytes(*bytes.get(..head.len())?.last_chunk::<8>()?),
-                u64::from_le_bytes(*masks.get(..head.len())?.last_chunk::<8>()?),
+                word(bytes.get(..head.len())?.last_chunk::<8>()?),
+                word(masks.get(..head.len())?.last_chunk::<8>()?),
             ),
             length: head.len(),
             members: view.members,
@@ -179,6 +194,13 @@ impl HeadLayout {
             level,
         })
     }
+}
+
+/// Where the line ends of a record that ends with it.
+#[inline]
+fn end_of_line(text: &[u8]) -> Option<usize> {
+    let end = text.len().checked_sub(END.len())?;
+    (text.get(end..)? == END).then_some(end)
 }
 
 /// Words that are compared at most.
@@ -212,6 +234,7 @@ mod tests {
         prop_assert!(std::str::from_utf8(text).is_ok());
         let full = RecordView::read(text, &names()).unwrap();
         prop_assert_eq!(format!("{view:?}"), format!("{full:?}"));
+        prop_assert_eq!(layouts.close_of(text), Some(full.close));
         Ok(true)
     }
 

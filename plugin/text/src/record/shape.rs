@@ -37,6 +37,13 @@ impl RecordShape {
         self.layouts.read(text)
     }
 
+    /// Where the closing brace of a record stands that is laid out as one before it. It has a member then, none of our keys, and
+    /// no number.
+    #[inline]
+    pub fn close_of(&mut self, text: &[u8]) -> Option<usize> {
+        self.layouts.close_of(text)
+    }
+
     /// The record, if it has this shape.
     pub(super) fn read<'a>(&self, text: &'a [u8]) -> Option<RecordView<'a>> {
         let (last, pieces) = self.pieces.split_last()?;

@@ -68,7 +68,7 @@ impl Bench {
         let now = Now(second * 1_000_000_000);
         let key = format!("{pod}-{id}");
         let (meta, found) = self.cache.get(&key, &tag, &enrichment, now, &mut self.directory);
-        assert!(String::from_utf8_lossy(&meta.rendered).contains(&format!("\"pod_name\":\"{pod}\"")));
+        assert!(String::from_utf8_lossy(meta.ending.text()).contains(&format!("\"pod_name\":\"{pod}\"")));
         (found, meta.complete, self.directory.reads)
     }
 }
