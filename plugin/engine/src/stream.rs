@@ -221,11 +221,13 @@ impl<T, D: Clone> Streams<T, D> {
         Some(place)
     }
 
-    /// Takes every tag apart again, as new rules want it, and passes each remembered verdict through `renamed`.
+    /// Takes every tag apart again, as new rules want it, and passes each remembered verdict through `renamed`; but nothing is
+    /// open any more where lines are not looked at from now on.
     pub(crate) fn rejudge(
         &mut self,
         prefix: &str,
         known: impl Fn(Option<ContainerTag<'_>>) -> T,
+        is_looked_at: impl Fn(&T) -> bool,
         renamed: impl Fn(D) -> D,
     ) {
         for state in &mut self.states {
@@ -233,6 +235,9 @@ impl<T, D: Clone> Streams<T, D> {
             let parsed = ContainerTag::parse(names.tag(), prefix);
             state.names = Rc::new(TagNames::of(names.tag(), parsed));
             state.known = known(parsed);
+            if !is_looked_at(&state.known) {
+                state.runs = [OpenRuns::default(), OpenRuns::default()];
+            }
             for run in state.runs.iter_mut().flat_map(|runs| [&mut runs.latest, &mut runs.report]).flatten() {
                 run.decided = renamed(run.decided.clone());
             }
@@ -269,14 +274,6 @@ impl<T, D: Clone> TagState<T, D> {
     #[inline]
     pub(crate) fn names(&self) -> Rc<TagNames> {
         Rc::clone(&self.names)
-    }
-
-    /// A line was passed over unread: nothing continues what was before it.
-    #[inline]
-    pub(crate) fn pass_over(&mut self) {
-        for runs in &mut self.runs {
-            (runs.latest, runs.report) = (None, None);
-        }
     }
 
     /// Notes a dropped record that is counted on no key.

@@ -3,8 +3,6 @@
 //! The rule kept here: a dropped record is unreported in exactly one place (on its key, or in its rule's account) until it is
 //! reported in exactly one: the count of a later record, or a summary.
 
-use crate::time::EventTime;
-
 /// Dropped records and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Unreported {
@@ -37,24 +35,24 @@ pub(crate) struct Account {
     keys: Vec<(Box<str>, Unreported)>,
     /// The fewest records of a key among them when they were last compared.
     least: u64,
-    /// When the first and the last of them happened.
-    pub(crate) span: Option<(EventTime, EventTime)>,
+    /// When the first and the last of them happened, in nanoseconds since 1970.
+    pub(crate) span: Option<(u64, u64)>,
     /// One of them, masked.
     pub(crate) example: Option<Box<str>>,
 }
 
 impl Account {
     /// A dropped record that is not counted on a key.
+    #[inline]
     pub(crate) fn add(&mut self, bytes: u64) {
         self.other.add(Unreported { records: 1, bytes });
     }
 
-    /// Notes when a dropped record happened, wherever it is counted.
-    pub(crate) fn note(&mut self, time: EventTime) {
-        self.span = Some(match self.span {
-            None => (time, time),
-            Some((first, last)) => (first.min(time), last.max(time)),
-        });
+    /// Notes when a dropped record happened, in nanoseconds since 1970, wherever it is counted.
+    #[inline]
+    pub(crate) fn note(&mut self, event: u64) {
+        let (first, last) = self.span.unwrap_or((event, event));
+        self.span = Some((first.min(event), last.max(event)));
     }
 
     /// What was unreported on a key that is forgotten or summed up; the empty label is `other`.
@@ -161,10 +159,9 @@ mod tests {
     #[test]
     fn the_span_holds_all_times_in_whatever_order() {
         let mut account = Account::default();
-        let time = |sec| EventTime { sec, nsec: 0 };
-        for sec in [5, 3, 9] {
-            account.note(time(sec));
+        for event in [5, 3, 9] {
+            account.note(event);
         }
-        assert_eq!(account.span, Some((time(3), time(9))));
+        assert_eq!(account.span, Some((3, 9)));
     }
 }

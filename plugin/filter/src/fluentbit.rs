@@ -81,19 +81,22 @@ pub extern "C" fn filter(
 
 impl State {
     fn housekeeping(&mut self) -> &mut Housekeeping {
-        self.housekeeping.get_or_insert_with(|| Housekeeping::start(&preopened_directories(), seed()))
+        self.housekeeping.get_or_insert_with(started)
     }
 
     /// Decides; the text of [`Answer::Keep`] stands NUL-terminated in `self.answer`.
     fn answer(&mut self, input: Input<'_>) -> Answer {
-        if self.broken {
+        let State { housekeeping, answer: out, broken, .. } = self;
+        if *broken {
             return self.pass_through(input);
         }
-        let mut out = std::mem::take(&mut self.answer);
-        let answer = self.housekeeping().filter(input, now(), &mut out);
-        self.answer = out;
+        let housekeeping = match housekeeping {
+            Some(housekeeping) => housekeeping,
+            None => housekeeping.insert(started()),
+        };
+        let answer = housekeeping.filter(input, now(), out);
         if answer == Answer::Keep {
-            self.answer.push(0);
+            out.push(0);
         }
         answer
     }
@@ -131,6 +134,11 @@ impl State {
         housekeeping.count_untouched(Metric::FaultUnfinished, input.text.len(), input.text.len());
         Answer::Echo
     }
+}
+
+#[inline(never)]
+fn started() -> Housekeeping {
+    Housekeeping::start(&preopened_directories(), seed())
 }
 
 /// # Safety

@@ -43,7 +43,9 @@ pub(crate) struct Housekeeping {
     /// What the rule file looked like when it was last read.
     stamp: Option<Stamp>,
     pods: PodFilesOnNode,
-    last_done: Option<Now>,
+    /// When housekeeping was done last, and when a record does it if no tick has come until then.
+    last_done: Now,
+    next_due: Now,
     metrics_written: Option<Now>,
     /// Whether what outlived the last filter has been taken up: with the first rules in force.
     is_restored: bool,
@@ -74,7 +76,8 @@ impl Housekeeping {
             rule_file,
             stamp: None,
             pods,
-            last_done: None,
+            last_done: Now::default(),
+            next_due: Now::default(),
             metrics_written: None,
             is_restored: false,
             owner: None,
@@ -104,23 +107,34 @@ impl Housekeeping {
         if self.awaits_restore {
             self.claim_state(now);
         }
-        if input.tag == TICK_TAG {
-            self.reload_when_changed(now);
-            self.say_expired(now);
-            let answer = self.engine.tick(input.text, now, out);
-            self.save(now);
-            self.write_metrics_when_due(now);
-            return answer;
+        if input.tag.len() == TICK_TAG.len() && input.tag == TICK_TAG {
+            return self.tick(input, now, out);
         }
-        let has_tick = self.engine.counters().get(Metric::TickSeen) == 1;
-        let wait = if has_tick { TICK_IS_GONE } else { HOUSEKEEPING_EVERY };
-        if is_due(self.last_done, now, wait) {
-            self.engine.counters_mut().set(Metric::TickSeen, 0);
-            self.reload_when_changed(now);
-            self.save(now);
-            self.write_metrics_when_due(now);
+        if now < self.last_done || now >= self.next_due {
+            self.do_without_tick(now);
         }
         filter(&mut self.engine, input, now, &mut self.pods, out).0
+    }
+
+    #[inline(never)]
+    fn tick(&mut self, input: Input<'_>, now: Now, out: &mut Vec<u8>) -> Answer {
+        self.reload_when_changed(now);
+        self.say_expired(now);
+        let answer = self.engine.tick(input.text, now, out);
+        self.save(now);
+        self.write_metrics_when_due(now);
+        self.next_due = now.after(TICK_IS_GONE);
+        answer
+    }
+
+    /// Does what a tick would: there is no tick input, or none has come for long.
+    #[inline(never)]
+    fn do_without_tick(&mut self, now: Now) {
+        self.engine.counters_mut().set(Metric::TickSeen, 0);
+        self.reload_when_changed(now);
+        self.save(now);
+        self.write_metrics_when_due(now);
+        self.next_due = now.after(HOUSEKEEPING_EVERY);
     }
 
     /// Counts a record that never reached the engine.
@@ -134,7 +148,7 @@ impl Housekeeping {
     }
 
     fn reload_when_changed(&mut self, now: Now) {
-        self.last_done = Some(now);
+        self.last_done = now;
         if self.rule_file.is_none() {
             self.rule_file = find_rules(&self.directories);
         }

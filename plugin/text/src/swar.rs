@@ -241,7 +241,7 @@ pub fn is_ascii(text: &[u8]) -> bool {
 }
 
 /// Whether two texts are equal; like `==`, but libc's comparison in the guest goes byte by byte.
-#[inline]
+#[inline(never)]
 pub fn equal(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;
@@ -250,22 +250,22 @@ pub fn equal(one: &[u8], other: &[u8]) -> bool {
         return one.iter().zip(other).all(|(a, b)| a == b);
     };
     // The last word overlaps the one before: one more look instead of one for each byte that is left.
-    let mut differs = u64::from_le_bytes(*one_end) ^ u64::from_le_bytes(*other_end);
-    let ((blocks, rest), (others, other_rest)) = (one.as_chunks::<32>(), other.as_chunks::<32>());
-    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
-    for (block, other) in blocks.iter().zip(others) {
+    let mut differs = differing(one_end, other_end);
+    let (mut left, mut others) = (one, other);
+    while let (Some(block), Some(other)) = (left.first_chunk::<64>(), others.first_chunk::<64>()) {
         let ((words, _), (seconds, _)) = (block.as_chunks::<8>(), other.as_chunks::<8>());
-        let ([a, b, c, d], [e, f, g, h]) = (words, seconds) else { return false };
-        differs |= (word(a) ^ word(e)) | (word(b) ^ word(f)) | (word(c) ^ word(g)) | (word(d) ^ word(h));
-        if differs != 0 {
-            return false;
-        }
+        let ([a, b, c, d, e, f, g, h], [p, q, r, s, t, u, v, w]) = (words, seconds) else { return false };
+        differs |= differing(a, p) | differing(b, q) | differing(c, r) | differing(d, s);
+        differs |= differing(e, t) | differing(f, u) | differing(g, v) | differing(h, w);
+        (left, others) = (left.get(64..).unwrap_or_default(), others.get(64..).unwrap_or_default());
     }
-    let ((words, _), (seconds, _)) = (rest.as_chunks::<8>(), other_rest.as_chunks::<8>());
-    for (a, b) in words.iter().zip(seconds) {
-        differs |= word(a) ^ word(b);
-    }
-    differs == 0
+    let (words, seconds) = (left.as_chunks::<8>().0, others.as_chunks::<8>().0);
+    words.iter().zip(seconds).fold(differs, |differs, (a, b)| differs | differing(a, b)) == 0
+}
+
+#[inline(always)]
+fn differing(one: &[u8; 8], other: &[u8; 8]) -> u64 {
+    u64::from_le_bytes(*one) ^ u64::from_le_bytes(*other)
 }
 
 /// `maybe` marks every byte that is wanted, and may mark others, in bits of [`HIGH`]; `mask` marks the first exactly.

@@ -15,7 +15,14 @@ pub struct EventTime {
 }
 
 impl EventTime {
+    /// The time so many nanoseconds after 1970 began.
+    pub fn from_nanos(nanos: u64) -> EventTime {
+        let sec = u32::try_from(nanos / NANOS).unwrap_or(u32::MAX);
+        EventTime { sec, nsec: (nanos % NANOS) as u32 }
+    }
+
     /// Nanoseconds since 1970.
+    #[inline]
     pub fn as_nanos(self) -> u64 {
         u64::from(self.sec).wrapping_mul(NANOS).wrapping_add(u64::from(self.nsec))
     }
@@ -59,8 +66,7 @@ impl Now {
 
     /// The same as a record says it.
     pub fn event_time(self) -> EventTime {
-        let sec = u32::try_from(self.seconds()).unwrap_or(u32::MAX);
-        EventTime { sec, nsec: (self.0 % NANOS) as u32 }
+        EventTime::from_nanos(self.0)
     }
 }
 

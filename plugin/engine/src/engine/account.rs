@@ -64,15 +64,14 @@ impl Accounting<'_> {
         if count.unreported.example.is_none() {
             return false;
         }
-        let time = happened(input.time, now);
+        let moment = Moment::new(now, happened(input.time, now));
         let bytes = input.text.len() as u64;
-        count.unreported.note(time);
+        count.unreported.note(moment.event);
         count.unreported.add(bytes);
         count.drop(bytes);
         tag.note_dropped(row, bytes);
-        tag.pass_over();
         self.unsaved.counts = true;
-        self.moment(&Moment::new(now, time));
+        self.moment(&moment);
         true
     }
 
@@ -83,7 +82,6 @@ impl Accounting<'_> {
         decided: Decided,
         emitted: &Emitted,
         found: Found,
-        tag: &mut Tag,
         (input, now): (Input<'_>, Now),
     ) {
         if let Some(row) = self.row_of(decided) {
@@ -91,7 +89,6 @@ impl Accounting<'_> {
         }
         self.is_known(emitted.is_known);
         self.found(found);
-        tag.pass_over();
         self.moment(&Moment::new(now, happened(input.time, now)));
     }
 
@@ -149,7 +146,7 @@ impl Accounting<'_> {
         self.unsaved.counts = true;
         let Some(row) = self.row_of(decided) else { return };
         let account = &mut self.counters.row(row).unreported;
-        account.note(facts.time);
+        account.note(facts.moment.event);
         let is_on_key = match decided {
             Decided::ByRule { decision: Decision::DropOf { is_on_key, .. }, .. } => is_on_key,
             _ => false,

@@ -121,7 +121,6 @@ impl Deciding<'_> {
     #[inline]
     pub(super) fn judge(&mut self, tag: &mut Tag, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Judged {
         if tag.known.foregone.is_some() {
-            tag.pass_over();
             return self.alone(&tag.known.ids, facts, metadata);
         }
         let side = if facts.record.stream() == Some(b"stderr") { StreamSide::Err } else { StreamSide::Out };

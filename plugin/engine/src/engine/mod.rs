@@ -326,7 +326,7 @@ fn unread(
     let Some(emitted) = emit::emit_unread(input.text, shape, meta, file.input.max_record, out) else {
         return false;
     };
-    accounting.kept_unread(decided, &emitted, found, tag, (input, now));
+    accounting.kept_unread(decided, &emitted, found, (input, now));
     true
 }
 

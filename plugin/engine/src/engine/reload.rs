@@ -43,6 +43,7 @@ impl Engine {
         streams.rejudge(
             &file.input.tag_prefix,
             |container: Option<ContainerTag<'_>>| rules.candidates(container, file.no_match),
+            |candidates| candidates.foregone.is_none(),
             |judged| Judged {
                 decided: under_the_same_name(judged.decided, &before, rules),
                 shadows: ShadowMarks::default(),

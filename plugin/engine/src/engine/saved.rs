@@ -10,7 +10,7 @@ use crate::engine::account::Unsaved;
 use crate::json::{self, Level, Outline, Value, push_string};
 use crate::metrics::{Metric, Stage};
 use crate::policy::Spent;
-use crate::time::{EventTime, Now};
+use crate::time::Now;
 use crate::unreported::Unreported;
 use std::fmt;
 use std::time::Duration;
@@ -41,7 +41,7 @@ impl std::error::Error for SavedError {}
 /// A line that was read.
 enum Saved {
     Summary(Vec<u8>),
-    Account { name: String, stage: Stage, unreported: Unreported, span: Option<(EventTime, EventTime)> },
+    Account { name: String, stage: Stage, unreported: Unreported, span: Option<(u64, u64)> },
     Spent { name: String, key: Option<u64>, label: String, day: u32, bytes: u64 },
 }
 
@@ -82,7 +82,7 @@ impl Engine {
             );
             text.extend_from_slice(line.as_bytes());
             if let Some((first, last)) = account.span {
-                let span = format!(",\"first\":{},\"last\":{}", first.as_nanos(), last.as_nanos());
+                let span = format!(",\"first\":{first},\"last\":{last}");
                 text.extend_from_slice(span.as_bytes());
             }
             text.extend_from_slice(b"}\n");
@@ -128,8 +128,8 @@ impl Engine {
                     let row = self.counters.row_of(&name, stage);
                     let account = &mut self.counters.row(row).unreported;
                     account.take_over("", unreported);
-                    for time in span.iter().flat_map(|(first, last)| [*first, *last]) {
-                        account.note(time);
+                    for event in span.iter().flat_map(|(first, last)| [*first, *last]) {
+                        account.note(event);
                     }
                     self.counters.add(Metric::Restored, unreported.records);
                 }
@@ -185,8 +185,7 @@ fn entry(line: &str) -> Option<Saved> {
         let unreported = Unreported { records: whole(line, "records")?, bytes: whole(line, "bytes")? };
         let time = |key: &str| {
             let nanos = whole(line, key)?;
-            let sec = u32::try_from(nanos / SECOND).ok()?;
-            Some(EventTime { sec, nsec: u32::try_from(nanos % SECOND).ok()? })
+            u32::try_from(nanos / SECOND).ok().map(|_| nanos)
         };
         let span = time("first").zip(time("last"));
         return Some(Saved::Account { name, stage, unreported, span });

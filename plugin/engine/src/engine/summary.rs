@@ -156,8 +156,9 @@ impl Engine {
 fn describe(account: &Account, sum: Unreported, top: usize, into: &mut Vec<u8>) {
     into.extend_from_slice(format!(",\"dropped\":{},\"bytes\":{}", sum.records, sum.bytes).as_bytes());
     if let Some((first, last)) = account.span {
-        member(into, "first", first.to_rfc3339().as_bytes());
-        member(into, "last", last.to_rfc3339().as_bytes());
+        for (key, event) in [("first", first), ("last", last)] {
+            member(into, key, EventTime::from_nanos(event).to_rfc3339().as_bytes());
+        }
     }
     let keys = account.top(top);
     if !keys.is_empty() {

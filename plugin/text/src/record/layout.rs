@@ -89,14 +89,21 @@ impl RecordLayouts {
 
 impl HeadLayout {
     /// Whether what stands in front of the line does.
-    #[inline]
+    #[inline(never)]
     fn fits(&self, text: &[u8]) -> bool {
-        let Some(front) = text.get(..self.length) else { return false };
-        let (words, _) = front.as_chunks::<8>();
+        let Some(mut front) = text.get(..self.length) else { return false };
         let Some(last) = front.last_chunk::<8>() else { return false };
-        let mut differs = (u64::from_le_bytes(*last) ^ self.last.0) & self.last.1;
-        for (word, (wanted, mask)) in words.iter().zip(&self.words) {
-            differs |= (u64::from_le_bytes(*word) ^ wanted) & mask;
+        let differing = |word: &[u8; 8], (wanted, mask): &(u64, u64)| (u64::from_le_bytes(*word) ^ wanted) & mask;
+        let mut differs = differing(last, &self.last);
+        let mut known = self.words.as_slice();
+        while let (Some(block), Some([one, two, three, four])) = (front.first_chunk::<32>(), known.first_chunk()) {
+            let [a, b, c, d] = block.as_chunks::<8>().0 else { return false };
+            differs |= differing(a, one) | differing(b, two) | differing(c, three) | differing(d, four);
+            front = front.get(32..).unwrap_or_default();
+            known = known.get(4..).unwrap_or_default();
+        }
+        for (word, known) in front.as_chunks::<8>().0.iter().zip(known) {
+            differs |= differing(word, known);
         }
         differs == 0
     }
