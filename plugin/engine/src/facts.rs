@@ -11,6 +11,7 @@ use crate::pods::{Cache, Enrichment, Found, PodMeta, PodSource, Remembered, all_
 use crate::record::RecordView;
 use crate::search::Prepared;
 use crate::severity::{self, LevelMemo, Reading, Severity};
+use crate::stream::TagNames;
 use crate::tag::ContainerTag;
 use crate::template::template;
 use crate::threshold::{Threshold, explicit_randomness};
@@ -23,7 +24,8 @@ use std::rc::Rc;
 pub(crate) struct Facts<'r> {
     pub(crate) record: &'r RecordView<'r>,
     pub(crate) line: Option<&'r Line<'r>>,
-    pub(crate) container: Option<ContainerTag<'r>>,
+    /// The tag, and the container that it names.
+    pub(crate) names: &'r TagNames,
     pub(crate) time: EventTime,
     pub(crate) now: Now,
     pub(crate) moment: Moment,
@@ -42,7 +44,7 @@ impl<'r> Facts<'r> {
     pub(crate) fn new(
         record: &'r RecordView<'r>,
         line: Option<&'r Line<'r>>,
-        container: Option<ContainerTag<'r>>,
+        names: &'r TagNames,
         (time, now): (EventTime, Now),
         input: &'r InputSettings,
         sampling: &'r Prepared,
@@ -51,7 +53,7 @@ impl<'r> Facts<'r> {
         Facts {
             record,
             line,
-            container,
+            names,
             time,
             now,
             moment: Moment::new(now, time),
@@ -63,6 +65,12 @@ impl<'r> Facts<'r> {
             template: OnceCell::new(),
             said_by_tag: OnceCell::new(),
         }
+    }
+
+    /// The container that the tag names.
+    #[inline]
+    pub(crate) fn container(&self) -> Option<ContainerTag<'r>> {
+        self.names.container()
     }
 
     /// What the line says of itself.
@@ -117,10 +125,11 @@ impl<'r> Facts<'r> {
     ) -> T {
         let key = &*enrichment.key;
         let record = self.record.text();
-        let Some(tag) = self.container.filter(|_| pattern.mentions(key)) else {
+        let container = self.container();
+        let Some(tag) = container.filter(|_| pattern.mentions(key)) else {
             // Without a container there will be no metadata, and nobody knows what it would say.
-            let missing = if self.container.is_none() { Missing::Pod } else { Missing::Nothing };
-            let object = self.container.map(|_| b"{}".as_slice());
+            let missing = if container.is_none() { Missing::Pod } else { Missing::Nothing };
+            let object = container.map(|_| b"{}".as_slice());
             return ask(Document::Record(Enriched { record, key, object, missing, id_is_whole: false }));
         };
         let (object, missing) = match meta {
@@ -186,55 +195,48 @@ impl<'r> Facts<'r> {
 
 /// The metadata of a record's container, looked up when first asked for.
 pub(crate) struct Metadata<'e> {
-    key: &'e str,
-    container: Option<ContainerTag<'e>>,
+    names: &'e TagNames,
     pub(crate) enrichment: &'e Enrichment,
     now: Now,
     cache: &'e mut Cache,
     pods: &'e mut dyn PodSource,
     answer: Option<(Rc<PodMeta>, Found)>,
-    /// What the tag remembers of the answer before.
-    remembered: Option<Remembered>,
+    /// What the tag remembers of the answer before; `None` when it is to be looked up.
+    remembered: Option<&'e mut Option<Remembered>>,
 }
 
 impl<'e> Metadata<'e> {
     pub(crate) fn new(
-        key: &'e str,
-        container: Option<ContainerTag<'e>>,
+        names: &'e TagNames,
         enrichment: &'e Enrichment,
         now: Now,
-        cache: &'e mut Cache,
+        (cache, remembered): (&'e mut Cache, Option<&'e mut Option<Remembered>>),
         pods: &'e mut dyn PodSource,
     ) -> Metadata<'e> {
-        Metadata { key, container, enrichment, now, cache, pods, answer: None, remembered: None }
+        Metadata { names, enrichment, now, cache, pods, answer: None, remembered }
     }
 
     /// What is known about the container, or `None` when the tag names none.
     #[inline]
     pub(crate) fn get(&mut self) -> Option<Rc<PodMeta>> {
-        let tag = self.container.as_ref()?;
-        let Metadata { key, enrichment, now, cache, pods, answer, remembered, .. } = self;
-        let answer = answer.get_or_insert_with(|| match remembered.as_ref().and_then(|last| last.at(*now)) {
-            Some((meta, found)) => (Rc::clone(meta), found),
-            None => {
-                let answer = cache.get(key, tag, enrichment, *now, *pods);
-                *remembered = cache.last();
-                answer
-            }
-        });
-        Some(Rc::clone(&answer.0))
+        if self.answer.is_none() {
+            let last = self.remembered.as_ref().and_then(|remembered| remembered.as_ref()?.at(self.now));
+            self.answer = match last {
+                Some((meta, found)) => Some((Rc::clone(meta), found)),
+                None => self.look_up(),
+            };
+        }
+        self.answer.as_ref().map(|(meta, _)| Rc::clone(meta))
     }
 
-    /// Takes up what the tag remembers.
-    #[inline]
-    pub(crate) fn remembering(self, remembered: Option<Remembered>) -> Metadata<'e> {
-        Metadata { remembered, ..self }
-    }
-
-    /// What the tag is to remember.
-    #[inline]
-    pub(crate) fn into_remembered(self) -> Option<Remembered> {
-        self.remembered
+    #[inline(never)]
+    fn look_up(&mut self) -> Option<(Rc<PodMeta>, Found)> {
+        let tag = self.names.container()?;
+        let answer = self.cache.get(self.names.tag(), &tag, self.enrichment, self.now, self.pods);
+        if let Some(remembered) = &mut self.remembered {
+            **remembered = self.cache.last();
+        }
+        Some(answer)
     }
 
     /// How the answer was found, if one was asked for.

@@ -143,7 +143,7 @@ impl Part {
     fn write(&self, facts: &Facts<'_>, metadata: &mut Metadata<'_>, into: &mut Vec<u8>) -> bool {
         let text = match self {
             Part::Namespace | Part::Pod | Part::Container => {
-                let Some(tag) = &facts.container else { return false };
+                let Some(tag) = facts.container() else { return false };
                 into.extend_from_slice(tag.namespace.as_bytes());
                 if *self != Part::Namespace {
                     into.push(b'/');

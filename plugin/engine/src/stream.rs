@@ -14,7 +14,6 @@ use crate::tag::ContainerTag;
 use crate::time::EventTime;
 use lru::LruCache;
 use std::num::NonZeroUsize;
-use std::rc::Rc;
 
 /// All tags. `T` is what is known of a tag, `D` what was decided for a line.
 #[derive(Debug)]
@@ -29,13 +28,22 @@ pub(crate) struct Streams<T, D> {
 /// One tag.
 #[derive(Debug)]
 pub(crate) struct TagState<T, D> {
-    names: Rc<TagNames>,
+    pub(crate) names: TagNames,
     /// What was found out about the tag once, such as which rules its names meet.
     pub(crate) known: T,
-    runs: [OpenRuns<D>; 2],
-    /// By row of the counters: records and bytes dropped that no key knows of.
-    dropped: Vec<(RowId, u64, u64)>,
+    /// What is open on its two streams.
+    pub(crate) runs: StreamRuns<D>,
+    /// What was dropped of it.
+    pub(crate) dropped: DroppedByRow,
 }
+
+/// What was dropped that no key knows of: records and bytes by row of the counters.
+#[derive(Debug, Default)]
+pub(crate) struct DroppedByRow(Vec<(RowId, u64, u64)>);
+
+/// What is open on a container's two streams.
+#[derive(Debug)]
+pub(crate) struct StreamRuns<D>([OpenRuns<D>; 2]);
 
 /// A tag, and the container that it names.
 #[derive(Debug)]
@@ -54,7 +62,7 @@ struct ContainerNames {
 }
 
 impl TagNames {
-    fn of(tag: &str, parsed: Option<ContainerTag<'_>>) -> TagNames {
+    pub(crate) fn of(tag: &str, parsed: Option<ContainerTag<'_>>) -> TagNames {
         let container = parsed.map(|found| ContainerNames {
             pod: found.pod.into(),
             namespace: found.namespace.into(),
@@ -156,6 +164,12 @@ impl<D> LineRun<D> {
     }
 }
 
+impl<D> Default for StreamRuns<D> {
+    fn default() -> StreamRuns<D> {
+        StreamRuns([OpenRuns::default(), OpenRuns::default()])
+    }
+}
+
 impl<D> Default for OpenRuns<D> {
     fn default() -> OpenRuns<D> {
         OpenRuns { latest: None, report: None, last: Slot::Latest }
@@ -200,10 +214,10 @@ impl<T, D: Clone> Streams<T, D> {
         let text = std::str::from_utf8(tag).ok()?;
         let parsed = ContainerTag::parse(text, prefix);
         let state = TagState {
-            names: Rc::new(TagNames::of(text, parsed)),
+            names: TagNames::of(text, parsed),
             known: known(parsed),
-            runs: [OpenRuns::default(), OpenRuns::default()],
-            dropped: Vec::new(),
+            runs: StreamRuns::default(),
+            dropped: DroppedByRow::default(),
         };
         let is_full = self.places.len() == MAX_TAGS;
         let free = if is_full { self.places.pop_lru().map(|(_, place)| place) } else { None };
@@ -231,14 +245,15 @@ impl<T, D: Clone> Streams<T, D> {
         renamed: impl Fn(D) -> D,
     ) {
         for state in &mut self.states {
-            let names = Rc::clone(&state.names);
-            let parsed = ContainerTag::parse(names.tag(), prefix);
-            state.names = Rc::new(TagNames::of(names.tag(), parsed));
+            let parsed = ContainerTag::parse(state.names.tag(), prefix);
+            let names = TagNames::of(state.names.tag(), parsed);
             state.known = known(parsed);
+            state.names = names;
             if !is_looked_at(&state.known) {
-                state.runs = [OpenRuns::default(), OpenRuns::default()];
+                state.runs = StreamRuns::default();
             }
-            for run in state.runs.iter_mut().flat_map(|runs| [&mut runs.latest, &mut runs.report]).flatten() {
+            let both = state.runs.0.iter_mut();
+            for run in both.flat_map(|runs| [&mut runs.latest, &mut runs.report]).flatten() {
                 run.decided = renamed(run.decided.clone());
             }
         }
@@ -248,16 +263,16 @@ impl<T, D: Clone> Streams<T, D> {
     /// among it.
     pub(crate) fn take_dropped(&mut self, mut take: impl FnMut(&str, RowId, u64, u64)) {
         for (_, place) in &self.places {
-            let Some(state) = self.states.get_mut(*place).filter(|state| !state.dropped.is_empty()) else {
+            let Some(state) = self.states.get_mut(*place).filter(|state| !state.dropped.0.is_empty()) else {
                 continue;
             };
-            let names = Rc::clone(&state.names);
+            let TagState { names, dropped, .. } = state;
             let label = match names.container() {
                 Some(tag) => format!("{}/{}/{}", tag.namespace, tag.pod, tag.container),
                 None => names.tag().to_owned(),
             };
             let label = label.get(..label.floor_char_boundary(MAX_LABEL)).unwrap_or_default();
-            for (row, records, bytes) in state.dropped.drain(..) {
+            for (row, records, bytes) in dropped.0.drain(..) {
                 take(label, row, records, bytes);
             }
         }
@@ -269,25 +284,21 @@ impl<T, D: Clone> Streams<T, D> {
     }
 }
 
-impl<T, D: Clone> TagState<T, D> {
-    /// The tag itself, and the container that it names.
-    #[inline]
-    pub(crate) fn names(&self) -> Rc<TagNames> {
-        Rc::clone(&self.names)
-    }
-
+impl DroppedByRow {
     /// Notes a dropped record that is counted on no key.
     #[inline]
-    pub(crate) fn note_dropped(&mut self, row: RowId, bytes: u64) {
-        match self.dropped.iter_mut().find(|(known, ..)| *known == row) {
+    pub(crate) fn note(&mut self, row: RowId, bytes: u64) {
+        match self.0.iter_mut().find(|(known, ..)| *known == row) {
             Some((_, records, sum)) => {
                 *records = records.wrapping_add(1);
                 *sum = sum.wrapping_add(bytes);
             }
-            None => self.dropped.push((row, 1, bytes)),
+            None => self.0.push((row, 1, bytes)),
         }
     }
+}
 
+impl<D: Clone> StreamRuns<D> {
     /// What was decided for the line that this one continues, or `None` when it stands for itself.
     ///
     /// A part of a crash report goes with the last report, whatever line came between; what is only indented goes with the
@@ -300,7 +311,7 @@ impl<T, D: Clone> TagState<T, D> {
         time: EventTime,
         limits: Continuation,
     ) -> Option<(D, Slot)> {
-        let OpenRuns { latest, report, last } = self.runs.get_mut(side as usize)?;
+        let OpenRuns { latest, report, last } = self.0.get_mut(side as usize)?;
         let is_plain = |run: &Option<LineRun<D>>| run.as_ref().is_none_or(|run| run.body == Body::Plain);
         if look.shape == LineShape::Own && is_plain(latest) && is_plain(report) {
             return None;
@@ -333,7 +344,7 @@ impl<T, D: Clone> TagState<T, D> {
 
     /// From now on a run goes with another verdict: one of its lines met a guard.
     pub(crate) fn decide_anew(&mut self, side: StreamSide, slot: Slot, decided: D) {
-        let Some(runs) = self.runs.get_mut(side as usize) else { return };
+        let Some(runs) = self.0.get_mut(side as usize) else { return };
         let run = match slot {
             Slot::Latest => &mut runs.latest,
             Slot::Report => &mut runs.report,
@@ -346,7 +357,7 @@ impl<T, D: Clone> TagState<T, D> {
     /// Remembers what was decided for a line that stands for itself.
     #[inline]
     pub(crate) fn begin(&mut self, side: StreamSide, look: &Look<'_>, time: EventTime, decided: D) {
-        let Some(runs) = self.runs.get_mut(side as usize) else { return };
+        let Some(runs) = self.0.get_mut(side as usize) else { return };
         let body = Body::opened_by(look);
         let is_report = look.is_failure || body.is_report() || look.shape == LineShape::Frame;
         let is_failure = look.is_failure && look.shape == LineShape::Own;
@@ -386,10 +397,10 @@ mod tests {
             let time = EventTime { sec: index as u32, nsec: 0 };
             let state = streams.tag(b"t", "", |_| ()).unwrap();
             let look = Look::at(&line, severity::read(&line));
-            let found = state.continues(StreamSide::Out, &look, time, limits);
+            let found = state.runs.continues(StreamSide::Out, &look, time, limits);
             assert_eq!(found.is_some(), mark == "+", "{text}");
             if found.is_none() {
-                state.begin(StreamSide::Out, &look, time, index);
+                state.runs.begin(StreamSide::Out, &look, time, index);
             }
         }
     }
@@ -467,9 +478,9 @@ mod tests {
         let (head, tail, time) = (Line::new(b"ERROR x"), Line::new(b"  at y"), EventTime::default());
         let (head, tail) = (Look::at(&head, severity::read(&head)), Look::at(&tail, None));
         let state = streams.tag(b"t", "", |_| ()).unwrap();
-        state.begin(StreamSide::Err, &head, time, 1);
-        assert_eq!(state.continues(StreamSide::Out, &tail, time, LIMITS), None);
-        assert_eq!(state.continues(StreamSide::Err, &tail, time, LIMITS), Some((1, Slot::Latest)));
+        state.runs.begin(StreamSide::Err, &head, time, 1);
+        assert_eq!(state.runs.continues(StreamSide::Out, &tail, time, LIMITS), None);
+        assert_eq!(state.runs.continues(StreamSide::Err, &tail, time, LIMITS), Some((1, Slot::Latest)));
     }
 
     #[test]

@@ -326,7 +326,7 @@ pub(crate) fn zero_bytes(word: u64) -> u64 {
 
 /// Marks every zero byte and no other.
 #[inline(always)]
-fn exact_zeros(word: u64) -> u64 {
+pub(crate) fn exact_zeros(word: u64) -> u64 {
     !(((word & !HIGH).wrapping_add(!HIGH)) | word) & HIGH
 }
 

@@ -205,7 +205,7 @@ impl<T> DecideBy<T> {
 #[inline]
 fn decide<T: RecordTest>(test: &T, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Truth {
     match T::DECIDE {
-        DecideBy::Tag(met) => met(test, facts.container.as_ref()).into(),
+        DecideBy::Tag(met) => met(test, facts.container().as_ref()).into(),
         DecideBy::Record(met) => met(test, facts).into(),
         DecideBy::Metadata(met) => met(test, facts, metadata),
     }

@@ -33,7 +33,7 @@ macro_rules! tag_names {
             }
 
             fn found(&self, facts: &Facts<'_>, _: &mut Metadata<'_>) -> Option<String> {
-                Some(is(Self::KEY, facts.container.map(|tag| tag.$part)))
+                Some(is(Self::KEY, facts.container().map(|tag| tag.$part)))
             }
         }
     )+};

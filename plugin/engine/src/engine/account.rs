@@ -4,7 +4,7 @@
 //! in one place from here on.
 
 use crate::config::RuleFile;
-use crate::engine::decide::{Decided, Judged, Tag};
+use crate::engine::decide::{Decided, Judged};
 use crate::engine::emit::Emitted;
 use crate::engine::rule_set::RuleSet;
 use crate::engine::{Input, happened};
@@ -14,6 +14,7 @@ use crate::moment::Moment;
 use crate::pods::Found;
 use crate::policy::{Action, Decision};
 use crate::record::Written;
+use crate::stream::DroppedByRow;
 use crate::template::masked;
 use crate::time::Now;
 
@@ -42,7 +43,7 @@ impl Accounting<'_> {
         emitted: Option<&Emitted>,
         facts: &Facts<'_>,
         found: Option<Found>,
-        (tag, bytes): (&mut Tag, u64),
+        (tag, bytes): (&mut DroppedByRow, u64),
     ) {
         match emitted {
             Some(emitted) => self.emitted(judged.decided, emitted),
@@ -58,7 +59,7 @@ impl Accounting<'_> {
     /// Counts a record that is dropped whatever it is, without anybody having looked at it; or does nothing, as long as there is
     /// no example of what its rule drops.
     #[inline]
-    pub(super) fn dropped_unread(&mut self, decided: Decided, tag: &mut Tag, input: Input<'_>, now: Now) -> bool {
+    pub(super) fn dropped_unread(&mut self, decided: Decided, dropped: &mut DroppedByRow, input: Input<'_>, now: Now) -> bool {
         let Some(row) = self.row_of(decided) else { return false };
         let count = self.counters.row(row);
         if count.unreported.example.is_none() {
@@ -69,7 +70,7 @@ impl Accounting<'_> {
         count.unreported.note(moment.event);
         count.unreported.add(bytes);
         count.drop(bytes);
-        tag.note_dropped(row, bytes);
+        dropped.note(row, bytes);
         self.unsaved.counts = true;
         self.moment(&moment);
         true
@@ -142,7 +143,7 @@ impl Accounting<'_> {
     }
 
     #[inline]
-    fn dropped(&mut self, decided: Decided, facts: &Facts<'_>, (tag, bytes): (&mut Tag, u64)) {
+    fn dropped(&mut self, decided: Decided, facts: &Facts<'_>, (tag, bytes): (&mut DroppedByRow, u64)) {
         self.unsaved.counts = true;
         let Some(row) = self.row_of(decided) else { return };
         let account = &mut self.counters.row(row).unreported;
@@ -153,7 +154,7 @@ impl Accounting<'_> {
         };
         if !is_on_key {
             account.add(bytes);
-            tag.note_dropped(row, bytes);
+            tag.note(row, bytes);
         }
         if account.example.is_none() {
             let keys = &self.file.input.message_keys;

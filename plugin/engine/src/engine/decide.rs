@@ -9,7 +9,7 @@ use crate::facts::{Facts, Metadata};
 use crate::key::RecordKeys;
 use crate::metrics::{Counters, Metric};
 use crate::policy::{Action, Asked, Decision, KeyBuffers, KeyCapacity};
-use crate::stream::{Slot, StreamSide, TagState};
+use crate::stream::{Slot, StreamRuns, StreamSide, TagState};
 use crate::time::Now;
 
 /// What was decided for a record, by whom, and only what hangs on that.
@@ -104,6 +104,8 @@ pub(super) struct SharedByRules {
 
 /// What is remembered of a tag: the guards and rules whose conditions on names it meets, and what was decided for its lines.
 pub(super) type Tag = TagState<Candidates, Judged>;
+/// What was decided for the lines of a tag that others may go with.
+pub(super) type Runs = StreamRuns<Judged>;
 
 /// The rules, what they remember, and where they count.
 pub(super) struct Deciding<'d> {
@@ -119,20 +121,26 @@ impl Deciding<'_> {
     /// Decides a record: as the line that it continues, or by itself. Where all records of a tag come to the same, none is
     /// looked at for that.
     #[inline]
-    pub(super) fn judge(&mut self, tag: &mut Tag, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Judged {
-        if tag.known.foregone.is_some() {
-            return self.alone(&tag.known.ids, facts, metadata);
+    pub(super) fn judge(
+        &mut self,
+        (candidates, is_foregone): (&[RuleId], bool),
+        runs: &mut Runs,
+        facts: &Facts<'_>,
+        metadata: &mut Metadata<'_>,
+    ) -> Judged {
+        if is_foregone {
+            return self.alone(candidates, facts, metadata);
         }
         let side = if facts.record.stream() == Some(b"stderr") { StreamSide::Err } else { StreamSide::Out };
         let Some((limits, look)) = self.file.input.continuation.and_then(|on| Some((on, facts.look()?)))
         else {
-            return self.alone(&tag.known.ids, facts, metadata);
+            return self.alone(candidates, facts, metadata);
         };
-        match tag.continues(side, &look, facts.time, limits) {
-            Some((before, slot)) => self.with_before(before, (side, slot), tag, facts, metadata),
+        match runs.continues(side, &look, facts.time, limits) {
+            Some((before, slot)) => self.with_before(before, (side, slot), (candidates, runs), facts, metadata),
             None => {
-                let judged = self.alone(&tag.known.ids, facts, metadata);
-                tag.begin(side, &look, facts.time, judged);
+                let judged = self.alone(candidates, facts, metadata);
+                runs.begin(side, &look, facts.time, judged);
                 judged
             }
         }
@@ -140,18 +148,19 @@ impl Deciding<'_> {
 
     /// A line that goes with one before it. What a guard would keep is kept, whatever line it goes with, and the rest of its
     /// report with it.
+    #[inline(never)]
     fn with_before(
         &mut self,
         before: Judged,
         (side, slot): (StreamSide, Slot),
-        tag: &mut Tag,
+        (candidates, runs): (&[RuleId], &mut Runs),
         facts: &Facts<'_>,
         metadata: &mut Metadata<'_>,
     ) -> Judged {
         let is_dropped = before.decided.action() == Action::Drop && before.decided != Decided::Excluded;
-        if is_dropped && let Some(decided) = self.guarded(&tag.known.ids, facts, metadata) {
+        if is_dropped && let Some(decided) = self.guarded(candidates, facts, metadata) {
             let judged = Judged { decided, shadows: ShadowMarks::default() };
-            tag.decide_anew(side, slot, judged);
+            runs.decide_anew(side, slot, judged);
             return judged;
         }
         self.counters.add(Metric::Continued, 1);
@@ -365,7 +374,7 @@ fn certain_behind(
     for ActiveRule { rule, .. } in rules.behind(id) {
         let is_out = rule.shadow
             || is_over(rule, facts.now)
-            || rule.when.unmet_by_tag(facts.container.as_ref()).is_some();
+            || rule.when.unmet_by_tag(facts.container().as_ref()).is_some();
         if is_out {
             continue;
         }

@@ -1,7 +1,8 @@
 //! The same decision, told step by step: which rule was asked, and which condition failed.
 
 use crate::engine::decide::{self, Applies};
-use crate::engine::{Action, Engine, Fault, Input, Why, read};
+use crate::engine::{Action, Engine, Fault, Input, Why, read_in_full};
+use crate::stream::TagNames;
 use crate::facts::{Facts, Metadata};
 use crate::metrics::Stage;
 use crate::pods::PodSource;
@@ -84,12 +85,13 @@ impl Engine {
     ) -> Result<Explained, Fault> {
         let Engine { file, rules, names, shape, cache, sampling, .. } = self;
         let tag = std::str::from_utf8(input.tag).map_err(|_| Fault::Utf8)?;
-        let record = read(input.text, names, shape, true)?;
+        let record = read_in_full(input.text, names, shape)?;
         let line = record.line();
         let container = ContainerTag::parse(tag, &file.input.tag_prefix);
+        let of_tag = TagNames::of(tag, container);
         let facts =
-            Facts::new(&record, line.as_ref(), container, (input.time, now), &file.input, sampling, None);
-        let mut metadata = Metadata::new(tag, container, &file.enrich, now, cache, pods);
+            Facts::new(&record, line.as_ref(), &of_tag, (input.time, now), &file.input, sampling, None);
+        let mut metadata = Metadata::new(&of_tag, &file.enrich, now, (cache, None), pods);
         let mut steps = Vec::new();
         let mut found = None;
         for (id, active) in rules.all() {

@@ -243,32 +243,39 @@ impl Engine {
                 return Ok(Verdict { action: foregone.action, why: decided.why(rules) });
             }
         }
-        let record = read(input.text, names, shape, *is_reference)?;
+        let quick = if *is_reference { None } else { shape.quick(input.text) };
+        let in_full;
+        let record = match &quick {
+            Some(record) => record,
+            None => {
+                in_full = read_in_full(input.text, names, shape)?;
+                &in_full
+            }
+        };
         let line = record.line();
         let levels = (!*is_reference).then_some(&*levels);
-        let names_of_tag = tag.names();
-        let container = names_of_tag.container();
+        let Tag { names, known, runs, dropped } = tag;
+        let Candidates { ids, foregone, remembered } = known;
         let time = happened(input.time, now);
         let bytes = input.text.len() as u64;
-        let facts = Facts::new(&record, line.as_ref(), container, (time, now), &file.input, sampling, levels);
-        let mut metadata = Metadata::new(names_of_tag.tag(), container, &file.enrich, now, cache, pods);
-        if !*is_reference {
-            metadata = metadata.remembering(tag.known.remembered.take());
-        }
+        let facts = Facts::new(record, line.as_ref(), names, (time, now), &file.input, sampling, levels);
+        let remembered = (!*is_reference).then_some(remembered);
+        let mut metadata = Metadata::new(names, &file.enrich, now, (cache, remembered), pods);
 
-        let judged = Deciding { file, rules, counters, shared, bytes }.judge(tag, &facts, &mut metadata);
+        let candidates = (&**ids, foregone.is_some());
+        let judged =
+            Deciding { file, rules, counters, shared, bytes }.judge(candidates, runs, &facts, &mut metadata);
         let decided = judged.decided;
         let emitted = match decided.action() {
             Action::Drop => None,
             Action::Keep => {
                 let rule = decided.rule().and_then(|rule| rules.get(rule));
-                Some(emit::emit(&record, decided, rule, file, &mut metadata, out))
+                Some(emit::emit(record, decided, rule, file, &mut metadata, out))
             }
         };
         let found = metadata.found();
-        tag.known.remembered = metadata.into_remembered();
         let mut accounting = Accounting { file, rules, counters, unsaved };
-        accounting.account(&judged, emitted.as_ref(), &facts, found, (tag, bytes));
+        accounting.account(&judged, emitted.as_ref(), &facts, found, (dropped, bytes));
         Ok(Verdict { action: decided.action(), why: decided.why(rules) })
     }
 
@@ -316,7 +323,7 @@ fn unread(
     out: &mut Vec<u8>,
 ) -> bool {
     if action == Action::Drop {
-        return accounting.dropped_unread(decided, tag, input, now);
+        return accounting.dropped_unread(decided, &mut tag.dropped, input, now);
     }
     let file = accounting.file;
     let Some((meta, found)) = tag.known.remembered.as_ref().and_then(|last| last.at(now)) else { return false };
@@ -344,19 +351,6 @@ fn names(rules: &RuleFile) -> Names {
 
 /// The structure of a record that is UTF-8, checked many bytes at a time: the host escapes everything beyond ASCII unless
 /// it is told not to.
-#[inline]
-fn read<'a>(
-    text: &'a [u8],
-    names: &Names,
-    shape: &mut RecordShape,
-    is_reference: bool,
-) -> Result<RecordView<'a>, Fault> {
-    match if is_reference { None } else { shape.quick(text) } {
-        Some(view) => Ok(view),
-        None => read_in_full(text, names, shape),
-    }
-}
-
 #[inline(never)]
 fn read_in_full<'a>(text: &'a [u8], names: &Names, shape: &mut RecordShape) -> Result<RecordView<'a>, Fault> {
     if !swar::is_ascii(text) && std::str::from_utf8(text).is_err() {

@@ -150,7 +150,7 @@ impl HeadLayout {
         let text = view.text;
         let (line, _) = view.message?;
         let head = text.get(..line.start)?;
-        let is_plain = view.doubled.is_empty() && view.unreadable.is_empty() && head.is_ascii();
+        let is_plain = view.rest.is_none() && head.is_ascii();
         if !is_plain || head.len() > WORDS * 8 || text.get(line.end..)? != END {
             return None;
         }

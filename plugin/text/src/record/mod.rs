@@ -58,8 +58,16 @@ pub struct RecordView<'a> {
     stream: Option<&'a [u8]>,
     /// The first field that says a level: its key as written, and its value.
     level: Option<(&'a [u8], Value<'a>)>,
+    /// What most records have none of.
+    rest: Option<Box<Unusual<'a>>>,
+}
+
+/// What makes a record be put together member by member.
+#[derive(Debug, Default)]
+struct Unusual<'a> {
     /// The appended keys that the record has already.
     doubled: Vec<&'a [u8]>,
+    /// Numbers that the host could not read back.
     unreadable: Vec<(usize, usize)>,
 }
 
@@ -122,6 +130,7 @@ impl<'a> RecordView<'a> {
     ) -> Result<RecordView<'a>, Malformed> {
         let mut members = Members::open_checking_numbers(text, Level::Plain)?;
         let mut view = RecordView::empty(text);
+        let mut doubled = Vec::new();
         let mut rank = usize::MAX;
         while let Some(member) = members.next()? {
             view.members = view.members.wrapping_add(1);
@@ -135,7 +144,7 @@ impl<'a> RecordView<'a> {
             }
             let is = |name: &str| member.has_key(name.as_bytes(), Level::Plain);
             if names.appended.iter().any(|name| is(name)) {
-                view.doubled.push(member.key);
+                doubled.push(member.key);
             }
             let Value::String(content) = member.value else { continue };
             if let Some(found) = names.message.iter().position(|name| is(name))
@@ -155,7 +164,10 @@ impl<'a> RecordView<'a> {
             return Err(Malformed::Syntax);
         }
         view.close = end.saturating_sub(1);
-        view.unreadable = members.into_unreadable();
+        let unreadable = members.into_unreadable();
+        if !doubled.is_empty() || !unreadable.is_empty() {
+            view.rest = Some(Box::new(Unusual { doubled, unreadable }));
+        }
         Ok(view)
     }
 
@@ -199,8 +211,8 @@ impl<'a> RecordView<'a> {
     pub fn write(&self, append: &[Append<'_>], limit: usize, out: &mut Vec<u8>) -> Written {
         out.clear();
         let replaced = self.has_any(append);
-        let mut written = Written { replaced, quoted: self.unreadable.len(), truncated: None };
-        let is_spliced = !replaced && self.unreadable.is_empty();
+        let mut written = Written { replaced, quoted: self.unreadable().len(), truncated: None };
+        let is_spliced = !replaced && self.unreadable().is_empty();
         let parts = if is_spliced { Vec::new() } else { self.parts(append) };
         let length = if is_spliced {
             self.close.wrapping_add(appended_length(self.members == 0, append))
@@ -223,11 +235,21 @@ impl<'a> RecordView<'a> {
     /// Whether the record has this key, which is one of [`Names`]' appended ones.
     #[inline]
     pub fn has_own(&self, key: &str) -> bool {
-        self.doubled.iter().any(|own| is_key(own, key))
+        self.doubled().iter().any(|own| is_key(own, key))
+    }
+
+    #[inline]
+    fn doubled(&self) -> &[&'a [u8]] {
+        self.rest.as_ref().map_or(&[], |rest| &rest.doubled)
+    }
+
+    #[inline]
+    fn unreadable(&self) -> &[(usize, usize)] {
+        self.rest.as_ref().map_or(&[], |rest| &rest.unreadable)
     }
 
     fn has_any(&self, append: &[Append<'_>]) -> bool {
-        self.doubled.iter().any(|own| append.iter().any(|other| is_key(own, other.key)))
+        self.doubled().iter().any(|own| append.iter().any(|other| is_key(own, other.key)))
     }
 
     /// The members that stay, each with the unreadable numbers in it. Both stand in the order of the text, so one walk
@@ -238,7 +260,7 @@ impl<'a> RecordView<'a> {
         let mut next = 0usize;
         while let Ok(Some(member)) = members.next() {
             let from = next;
-            while self.unreadable.get(next).is_some_and(|span| span.1 <= member.end) {
+            while self.unreadable().get(next).is_some_and(|span| span.1 <= member.end) {
                 next = next.wrapping_add(1);
             }
             if !append.iter().any(|other| is_key(member.key, other.key)) {
@@ -274,7 +296,7 @@ impl<'a> RecordView<'a> {
                 out.extend_from_slice(message);
                 from = line.end;
             }
-            for &(start, end) in self.unreadable.get(part.unreadable.clone()).unwrap_or_default() {
+            for &(start, end) in self.unreadable().get(part.unreadable.clone()).unwrap_or_default() {
                 copy(from, start, out);
                 out.push(b'"');
                 copy(start, end, out);

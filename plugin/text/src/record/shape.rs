@@ -90,7 +90,7 @@ impl RecordShape {
         })?;
         self.pieces.clear();
         let Some(values) = values.into_iter().collect::<Option<Vec<MemberSpan>>>() else { return Ok(view) };
-        if values.is_empty() || !view.doubled.is_empty() {
+        if values.is_empty() || !view.doubled().is_empty() {
             return Ok(view);
         }
         let position = |start: usize| values.iter().position(|value| value.start == start);
@@ -125,8 +125,7 @@ impl<'a> RecordView<'a> {
             message: None,
             stream: None,
             level: None,
-            doubled: Vec::new(),
-            unreadable: Vec::new(),
+            rest: None,
         }
     }
 }

@@ -3,12 +3,12 @@
 //!
 //! The rule kept here: a line that is taken for one is a line in which [`super::front`] finds nothing.
 
+use crate::swar;
+
 /// Whether a line is `10.0.1.7 - - [20/Nov/2026:10:00:00 +0000] \"` and more.
 pub(super) fn is_access_log(raw: &[u8]) -> bool {
-    let Some(length) = raw.iter().take(LONGEST).position(|byte| *byte == b' ') else { return false };
-    let Some((address, rest)) = raw.split_at_checked(length) else { return false };
-    let Some(front) = rest.first_chunk::<LENGTH>() else { return false };
-    let is_address = length >= SHORTEST && address.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
+    let Some(length) = address_length(raw) else { return false };
+    let Some(front) = raw.get(length..).and_then(|rest| rest.first_chunk::<LENGTH>()) else { return false };
     let mut differs = 0u64;
     let mut above = 0u64;
     for (at, (wanted, mask, digits)) in WORDS {
@@ -16,14 +16,40 @@ pub(super) fn is_access_log(raw: &[u8]) -> bool {
         let word = u64::from_le_bytes(*word);
         differs |= (word ^ wanted) & mask;
         // The upper half is that of a digit: ten and more carry into the highest bit.
-        above |= (word & digits).wrapping_add(0x7676_7676_7676_7676);
+        above |= (word & digits).wrapping_add(ABOVE_NINE);
     }
     let month = front.get(9..12).unwrap_or_default();
     differs == 0
-        && above & 0x8080_8080_8080_8080 == 0
-        && is_address
+        && above & HIGH == 0
         && month.iter().all(u8::is_ascii_alphabetic)
 }
+
+/// How long the address is at the start of a line: digits and dots up to a blank.
+#[inline]
+fn address_length(raw: &[u8]) -> Option<usize> {
+    let [first, second] = raw.first_chunk::<LONGEST>()?.as_chunks::<8>().0 else { return None };
+    // The high bit of each byte that ends an address, or cannot be in one.
+    let others = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        // Nought to nine when it is a digit; ten and more, also those beyond ASCII, carry into the highest bit or have it.
+        let digit = word ^ DIGITS;
+        ((digit & LOW_BITS).wrapping_add(ABOVE_NINE) | digit) & HIGH & !swar::exact_zeros(word ^ DOTS)
+    };
+    let others = match (others(first), others(second)) {
+        (0, 0) => return None,
+        (0, second) => (second.trailing_zeros() / 8).wrapping_add(8),
+        (first, _) => first.trailing_zeros() / 8,
+    };
+    let length = others as usize;
+    (length >= SHORTEST && raw.get(length) == Some(&b' ')).then_some(length)
+}
+
+const DIGITS: u64 = u64::from_le_bytes([b'0'; 8]);
+const DOTS: u64 = u64::from_le_bytes([b'.'; 8]);
+const HIGH: u64 = 0x8080_8080_8080_8080;
+const LOW_BITS: u64 = !HIGH;
+/// What makes a digit carry into the highest bit of its byte from ten on.
+const ABOVE_NINE: u64 = 0x7676_7676_7676_7676;
 
 /// What stands behind the address: `0` for a digit, `A` for a letter of the month.
 const SHAPE: &[u8; LENGTH] = b" - - [00/AAA/0000:00:00:00 +0000] \\\"";

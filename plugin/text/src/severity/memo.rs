@@ -30,11 +30,7 @@ pub struct LevelMemo {
 
 #[derive(Debug)]
 struct KnownFront {
-    words: [u64; WORDS],
-    /// All bits of a byte, but of a digit only the upper half.
-    masks: [u64; WORDS],
-    /// The lower half of each digit.
-    digits: [u64; WORDS],
+    words: [FrontWord; WORDS],
     used: usize,
     /// Where the level stands.
     length: usize,
@@ -43,9 +39,19 @@ struct KnownFront {
     next: usize,
 }
 
+/// Eight bytes of a front.
+#[derive(Clone, Copy, Debug, Default)]
+struct FrontWord {
+    wanted: u64,
+    /// All bits of a byte, but of a digit only the upper half.
+    mask: u64,
+    /// The lower half of each digit.
+    digits: u64,
+}
+
 impl LevelMemo {
     /// What a line says of its level: as [`super::read`], without reading it if its front is known.
-    #[inline]
+    #[inline(never)]
     pub fn read(&mut self, line: &Line<'_>) -> Option<Reading> {
         let raw = line.raw();
         let known = self
@@ -116,9 +122,7 @@ impl LevelMemo {
 impl KnownFront {
     fn new(front: &[u8], may_differ: &[bool], step: PrecedenceStep) -> Option<KnownFront> {
         let mut new = KnownFront {
-            words: [0; WORDS],
-            masks: [0; WORDS],
-            digits: [0; WORDS],
+            words: [FrontWord::default(); WORDS],
             used: front.len().div_ceil(8),
             length: front.len(),
             step,
@@ -129,9 +133,10 @@ impl KnownFront {
             let (word, shift) = (at / 8, u32::try_from(at % 8).ok()?.wrapping_mul(8));
             let is_digit = *may_differ && byte.is_ascii_digit();
             let (mask, digit) = if is_digit { (0xf0u64, 0x0fu64) } else { (0xff, 0) };
-            *new.words.get_mut(word)? |= u64::from(*byte).wrapping_shl(shift);
-            *new.masks.get_mut(word)? |= mask.wrapping_shl(shift);
-            *new.digits.get_mut(word)? |= digit.wrapping_shl(shift);
+            let word = new.words.get_mut(word)?;
+            word.wanted |= u64::from(*byte).wrapping_shl(shift);
+            word.mask |= mask.wrapping_shl(shift);
+            word.digits |= digit.wrapping_shl(shift);
         }
         Some(new)
     }
@@ -139,15 +144,15 @@ impl KnownFront {
     /// Whether a line starts so.
     #[inline]
     fn fits(&self, raw: &[u8]) -> bool {
-        let (words, _) = raw.as_chunks::<8>();
-        let Some(words) = words.get(..self.used) else { return false };
-        let (mut differs, mut above) = (0u64, 0u64);
-        let known = self.words.iter().zip(&self.masks).zip(&self.digits);
-        for (word, ((wanted, mask), digits)) in words.iter().zip(known) {
+        let Some(known) = self.words.get(..self.used) else { return false };
+        let (mut differs, mut above, mut left) = (0u64, 0u64, raw);
+        for known in known {
+            let Some(word) = left.first_chunk::<8>() else { return false };
             let word = u64::from_le_bytes(*word);
-            differs |= (word ^ wanted) & mask;
+            differs |= (word ^ known.wanted) & known.mask;
             // The upper half is that of a digit: 10 and more carry into the highest bit, and not beyond.
-            above |= (word & digits).wrapping_add(ABOVE_NINE);
+            above |= (word & known.digits).wrapping_add(ABOVE_NINE);
+            left = left.get(8..).unwrap_or_default();
         }
         differs == 0 && above & HIGH == 0
     }
