@@ -1,4 +1,4 @@
-//! The ABI of Fluent Bit's wasm filter in JSON mode (4.2 and later): the only file with `unsafe`.
+//! The ABI of Fluent Bit's wasm filter in JSON mode (4.2 and later): with [`crate::allocator`] the only file with `unsafe`.
 //!
 //! Source: Fluent Bit, src/wasm/flb_wasm.c and plugins/filter_wasm/filter_wasm.c. One call per record; tag and record
 //! are copied into our memory with our own `malloc`, each with a NUL behind it, and freed after the call. The answer

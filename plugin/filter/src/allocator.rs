@@ -1,0 +1,447 @@
+//! Memory by size classes: what the host and the engine ask for with every record is given and taken back in a few dozen
+//! instructions.
+//!
+//! The host copies tag and record into two blocks of ours and frees them after the call; a general allocator takes four hundred
+//! instructions for that. Here a block that is freed waits in the list of its class for the next one of that class. What is
+//! larger than the largest class, and the blocks themselves, come from [`Backing`], the allocator behind. The rules kept here:
+//! every block has its class in front of it, so that freeing needs no search; when the allocator behind has nothing left, what
+//! waits in the lists is given back to it before anything fails.
+#![expect(unsafe_code, reason = "an allocator hands out pointers")]
+
+use std::ptr::{NonNull, null_mut};
+
+/// The allocator behind: blocks of any size.
+pub(crate) trait Backing {
+    /// A block, aligned to `align`, a power of two; `None` when there is no memory left.
+    fn take(&mut self, size: usize, align: usize) -> Option<NonNull<u8>>;
+
+    /// Takes a block back.
+    ///
+    /// # Safety
+    /// The block is from [`Backing::take`] with this size and alignment, and nobody uses it any more.
+    unsafe fn give(&mut self, block: NonNull<u8>, size: usize, align: usize);
+}
+
+/// An allocator with lists of free blocks in front of another.
+pub(crate) struct SizeClasses<B> {
+    /// One for each class, and as many more as make every number of four bits one of them.
+    free: [*mut FreeBlock; LISTS],
+    behind: B,
+}
+
+/// What stands at the start of a block that is free.
+struct FreeBlock {
+    next: *mut FreeBlock,
+}
+
+/// What stands right in front of a block that is in use, and stays when it is free.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct Header {
+    /// Its class, or [`CLASSES`] and more for one that is from the allocator behind alone: then how its start is aligned.
+    class: u32,
+    /// Bytes that can be used.
+    room: u32,
+}
+
+impl<B: Backing> SizeClasses<B> {
+    pub(crate) const fn new(behind: B) -> SizeClasses<B> {
+        SizeClasses { free: [null_mut(); LISTS], behind }
+    }
+
+    /// A block of at least this size, aligned to eight bytes; null when there is no memory left.
+    #[inline(always)]
+    pub(crate) fn allocate(&mut self, size: usize) -> *mut u8 {
+        if size <= LARGEST
+            && let Some(first) = self.free.get_mut(class_of(size) % LISTS)
+            && !first.is_null()
+        {
+            let block = *first;
+            // SAFETY: what is in a list is free, ours, and starts with the next one.
+            *first = unsafe { (*block).next };
+            return block.cast();
+        }
+        self.carve(size)
+    }
+
+    /// A block that no list has.
+    #[cold]
+    #[inline(never)]
+    fn carve(&mut self, size: usize) -> *mut u8 {
+        let class = class_of(size);
+        let (room, class) = if size <= LARGEST { (room_of(class), class as u32) } else { (size, ALIGNED_TO_HEADER) };
+        self.take(room, HEADER, class)
+    }
+
+    /// A block of at least this size whose alignment, a power of two, is more than eight bytes.
+    pub(crate) fn allocate_aligned(&mut self, align: usize, size: usize) -> *mut u8 {
+        if align <= HEADER {
+            return self.allocate(size);
+        }
+        match u32::try_from(align).ok().and_then(|align| align.checked_add(CLASSES as u32)) {
+            Some(class) => self.take(size, align, class),
+            None => null_mut(),
+        }
+    }
+
+    /// A block with `room` bytes behind its header; in front of that, as many bytes as its alignment takes.
+    fn take(&mut self, room: usize, align: usize, class: u32) -> *mut u8 {
+        let (Some(whole), Ok(noted)) = (room.checked_add(align), u32::try_from(room)) else { return null_mut() };
+        let taken = match self.behind.take(whole, align) {
+            Some(block) => Some(block),
+            None => {
+                self.give_back();
+                self.behind.take(whole, align)
+            }
+        };
+        let Some(start) = taken else { return null_mut() };
+        // SAFETY: the block has `align` bytes, at least a header's, in front of its room.
+        unsafe {
+            let block = start.as_ptr().add(align);
+            block.cast::<Header>().sub(1).write(Header { class, room: noted });
+            block
+        }
+    }
+
+    /// Takes a block back.
+    ///
+    /// # Safety
+    /// The block is null or from this allocator, and nobody uses it any more.
+    #[inline(always)]
+    pub(crate) unsafe fn free(&mut self, block: *mut u8) {
+        if block.is_null() {
+            return;
+        }
+        // SAFETY: every block of ours has a header.
+        let class = unsafe { (*block.cast::<Header>().sub(1)).class };
+        match self.free.get_mut(class as usize % LISTS) {
+            Some(first) if class < CLASSES as u32 => {
+                let block: *mut FreeBlock = block.cast();
+                // SAFETY: nobody uses it any more, and the smallest class has room for a pointer.
+                unsafe { (*block).next = *first };
+                *first = block;
+            }
+            // SAFETY: the caller's.
+            _ => unsafe { self.give(block) },
+        }
+    }
+
+    /// Moves a block to one of another size, unless it has room where it is; null, and nothing changed, when there is no memory
+    /// left.
+    ///
+    /// # Safety
+    /// As [`SizeClasses::free`].
+    pub(crate) unsafe fn reallocate(&mut self, block: *mut u8, size: usize) -> *mut u8 {
+        if block.is_null() {
+            return self.allocate(size);
+        }
+        // SAFETY: every block of ours has a header.
+        let room = unsafe { *block.cast::<Header>().sub(1) }.room as usize;
+        // A large block that shrinks to a fraction is moved, so that the rest is not lost.
+        if size <= room && size >= room / 4 {
+            return block;
+        }
+        let moved = self.allocate(size);
+        if !moved.is_null() {
+            // SAFETY: both have that many bytes and are not the same; the old one is not used any more.
+            unsafe {
+                moved.copy_from_nonoverlapping(block, room.min(size));
+                self.free(block);
+            }
+        }
+        moved
+    }
+
+    /// Gives all blocks in the lists back to the allocator behind.
+    #[cold]
+    fn give_back(&mut self) {
+        for class in 0..CLASSES {
+            let mut next = self.free.get_mut(class).map_or(null_mut(), |first| std::mem::replace(first, null_mut()));
+            while !next.is_null() {
+                let block: *mut u8 = next.cast();
+                // SAFETY: what was in a list is free and ours, with its header in front, and starts with the next one.
+                unsafe {
+                    next = (*next).next;
+                    self.give(block);
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`SizeClasses::free`]; the block is not null.
+    #[cold]
+    #[inline(never)]
+    unsafe fn give(&mut self, block: *mut u8) {
+        // SAFETY: every block of ours has a header.
+        let header = unsafe { *block.cast::<Header>().sub(1) };
+        let align = match (header.class as usize).checked_sub(CLASSES) {
+            None | Some(0) => HEADER,
+            Some(align) => align,
+        };
+        let whole = (header.room as usize).wrapping_add(align);
+        // SAFETY: `take` has taken it so, and nobody uses it any more.
+        unsafe {
+            if let Some(start) = NonNull::new(block.sub(align)) {
+                self.behind.give(start, whole, align);
+            }
+        }
+    }
+}
+
+/// The smallest class with room for this size, which is [`LARGEST`] at most.
+#[inline(always)]
+fn class_of(size: usize) -> usize {
+    let whole = (size as u32).wrapping_add(HEADER as u32 - 1) | (SMALLEST - 1);
+    (SMALLEST - 1).leading_zeros().wrapping_sub(whole.leading_zeros()) as usize
+}
+
+/// Bytes that a block of a class can hold, behind its header.
+fn room_of(class: usize) -> usize {
+    (SMALLEST as usize).wrapping_shl(class as u32).wrapping_sub(HEADER)
+}
+
+/// Blocks of 32 bytes, of 64, and so on.
+const SMALLEST: u32 = 32;
+/// The last class has 64 kB.
+const CLASSES: usize = 12;
+const LISTS: usize = 16;
+/// The largest size that has a class.
+const LARGEST: usize = (32 << (CLASSES - 1)) - HEADER;
+const HEADER: usize = size_of::<Header>();
+/// The class of a block from the allocator behind that is aligned as all are.
+const ALIGNED_TO_HEADER: u32 = CLASSES as u32;
+
+#[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
+mod exported {
+    //! libc's allocator: what the host, std and libc itself call.
+
+    use super::{Backing, SizeClasses};
+    use dlmalloc::Dlmalloc;
+    use std::cell::UnsafeCell;
+    use std::ptr::{NonNull, null_mut};
+
+    struct Behind(Dlmalloc);
+
+    impl Backing for Behind {
+        fn take(&mut self, size: usize, align: usize) -> Option<NonNull<u8>> {
+            // SAFETY: the size is not zero, the alignment a power of two.
+            NonNull::new(unsafe { self.0.malloc(size, align) })
+        }
+
+        unsafe fn give(&mut self, block: NonNull<u8>, size: usize, align: usize) {
+            // SAFETY: the caller's.
+            unsafe { self.0.free(block.as_ptr(), size, align) }
+        }
+    }
+
+    struct SingleThreaded(UnsafeCell<SizeClasses<Behind>>);
+
+    // SAFETY: the module has no threads, and no allocator calls itself.
+    unsafe impl Sync for SingleThreaded {}
+
+    static HEAP: SingleThreaded = SingleThreaded(UnsafeCell::new(SizeClasses::new(Behind(Dlmalloc::new()))));
+
+    #[inline(always)]
+    fn heap() -> &'static mut SizeClasses<Behind> {
+        // SAFETY: calls do not overlap, see `SingleThreaded`, and the reference does not outlive its call.
+        unsafe { &mut *HEAP.0.get() }
+    }
+
+    /// C's `malloc`; null when there is no memory left.
+    #[unsafe(no_mangle)]
+    pub extern "C" fn malloc(size: usize) -> *mut u8 {
+        heap().allocate(size)
+    }
+
+    /// C's `free`.
+    ///
+    /// # Safety
+    /// The block is null or from one of these functions, and nobody uses it any more.
+    #[unsafe(no_mangle)]
+    pub unsafe extern "C" fn free(block: *mut u8) {
+        // SAFETY: the caller's.
+        unsafe { heap().free(block) }
+    }
+
+    /// C's `realloc`.
+    ///
+    /// # Safety
+    /// As [`free`].
+    #[unsafe(no_mangle)]
+    pub unsafe extern "C" fn realloc(block: *mut u8, size: usize) -> *mut u8 {
+        // SAFETY: the caller's.
+        unsafe { heap().reallocate(block, size) }
+    }
+
+    /// C's `calloc`.
+    #[unsafe(no_mangle)]
+    pub extern "C" fn calloc(count: usize, size: usize) -> *mut u8 {
+        let Some(whole) = count.checked_mul(size) else { return null_mut() };
+        let block = heap().allocate(whole);
+        if !block.is_null() {
+            // SAFETY: it has that many bytes.
+            unsafe { block.write_bytes(0, whole) };
+        }
+        block
+    }
+
+    /// C's `aligned_alloc`; null for an alignment that is no power of two.
+    #[unsafe(no_mangle)]
+    pub extern "C" fn aligned_alloc(align: usize, size: usize) -> *mut u8 {
+        if align.is_power_of_two() { heap().allocate_aligned(align, size) } else { null_mut() }
+    }
+
+    /// POSIX' `posix_memalign`: 0, or `EINVAL` or `ENOMEM` as WASI numbers them.
+    ///
+    /// # Safety
+    /// `into` points to a pointer.
+    #[unsafe(no_mangle)]
+    pub unsafe extern "C" fn posix_memalign(into: *mut *mut u8, align: usize, size: usize) -> i32 {
+        if !align.is_power_of_two() {
+            return 28;
+        }
+        let block = heap().allocate_aligned(align, size);
+        if block.is_null() {
+            return 48;
+        }
+        // SAFETY: the caller's.
+        unsafe { into.write(block) };
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::alloc::{Layout, alloc, dealloc};
+    use std::collections::BTreeMap;
+
+    /// So many bytes; what is out is counted.
+    struct Limited {
+        left: usize,
+        out: BTreeMap<usize, (usize, usize)>,
+    }
+
+    impl Backing for Limited {
+        fn take(&mut self, size: usize, align: usize) -> Option<NonNull<u8>> {
+            self.left = self.left.checked_sub(size)?;
+            let block = NonNull::new(unsafe { alloc(Layout::from_size_align(size, align).unwrap()) })?;
+            self.out.insert(block.as_ptr() as usize, (size, align));
+            Some(block)
+        }
+
+        unsafe fn give(&mut self, block: NonNull<u8>, size: usize, align: usize) {
+            assert_eq!(self.out.remove(&(block.as_ptr() as usize)), Some((size, align)));
+            self.left += size;
+            unsafe { dealloc(block.as_ptr(), Layout::from_size_align(size, align).unwrap()) };
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Call {
+        Allocate(usize),
+        Align(u32, usize),
+        Free(usize),
+        Reallocate(usize, usize),
+    }
+
+    fn any_size() -> impl Strategy<Value = usize> {
+        prop_oneof![4 => 0usize..600, 2 => 0usize..70_000, 1 => Just(LARGEST), 1 => Just(LARGEST + 1)]
+    }
+
+    fn any_call() -> impl Strategy<Value = Call> {
+        prop_oneof![
+            4 => any_size().prop_map(Call::Allocate),
+            1 => (0u32..8, 0usize..300).prop_map(|(align, size)| Call::Align(align, size)),
+            4 => any::<usize>().prop_map(Call::Free),
+            2 => (any::<usize>(), any_size()).prop_map(|(at, size)| Call::Reallocate(at, size)),
+        ]
+    }
+
+    proptest! {
+        /// Blocks are aligned, apart from each other and keep what is in them; in the end all can be given back.
+        #[test]
+        fn blocks_are_apart_and_keep_what_is_in_them(calls in prop::collection::vec(any_call(), 1..120)) {
+            let mut heap = SizeClasses::new(Limited { left: 1 << 20, out: BTreeMap::new() });
+            let mut blocks: Vec<(*mut u8, usize, u8)> = Vec::new();
+            let check = |blocks: &[(*mut u8, usize, u8)]| {
+                for &(block, size, mark) in blocks {
+                    let bytes = unsafe { std::slice::from_raw_parts(block, size) };
+                    assert!(bytes.iter().all(|byte| *byte == mark));
+                }
+            };
+            for (index, call) in calls.into_iter().enumerate() {
+                let mark = index as u8;
+                let new = match call {
+                    Call::Allocate(size) => Some((heap.allocate(size), size, 8)),
+                    Call::Align(align, size) => Some((heap.allocate_aligned(1 << align, size), size, 1usize << align)),
+                    Call::Free(at) if !blocks.is_empty() => {
+                        let (block, ..) = blocks.swap_remove(at % blocks.len());
+                        unsafe { heap.free(block) };
+                        None
+                    }
+                    Call::Reallocate(at, size) if !blocks.is_empty() => {
+                        let at = at % blocks.len();
+                        let (block, old, mark) = blocks[at];
+                        let moved = unsafe { heap.reallocate(block, size) };
+                        if !moved.is_null() {
+                            let kept = unsafe { std::slice::from_raw_parts(moved, old.min(size)) };
+                            prop_assert!(kept.iter().all(|byte| *byte == mark));
+                            blocks.swap_remove(at);
+                            Some((moved, size, 8))
+                        } else { None }
+                    }
+                    Call::Free(_) | Call::Reallocate(..) => None,
+                };
+                if let Some((block, size, align)) = new && !block.is_null() {
+                    prop_assert_eq!(block as usize % align, 0);
+                    unsafe { block.write_bytes(mark, size) };
+                    blocks.push((block, size, mark));
+                }
+                check(&blocks);
+            }
+            for (block, ..) in blocks {
+                unsafe { heap.free(block) };
+            }
+            heap.give_back();
+            prop_assert_eq!((heap.behind.left, heap.behind.out.len()), (1 << 20, 0));
+        }
+    }
+
+    #[test]
+    fn a_block_that_is_freed_is_the_next_one_of_its_class() {
+        let mut heap = SizeClasses::new(Limited { left: 1 << 20, out: BTreeMap::new() });
+        let block = heap.allocate(100);
+        unsafe { heap.free(block) };
+        assert_eq!((heap.allocate(120), heap.behind.out.len()), (block, 1));
+        assert_ne!(heap.allocate(121), block);
+    }
+
+    #[test]
+    fn what_waits_in_lists_is_given_back_before_anything_fails() {
+        let mut heap = SizeClasses::new(Limited { left: 70_000, out: BTreeMap::new() });
+        let small: Vec<_> = (0..60).map(|_| heap.allocate(1000)).collect();
+        assert!(heap.allocate(50_000).is_null(), "it is all in use");
+        small.into_iter().for_each(|block| unsafe { heap.free(block) });
+        assert!(!heap.allocate(50_000).is_null());
+    }
+
+    #[test]
+    fn a_size_beyond_all_memory_is_refused() {
+        let mut heap = SizeClasses::new(Limited { left: 1 << 20, out: BTreeMap::new() });
+        assert!(heap.allocate(usize::MAX).is_null());
+        assert!(heap.allocate(usize::MAX - 8).is_null());
+        assert!(heap.allocate_aligned(1 << 30, usize::MAX - 5).is_null());
+    }
+
+    #[test]
+    fn every_size_has_the_smallest_class_with_room_for_it() {
+        for size in (0..3000).chain([LARGEST - 1, LARGEST]) {
+            let class = class_of(size);
+            assert!(room_of(class) >= size, "{size}");
+            assert!(class == 0 || room_of(class - 1) < size, "{size}");
+        }
+    }
+}
