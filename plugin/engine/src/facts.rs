@@ -1,6 +1,7 @@
 //! What can be asked about one record, each answer found at most once and only when a rule asks.
 
 use crate::continuation::Look;
+use crate::hash::key_bit;
 use crate::input::InputSettings;
 use crate::json::{self, Level, Value};
 use crate::line::Line;
@@ -153,8 +154,18 @@ impl<'r> Facts<'r> {
     /// What an earlier stage has sampled by: randomness and threshold, as far as the line or the record says so
     /// (OpenTelemetry's `sampling.randomness` and `sampling.threshold`).
     pub(crate) fn sampled_before(&self) -> (Option<u64>, Option<Threshold>) {
-        let text = self.record.text();
-        if self.sampling.find(text, 0).is_none() {
+        const KEYS: u64 = key_bit(b"sampling.randomness") | key_bit(b"sampling.threshold");
+        let in_line = self.line.is_some_and(|line| match line.raw().first() {
+            // Only an object has members.
+            None | Some(b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'[') => false,
+            Some(_) if line.has_outline() => {
+                line.outline().is_some_and(|outline| {
+                    !outline.is_whole() || outline.key_bits(line.as_json().0) & KEYS != 0
+                })
+            }
+            Some(_) => self.sampling.find(line.raw(), 0).is_some(),
+        });
+        if !in_line && self.record.key_bits() & KEYS == 0 {
             return (None, None);
         }
         let find = |name: &str| self.field(&[Box::from(name)]);
@@ -176,7 +187,12 @@ impl<'r> Facts<'r> {
             Some(b'{') => path::each_in_line(paths, line, read),
             _ => path::each_in_text(paths, line, read),
         });
-        in_line.or_else(|| path::each_in_json(paths, (self.record.text(), Level::Plain), read))
+        in_line.or_else(|| {
+            if !paths.may_start(self.record.key_bits()) {
+                return None;
+            }
+            path::each_in_json(paths, (self.record.text(), Level::Plain), read)
+        })
     }
 
     /// A field of the line's JSON, else of the record.

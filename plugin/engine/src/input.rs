@@ -1,6 +1,6 @@
 //! How records are read: where the line, its level and its trace id stand, and how far a report reaches over lines.
 
-use crate::path::Path;
+use crate::path::{Path, Paths};
 use crate::template;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub struct InputSettings {
     /// Fields that may hold the line.
     pub message: Vec<Box<str>>,
     /// Fields that may hold a trace id, in the line or the record.
-    pub trace_id: Vec<Path>,
+    pub trace_id: Paths,
     /// Further fields that may hold a level, asked before the known ones.
     pub severity: Vec<Path>,
     /// Fields of a line's JSON that may hold its message, the first that holds a string.
@@ -37,7 +37,7 @@ impl Default for InputSettings {
         InputSettings {
             tag_prefix: "kube.var.log.containers.".into(),
             message: ["log", "message"].map(Box::from).to_vec(),
-            trace_id: TRACE_IDS.iter().filter_map(|name| Path::parse(name)).collect(),
+            trace_id: TRACE_IDS.iter().filter_map(|name| Path::parse(name)).collect::<Vec<_>>().into(),
             severity: Vec::new(),
             message_keys: template::MESSAGE_KEYS.map(Box::from).to_vec(),
             continuation: Some(Continuation::default()),

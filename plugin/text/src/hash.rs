@@ -1,4 +1,4 @@
-//! Two hashes with two promises.
+//! Hashes, each with its own promise.
 //!
 //! [`randomness`] must give the same answer forever and on every node, because two agents that sample by the same
 //! key must keep the same records: XXH3, whose output is fixed by its specification. [`WordHasher`] only spreads
@@ -54,6 +54,14 @@ impl Hasher for WordHasher {
     fn write_u8(&mut self, _: u8) {
         // `str` ends its hash with a 0xff byte to keep neighbouring strings apart; our keys are hashed alone.
     }
+}
+
+/// A bit for a key, by its length and its ends: two keys that share one are seldom the same, and two that do not never.
+#[inline]
+pub const fn key_bit(key: &[u8]) -> u64 {
+    let (Some(first), Some(last)) = (key.first(), key.last()) else { return 1 };
+    let mixed = (key.len() as u32).wrapping_mul(7) ^ *first as u32 ^ (*last as u32).wrapping_mul(5);
+    1u64.wrapping_shl(mixed)
 }
 
 #[cfg(test)]

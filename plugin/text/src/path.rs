@@ -3,9 +3,11 @@
 //! Programs write `{"dd":{"trace_id":"7"}}` and `{"dd.trace_id":"7"}` for the same thing, so a name with dots means both; and
 //! in a line of text `dd.trace_id=7`.
 
+use crate::hash::key_bit;
 use crate::json::{self, Escapes, Level, Members, Value};
 use crate::line::Line;
 use crate::swar;
+use std::ops::Deref;
 
 /// A field by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,11 @@ impl Path {
         let is_plain = |key: &str| !key.is_empty() && !key.contains(['[', ']', '*', '"']);
         let keys: Vec<Box<str>> = name.split('.').map(Box::from).collect();
         keys.iter().all(|key| is_plain(key)).then(|| Path { keys, dotted: [name.into()] })
+    }
+
+    /// The [`key_bit`]s of the keys that it may start with.
+    fn bits(&self) -> u64 {
+        key_bit(self.name().as_bytes()) | self.keys.first().map_or(0, |key| key_bit(key.as_bytes()))
     }
 
     /// The name, without `$.`.
@@ -66,18 +73,57 @@ impl Path {
     }
 }
 
+/// Fields that a rule file names for one thing, the first that a line or record has before the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Paths {
+    list: Vec<Path>,
+    /// The [`key_bit`] of every key that one of them starts with.
+    bits: u64,
+    /// The last letter of every name: a bit for each of ASCII.
+    endings: u128,
+}
+
+impl From<Vec<Path>> for Paths {
+    fn from(list: Vec<Path>) -> Paths {
+        let bits = list.iter().fold(0, |bits, path| bits | path.bits());
+        let ending = |path: &Path| path.name().bytes().last().map_or(0, |last| ending_bit(last));
+        let endings = list.iter().fold(0, |endings, path| endings | ending(path));
+        Paths { list, bits, endings }
+    }
+}
+
+impl Deref for Paths {
+    type Target = [Path];
+
+    fn deref(&self) -> &[Path] {
+        &self.list
+    }
+}
+
+impl Paths {
+    /// Whether one of them may start with one of the keys that have these [`key_bit`]s.
+    #[inline]
+    pub fn may_start(&self, keys: u64) -> bool {
+        self.bits & keys != 0
+    }
+}
+
+/// All bits above ASCII share one: names seldom end there.
+fn ending_bit(last: u8) -> u128 {
+    1u128.wrapping_shl(u32::from(last.min(127)))
+}
+
 /// The values of the paths in a JSON object, in the order of the paths; one walk for all of them. `take` says whether it has what
 /// it wants.
 pub fn each_in_json<T>(
-    paths: &[Path],
+    paths: &Paths,
     (text, level): (&[u8], Level),
     take: impl FnMut(&Path, &[u8]) -> Option<T>,
 ) -> Option<T> {
     let mut members = Members::open(text, level).ok()?;
-    let lengths = key_lengths(paths);
     let mut found = NOTHING;
     while let Ok(Some(member)) = members.next() {
-        if member.key_escapes != Escapes::None || lengths & length_bit(member.key.len()) != 0 {
+        if member.key_escapes != Escapes::None || paths.may_start(key_bit(member.key)) {
             note(paths, &mut found, |key| member.has_key(key, level), member.value, level);
         }
     }
@@ -86,40 +132,35 @@ pub fn each_in_json<T>(
 
 /// As [`each_in_json`], of a line that is an object: by its outline, if somebody has asked for that before.
 pub fn each_in_line<T>(
-    paths: &[Path],
+    paths: &Paths,
     line: &Line<'_>,
-    take: impl FnMut(&Path, &[u8]) -> Option<T>,
+    mut take: impl FnMut(&Path, &[u8]) -> Option<T>,
 ) -> Option<T> {
     let (text, level) = line.as_json();
     let outline = if line.has_outline() { line.outline().filter(|outline| outline.is_whole()) } else { None };
     let Some(outline) = outline else { return each_in_json(paths, (text, level), take) };
-    let lengths = key_lengths(paths);
-    let mut found = NOTHING;
-    for (written, has_escapes, value) in outline.members(text, level) {
-        if has_escapes || lengths & length_bit(written.len()) != 0 {
+    let bits = outline.key_bits(text);
+    if !paths.may_start(bits) {
+        return None;
+    }
+    // Of duplicate keys the last counts: the first from the end.
+    let in_members = |path: &Path| {
+        outline.members(text, level).rev().find_map(|(written, has_escapes, value)| {
             let is = |key: &[u8]| {
                 if has_escapes { json::is_resolved(written, level, key) } else { swar::equal(written, key) }
             };
-            note(paths, &mut found, is, value, level);
-        }
-    }
-    first(paths, found, level, take)
+            path.in_member(is, value, level)
+        })
+    };
+    let candidates = paths.iter().filter(|path| path.bits() & bits != 0);
+    candidates.filter_map(|path| Some((path, in_members(path)?))).find_map(|(path, value)| {
+        taken(path, value, level, &mut take)
+    })
 }
 
 /// What each path has found.
 type FoundValues<'t> = [Option<Value<'t>>; MAX_PATHS];
 const NOTHING: FoundValues<'static> = [None; MAX_PATHS];
-
-fn length_bit(length: usize) -> u64 {
-    1 << length.min(63)
-}
-
-/// The lengths of the keys that paths start with: most keys are told from all of them by theirs.
-fn key_lengths(paths: &[Path]) -> u64 {
-    paths.iter().fold(0, |all, path| {
-        all | length_bit(path.name().len()) | path.keys.first().map_or(0, |key| length_bit(key.len()))
-    })
-}
 
 /// Notes what a member is to each path. Of duplicate keys the last counts, as for every reader downstream.
 fn note<'t>(
@@ -141,21 +182,32 @@ fn first<T>(
     level: Level,
     mut take: impl FnMut(&Path, &[u8]) -> Option<T>,
 ) -> Option<T> {
-    paths.iter().zip(found).find_map(|(path, value)| match value? {
+    paths.iter().zip(found).find_map(|(path, value)| taken(path, value?, level, &mut take))
+}
+
+/// What a path's value gives, escapes resolved.
+fn taken<T>(
+    path: &Path,
+    value: Value<'_>,
+    level: Level,
+    take: &mut impl FnMut(&Path, &[u8]) -> Option<T>,
+) -> Option<T> {
+    match value {
         Value::String(content) if content.len() > MAX_VALUE => None,
+        Value::String(content) if swar::find_byte(content, 0, b'\\').is_none() => take(path, content),
         Value::String(content) if level == Level::Quoted => {
             take(path, &json::unescape(&json::unescape(content)))
         }
         Value::String(content) => take(path, &json::unescape(content)),
         Value::Scalar(text) => take(path, text),
         Value::Object(_) | Value::Array(_) => None,
-    })
+    }
 }
 
 /// The values that stand behind `name=` or `name: ` in a line of text, up to a blank, a comma, a quote or a closing bracket;
 /// as for [`each_in_json`].
 pub fn each_in_text<T>(
-    paths: &[Path],
+    paths: &Paths,
     line: &Line<'_>,
     mut take: impl FnMut(&Path, &[u8]) -> Option<T>,
 ) -> Option<T> {
@@ -171,9 +223,12 @@ pub fn each_in_text<T>(
             is_spaced |= *last == b' ';
             before = rest.strip_suffix(b"\\").unwrap_or(rest);
         }
+        // Its last letter tells most words from all names.
+        if before.last().is_none_or(|last| paths.endings & ending_bit(*last) == 0) {
+            continue;
+        }
         for (path, slot) in paths.iter().zip(&mut found) {
             let name = path.name().as_bytes();
-            // Its last letter tells most words from it.
             if slot.is_none() && before.last() == name.last() && ends_with_name(before, name) {
                 *slot = Some(value_at(text.get(from..).unwrap_or_default(), is_spaced));
             }
@@ -227,8 +282,8 @@ mod tests {
 
     #[test]
     fn an_outline_that_is_there_gives_what_a_walk_gives() {
-        let paths: Vec<Path> =
-            ["trace_id", "dd.trace_id", "$.a.b"].map(|path| Path::parse(path).unwrap()).to_vec();
+        let paths =
+            Paths::from(["trace_id", "dd.trace_id", "$.a.b"].map(|path| Path::parse(path).unwrap()).to_vec());
         for text in [
             r#"{"trace_id":"x","dd":{"trace_id":7}}"#,
             r#"{"dd.trace_id":"y","a":{"b":"z"}}"#,
@@ -253,7 +308,7 @@ mod tests {
         let mut content = Vec::new();
         json::push_string(&mut content, line.as_bytes());
         let line = Line::new(&content[1..content.len() - 1]);
-        let paths = [Path::parse(path).unwrap()];
+        let paths = Paths::from(vec![Path::parse(path).unwrap()]);
         let take = |_: &Path, value: &[u8]| Some(String::from_utf8(value.to_vec()).unwrap());
         let found = each_in_json(&paths, line.as_json(), take);
         assert_eq!(found, paths[0].in_line(&line).map(|value| String::from_utf8(value).unwrap()));

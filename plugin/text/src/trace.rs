@@ -29,6 +29,23 @@ pub enum TraceId {
 impl TraceId {
     /// Reads an id; `is_datadog` says that its key is one of Datadog's. `None` for a text that stands for no id.
     pub fn parse(text: &[u8], is_datadog: bool) -> Option<TraceId> {
+        // Nearly all are 32 digits, which no other spelling is.
+        match text.len() {
+            32 => match hexadecimal(text) {
+                Some(bits) => TraceId::of_bits(text, bits),
+                None => TraceId::parse_any(text, is_datadog),
+            },
+            _ => TraceId::parse_any(text, is_datadog),
+        }
+    }
+
+    /// The id that these bits are: none of them set is no id, and letters alone are a word, even if all are hexadecimal.
+    fn of_bits(text: &[u8], bits: u128) -> Option<TraceId> {
+        (bits != 0 && text.iter().any(u8::is_ascii_digit)).then_some(TraceId::Bits(bits))
+    }
+
+    #[inline(never)]
+    fn parse_any(text: &[u8], is_datadog: bool) -> Option<TraceId> {
         let text = text.trim_ascii();
         let text = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or(text);
         let text = text.strip_prefix(b"urn:uuid:").unwrap_or(text);
@@ -45,9 +62,7 @@ impl TraceId {
             return (number != 0).then_some(TraceId::Bits(number.into()));
         }
         match bits(text) {
-            Some(0) => None,
-            // Letters alone are a word, even if all of them are hexadecimal.
-            Some(bits) => text.iter().any(u8::is_ascii_digit).then_some(TraceId::Bits(bits)),
+            Some(bits) => TraceId::of_bits(text, bits),
             None => {
                 let text = text.strip_prefix(b"0x").unwrap_or(text);
                 let is_something = |byte: &u8| byte.is_ascii_alphanumeric() && *byte != b'0' || *byte >= 0x80;
@@ -152,7 +167,7 @@ fn hexadecimal(text: &[u8]) -> Option<u128> {
 /// The number that eight hexadecimal digits are.
 fn eight_digits(digits: [u8; 8]) -> Option<u32> {
     const LOW: u64 = 0x0101_0101_0101_0101;
-    let word = u64::from_be_bytes(digits);
+    let word = u64::from_le_bytes(digits);
     // `@` to `_` and the lower case below it have this bit, digits have not.
     let letters = word.wrapping_shr(6) & LOW;
     let nibbles = (word & LOW.wrapping_mul(15)).wrapping_add(letters.wrapping_mul(9));
@@ -163,9 +178,10 @@ fn eight_digits(digits: [u8; 8]) -> Option<u32> {
     if !is_same || from_ten != letters || nibbles & LOW.wrapping_mul(0xf0) != 0 {
         return None;
     }
-    let bytes = (nibbles | nibbles.wrapping_shr(4)) & 0x00ff_00ff_00ff_00ff;
-    let halves = (bytes | bytes.wrapping_shr(8)) & 0x0000_ffff_0000_ffff;
-    u32::try_from((halves | halves.wrapping_shr(16)) & 0xffff_ffff).ok()
+    // The first digit stands lowest and weighs most.
+    let bytes = (nibbles.wrapping_shl(4) | nibbles.wrapping_shr(8)) & 0x00ff_00ff_00ff_00ff;
+    let halves = (bytes.wrapping_shl(8) | bytes.wrapping_shr(16)) & 0x0000_ffff_0000_ffff;
+    u32::try_from((halves.wrapping_shl(16) | halves.wrapping_shr(32)) & 0xffff_ffff).ok()
 }
 
 const TRACES: &[u8] = b"/traces/";

@@ -100,10 +100,11 @@ fn input(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()
             *slot = names.into_iter().map(|(name, _)| Box::from(name)).collect();
         }
     }
-    for (key, slot) in [("trace_id", &mut input.trace_id), ("severity", &mut input.severity)] {
-        if let Some(paths) = section.get(key).and_then(|node| paths(node, key, mistakes)) {
-            *slot = paths;
-        }
+    if let Some(paths) = section.get("trace_id").and_then(|node| paths(node, "trace_id", mistakes)) {
+        input.trace_id = paths.into();
+    }
+    if let Some(paths) = section.get("severity").and_then(|node| paths(node, "severity", mistakes)) {
+        input.severity = paths;
     }
     if let Some(limit) =
         section.get("max_record").and_then(|node| mistakes.count(node, "max_record", 1024..=1_023_999))

@@ -4,9 +4,11 @@
 //! that only looks like one, so here, unlike in [`crate::json::Members`], every character is checked (RFC 8259):
 //! scalars, escapes, control characters in strings, commas, and that nothing stands behind the object.
 
+use crate::hash::key_bit;
 use crate::json::members::plain_end;
 use crate::json::{Level, MAX_DEPTH, Value, skip_blank, unescape};
 use crate::swar;
+use std::cell::OnceCell;
 
 mod scalar;
 
@@ -17,6 +19,7 @@ use scalar::{escape, number, scalar};
 pub struct Outline {
     places: Vec<MemberPlace>,
     is_whole: bool,
+    key_bits: OnceCell<u64>,
 }
 
 /// Offsets into the text, which is in the guest's memory and ends long before they do. Sixteen bytes, so that a dozen
@@ -40,13 +43,14 @@ impl Outline {
         }
     }
 
-    /// Members with a string or a number as their value, without escapes or blanks inside, which is most of most lines: as many as
-    /// come next but the last; what is left from the first that is something else. `rest` is where a member starts.
+    /// Members with a string or a number as their value, without escapes inside and with at most one blank behind the colon,
+    /// which is most of most lines: as many as come next but the last; what is left from the first that is something else. `rest` is where a member starts.
     #[inline(always)]
     fn short_members<'a>(&mut self, text: &[u8], mut rest: &'a [u8]) -> &'a [u8] {
         while let [b'\\', b'"', key @ ..] = rest {
             let Some(key_length) = backslash(key) else { break };
             let Some([b'\\', b'"', b':', value @ ..]) = key.get(key_length..) else { break };
+            let value = if let [b' ', value @ ..] = value { value } else { value };
             let behind = match value {
                 [b'\\', b'"', content @ ..] => {
                     let Some(length) = backslash(content) else { break };
@@ -99,12 +103,18 @@ impl Outline {
         })
     }
 
+    /// The [`key_bit`] of every key; of one with escapes, which may be any, all.
+    pub fn key_bits(&self, text: &[u8]) -> u64 {
+        let bit = |(key, has_escapes)| if has_escapes { u64::MAX } else { key_bit(key) };
+        *self.key_bits.get_or_init(|| self.keys(text).fold(0, |bits, key| bits | bit(key)))
+    }
+
     /// The members of `text`, which is the text this was made of, with the same keys and their values; in its order.
     pub(crate) fn members<'a>(
         &self,
         text: &'a [u8],
         level: Level,
-    ) -> impl Iterator<Item = (&'a [u8], bool, Value<'a>)> {
+    ) -> impl DoubleEndedIterator<Item = (&'a [u8], bool, Value<'a>)> {
         self.places.iter().filter_map(move |place| {
             let end = place.key.wrapping_add(place.key_length / 2);
             let written = text.get(place.key as usize..end as usize)?;
@@ -173,7 +183,7 @@ impl<const QUOTED: bool> Walk<QUOTED> {
     fn outline(text: &[u8]) -> Option<Outline> {
         let (b'{', mut rest) = Self::blank(text).split_first()? else { return None };
         rest = Self::blank(rest);
-        let mut outline = Outline { places: Vec::new(), is_whole: true };
+        let mut outline = Outline { places: Vec::new(), is_whole: true, key_bits: OnceCell::new() };
         if let [b'}', behind @ ..] = rest {
             return Self::blank(behind).is_empty().then_some(outline);
         }
@@ -207,6 +217,9 @@ impl<const QUOTED: bool> Walk<QUOTED> {
         match rest {
             [b'\\', b'"', ..] => rest,
             [first, ..] if *first > b' ' && *first != b'\\' => rest,
+            // One blank, as most printers write that write any.
+            [b' ', behind @ ..] if matches!(behind, [b'\\', b'"', ..]) => behind,
+            [b' ', behind @ ..] if matches!(behind, [b'"' | b'0'..=b'9', ..]) => behind,
             _ => Self::behind_blanks(rest),
         }
     }
@@ -352,14 +365,21 @@ impl<const QUOTED: bool> Walk<QUOTED> {
 /// Where the next backslash stands.
 #[inline(always)]
 fn backslash(text: &[u8]) -> Option<usize> {
-    let (word, _) = text.split_first_chunk::<8>()?;
-    let found = swar::zero_bytes(u64::from_le_bytes(*word) ^ BACKSLASHES);
-    if found == 0 { far_backslash(text) } else { Some((found.trailing_zeros() / 8) as usize) }
+    let [first, second] = text.first_chunk::<16>()?.as_chunks::<8>().0 else { return None };
+    let found = swar::zero_bytes(u64::from_le_bytes(*first) ^ BACKSLASHES);
+    if found != 0 {
+        return Some((found.trailing_zeros() / 8) as usize);
+    }
+    let found = swar::zero_bytes(u64::from_le_bytes(*second) ^ BACKSLASHES);
+    if found != 0 {
+        return Some((found.trailing_zeros() / 8).wrapping_add(8) as usize);
+    }
+    far_backslash(text)
 }
 
 #[inline(never)]
 fn far_backslash(text: &[u8]) -> Option<usize> {
-    swar::find_byte(text, 8, b'\\')
+    swar::find_byte(text, 16, b'\\')
 }
 
 /// Eight backslashes.

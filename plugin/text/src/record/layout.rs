@@ -32,6 +32,7 @@ struct HeadLayout {
     /// Bytes in front of the line.
     length: usize,
     members: usize,
+    key_bits: u64,
     stream: Option<(usize, usize)>,
     /// Where the key of a level stands, and its value.
     level: Option<[(usize, usize); 2]>,
@@ -128,6 +129,7 @@ impl HeadLayout {
         let mut view = RecordView::empty(text);
         view.message = Some((MemberSpan { start: self.length, end }, escapes));
         view.members = self.members;
+        view.key_bits = self.key_bits;
         view.close = end.wrapping_add(1);
         view.stream = self.stream.and_then(|(start, end)| text.get(start..end));
         view.level = self.level.and_then(|[key, value]| {
@@ -197,6 +199,7 @@ impl HeadLayout {
             ),
             length: head.len(),
             members: view.members,
+            key_bits: view.key_bits,
             stream,
             level,
         })

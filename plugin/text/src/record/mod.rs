@@ -10,6 +10,7 @@ mod shape;
 pub use shape::RecordShape;
 
 use crate::json::{self, Escapes, Level, Malformed, Member, Members, Value};
+use crate::hash::key_bit;
 use crate::line::Line;
 use crate::path::Path;
 use crate::severity::{self, Reading, Severity};
@@ -54,6 +55,8 @@ pub struct RecordView<'a> {
     /// Where the closing brace stands.
     close: usize,
     members: usize,
+    /// The [`key_bit`] of every key; of one with escapes, which may be any, all.
+    key_bits: u64,
     message: Option<(MemberSpan, Escapes)>,
     stream: Option<&'a [u8]>,
     /// The first field that says a level: its key as written, and its value.
@@ -134,6 +137,8 @@ impl<'a> RecordView<'a> {
         let mut rank = usize::MAX;
         while let Some(member) = members.next()? {
             view.members = view.members.wrapping_add(1);
+            let is_plain = member.key_escapes == Escapes::None;
+            view.key_bits |= if is_plain { key_bit(member.key) } else { u64::MAX };
             note(&member);
             if view.level.is_none() && severity::is_level_key(member.key) {
                 view.level = Some((member.key, member.value));
@@ -180,6 +185,12 @@ impl<'a> RecordView<'a> {
     pub fn line(&self) -> Option<Line<'a>> {
         let (span, escapes) = self.message?;
         self.text.get(span.start..span.end).map(|content| Line::with_escapes(content, escapes))
+    }
+
+    /// The [`key_bit`] of every key, and maybe others.
+    #[inline]
+    pub fn key_bits(&self) -> u64 {
+        self.key_bits
     }
 
     /// The text of the `stream` member, escapes untouched: `stdout` or `stderr` as a rule.

@@ -18,6 +18,8 @@ pub struct RecordShape {
     pub(super) layouts: RecordLayouts,
     /// From the start of the text to the first value, between values, and from the last value to the end.
     pieces: Vec<Box<[u8]>>,
+    /// The bits of the keys.
+    key_bits: u64,
     /// Which value is the line.
     message: Option<usize>,
     /// Which value is the stream.
@@ -72,6 +74,7 @@ impl RecordShape {
             return None;
         }
         view.members = pieces.len();
+        view.key_bits = self.key_bits;
         view.close = text.len().wrapping_sub(self.close_from_end);
         Some(view)
     }
@@ -102,6 +105,7 @@ impl RecordShape {
             self.level = position(place(value));
             self.level_key = (place(value).wrapping_sub(place(key)), key.len());
         }
+        self.key_bits = view.key_bits;
         self.close_from_end = text.len().wrapping_sub(view.close);
         let mut from = 0usize;
         for value in &values {
@@ -122,6 +126,7 @@ impl<'a> RecordView<'a> {
             text,
             close: 0,
             members: 0,
+            key_bits: 0,
             message: None,
             stream: None,
             level: None,
