@@ -5,6 +5,7 @@ use crate::hash::key_bit;
 use crate::input::InputSettings;
 use crate::json::{self, Level, Value};
 use crate::line::Line;
+use crate::many::ManyTexts;
 use crate::moment::Moment;
 use crate::path::{self, Path};
 use crate::pattern::{Document, Enriched, Missing, Pattern, Truth};
@@ -21,6 +22,15 @@ use crate::trace::TraceId;
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
+/// What is known of a container's lines before one is read.
+#[derive(Clone, Copy)]
+pub(crate) struct Glance<'r> {
+    /// The fronts of lines and their levels.
+    pub(crate) levels: &'r RefCell<LevelMemo>,
+    /// One search for the texts that rules need.
+    pub(crate) texts: Option<&'r ManyTexts>,
+}
+
 /// One record, its tag and the time.
 pub(crate) struct Facts<'r> {
     pub(crate) record: &'r RecordView<'r>,
@@ -32,8 +42,10 @@ pub(crate) struct Facts<'r> {
     pub(crate) moment: Moment,
     input: &'r InputSettings,
     sampling: &'r Prepared,
-    /// What is known of the fronts of lines; `None` reads each.
-    levels: Option<&'r RefCell<LevelMemo>>,
+    /// What makes most questions short; `None` answers each in full.
+    glance: Option<Glance<'r>>,
+    /// The bits of the texts that may occur in the line.
+    texts: OnceCell<u64>,
     reading: OnceCell<Option<Reading>>,
     severity: OnceCell<Option<Severity>>,
     template: OnceCell<u64>,
@@ -49,7 +61,7 @@ impl<'r> Facts<'r> {
         (time, now): (EventTime, Now),
         input: &'r InputSettings,
         sampling: &'r Prepared,
-        levels: Option<&'r RefCell<LevelMemo>>,
+        glance: Option<Glance<'r>>,
     ) -> Facts<'r> {
         Facts {
             record,
@@ -60,7 +72,8 @@ impl<'r> Facts<'r> {
             moment: Moment::new(now, time),
             input,
             sampling,
-            levels,
+            glance,
+            texts: OnceCell::new(),
             reading: OnceCell::new(),
             severity: OnceCell::new(),
             template: OnceCell::new(),
@@ -77,11 +90,30 @@ impl<'r> Facts<'r> {
     /// What the line says of itself.
     #[inline]
     pub(crate) fn reading(&self) -> Option<Reading> {
-        let read = |line| match self.levels.map(RefCell::try_borrow_mut) {
+        let read = |line| match self.glance.map(|glance| glance.levels.try_borrow_mut()) {
             Some(Ok(mut levels)) => levels.read(line),
             _ => severity::read(line),
         };
         *self.reading.get_or_init(|| self.line.and_then(read))
+    }
+
+    /// Whether the record lacks what a rule needs so that its conditions can hold, see [`crate::condition::Needs`].
+    #[inline]
+    pub(crate) fn lacks(&self, levels: u8, streams: u8, texts: u64) -> bool {
+        let Some(glance) = self.glance else { return false };
+        levels != u8::MAX && levels & level_bit(self.severity()) == 0
+            || streams != u8::MAX && streams & stream_bit(self.record.stream()) == 0
+            || texts != 0 && texts & self.texts(glance) == 0
+    }
+
+    #[inline]
+    fn texts(&self, glance: Glance<'_>) -> u64 {
+        // A record without a line has no texts.
+        *self.texts.get_or_init(|| match (glance.texts, self.line) {
+            (Some(texts), Some(line)) => texts.in_line(line),
+            (None, _) => u64::MAX,
+            (_, None) => 0,
+        })
     }
 
     /// The line as it looks next to others.
@@ -259,6 +291,25 @@ impl<'e> Metadata<'e> {
     #[inline]
     pub(crate) fn found(&self) -> Option<Found> {
         self.answer.as_ref().map(|(_, found)| *found)
+    }
+}
+
+/// The bit of a severity, or of none that is known.
+#[inline]
+pub(crate) fn level_bit(severity: Option<Severity>) -> u8 {
+    match severity {
+        None => 1,
+        Some(severity) => 2u8.wrapping_shl(severity as u32),
+    }
+}
+
+/// The bit of a record's stream.
+#[inline]
+pub(crate) fn stream_bit(stream: Option<&[u8]>) -> u8 {
+    match stream {
+        Some(b"stdout") => 1,
+        Some(b"stderr") => 2,
+        _ => 4,
     }
 }
 

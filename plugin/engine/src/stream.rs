@@ -240,7 +240,7 @@ impl<T, D: Clone> Streams<T, D> {
     pub(crate) fn rejudge(
         &mut self,
         prefix: &str,
-        known: impl Fn(Option<ContainerTag<'_>>) -> T,
+        mut known: impl FnMut(Option<ContainerTag<'_>>) -> T,
         is_looked_at: impl Fn(&T) -> bool,
         renamed: impl Fn(D) -> D,
     ) {

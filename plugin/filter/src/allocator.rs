@@ -214,7 +214,8 @@ const ALIGNED_TO_HEADER: u32 = CLASSES as u32;
 
 #[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
 mod exported {
-    //! libc's allocator: what the host, std and libc itself call.
+    //! libc's allocator: what the host, std and libc itself call. And one function that libc has too slow.
+    #![expect(clippy::arithmetic_side_effects, reason = "nothing leaves the length")]
 
     use super::{Backing, SizeClasses};
     use dlmalloc::Dlmalloc;
@@ -290,6 +291,34 @@ mod exported {
     #[unsafe(no_mangle)]
     pub extern "C" fn aligned_alloc(align: usize, size: usize) -> *mut u8 {
         if align.is_power_of_two() { heap().allocate_aligned(align, size) } else { null_mut() }
+    }
+
+    /// C's `memcmp`: what every comparison of texts comes to. libc's goes byte by byte, eight instructions for each.
+    ///
+    /// # Safety
+    /// Both point to so many bytes.
+    #[unsafe(no_mangle)]
+    pub unsafe extern "C" fn memcmp(one: *const u8, other: *const u8, length: usize) -> i32 {
+        let mut at = 0usize;
+        // SAFETY: all that is read lies before the length.
+        unsafe {
+            while length - at >= 8 {
+                let a = one.add(at).cast::<u64>().read_unaligned();
+                let b = other.add(at).cast::<u64>().read_unaligned();
+                if a != b {
+                    break;
+                }
+                at += 8;
+            }
+            while at < length {
+                let (a, b) = (*one.add(at), *other.add(at));
+                if a != b {
+                    return i32::from(a) - i32::from(b);
+                }
+                at += 1;
+            }
+        }
+        0
     }
 
     /// POSIX' `posix_memalign`: 0, or `EINVAL` or `ENOMEM` as WASI numbers them.

@@ -19,6 +19,7 @@ pub mod head;
 pub mod json;
 pub mod line;
 pub mod number;
+pub mod many;
 pub mod path;
 pub mod record;
 pub mod search;

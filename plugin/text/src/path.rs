@@ -130,15 +130,16 @@ pub fn each_in_json<T>(
     first(paths, found, level, take)
 }
 
-/// As [`each_in_json`], of a line that is an object: by its outline, if somebody has asked for that before.
+/// As [`each_in_json`], of a line that is an object: by its outline, if it has one.
 pub fn each_in_line<T>(
     paths: &Paths,
     line: &Line<'_>,
     mut take: impl FnMut(&Path, &[u8]) -> Option<T>,
 ) -> Option<T> {
     let (text, level) = line.as_json();
-    let outline = if line.has_outline() { line.outline().filter(|outline| outline.is_whole()) } else { None };
-    let Some(outline) = outline else { return each_in_json(paths, (text, level), take) };
+    let Some(outline) = line.outline().filter(|outline| outline.is_whole()) else {
+        return each_in_json(paths, (text, level), take);
+    };
     let bits = outline.key_bits(text);
     if !paths.may_start(bits) {
         return None;

@@ -66,6 +66,11 @@ impl Needle {
         &self.text
     }
 
+    /// As the host writes it inside a JSON string, if that has one spelling.
+    pub fn written(&self) -> Option<&[u8]> {
+        self.escaped.as_ref().map(|escaped| &*escaped.bytes)
+    }
+
     /// Whether the text occurs in one without escapes.
     pub fn occurs_in_text(&self, text: &[u8]) -> bool {
         self.plain.find(text, 0).is_some()
@@ -136,6 +141,11 @@ impl Prepared {
             is_common,
             linear: memmem::Finder::new(bytes).into_owned(),
         }
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// How many bytes these are; never none.

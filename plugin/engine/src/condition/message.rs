@@ -1,6 +1,6 @@
 //! `message`: a CloudWatch pattern over the line.
 
-use crate::condition::{DecideBy, RecordTest, WrittenCondition, written_pattern};
+use crate::condition::{DecideBy, Needs, RecordTest, WrittenCondition, written_pattern};
 use crate::facts::{Facts, Metadata};
 use crate::pattern::{Pattern, Searched};
 use crate::yaml::Mistakes;
@@ -19,6 +19,10 @@ impl RecordTest for Message {
         let (text, pattern) = written_pattern::parse(written, Self::KEY, mistakes)?;
         written_pattern::warn(written, text, &pattern, mistakes);
         Some(Message(pattern))
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::one_of(self.0.needed_texts())
     }
 
     fn found(&self, facts: &Facts<'_>, _: &mut Metadata<'_>) -> Option<String> {

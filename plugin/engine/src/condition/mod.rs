@@ -15,6 +15,7 @@ mod comparison;
 mod message;
 mod metadata;
 mod names;
+mod needs;
 mod record;
 mod severity;
 mod stream;
@@ -25,6 +26,7 @@ pub use comparison::Ordered;
 pub use message::Message;
 pub use metadata::{Annotations, Labels, OwnedBy};
 pub use names::{InContainer, InNamespace, InPod};
+pub(crate) use needs::Needs;
 pub use record::WholeRecord;
 pub use severity::SeverityTest;
 pub use stream::OnStream;
@@ -67,6 +69,11 @@ pub(crate) trait RecordTest: Clone + Debug + PartialEq + Sized {
     /// Whether it looks at metadata under this key of the record, beyond what the tag says.
     fn reaches_into(&self, _key: &str) -> bool {
         false
+    }
+
+    /// What a record must have for it to hold, as far as that can be seen at a glance.
+    fn needs(&self) -> Needs {
+        Needs::default()
     }
 }
 
@@ -135,6 +142,11 @@ impl When {
             Condition::read(key, &WrittenCondition { source, node, drops }, mistakes)
         };
         When::new(Condition::KEYS.iter().filter_map(read).collect())
+    }
+
+    /// What a record must have for all of them to hold, as far as that can be seen at a glance.
+    pub(crate) fn needs(&self) -> Needs {
+        self.conditions.iter().fold(Needs::default(), |needs, condition| needs.and(condition.needs()))
     }
 
     /// All of them, in the order in which they are asked.

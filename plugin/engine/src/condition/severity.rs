@@ -1,8 +1,8 @@
 //! `severity`: the level of the line, compared.
 
-use crate::condition::{DecideBy, Ordered, RecordTest, WrittenCondition, is};
+use crate::condition::{DecideBy, Needs, Ordered, RecordTest, WrittenCondition, is};
 use crate::diag::{Code, did_you_mean};
-use crate::facts::{Facts, Metadata};
+use crate::facts::{Facts, Metadata, level_bit};
 use crate::severity::Severity;
 use crate::yaml::Mistakes;
 
@@ -43,6 +43,17 @@ impl RecordTest for SeverityTest {
                 None
             }
         }
+    }
+
+    fn needs(&self) -> Needs {
+        let levels = match self {
+            SeverityTest::Unknown => level_bit(None),
+            SeverityTest::Compared(comparison, level) => {
+                let holding = Severity::NAMES.iter().filter(|(_, severity)| comparison.holds(*severity, *level));
+                holding.fold(0, |levels, (_, severity)| levels | level_bit(Some(*severity)))
+            }
+        };
+        Needs { levels, ..Needs::default() }
     }
 
     fn found(&self, facts: &Facts<'_>, _: &mut Metadata<'_>) -> Option<String> {

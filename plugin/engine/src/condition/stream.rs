@@ -1,8 +1,8 @@
 //! `stream`: where the record came out of its container.
 
-use crate::condition::{DecideBy, RecordTest, WrittenCondition, is};
+use crate::condition::{DecideBy, Needs, RecordTest, WrittenCondition, is};
 use crate::diag::Code;
-use crate::facts::{Facts, Metadata};
+use crate::facts::{Facts, Metadata, stream_bit};
 use crate::yaml::Mistakes;
 
 /// One of a container's two streams.
@@ -24,6 +24,10 @@ impl RecordTest for OnStream {
                 None
             }
         }
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { streams: stream_bit(Some(self.0.as_bytes())), ..Needs::default() }
     }
 
     fn found(&self, facts: &Facts<'_>, _: &mut Metadata<'_>) -> Option<String> {

@@ -60,6 +60,12 @@ macro_rules! conditions {
                 }
             }
 
+            fn needs(&self) -> Needs {
+                match self {
+                    $(Condition::$variant(test) => test.needs()),+
+                }
+            }
+
             fn reaches_into(&self, key: &str) -> bool {
                 match self {
                     $(Condition::$variant(test) => test.reaches_into(key)),+

@@ -3,7 +3,7 @@
 use crate::condition::{Condition, Met};
 use crate::config::RuleFile;
 use crate::config::model::{Policy, Rule};
-use crate::engine::rule_set::{ActiveRule, Candidates, Foregone, RuleId, RuleSet};
+use crate::engine::rule_set::{ActiveRule, Candidate, Candidates, Foregone, RuleId, RuleSet};
 use crate::engine::why::{Fault, Why};
 use crate::facts::{Facts, Metadata};
 use crate::key::RecordKeys;
@@ -123,7 +123,7 @@ impl Deciding<'_> {
     #[inline]
     pub(super) fn judge(
         &mut self,
-        (candidates, is_foregone): (&[RuleId], bool),
+        (candidates, is_foregone): (&[Candidate], bool),
         runs: &mut Runs,
         facts: &Facts<'_>,
         metadata: &mut Metadata<'_>,
@@ -153,7 +153,7 @@ impl Deciding<'_> {
         &mut self,
         before: Judged,
         (side, slot): (StreamSide, Slot),
-        (candidates, runs): (&[RuleId], &mut Runs),
+        (candidates, runs): (&[Candidate], &mut Runs),
         facts: &Facts<'_>,
         metadata: &mut Metadata<'_>,
     ) -> Judged {
@@ -169,9 +169,9 @@ impl Deciding<'_> {
 
     /// A record by itself. `candidates` are those of its tag.
     #[inline]
-    fn alone(&mut self, candidates: &[RuleId], facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Judged {
+    fn alone(&mut self, candidates: &[Candidate], facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Judged {
         let mut shadows = ShadowMarks::default();
-        let decided = match self.search(candidates.iter().copied(), &mut shadows, facts, metadata) {
+        let decided = match self.search(candidates, &mut shadows, facts, metadata) {
             Some(decided) => decided,
             None if self.file.no_match == Action::Keep && is_excluded(self.file, facts, metadata) => {
                 Decided::Excluded
@@ -184,26 +184,30 @@ impl Deciding<'_> {
     /// What the guards decide, if one of them does.
     fn guarded(
         &mut self,
-        candidates: &[RuleId],
+        candidates: &[Candidate],
         facts: &Facts<'_>,
         metadata: &mut Metadata<'_>,
     ) -> Option<Decided> {
         // They come before all rules.
-        let guards = candidates.iter().take_while(|id| self.rules.is_guard(**id)).count();
+        let guards = candidates.iter().take_while(|candidate| self.rules.is_guard(candidate.id)).count();
         let guards = candidates.get(..guards).unwrap_or_default();
-        self.search(guards.iter().copied(), &mut ShadowMarks::default(), facts, metadata)
+        self.search(guards, &mut ShadowMarks::default(), facts, metadata)
     }
 
     /// The first of these guards and rules that decides.
     #[inline]
     fn search(
         &mut self,
-        candidates: impl Iterator<Item = RuleId>,
+        candidates: &[Candidate],
         shadows: &mut ShadowMarks,
         facts: &Facts<'_>,
         metadata: &mut Metadata<'_>,
     ) -> Option<Decided> {
-        for id in candidates {
+        for candidate in candidates {
+            if facts.lacks(candidate.levels, candidate.streams, candidate.texts) {
+                continue;
+            }
+            let id = candidate.id;
             let Some(active) = self.rules.get_mut(id) else { continue };
             match applies(self.file, &active.rule, facts, metadata) {
                 Applies::Over | Applies::No(_) => {}

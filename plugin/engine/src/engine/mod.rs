@@ -23,14 +23,13 @@ pub use saved::SavedError;
 pub use why::{Fault, OUTCOMES, Why};
 
 use crate::config::RuleFile;
-use crate::facts::{Facts, Metadata};
+use crate::facts::{Facts, Glance, Metadata};
 use crate::json::{self, Malformed};
 use crate::metrics::{Counters, Metric};
 use crate::pods::{Cache, Excluded, PodSource};
 use crate::policy::{KeyBuffers, KeyCapacity};
 use crate::record::{Names, RecordShape, RecordView, TRUNCATED};
 use crate::search::Prepared;
-use crate::severity::LevelMemo;
 use crate::stream::Streams;
 use crate::swar;
 use crate::time::{EventTime, Now};
@@ -38,7 +37,6 @@ use crate::unreported::Unreported;
 use account::{Accounting, Unsaved};
 use decide::{Decided, Deciding, Judged, ShadowMarks, SharedByRules, Tag};
 use rule_set::{Candidates, RuleSet};
-use std::cell::RefCell;
 use std::rc::Rc;
 use summary::Summaries;
 
@@ -84,7 +82,6 @@ pub struct Engine {
     shared: SharedByRules,
     names: Names,
     shape: RecordShape,
-    levels: RefCell<LevelMemo>,
     streams: Streams<Candidates, Judged>,
     cache: Cache,
     counters: Counters,
@@ -115,7 +112,6 @@ impl Engine {
                 random,
             },
             shape: RecordShape::default(),
-            levels: RefCell::default(),
             streams: Streams::new(),
             cache: Cache::new(file.pods.cache),
             counters: Counters::default(),
@@ -220,7 +216,6 @@ impl Engine {
             shared,
             names,
             shape,
-            levels,
             streams,
             cache,
             counters,
@@ -253,16 +248,16 @@ impl Engine {
             }
         };
         let line = record.line();
-        let levels = (!*is_reference).then_some(&*levels);
         let Tag { names, known, runs, dropped } = tag;
-        let Candidates { ids, foregone, remembered } = known;
+        let Candidates { rules: candidates, texts, foregone, levels, remembered } = known;
+        let glance = (!*is_reference).then_some(Glance { levels, texts: texts.as_deref() });
         let time = happened(input.time, now);
         let bytes = input.text.len() as u64;
-        let facts = Facts::new(record, line.as_ref(), names, (time, now), &file.input, sampling, levels);
+        let facts = Facts::new(record, line.as_ref(), names, (time, now), &file.input, sampling, glance);
         let remembered = (!*is_reference).then_some(remembered);
         let mut metadata = Metadata::new(names, &file.enrich, now, (cache, remembered), pods);
 
-        let candidates = (&**ids, foregone.is_some());
+        let candidates = (&**candidates, foregone.is_some());
         let judged =
             Deciding { file, rules, counters, shared, bytes }.judge(candidates, runs, &facts, &mut metadata);
         let decided = judged.decided;

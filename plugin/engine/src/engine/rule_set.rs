@@ -3,14 +3,18 @@
 //! The rule kept here: a [`RuleId`] is given out by this set and good for this set. Whatever is kept beyond a reload goes through
 //! [`RuleSet::same`].
 
+use crate::condition::Needs;
 use crate::config::RuleFile;
 use crate::config::model::{Policy, Rule};
 use crate::engine::why::{OUTCOMES, Why};
+use crate::many::{self, ManyTexts};
 use crate::metrics::{Counters, RowId, ShadowId, Stage};
 use crate::pods::Remembered;
 use crate::policy::{Action, ActivePolicy, FloorState, KeyCapacity, KeyTable, Tables};
+use crate::severity::LevelMemo;
 use crate::tag::ContainerTag;
 use crate::unreported::{Account, Unreported};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 /// A guard or rule in force.
@@ -50,11 +54,26 @@ pub(super) struct RuleId(usize);
 /// The guards and rules that can decide a tag's records: their conditions on names are met.
 #[derive(Debug)]
 pub(super) struct Candidates {
-    pub(super) ids: Box<[RuleId]>,
+    pub(super) rules: Box<[Candidate]>,
+    /// Finds the texts that they need.
+    pub(super) texts: Option<Rc<ManyTexts>>,
     /// What becomes of every record of the tag, if that is settled: then nobody has to look at one.
     pub(super) foregone: Option<Foregone>,
+    /// What is known of the fronts of the container's lines.
+    pub(super) levels: RefCell<LevelMemo>,
     /// The metadata of the tag's container, for as long as the cache would give it again.
     pub(super) remembered: Option<Remembered>,
+}
+
+/// One of them, with what a record must have so that it has to be asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate {
+    pub(super) id: RuleId,
+    /// Bits of levels and streams, see [`crate::condition::Needs`].
+    pub(super) levels: u8,
+    pub(super) streams: u8,
+    /// Bits of the texts of which the line has one; 0: it need not have any.
+    pub(super) texts: u64,
 }
 
 /// What becomes of every record of a tag, whatever it is.
@@ -70,8 +89,17 @@ pub(super) struct Foregone {
 pub(super) struct RuleSet {
     rules: Vec<ActiveRule>,
     guards: usize,
+    /// The searches of tags, by the rules that can decide their records: most containers are alike to the rules.
+    searches: RefCell<Vec<SharedSearch>>,
     /// The rows of what no guard and no rule decides, in the order of [`OUTCOMES`].
     outcomes: Vec<RowId>,
+}
+
+/// A search with the rules that it is for.
+#[derive(Debug)]
+struct SharedSearch {
+    rules: Box<[RuleId]>,
+    texts: Option<Rc<ManyTexts>>,
 }
 
 impl RuleState {
@@ -168,7 +196,7 @@ impl RuleSet {
         };
         let rules = guards.chain(rules).map(&mut start).collect();
         let outcomes = OUTCOMES.map(|name| counters.row_of(name, Stage::Outcome)).to_vec();
-        RuleSet { rules, guards: file.guards.len(), outcomes }
+        RuleSet { rules, guards: file.guards.len(), searches: RefCell::default(), outcomes }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &ActiveRule> {
@@ -223,7 +251,51 @@ impl RuleSet {
                 first.decides_all().map(|action| Foregone { rule: Some(id), action })
             }
         };
-        Candidates { ids: ids.into(), foregone, remembered: None }
+        let (rules, texts) = self.at_a_glance(ids);
+        Candidates { rules, texts, foregone, levels: RefCell::default(), remembered: None }
+    }
+
+    /// What rules need of a record, and the search for the texts among that.
+    fn at_a_glance(&self, ids: Vec<RuleId>) -> (Box<[Candidate]>, Option<Rc<ManyTexts>>) {
+        let needs = |id: &RuleId| self.get(*id).map(|active| active.rule.when.needs()).unwrap_or_default();
+        let needs: Vec<Needs> = ids.iter().map(needs).collect();
+        let mut wanted: Vec<(&[u8], u64)> = Vec::new();
+        let mut candidates = Vec::with_capacity(ids.len());
+        for (id, Needs { levels, streams, texts }) in ids.iter().zip(&needs) {
+            let mut candidate = Candidate { id: *id, levels: *levels, streams: *streams, texts: 0 };
+            // A rule with a short text is asked about every line.
+            if texts.iter().all(|text| text.len() >= many::SHORTEST) {
+                for text in texts {
+                    let known = wanted.iter().find(|(known, _)| *known == &**text).map(|(_, bit)| *bit);
+                    // From the 65th on, two share a bit.
+                    let bit = known.unwrap_or(1u64.wrapping_shl(wanted.len() as u32));
+                    if known.is_none() {
+                        wanted.push((text, bit));
+                    }
+                    candidate.texts |= bit;
+                }
+            }
+            candidates.push(candidate);
+        }
+        let texts = self.shared_search(ids, &wanted);
+        if texts.is_none() {
+            candidates.iter_mut().for_each(|candidate| candidate.texts = 0);
+        }
+        (candidates.into(), texts)
+    }
+
+    fn shared_search(&self, ids: Vec<RuleId>, wanted: &[(&[u8], u64)]) -> Option<Rc<ManyTexts>> {
+        // Nobody else has it: it is only borrowed here.
+        let mut searches = self.searches.try_borrow_mut().ok()?;
+        if let Some(shared) = searches.iter().find(|shared| *shared.rules == *ids) {
+            return shared.texts.clone();
+        }
+        if searches.len() >= MAX_SEARCHES {
+            return None;
+        }
+        let texts = ManyTexts::new(wanted).map(Rc::new);
+        searches.push(SharedSearch { rules: ids.into(), texts: texts.clone() });
+        texts
     }
 
     /// The guard or rule in this set that has the place of one in another: the one of its kind and name.
@@ -242,3 +314,6 @@ impl RuleSet {
         self.outcomes.get(why.outcome()?).copied()
     }
 }
+
+/// Most searches, of 4 kB and the texts each. Tags beyond them ask each rule.
+const MAX_SEARCHES: usize = 64;

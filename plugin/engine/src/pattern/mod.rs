@@ -91,6 +91,21 @@ impl Pattern {
         }
     }
 
+    /// Texts of which a line that matches has one, as the host writes them inside a JSON string; none where it may have none of
+    /// any.
+    pub(crate) fn needed_texts(&self) -> Vec<Box<[u8]>> {
+        let written = |needles: &[Needle]| {
+            let all = needles.iter().map(|needle| needle.written().map(Box::from));
+            all.collect::<Option<Vec<Box<[u8]>>>>().unwrap_or_default()
+        };
+        match &self.form {
+            Form::Terms(terms) => terms.needed_texts(),
+            Form::Regex(regex) => written(regex.needed_texts()),
+            Form::Object(object) => object.needed_keys(),
+            Form::Fields(_, needed) => needed.as_deref().map(|needed| written(std::slice::from_ref(needed))).unwrap_or_default(),
+        }
+    }
+
     /// Whether it is of the JSON form, which may be asked about a whole record.
     pub fn is_object(&self) -> bool {
         matches!(self.form, Form::Object(_))

@@ -33,6 +33,23 @@ impl Terms {
         self.has(TermSign::Optional) && (self.has(TermSign::Plain) || self.has(TermSign::Excluded))
     }
 
+    /// Texts of which a line that matches has one: the longest that must occur, else all of those of which one must.
+    pub(super) fn needed_texts(&self) -> Vec<Box<[u8]>> {
+        let of = |wanted: TermSign| self.0.iter().filter(move |(sign, _)| *sign == wanted).map(|(_, needle)| needle);
+        if let [(TermSign::Plain, _)] = self.0.as_slice()
+            && self.0.iter().any(|(_, only)| only.text() == " ")
+        {
+            // The one that any line matches.
+            return Vec::new();
+        }
+        if let Some(longest) = of(TermSign::Plain).filter_map(Needle::written).max_by_key(|text| text.len()) {
+            return vec![longest.into()];
+        }
+        let decides = !self.has(TermSign::Plain) && !self.has(TermSign::Excluded);
+        let optional = of(TermSign::Optional).map(|needle| needle.written().map(Box::from));
+        optional.collect::<Option<_>>().filter(|_| decides).unwrap_or_default()
+    }
+
     /// Whether the line matches.
     #[inline]
     pub fn matches(&self, line: &Searched<'_>) -> bool {

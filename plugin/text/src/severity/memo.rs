@@ -1,4 +1,4 @@
-//! The levels of lines whose fronts are alike, by comparing instead of reading.
+//! The levels of a container's lines whose fronts are alike, by comparing instead of reading.
 //!
 //! What one logger writes has the same bytes in front of its level but for the digits of a time. A front is learned from a line
 //! that was read, and tried on the next. The rule kept here: only fronts are learned behind which nothing but the level itself
@@ -19,7 +19,7 @@ use crate::line::Line;
 /// What is known of the fronts of lines.
 #[derive(Debug, Default)]
 pub struct LevelMemo {
-    fronts: [Option<KnownFront>; FRONTS],
+    fronts: Vec<KnownFront>,
     /// The one that was hit last.
     last: usize,
     /// The one that makes room next.
@@ -57,7 +57,6 @@ impl LevelMemo {
         let known = self
             .fronts
             .get(self.last)
-            .and_then(Option::as_ref)
             .and_then(|front| front.level(raw, line.escapes()));
         match known {
             Some(reading) => Some(reading),
@@ -72,7 +71,7 @@ impl LevelMemo {
             return None;
         }
         for (at, front) in self.fronts.iter().enumerate() {
-            if let Some(reading) = front.as_ref().and_then(|front| front.level(raw, line.escapes())) {
+            if let Some(reading) = front.level(raw, line.escapes()) {
                 (self.last, self.misses) = (at, 0);
                 return Some(reading);
             }
@@ -97,7 +96,7 @@ impl LevelMemo {
         let Some((front, length, may_differ)) = found else { return };
         let Some(word) = word_at(raw, length, reading.step) else { return };
         // A front that is known already has met another level.
-        let known = self.fronts.iter_mut().flatten().find(|known| known.fits(raw));
+        let known = self.fronts.iter_mut().find(|known| known.fits(raw));
         if let Some(known) = known.filter(|known| known.length == length && known.step == reading.step) {
             let next = known.next;
             known.next = next.wrapping_add(1) % LEVELS;
@@ -111,10 +110,11 @@ impl LevelMemo {
             *place = (word, Some(reading.severity));
         }
         new.next = 1;
-        if let Some(place) = self.fronts.get_mut(self.next) {
-            *place = Some(new);
-            self.last = self.next;
+        match self.fronts.get_mut(self.next) {
+            Some(place) => *place = new,
+            None => self.fronts.push(new),
         }
+        self.last = self.next;
         self.next = self.next.wrapping_add(1) % FRONTS;
     }
 }
@@ -247,7 +247,7 @@ fn behind_time(raw: &[u8]) -> Option<LearnedFront<'_>> {
 }
 
 /// Fronts that are known at once, levels of each, and words of a front.
-const FRONTS: usize = 4;
+const FRONTS: usize = 3;
 const LEVELS: usize = 6;
 const WORDS: usize = 8;
 /// After so many lines that were not known, only one in as many is learned from.
@@ -276,7 +276,7 @@ mod tests {
 
     fn is_known(memo: &LevelMemo, text: &str) -> bool {
         let content = written(text);
-        memo.fronts.iter().flatten().any(|front| front.level(&content, Escapes::of(&content)).is_some())
+        memo.fronts.iter().any(|front| front.level(&content, Escapes::of(&content)).is_some())
     }
 
     #[test]

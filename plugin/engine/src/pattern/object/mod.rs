@@ -59,6 +59,17 @@ impl ObjectPattern {
         self.logic.truth(|condition| condition.truth(document))
     }
 
+    /// Keys of which an object that meets the conditions has one, as a line holds them.
+    pub(super) fn needed_keys(&self) -> Vec<Box<[u8]>> {
+        let keys = || self.logic.iter().map(|condition| condition.key.as_ref().map(KeyPrefilter::written));
+        if self.logic.is_conjunction()
+            && let Some(longest) = keys().flatten().max_by_key(|key| key.len())
+        {
+            return vec![longest.into()];
+        }
+        keys().map(|key| key.map(Box::from)).collect::<Option<_>>().unwrap_or_default()
+    }
+
     /// The selectors in the order written.
     pub(super) fn selectors(&self) -> impl Iterator<Item = &PropertySelector> {
         self.logic.iter().map(|condition| &condition.selector)

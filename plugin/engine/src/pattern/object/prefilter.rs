@@ -16,6 +16,13 @@ use crate::swar;
 #[derive(Clone, Debug)]
 pub(super) struct KeyPrefilter(Prepared);
 
+impl KeyPrefilter {
+    /// The key as a line holds it.
+    pub(super) fn written(&self) -> &[u8] {
+        self.0.bytes()
+    }
+}
+
 impl PartialEq for KeyPrefilter {
     /// It follows from the selector, which is compared.
     fn eq(&self, _: &KeyPrefilter) -> bool {

@@ -68,6 +68,14 @@ impl Regex {
         Ok(Regex { source: body.into(), search })
     }
 
+    /// Texts of which a line in which it is found has one; none where it may have none of any.
+    pub(super) fn needed_texts(&self) -> &[Needle] {
+        match &self.search {
+            Search::Always => &[],
+            Search::Texts(texts) | Search::Run { needs: texts, .. } => texts,
+        }
+    }
+
     /// The expression as written, without its `%`.
     pub fn source(&self) -> &str {
         &self.source
