@@ -12,7 +12,7 @@ use crate::pattern::{Document, Enriched, Missing, Pattern, Truth};
 use crate::pods::{Cache, Enrichment, Found, PodMeta, PodSource, Remembered, all_that_is_known};
 use crate::record::RecordView;
 use crate::search::Prepared;
-use crate::severity::{self, LevelMemo, Reading, Severity};
+use crate::severity::{self, Glimpse, LevelMemo, Reading, Severity};
 use crate::stream::TagNames;
 use crate::tag::ContainerTag;
 use crate::template::template;
@@ -46,7 +46,7 @@ pub(crate) struct Facts<'r> {
     glance: Option<Glance<'r>>,
     /// The bits of the texts that may occur in the line.
     texts: OnceCell<u64>,
-    reading: OnceCell<Option<Reading>>,
+    glimpse: OnceCell<Glimpse>,
     severity: OnceCell<Option<Severity>>,
     template: OnceCell<u64>,
     /// What the tag says about the container, as JSON.
@@ -74,7 +74,7 @@ impl<'r> Facts<'r> {
             sampling,
             glance,
             texts: OnceCell::new(),
-            reading: OnceCell::new(),
+            glimpse: OnceCell::new(),
             severity: OnceCell::new(),
             template: OnceCell::new(),
             said_by_tag: OnceCell::new(),
@@ -90,11 +90,28 @@ impl<'r> Facts<'r> {
     /// What the line says of itself.
     #[inline]
     pub(crate) fn reading(&self) -> Option<Reading> {
+        self.glimpse().reading
+    }
+
+    #[inline]
+    fn glimpse(&self) -> Glimpse {
         let read = |line| match self.glance.map(|glance| glance.levels.try_borrow_mut()) {
             Some(Ok(mut levels)) => levels.read(line),
-            _ => severity::read(line),
+            _ => Glimpse { reading: severity::read(line), is_single: false },
         };
-        *self.reading.get_or_init(|| self.line.and_then(read))
+        let nothing = Glimpse { reading: None, is_single: false };
+        *self.glimpse.get_or_init(|| self.line.map_or(nothing, read))
+    }
+
+    /// Whether the line stands for itself and opens nothing, without a look at it: then, whether it says that it is an error.
+    #[inline]
+    pub(crate) fn is_single(&self) -> Option<bool> {
+        if !self.glimpse().is_single {
+            return None;
+        }
+        let is_failure = self.severity() >= Some(Severity::Error);
+        // An error may open a report, but one line of JSON does not.
+        (!is_failure || self.line.is_some_and(|line| line.raw().first() == Some(&b'{'))).then_some(is_failure)
     }
 
     /// Whether the record lacks what a rule needs so that its conditions can hold, see [`crate::condition::Needs`].

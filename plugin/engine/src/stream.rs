@@ -342,6 +342,23 @@ impl<D: Clone> StreamRuns<D> {
         Some((run.decided.clone(), slot))
     }
 
+    /// Whether nothing is open that a line which stands for itself could belong to.
+    #[inline]
+    pub(crate) fn is_quiet(&self, side: StreamSide) -> bool {
+        let Some(OpenRuns { latest, report, last }) = self.0.get(side as usize) else { return false };
+        latest.as_ref().is_none_or(|run| run.body == Body::Plain && !run.is_report)
+            && report.as_ref().is_none_or(|run| run.body == Body::Plain)
+            && *last == Slot::Latest
+    }
+
+    /// As [`StreamRuns::begin`] for a line that opens nothing, where [nothing is open](StreamRuns::is_quiet).
+    #[inline]
+    pub(crate) fn begin_single(&mut self, side: StreamSide, time: EventTime, is_failure: bool, decided: D) {
+        let Some(runs) = self.0.get_mut(side as usize) else { return };
+        let (lines, body) = (1, Body::Plain);
+        runs.latest = Some(LineRun { decided, last: time, lines, body, is_failure, is_report: is_failure });
+    }
+
     /// From now on a run goes with another verdict: one of its lines met a guard.
     pub(crate) fn decide_anew(&mut self, side: StreamSide, slot: Slot, decided: D) {
         let Some(runs) = self.0.get_mut(side as usize) else { return };

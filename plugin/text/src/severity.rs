@@ -23,7 +23,7 @@ mod structured;
 
 pub use level_key::level_keys;
 pub(crate) use level_key::{is_level_key, of_field};
-pub use memo::LevelMemo;
+pub use memo::{Glimpse, LevelMemo};
 
 /// The six levels, in rising order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

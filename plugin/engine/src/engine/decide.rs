@@ -132,10 +132,17 @@ impl Deciding<'_> {
             return self.alone(candidates, facts, metadata);
         }
         let side = if facts.record.stream() == Some(b"stderr") { StreamSide::Err } else { StreamSide::Out };
-        let Some((limits, look)) = self.file.input.continuation.and_then(|on| Some((on, facts.look()?)))
-        else {
+        let Some(limits) = self.file.input.continuation else {
             return self.alone(candidates, facts, metadata);
         };
+        if runs.is_quiet(side)
+            && let Some(is_failure) = facts.is_single()
+        {
+            let judged = self.alone(candidates, facts, metadata);
+            runs.begin_single(side, facts.time, is_failure, judged);
+            return judged;
+        }
+        let Some(look) = facts.look() else { return self.alone(candidates, facts, metadata) };
         match runs.continues(side, &look, facts.time, limits) {
             Some((before, slot)) => self.with_before(before, (side, slot), (candidates, runs), facts, metadata),
             None => {

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::json::push_string;
+use crate::severity::LevelMemo;
+use proptest::prelude::*;
 
 fn shape_of(text: &str) -> LineShape {
     let mut content = Vec::new();
@@ -65,5 +67,34 @@ fn frames_are_known_wherever_they_stand() {
         ["at noon (local time)", "...", "from here on", "Caused trouble", "#1 in the list", "created by hand"]
     {
         assert_ne!(shape_of(text), LineShape::Frame, "{text}");
+    }
+}
+
+proptest! {
+    /// What a line is next to others need not be found out where its front says that it stands for itself: no report takes it
+    /// that is not open, and it opens none.
+    #[test]
+    fn a_single_line_is_what_a_look_at_it_says(
+        lines in prop::collection::vec(prop_oneof![
+            (r"(2026-11-20 10:00:00,123 |10\.0\.1\.7 - - \[20/Nov/2026:10:00:00 \+0000\] |\{)",
+             r#"(INFO|ERROR|"GET / HTTP/1.1" 200|"level":"info","msg":"x"|"level":"error"|at a)"#,
+             r"( [ -~]{0,20}|\{|\[|\}| |)").prop_map(|(front, level, end)| format!("{front}{level}{end}")),
+            "[ -~]{0,30}",
+        ], 1..30),
+    ) {
+        let mut memo = LevelMemo::default();
+        for text in lines {
+            let mut content = Vec::new();
+            push_string(&mut content, text.as_bytes());
+            let line = Line::new(&content[1..content.len() - 1]);
+            let glimpse = memo.read(&line);
+            let look = Look::at(&line, glimpse.reading);
+            if glimpse.is_single {
+                prop_assert!(matches!(look.shape, LineShape::Own | LineShape::Bare), "{}: {:?}", text, look);
+                prop_assert_eq!(Body::opened_by(&look), Body::Plain, "{}", text);
+                prop_assert_eq!(Body::Plain.continued_by(&look, true), None, "{}", text);
+                prop_assert!(!look.is_failure || text.starts_with('{'), "{}", text);
+            }
+        }
     }
 }

@@ -16,6 +16,16 @@ use super::{PrecedenceStep, Reading, Severity, logfmt, names};
 use crate::json::{Escapes, Level, Members, Value};
 use crate::line::Line;
 
+/// What is seen of a line by its front.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Glimpse {
+    /// What it says of its level.
+    pub reading: Option<Reading>,
+    /// Whether it stands for itself and opens nothing, as nearly all lines do: an object on one line, an access log, a line with
+    /// a time and a level below an error. Of such a line [`crate::continuation`] has nothing more to say than that.
+    pub is_single: bool,
+}
+
 /// What is known of the fronts of lines.
 #[derive(Debug, Default)]
 pub struct LevelMemo {
@@ -52,28 +62,31 @@ struct FrontWord {
 impl LevelMemo {
     /// What a line says of its level: as [`super::read`], without reading it if its front is known.
     #[inline(never)]
-    pub fn read(&mut self, line: &Line<'_>) -> Option<Reading> {
+    pub fn read(&mut self, line: &Line<'_>) -> Glimpse {
         let raw = line.raw();
+        let is_object = matches!(raw, [b'{', b'\\' | b'"', .., b'}']);
         let known = self
             .fronts
             .get(self.last)
             .and_then(|front| front.level(raw, line.escapes()));
-        match known {
-            Some(reading) => Some(reading),
-            None => self.look_further(line),
+        if known.is_some() {
+            return Glimpse { reading: known, is_single: is_object || is_single(raw, known) };
         }
+        if raw.first().is_some_and(u8::is_ascii_digit) && super::access_log::is_access_log(raw) {
+            return Glimpse { reading: None, is_single: is_single(raw, None) };
+        }
+        let (reading, is_known) = self.look_further(line);
+        Glimpse { reading, is_single: is_object || is_known && is_single(raw, reading) }
     }
 
+    /// What it says, and whether its front is known.
     #[inline(never)]
-    fn look_further(&mut self, line: &Line<'_>) -> Option<Reading> {
+    fn look_further(&mut self, line: &Line<'_>) -> (Option<Reading>, bool) {
         let raw = line.raw();
-        if raw.first().is_some_and(u8::is_ascii_digit) && super::access_log::is_access_log(raw) {
-            return None;
-        }
         for (at, front) in self.fronts.iter().enumerate() {
             if let Some(reading) = front.level(raw, line.escapes()) {
                 (self.last, self.misses) = (at, 0);
-                return Some(reading);
+                return (Some(reading), true);
             }
         }
         let reading = super::read(line);
@@ -83,7 +96,7 @@ impl LevelMemo {
         {
             self.learn(line, reading);
         }
-        reading
+        (reading, false)
     }
 
     fn learn(&mut self, line: &Line<'_>, reading: Reading) {
@@ -117,6 +130,15 @@ impl LevelMemo {
         self.last = self.next;
         self.next = self.next.wrapping_add(1) % FRONTS;
     }
+}
+
+/// Whether a line that is an access log or has a known front in front of its level stands for itself and opens nothing.
+#[inline]
+fn is_single(raw: &[u8], reading: Option<Reading>) -> bool {
+    let is_plain = reading.is_none_or(|Reading { severity, step }| {
+        step == PrecedenceStep::Front && severity < Severity::Error
+    });
+    is_plain && !matches!(raw.last(), None | Some(b'{' | b'[' | b' ' | b'\t'))
 }
 
 impl KnownFront {
@@ -271,7 +293,7 @@ mod tests {
     fn check(memo: &mut LevelMemo, text: &str) {
         let content = written(text);
         let line = Line::new(&content);
-        assert_eq!(memo.read(&line), super::super::read(&line), "{text}");
+        assert_eq!(memo.read(&line).reading, super::super::read(&line), "{text}");
     }
 
     fn is_known(memo: &LevelMemo, text: &str) -> bool {
@@ -373,13 +395,13 @@ mod tests {
             for (text, place, byte, is_changed) in lines {
                 let mut content = written(&text);
                 let line = Line::new(&content);
-                prop_assert_eq!(memo.read(&line), super::super::read(&line), "{}", text);
+                prop_assert_eq!(memo.read(&line).reading, super::super::read(&line), "{}", text);
                 drop(line);
                 if is_changed && !content.is_empty() {
                     let at = place.index(content.len());
                     content[at] = byte;
                     let line = Line::new(&content);
-                    prop_assert_eq!(memo.read(&line), super::super::read(&line), "{}", String::from_utf8_lossy(&content));
+                    prop_assert_eq!(memo.read(&line).reading, super::super::read(&line), "{}", String::from_utf8_lossy(&content));
                 }
             }
         }
