@@ -29,6 +29,21 @@ pub(crate) struct Glance<'r> {
     pub(crate) levels: &'r RefCell<LevelMemo>,
     /// One search for the texts that rules need.
     pub(crate) texts: Option<&'r ManyTexts>,
+    /// Whether a rule needs certain levels, or a certain stream.
+    pub(crate) asks_levels: bool,
+    pub(crate) asks_streams: bool,
+}
+
+/// What a record has of what rules need, in the bits of [`crate::condition::Needs`].
+#[derive(Clone, Copy)]
+pub(crate) struct Seen {
+    pub(crate) levels: u8,
+    pub(crate) streams: u8,
+    pub(crate) texts: u64,
+}
+
+impl Seen {
+    const ALL: Seen = Seen { levels: u8::MAX, streams: u8::MAX, texts: u64::MAX };
 }
 
 /// One record, its tag and the time.
@@ -44,8 +59,6 @@ pub(crate) struct Facts<'r> {
     sampling: &'r Prepared,
     /// What makes most questions short; `None` answers each in full.
     glance: Option<Glance<'r>>,
-    /// The bits of the texts that may occur in the line.
-    texts: OnceCell<u64>,
     glimpse: OnceCell<Glimpse>,
     severity: OnceCell<Option<Severity>>,
     template: OnceCell<u64>,
@@ -73,7 +86,6 @@ impl<'r> Facts<'r> {
             input,
             sampling,
             glance,
-            texts: OnceCell::new(),
             glimpse: OnceCell::new(),
             severity: OnceCell::new(),
             template: OnceCell::new(),
@@ -114,23 +126,20 @@ impl<'r> Facts<'r> {
         (!is_failure || self.line.is_some_and(|line| line.raw().first() == Some(&b'{'))).then_some(is_failure)
     }
 
-    /// Whether the record lacks what a rule needs so that its conditions can hold, see [`crate::condition::Needs`].
+    /// What the record has of what rules need; everything where nobody wants to know, or every rule is to be asked.
     #[inline]
-    pub(crate) fn lacks(&self, levels: u8, streams: u8, texts: u64) -> bool {
-        let Some(glance) = self.glance else { return false };
-        levels != u8::MAX && levels & level_bit(self.severity()) == 0
-            || streams != u8::MAX && streams & stream_bit(self.record.stream()) == 0
-            || texts != 0 && texts & self.texts(glance) == 0
-    }
-
-    #[inline]
-    fn texts(&self, glance: Glance<'_>) -> u64 {
-        // A record without a line has no texts.
-        *self.texts.get_or_init(|| match (glance.texts, self.line) {
-            (Some(texts), Some(line)) => texts.in_line(line),
-            (None, _) => u64::MAX,
-            (_, None) => 0,
-        })
+    pub(crate) fn seen(&self) -> Seen {
+        let Some(Glance { levels: _, texts, asks_levels, asks_streams }) = self.glance else { return Seen::ALL };
+        Seen {
+            levels: if asks_levels { level_bit(self.severity()) } else { u8::MAX },
+            streams: if asks_streams { stream_bit(self.record.stream()) } else { u8::MAX },
+            texts: match (texts, self.line) {
+                (Some(texts), Some(line)) => texts.in_line(line),
+                (None, _) => u64::MAX,
+                // A record without a line has no texts.
+                (_, None) => 0,
+            },
+        }
     }
 
     /// The line as it looks next to others.

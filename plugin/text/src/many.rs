@@ -83,9 +83,11 @@ impl ManyTexts {
     fn find(&self, text: &[u8]) -> u64 {
         let (mut found, mut vain) = (0u64, MOST_IN_VAIN.wrapping_add(text.len() / 32));
         let Some(mut left) = text.get(self.window.wrapping_sub(2)..) else { return 0 };
+        let shifts: &[u8; SLOTS] = &self.shifts;
         while let Some(block) = left.first_chunk::<2>() {
-            let mut shift = usize::from(self.shifts.get(slot(*block)).copied().unwrap_or(1));
-            if let Some(bucket) = shift.checked_sub(usize::from(FOUND)) {
+            let mut shift = usize::from(shifts.get(slot(*block)).copied().unwrap_or(1));
+            if shift >= usize::from(FOUND) {
+                let bucket = shift.wrapping_sub(usize::from(FOUND));
                 let start = text.len().wrapping_sub(left.len()).wrapping_sub(self.window.wrapping_sub(2));
                 let bits = self.in_bucket(bucket, text.get(start..).unwrap_or_default());
                 found |= bits;
@@ -100,7 +102,10 @@ impl ManyTexts {
                 }
                 shift = 1;
             }
-            left = left.get(shift..).unwrap_or_default();
+            match left.get(shift..) {
+                Some(behind) => left = behind,
+                None => break,
+            }
         }
         found
     }
@@ -119,8 +124,8 @@ impl ManyTexts {
 /// Where a block stands in the table. Two that share a place only make the window go on less far.
 #[inline(always)]
 fn slot(block: [u8; 2]) -> usize {
-    let word = u16::from_le_bytes(block);
-    usize::from((word ^ word.wrapping_shr(4)) % SLOTS as u16)
+    let word = u32::from(u16::from_le_bytes(block));
+    ((word ^ word.wrapping_shr(4)) as usize) % SLOTS
 }
 
 const SLOTS: usize = 4096;

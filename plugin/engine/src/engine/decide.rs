@@ -210,8 +210,9 @@ impl Deciding<'_> {
         facts: &Facts<'_>,
         metadata: &mut Metadata<'_>,
     ) -> Option<Decided> {
+        let seen = facts.seen();
         for candidate in candidates {
-            if facts.lacks(candidate.levels, candidate.streams, candidate.texts) {
+            if candidate.lacks_in(seen) {
                 continue;
             }
             let id = candidate.id;

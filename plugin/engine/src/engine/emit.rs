@@ -40,6 +40,12 @@ pub(super) fn emit(
     let annotation =
         of_record.as_deref().or(of_rule).or(foreign).map(|value| Append { key: ANNOTATION, value });
     let most = file.input.max_record;
+    if let Some(meta) = meta.as_ref()
+        && let Some(own) = record.spliced_at()
+        && record.write_ended(own, meta.ending.text(), annotation.as_ref(), most, out)
+    {
+        return Emitted { written: Written::default(), is_known: Some(meta.known), bytes: out.len() as u64 };
+    }
     let written = match (kubernetes, annotation) {
         (Some(first), Some(second)) => record.write(&[first, second], most, out),
         (Some(one), None) | (None, Some(one)) => record.write(&[one], most, out),

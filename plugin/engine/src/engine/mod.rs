@@ -36,7 +36,7 @@ use crate::time::{EventTime, Now};
 use crate::unreported::Unreported;
 use account::{Accounting, Unsaved};
 use decide::{Decided, Deciding, Judged, ShadowMarks, SharedByRules, Tag};
-use rule_set::{Candidates, RuleSet};
+use rule_set::{Asks, Candidates, RuleSet};
 use std::rc::Rc;
 use summary::Summaries;
 
@@ -249,8 +249,10 @@ impl Engine {
         };
         let line = record.line();
         let Tag { names, known, runs, dropped } = tag;
-        let Candidates { rules: candidates, texts, foregone, levels, remembered } = known;
-        let glance = (!*is_reference).then_some(Glance { levels, texts: texts.as_deref() });
+        let Candidates { rules: candidates, asks, texts, foregone, levels, remembered } = known;
+        let Asks { levels: asks_levels, streams: asks_streams } = *asks;
+        let texts = texts.as_deref();
+        let glance = (!*is_reference).then_some(Glance { levels, texts, asks_levels, asks_streams });
         let time = happened(input.time, now);
         let bytes = input.text.len() as u64;
         let facts = Facts::new(record, line.as_ref(), names, (time, now), &file.input, sampling, glance);

@@ -7,6 +7,7 @@ use crate::condition::Needs;
 use crate::config::RuleFile;
 use crate::config::model::{Policy, Rule};
 use crate::engine::why::{OUTCOMES, Why};
+use crate::facts::Seen;
 use crate::many::{self, ManyTexts};
 use crate::metrics::{Counters, RowId, ShadowId, Stage};
 use crate::pods::Remembered;
@@ -55,6 +56,8 @@ pub(super) struct RuleId(usize);
 #[derive(Debug)]
 pub(super) struct Candidates {
     pub(super) rules: Box<[Candidate]>,
+    /// What has to be known of a record before they are asked.
+    pub(super) asks: Asks,
     /// Finds the texts that they need.
     pub(super) texts: Option<Rc<ManyTexts>>,
     /// What becomes of every record of the tag, if that is settled: then nobody has to look at one.
@@ -65,6 +68,13 @@ pub(super) struct Candidates {
     pub(super) remembered: Option<Remembered>,
 }
 
+/// What some rule needs, see [`crate::condition::Needs`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asks {
+    pub(super) levels: bool,
+    pub(super) streams: bool,
+}
+
 /// One of them, with what a record must have so that it has to be asked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate {
@@ -72,8 +82,21 @@ pub(super) struct Candidate {
     /// Bits of levels and streams, see [`crate::condition::Needs`].
     pub(super) levels: u8,
     pub(super) streams: u8,
-    /// Bits of the texts of which the line has one; 0: it need not have any.
+    /// Bits of the texts of which the line has one; [`NO_TEXT`]: it need not have any.
     pub(super) texts: u64,
+}
+
+/// The bit that every line has.
+pub(super) const NO_TEXT: u64 = 1 << 63;
+
+impl Candidate {
+    /// Whether its conditions cannot hold for a record with this.
+    #[inline]
+    pub(super) fn lacks_in(&self, seen: Seen) -> bool {
+        self.levels & seen.levels == 0
+            || self.streams & seen.streams == 0
+            || self.texts & (seen.texts | NO_TEXT) == 0
+    }
 }
 
 /// What becomes of every record of a tag, whatever it is.
@@ -252,7 +275,11 @@ impl RuleSet {
             }
         };
         let (rules, texts) = self.at_a_glance(ids);
-        Candidates { rules, texts, foregone, levels: RefCell::default(), remembered: None }
+        let asks = Asks {
+            levels: rules.iter().any(|rule| rule.levels != u8::MAX),
+            streams: rules.iter().any(|rule| rule.streams != u8::MAX),
+        };
+        Candidates { rules, asks, texts, foregone, levels: RefCell::default(), remembered: None }
     }
 
     /// What rules need of a record, and the search for the texts among that.
@@ -262,24 +289,24 @@ impl RuleSet {
         let mut wanted: Vec<(&[u8], u64)> = Vec::new();
         let mut candidates = Vec::with_capacity(ids.len());
         for (id, Needs { levels, streams, texts }) in ids.iter().zip(&needs) {
-            let mut candidate = Candidate { id: *id, levels: *levels, streams: *streams, texts: 0 };
+            let mut candidate = Candidate { id: *id, levels: *levels, streams: *streams, texts: NO_TEXT };
             // A rule with a short text is asked about every line.
             if texts.iter().all(|text| text.len() >= many::SHORTEST) {
                 for text in texts {
                     let known = wanted.iter().find(|(known, _)| *known == &**text).map(|(_, bit)| *bit);
-                    // From the 65th on, two share a bit.
-                    let bit = known.unwrap_or(1u64.wrapping_shl(wanted.len() as u32));
+                    // From the 64th on, two share a bit.
+                    let bit = known.unwrap_or(1u64.wrapping_shl((wanted.len() % 63) as u32));
                     if known.is_none() {
                         wanted.push((text, bit));
                     }
-                    candidate.texts |= bit;
+                    candidate.texts = candidate.texts & !NO_TEXT | bit;
                 }
             }
             candidates.push(candidate);
         }
         let texts = self.shared_search(ids, &wanted);
         if texts.is_none() {
-            candidates.iter_mut().for_each(|candidate| candidate.texts = 0);
+            candidates.iter_mut().for_each(|candidate| candidate.texts = NO_TEXT);
         }
         (candidates.into(), texts)
     }

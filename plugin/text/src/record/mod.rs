@@ -243,6 +243,41 @@ impl<'a> RecordView<'a> {
         written
     }
 
+    /// The record without its closing brace, if what is put onto it only goes behind its own members.
+    #[inline]
+    pub fn spliced_at(&self) -> Option<&'a [u8]> {
+        if self.rest.is_some() || self.members == 0 { None } else { self.text.get(..self.close) }
+    }
+
+    /// Writes a record's `own` members, `ending`, which is members and a closing brace, and maybe one more in front of the
+    /// brace, into `out`, which is cleared first; or nothing when that takes more than `limit` bytes.
+    #[inline]
+    pub fn write_ended(
+        &self,
+        own: &[u8],
+        ending: &[u8],
+        last: Option<&Append<'_>>,
+        limit: usize,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let more = last.map_or(0, |last| last.key.len().wrapping_add(last.value.len()).wrapping_add(4));
+        let length = own.len().wrapping_add(ending.len()).wrapping_add(more);
+        if length > limit {
+            return false;
+        }
+        out.clear();
+        out.reserve(length);
+        out.extend_from_slice(own);
+        match last {
+            None => out.extend_from_slice(ending),
+            Some(last) => {
+                out.extend_from_slice(ending.get(..ending.len().wrapping_sub(1)).unwrap_or_default());
+                push_members(out, false, std::slice::from_ref(last));
+            }
+        }
+        true
+    }
+
     /// Whether the record has this key, which is one of [`Names`]' appended ones.
     #[inline]
     pub fn has_own(&self, key: &str) -> bool {
