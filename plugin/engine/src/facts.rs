@@ -10,7 +10,7 @@ use crate::moment::Moment;
 use crate::path::{self, Path};
 use crate::pattern::{Document, Enriched, Missing, Pattern, Truth};
 use crate::pods::{Cache, Enrichment, Found, PodMeta, PodSource, Remembered, all_that_is_known};
-use crate::record::RecordView;
+use crate::record::{RecordView, StreamName};
 use crate::search::Prepared;
 use crate::severity::{self, Glimpse, LevelMemo, Reading, Severity};
 use crate::stream::TagNames;
@@ -19,19 +19,57 @@ use crate::template::template;
 use crate::threshold::{Threshold, explicit_randomness};
 use crate::time::{EventTime, Now};
 use crate::trace::TraceId;
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 /// What is known of a container's lines before one is read.
-#[derive(Clone, Copy)]
 pub(crate) struct Glance<'r> {
     /// The fronts of lines and their levels.
-    pub(crate) levels: &'r RefCell<LevelMemo>,
+    pub(crate) levels: &'r mut LevelMemo,
     /// One search for the texts that rules need.
     pub(crate) texts: Option<&'r ManyTexts>,
-    /// Whether a rule needs certain levels, or a certain stream.
-    pub(crate) asks_levels: bool,
-    pub(crate) asks_streams: bool,
+}
+
+/// What a glance has shown.
+#[derive(Clone, Copy)]
+pub(crate) struct Glanced {
+    pub(crate) seen: Seen,
+    glimpse: Glimpse,
+    severity: Option<Severity>,
+}
+
+impl Glance<'_> {
+    /// Looks at a record and its line.
+    #[inline]
+    pub(crate) fn at(
+        self,
+        record: &RecordView<'_>,
+        line: Option<&Line<'_>>,
+        input: &InputSettings,
+    ) -> Glanced {
+        let nothing = Glimpse { reading: None, is_single: false };
+        let glimpse = line.map_or(nothing, |line| self.levels.read(line));
+        let severity = record.severity(line, &input.severity, || glimpse.reading);
+        let texts = match (self.texts, line) {
+            (Some(texts), Some(line)) => texts.in_line(line),
+            (None, _) => u64::MAX,
+            // A record without a line has no texts.
+            (_, None) => 0,
+        };
+        let seen = Seen { levels: level_bit(severity), streams: stream_bit(record.stream_name()), texts };
+        Glanced { seen, glimpse, severity }
+    }
+}
+
+impl Glanced {
+    /// Whether the line stands for itself and opens nothing, without a look at it: then, whether it says that it is an error.
+    #[inline]
+    pub(crate) fn is_single(&self, line: &Line<'_>) -> Option<bool> {
+        let is_failure = self.severity >= Some(Severity::Error);
+        // An error may open a report, but one line of JSON does not.
+        let is_single = self.glimpse.is_single && (!is_failure || line.raw().first() == Some(&b'{'));
+        is_single.then_some(is_failure)
+    }
 }
 
 /// What a record has of what rules need, in the bits of [`crate::condition::Needs`].
@@ -57,9 +95,9 @@ pub(crate) struct Facts<'r> {
     pub(crate) moment: Moment,
     input: &'r InputSettings,
     sampling: &'r Prepared,
-    /// What makes most questions short; `None` answers each in full.
-    glance: Option<Glance<'r>>,
-    glimpse: OnceCell<Glimpse>,
+    /// What was seen at a glance; `None` answers each question in full.
+    glanced: Option<Glanced>,
+    reading: OnceCell<Option<Reading>>,
     severity: OnceCell<Option<Severity>>,
     template: OnceCell<u64>,
     /// What the tag says about the container, as JSON.
@@ -74,7 +112,7 @@ impl<'r> Facts<'r> {
         (time, now): (EventTime, Now),
         input: &'r InputSettings,
         sampling: &'r Prepared,
-        glance: Option<Glance<'r>>,
+        glanced: Option<Glanced>,
     ) -> Facts<'r> {
         Facts {
             record,
@@ -85,8 +123,8 @@ impl<'r> Facts<'r> {
             moment: Moment::new(now, time),
             input,
             sampling,
-            glance,
-            glimpse: OnceCell::new(),
+            glanced,
+            reading: OnceCell::new(),
             severity: OnceCell::new(),
             template: OnceCell::new(),
             said_by_tag: OnceCell::new(),
@@ -102,44 +140,22 @@ impl<'r> Facts<'r> {
     /// What the line says of itself.
     #[inline]
     pub(crate) fn reading(&self) -> Option<Reading> {
-        self.glimpse().reading
+        match self.glanced {
+            Some(glanced) => glanced.glimpse.reading,
+            None => *self.reading.get_or_init(|| self.line.and_then(severity::read)),
+        }
     }
 
-    #[inline]
-    fn glimpse(&self) -> Glimpse {
-        let read = |line| match self.glance.map(|glance| glance.levels.try_borrow_mut()) {
-            Some(Ok(mut levels)) => levels.read(line),
-            _ => Glimpse { reading: severity::read(line), is_single: false },
-        };
-        let nothing = Glimpse { reading: None, is_single: false };
-        *self.glimpse.get_or_init(|| self.line.map_or(nothing, read))
-    }
-
-    /// Whether the line stands for itself and opens nothing, without a look at it: then, whether it says that it is an error.
+    /// Whether the line stands for itself and opens nothing, as far as that was seen: then, whether it says that it is an error.
     #[inline]
     pub(crate) fn is_single(&self) -> Option<bool> {
-        if !self.glimpse().is_single {
-            return None;
-        }
-        let is_failure = self.severity() >= Some(Severity::Error);
-        // An error may open a report, but one line of JSON does not.
-        (!is_failure || self.line.is_some_and(|line| line.raw().first() == Some(&b'{'))).then_some(is_failure)
+        self.glanced?.is_single(self.line?)
     }
 
-    /// What the record has of what rules need; everything where nobody wants to know, or every rule is to be asked.
+    /// What the record has of what rules need; everything where every rule is to be asked.
     #[inline]
     pub(crate) fn seen(&self) -> Seen {
-        let Some(Glance { levels: _, texts, asks_levels, asks_streams }) = self.glance else { return Seen::ALL };
-        Seen {
-            levels: if asks_levels { level_bit(self.severity()) } else { u8::MAX },
-            streams: if asks_streams { stream_bit(self.record.stream()) } else { u8::MAX },
-            texts: match (texts, self.line) {
-                (Some(texts), Some(line)) => texts.in_line(line),
-                (None, _) => u64::MAX,
-                // A record without a line has no texts.
-                (_, None) => 0,
-            },
-        }
+        self.glanced.map_or(Seen::ALL, |glanced| glanced.seen)
     }
 
     /// The line as it looks next to others.
@@ -154,9 +170,12 @@ impl<'r> Facts<'r> {
     /// The severity of the line, else of the record.
     #[inline]
     pub(crate) fn severity(&self) -> Option<Severity> {
-        *self
-            .severity
-            .get_or_init(|| self.record.severity(self.line, &self.input.severity, || self.reading()))
+        match self.glanced {
+            Some(glanced) => glanced.severity,
+            None => *self
+                .severity
+                .get_or_init(|| self.record.severity(self.line, &self.input.severity, || self.reading())),
+        }
     }
 
     /// Whether the record matches a JSON pattern; metadata is looked up only when it decides.
@@ -216,11 +235,9 @@ impl<'r> Facts<'r> {
         let in_line = self.line.is_some_and(|line| match line.raw().first() {
             // Only an object has members.
             None | Some(b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'[') => false,
-            Some(_) if line.has_outline() => {
-                line.outline().is_some_and(|outline| {
-                    !outline.is_whole() || outline.key_bits(line.as_json().0) & KEYS != 0
-                })
-            }
+            Some(_) if line.has_outline() => line
+                .outline()
+                .is_some_and(|outline| !outline.is_whole() || outline.key_bits(line.as_json().0) & KEYS != 0),
             Some(_) => self.sampling.find(line.raw(), 0).is_some(),
         });
         if !in_line && self.record.key_bits() & KEYS == 0 {
@@ -331,11 +348,11 @@ pub(crate) fn level_bit(severity: Option<Severity>) -> u8 {
 
 /// The bit of a record's stream.
 #[inline]
-pub(crate) fn stream_bit(stream: Option<&[u8]>) -> u8 {
+pub(crate) fn stream_bit(stream: StreamName) -> u8 {
     match stream {
-        Some(b"stdout") => 1,
-        Some(b"stderr") => 2,
-        _ => 4,
+        StreamName::Stdout => 1,
+        StreamName::Stderr => 2,
+        StreamName::Other => 4,
     }
 }
 

@@ -14,8 +14,8 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 pub use nodesieve_text::{
-    automaton, continuation, fields, glob, hash, json, line, many, number, path, record, search, severity, swar,
-    tag, template, time, trace, wildcard,
+    automaton, continuation, fields, glob, hash, json, line, many, number, path, record, search, severity,
+    swar, tag, template, time, trace, wildcard,
 };
 
 mod condition;

@@ -9,6 +9,7 @@ use crate::continuation::{Body, LineShape, Look};
 use crate::hash::BuildWordHasher;
 use crate::input::Continuation;
 use crate::metrics::RowId;
+use crate::record::StreamName;
 use crate::swar;
 use crate::tag::ContainerTag;
 use crate::time::EventTime;
@@ -92,6 +93,16 @@ pub(crate) enum StreamSide {
     Out,
     /// stderr.
     Err,
+}
+
+impl StreamSide {
+    #[inline]
+    pub(crate) fn of(name: StreamName) -> StreamSide {
+        match name {
+            StreamName::Stderr => StreamSide::Err,
+            StreamName::Stdout | StreamName::Other => StreamSide::Out,
+        }
+    }
 }
 
 /// What is open on one of the two.

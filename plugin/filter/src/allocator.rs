@@ -69,7 +69,8 @@ impl<B: Backing> SizeClasses<B> {
     #[inline(never)]
     fn carve(&mut self, size: usize) -> *mut u8 {
         let class = class_of(size);
-        let (room, class) = if size <= LARGEST { (room_of(class), class as u32) } else { (size, ALIGNED_TO_HEADER) };
+        let (room, class) =
+            if size <= LARGEST { (room_of(class), class as u32) } else { (size, ALIGNED_TO_HEADER) };
         self.take(room, HEADER, class)
     }
 
@@ -86,7 +87,9 @@ impl<B: Backing> SizeClasses<B> {
 
     /// A block with `room` bytes behind its header; in front of that, as many bytes as its alignment takes.
     fn take(&mut self, room: usize, align: usize, class: u32) -> *mut u8 {
-        let (Some(whole), Ok(noted)) = (room.checked_add(align), u32::try_from(room)) else { return null_mut() };
+        let (Some(whole), Ok(noted)) = (room.checked_add(align), u32::try_from(room)) else {
+            return null_mut();
+        };
         let taken = match self.behind.take(whole, align) {
             Some(block) => Some(block),
             None => {
@@ -156,7 +159,8 @@ impl<B: Backing> SizeClasses<B> {
     #[cold]
     fn give_back(&mut self) {
         for class in 0..CLASSES {
-            let mut next = self.free.get_mut(class).map_or(null_mut(), |first| std::mem::replace(first, null_mut()));
+            let mut next =
+                self.free.get_mut(class).map_or(null_mut(), |first| std::mem::replace(first, null_mut()));
             while !next.is_null() {
                 let block: *mut u8 = next.cast();
                 // SAFETY: what was in a list is free and ours, with its header in front, and starts with the next one.

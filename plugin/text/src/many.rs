@@ -199,7 +199,9 @@ mod tests {
     #[test]
     fn what_can_be_written_in_two_ways_may_be_anything() {
         let many = many(&bits(&["first".into(), "second".into()])).unwrap();
-        for (line, expected) in [(r"no such text", 0), (r"a\n", 0), (r"\u00e9", u64::MAX), (r"a\/b", u64::MAX), (r"\\", u64::MAX)] {
+        for (line, expected) in
+            [(r"no such text", 0), (r"a\n", 0), (r"\u00e9", u64::MAX), (r"a\/b", u64::MAX), (r"\\", u64::MAX)]
+        {
             assert_eq!(many.in_line(&Line::exactly(line.as_bytes())), expected, "{line}");
         }
     }

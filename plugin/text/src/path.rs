@@ -154,9 +154,9 @@ pub fn each_in_line<T>(
         })
     };
     let candidates = paths.iter().filter(|path| path.bits() & bits != 0);
-    candidates.filter_map(|path| Some((path, in_members(path)?))).find_map(|(path, value)| {
-        taken(path, value, level, &mut take)
-    })
+    candidates
+        .filter_map(|path| Some((path, in_members(path)?)))
+        .find_map(|(path, value)| taken(path, value, level, &mut take))
 }
 
 /// What each path has found.

@@ -1,7 +1,8 @@
 //! `message`: a CloudWatch pattern over the line.
 
-use crate::condition::{DecideBy, Needs, RecordTest, WrittenCondition, written_pattern};
+use crate::condition::{DecideBy, Needs, RecordTest, Shows, WrittenCondition, written_pattern};
 use crate::facts::{Facts, Metadata};
+use crate::line::Line;
 use crate::pattern::{Pattern, Searched};
 use crate::yaml::Mistakes;
 
@@ -19,6 +20,12 @@ impl RecordTest for Message {
         let (text, pattern) = written_pattern::parse(written, Self::KEY, mistakes)?;
         written_pattern::warn(written, text, &pattern, mistakes);
         Some(Message(pattern))
+    }
+
+    const SHOWS: Shows = Shows::AllButLine;
+
+    fn holds_for(&self, line: &Line<'_>) -> bool {
+        self.0.matches(&Searched::alone(line))
     }
 
     fn needs(&self) -> Needs {

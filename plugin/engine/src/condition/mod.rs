@@ -32,6 +32,7 @@ pub use severity::SeverityTest;
 pub use stream::OnStream;
 
 use crate::facts::{Facts, Metadata};
+use crate::line::Line;
 use crate::pattern::Truth;
 use crate::tag::ContainerTag;
 use crate::yaml::{Mistakes, Node, Section};
@@ -75,6 +76,25 @@ pub(crate) trait RecordTest: Clone + Debug + PartialEq + Sized {
     fn needs(&self) -> Needs {
         Needs::default()
     }
+
+    /// Whether it holds wherever its needs on level and stream are met, and it holds for the line.
+    const SHOWS: Shows = Shows::Nothing;
+
+    /// Whether it holds for a line, where that is what decides.
+    fn holds_for(&self, _line: &Line<'_>) -> bool {
+        true
+    }
+}
+
+/// What a glance shows of a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shows {
+    /// Not whether it holds.
+    Nothing,
+    /// That it holds: its needs are all that it asks.
+    All,
+    /// The same once it has been asked about the line.
+    AllButLine,
 }
 
 /// What decides a condition, by what it asks for.
@@ -147,6 +167,21 @@ impl When {
     /// What a record must have for all of them to hold, as far as that can be seen at a glance.
     pub(crate) fn needs(&self) -> Needs {
         self.conditions.iter().fold(Needs::default(), |needs, condition| needs.and(condition.needs()))
+    }
+
+    /// What a glance shows of all that are not on the tag.
+    pub(crate) fn shows(&self) -> Shows {
+        let others = self.conditions.get(self.by_tag..).unwrap_or_default();
+        others.iter().fold(Shows::All, |all, condition| match (all, condition.shows()) {
+            (Shows::Nothing, _) | (_, Shows::Nothing) => Shows::Nothing,
+            (Shows::AllButLine, _) | (_, Shows::AllButLine) => Shows::AllButLine,
+            (Shows::All, Shows::All) => Shows::All,
+        })
+    }
+
+    /// Whether those that are about the line hold for it.
+    pub(crate) fn holds_for(&self, line: &Line<'_>) -> bool {
+        self.conditions.iter().all(|condition| condition.holds_for(line))
     }
 
     /// All of them, in the order in which they are asked.

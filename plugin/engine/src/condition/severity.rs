@@ -1,6 +1,6 @@
 //! `severity`: the level of the line, compared.
 
-use crate::condition::{DecideBy, Needs, Ordered, RecordTest, WrittenCondition, is};
+use crate::condition::{DecideBy, Needs, Ordered, RecordTest, Shows, WrittenCondition, is};
 use crate::diag::{Code, did_you_mean};
 use crate::facts::{Facts, Metadata, level_bit};
 use crate::severity::Severity;
@@ -45,11 +45,14 @@ impl RecordTest for SeverityTest {
         }
     }
 
+    const SHOWS: Shows = Shows::All;
+
     fn needs(&self) -> Needs {
         let levels = match self {
             SeverityTest::Unknown => level_bit(None),
             SeverityTest::Compared(comparison, level) => {
-                let holding = Severity::NAMES.iter().filter(|(_, severity)| comparison.holds(*severity, *level));
+                let holding =
+                    Severity::NAMES.iter().filter(|(_, severity)| comparison.holds(*severity, *level));
                 holding.fold(0, |levels, (_, severity)| levels | level_bit(Some(*severity)))
             }
         };

@@ -1,8 +1,9 @@
 //! `stream`: where the record came out of its container.
 
-use crate::condition::{DecideBy, Needs, RecordTest, WrittenCondition, is};
+use crate::condition::{DecideBy, Needs, RecordTest, Shows, WrittenCondition, is};
 use crate::diag::Code;
 use crate::facts::{Facts, Metadata, stream_bit};
+use crate::record::StreamName;
 use crate::yaml::Mistakes;
 
 /// One of a container's two streams.
@@ -26,8 +27,10 @@ impl RecordTest for OnStream {
         }
     }
 
+    const SHOWS: Shows = Shows::All;
+
     fn needs(&self) -> Needs {
-        Needs { streams: stream_bit(Some(self.0.as_bytes())), ..Needs::default() }
+        Needs { streams: stream_bit(StreamName::of(self.0.as_bytes())), ..Needs::default() }
     }
 
     fn found(&self, facts: &Facts<'_>, _: &mut Metadata<'_>) -> Option<String> {

@@ -66,6 +66,19 @@ macro_rules! conditions {
                 }
             }
 
+            fn shows(&self) -> Shows {
+                match self {
+                    $(Condition::$variant(_) => <$test as RecordTest>::SHOWS),+
+                }
+            }
+
+            #[inline]
+            fn holds_for(&self, line: &Line<'_>) -> bool {
+                match self {
+                    $(Condition::$variant(test) => test.holds_for(line)),+
+                }
+            }
+
             fn reaches_into(&self, key: &str) -> bool {
                 match self {
                     $(Condition::$variant(test) => test.reaches_into(key)),+

@@ -56,10 +56,16 @@ impl Accounting<'_> {
         self.count(judged, bytes, emitted.map_or(0, |emitted| emitted.bytes));
     }
 
-    /// Counts a record that is dropped whatever it is, without anybody having looked at it; or does nothing, as long as there is
-    /// no example of what its rule drops.
+    /// Counts a record that is dropped by what was seen of it, or of which nobody has seen anything; or does nothing, as long as
+    /// there is no example of what its rule drops.
     #[inline]
-    pub(super) fn dropped_unread(&mut self, decided: Decided, dropped: &mut DroppedByRow, input: Input<'_>, now: Now) -> bool {
+    pub(super) fn dropped_at_once(
+        &mut self,
+        decided: Decided,
+        dropped: &mut DroppedByRow,
+        input: Input<'_>,
+        now: Now,
+    ) -> bool {
         let Some(row) = self.row_of(decided) else { return false };
         let count = self.counters.row(row);
         if count.unreported.example.is_none() {
@@ -76,9 +82,9 @@ impl Accounting<'_> {
         true
     }
 
-    /// Counts a record that is kept whatever it is, without anybody having read it.
+    /// Counts a record that is kept by what was seen of it, or of which nobody has seen anything.
     #[inline]
-    pub(super) fn kept_unread(
+    pub(super) fn kept_at_once(
         &mut self,
         decided: Decided,
         emitted: &Emitted,

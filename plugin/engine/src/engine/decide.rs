@@ -131,7 +131,7 @@ impl Deciding<'_> {
         if is_foregone {
             return self.alone(candidates, facts, metadata);
         }
-        let side = if facts.record.stream() == Some(b"stderr") { StreamSide::Err } else { StreamSide::Out };
+        let side = StreamSide::of(facts.record.stream_name());
         let Some(limits) = self.file.input.continuation else {
             return self.alone(candidates, facts, metadata);
         };
@@ -144,7 +144,9 @@ impl Deciding<'_> {
         }
         let Some(look) = facts.look() else { return self.alone(candidates, facts, metadata) };
         match runs.continues(side, &look, facts.time, limits) {
-            Some((before, slot)) => self.with_before(before, (side, slot), (candidates, runs), facts, metadata),
+            Some((before, slot)) => {
+                self.with_before(before, (side, slot), (candidates, runs), facts, metadata)
+            }
             None => {
                 let judged = self.alone(candidates, facts, metadata);
                 runs.begin(side, &look, facts.time, judged);

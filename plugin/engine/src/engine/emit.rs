@@ -64,7 +64,17 @@ pub(super) fn emit_unread(
     most: usize,
     out: &mut Vec<u8>,
 ) -> Option<Emitted> {
-    let own = text.get(..shape.close_of(text)?)?;
+    emit_spliced(text.get(..shape.close_of(text)?)?, metadata, most, out)
+}
+
+/// The same of a record's `own` members.
+#[inline]
+pub(super) fn emit_spliced(
+    own: &[u8],
+    metadata: &PodMeta,
+    most: usize,
+    out: &mut Vec<u8>,
+) -> Option<Emitted> {
     let ending = metadata.ending.text();
     if own.len().wrapping_add(ending.len()) > most {
         return None;

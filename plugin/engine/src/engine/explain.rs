@@ -2,11 +2,11 @@
 
 use crate::engine::decide::{self, Applies};
 use crate::engine::{Action, Engine, Fault, Input, Why, read_in_full};
-use crate::stream::TagNames;
 use crate::facts::{Facts, Metadata};
 use crate::metrics::Stage;
 use crate::pods::PodSource;
 use crate::severity::Severity;
+use crate::stream::TagNames;
 use crate::tag::ContainerTag;
 use crate::time::Now;
 

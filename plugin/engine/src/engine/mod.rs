@@ -11,6 +11,7 @@ mod account;
 mod decide;
 mod emit;
 mod explain;
+mod glance;
 mod reload;
 mod rule_set;
 mod saved;
@@ -26,17 +27,18 @@ use crate::config::RuleFile;
 use crate::facts::{Facts, Glance, Metadata};
 use crate::json::{self, Malformed};
 use crate::metrics::{Counters, Metric};
-use crate::pods::{Cache, Excluded, PodSource};
+use crate::pods::{Cache, PodSource};
 use crate::policy::{KeyBuffers, KeyCapacity};
 use crate::record::{Names, RecordShape, RecordView, TRUNCATED};
 use crate::search::Prepared;
-use crate::stream::Streams;
+use crate::stream::{StreamSide, Streams};
 use crate::swar;
 use crate::time::{EventTime, Now};
 use crate::unreported::Unreported;
 use account::{Accounting, Unsaved};
 use decide::{Decided, Deciding, Judged, ShadowMarks, SharedByRules, Tag};
-use rule_set::{Asks, Candidates, RuleSet};
+use glance::Seeing;
+use rule_set::{Candidates, RuleSet};
 use std::rc::Rc;
 use summary::Summaries;
 
@@ -225,9 +227,8 @@ impl Engine {
             ..
         } = self;
         let no_match = file.no_match;
-        let tag = streams.tag(input.tag, &file.input.tag_prefix, |container| {
-            rules.candidates(container, no_match)
-        });
+        let tag =
+            streams.tag(input.tag, &file.input.tag_prefix, |container| rules.candidates(container, no_match));
         let tag = tag.ok_or(Fault::Utf8)?;
         if let Some(foregone) = tag.known.foregone
             && !*is_reference
@@ -249,13 +250,24 @@ impl Engine {
         };
         let line = record.line();
         let Tag { names, known, runs, dropped } = tag;
-        let Candidates { rules: candidates, asks, texts, foregone, levels, remembered } = known;
-        let Asks { levels: asks_levels, streams: asks_streams } = *asks;
-        let texts = texts.as_deref();
-        let glance = (!*is_reference).then_some(Glance { levels, texts, asks_levels, asks_streams });
+        let glanced = if *is_reference {
+            None
+        } else {
+            let glance = Glance { levels: &mut known.levels, texts: known.texts.as_deref() };
+            Some(glance.at(record, line.as_ref(), &file.input))
+        };
+        if let (Some(glanced), Some(line)) = (&glanced, &line) {
+            let side = StreamSide::of(record.stream_name());
+            let seeing = Seeing { input, now, record, line, glanced, side };
+            let accounting = Accounting { file, rules, counters, unsaved };
+            if let Some(verdict) = glance::answer(&seeing, known, (runs, dropped), accounting, out) {
+                return Ok(verdict);
+            }
+        }
+        let Candidates { rules: candidates, foregone, remembered, texts: _, levels: _ } = known;
         let time = happened(input.time, now);
         let bytes = input.text.len() as u64;
-        let facts = Facts::new(record, line.as_ref(), names, (time, now), &file.input, sampling, glance);
+        let facts = Facts::new(record, line.as_ref(), names, (time, now), &file.input, sampling, glanced);
         let remembered = (!*is_reference).then_some(remembered);
         let mut metadata = Metadata::new(names, &file.enrich, now, (cache, remembered), pods);
 
@@ -320,17 +332,19 @@ fn unread(
     out: &mut Vec<u8>,
 ) -> bool {
     if action == Action::Drop {
-        return accounting.dropped_unread(decided, &mut tag.dropped, input, now);
+        return accounting.dropped_at_once(decided, &mut tag.dropped, input, now);
     }
     let file = accounting.file;
-    let Some((meta, found)) = tag.known.remembered.as_ref().and_then(|last| last.at(now)) else { return false };
-    if file.exclude_annotations && meta.excluded != Excluded::default() {
+    let Some((meta, found)) = tag.known.remembered.as_ref().and_then(|last| last.at(now)) else {
+        return false;
+    };
+    if file.exclude_annotations && meta.excludes_anything() {
         return false;
     }
     let Some(emitted) = emit::emit_unread(input.text, shape, meta, file.input.max_record, out) else {
         return false;
     };
-    accounting.kept_unread(decided, &emitted, found, (input, now));
+    accounting.kept_at_once(decided, &emitted, found, (input, now));
     true
 }
 

@@ -3,7 +3,7 @@
 //! The rule kept here: a [`RuleId`] is given out by this set and good for this set. Whatever is kept beyond a reload goes through
 //! [`RuleSet::same`].
 
-use crate::condition::Needs;
+use crate::condition::{Needs, Shows};
 use crate::config::RuleFile;
 use crate::config::model::{Policy, Rule};
 use crate::engine::why::{OUTCOMES, Why};
@@ -56,23 +56,14 @@ pub(super) struct RuleId(usize);
 #[derive(Debug)]
 pub(super) struct Candidates {
     pub(super) rules: Box<[Candidate]>,
-    /// What has to be known of a record before they are asked.
-    pub(super) asks: Asks,
     /// Finds the texts that they need.
     pub(super) texts: Option<Rc<ManyTexts>>,
     /// What becomes of every record of the tag, if that is settled: then nobody has to look at one.
     pub(super) foregone: Option<Foregone>,
     /// What is known of the fronts of the container's lines.
-    pub(super) levels: RefCell<LevelMemo>,
+    pub(super) levels: LevelMemo,
     /// The metadata of the tag's container, for as long as the cache would give it again.
     pub(super) remembered: Option<Remembered>,
-}
-
-/// What some rule needs, see [`crate::condition::Needs`].
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Asks {
-    pub(super) levels: bool,
-    pub(super) streams: bool,
 }
 
 /// One of them, with what a record must have so that it has to be asked.
@@ -84,6 +75,10 @@ pub(super) struct Candidate {
     pub(super) streams: u8,
     /// Bits of the texts of which the line has one; [`NO_TEXT`]: it need not have any.
     pub(super) texts: u64,
+    /// What it decides for every record whose level, stream and line meet its conditions; `None` when that hangs on more.
+    pub(super) certain: Option<Action>,
+    /// Whether it has a condition on the line.
+    pub(super) reads_line: bool,
 }
 
 /// The bit that every line has.
@@ -179,8 +174,22 @@ impl ActiveRule {
 
     /// What it decides for every record of a tag, if that hangs on nothing else.
     fn decides_all(&self) -> Option<Action> {
+        if self.is_last() { self.action() } else { None }
+    }
+
+    /// What it decides for every record that meets its conditions, if a glance shows whether one does, and whether one has to
+    /// look at the line for that.
+    fn decides_at_a_glance(&self) -> Option<(Action, bool)> {
+        let shows = self.rule.when.shows();
+        if shows == Shows::Nothing || self.rule.shadow || self.rule.until.is_some() {
+            return None;
+        }
+        Some((self.action()?, shows == Shows::AllButLine))
+    }
+
+    /// What it decides for every record that meets its conditions, whatever came before.
+    fn action(&self) -> Option<Action> {
         match &self.rule.policy {
-            _ if !self.is_last() => None,
             Policy::Drop(_) => Some(Action::Drop),
             Policy::Keep(_) => Some(Action::Keep),
             Policy::Sample(_)
@@ -270,16 +279,10 @@ impl RuleSet {
         }
         let foregone = match ids.first().and_then(|id| Some((*id, self.get(*id)?))) {
             None => Some(Foregone { rule: None, action: no_match }),
-            Some((id, first)) => {
-                first.decides_all().map(|action| Foregone { rule: Some(id), action })
-            }
+            Some((id, first)) => first.decides_all().map(|action| Foregone { rule: Some(id), action }),
         };
         let (rules, texts) = self.at_a_glance(ids);
-        let asks = Asks {
-            levels: rules.iter().any(|rule| rule.levels != u8::MAX),
-            streams: rules.iter().any(|rule| rule.streams != u8::MAX),
-        };
-        Candidates { rules, asks, texts, foregone, levels: RefCell::default(), remembered: None }
+        Candidates { rules, texts, foregone, levels: LevelMemo::default(), remembered: None }
     }
 
     /// What rules need of a record, and the search for the texts among that.
@@ -289,7 +292,15 @@ impl RuleSet {
         let mut wanted: Vec<(&[u8], u64)> = Vec::new();
         let mut candidates = Vec::with_capacity(ids.len());
         for (id, Needs { levels, streams, texts }) in ids.iter().zip(&needs) {
-            let mut candidate = Candidate { id: *id, levels: *levels, streams: *streams, texts: NO_TEXT };
+            let certain = self.get(*id).and_then(ActiveRule::decides_at_a_glance);
+            let mut candidate = Candidate {
+                id: *id,
+                levels: *levels,
+                streams: *streams,
+                texts: NO_TEXT,
+                certain: certain.map(|(action, _)| action),
+                reads_line: certain.is_some_and(|(_, reads_line)| reads_line),
+            };
             // A rule with a short text is asked about every line.
             if texts.iter().all(|text| text.len() >= many::SHORTEST) {
                 for text in texts {

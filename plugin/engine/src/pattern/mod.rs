@@ -102,7 +102,9 @@ impl Pattern {
             Form::Terms(terms) => terms.needed_texts(),
             Form::Regex(regex) => written(regex.needed_texts()),
             Form::Object(object) => object.needed_keys(),
-            Form::Fields(_, needed) => needed.as_deref().map(|needed| written(std::slice::from_ref(needed))).unwrap_or_default(),
+            Form::Fields(_, needed) => {
+                needed.as_deref().map(|needed| written(std::slice::from_ref(needed))).unwrap_or_default()
+            }
         }
     }
 

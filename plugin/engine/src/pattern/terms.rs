@@ -35,7 +35,9 @@ impl Terms {
 
     /// Texts of which a line that matches has one: the longest that must occur, else all of those of which one must.
     pub(super) fn needed_texts(&self) -> Vec<Box<[u8]>> {
-        let of = |wanted: TermSign| self.0.iter().filter(move |(sign, _)| *sign == wanted).map(|(_, needle)| needle);
+        let of = |wanted: TermSign| {
+            self.0.iter().filter(move |(sign, _)| *sign == wanted).map(|(_, needle)| needle)
+        };
         if let [(TermSign::Plain, _)] = self.0.as_slice()
             && self.0.iter().any(|(_, only)| only.text() == " ")
         {

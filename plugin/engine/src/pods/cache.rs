@@ -57,6 +57,14 @@ pub struct PodMeta {
     pub complete: bool,
 }
 
+impl PodMeta {
+    /// Whether the pod's annotations keep any record out.
+    #[inline]
+    pub fn excludes_anything(&self) -> bool {
+        self.excluded != Excluded::default()
+    }
+}
+
 /// The end of an enriched record, rendered once: what is put in the place of a record's closing brace.
 #[derive(Debug, Default)]
 pub struct Ending {

@@ -9,7 +9,7 @@
 //! What does not fit is read the long way.
 
 use crate::json::{Escapes, Level, Members, Value, plain_end};
-use crate::record::{MemberSpan, RecordView};
+use crate::record::{MemberSpan, RecordView, StreamName};
 use crate::swar;
 
 /// The layouts of a container's two streams.
@@ -34,6 +34,7 @@ struct HeadLayout {
     members: usize,
     key_bits: u64,
     stream: Option<(usize, usize)>,
+    stream_name: StreamName,
     /// Where the key of a level stands, and its value.
     level: Option<[(usize, usize); 2]>,
 }
@@ -94,10 +95,13 @@ impl HeadLayout {
     fn fits(&self, text: &[u8]) -> bool {
         let Some(mut front) = text.get(..self.length) else { return false };
         let Some(last) = front.last_chunk::<8>() else { return false };
-        let differing = |word: &[u8; 8], (wanted, mask): &(u64, u64)| (u64::from_le_bytes(*word) ^ wanted) & mask;
+        let differing =
+            |word: &[u8; 8], (wanted, mask): &(u64, u64)| (u64::from_le_bytes(*word) ^ wanted) & mask;
         let mut differs = differing(last, &self.last);
         let mut known = self.words.as_slice();
-        while let (Some(block), Some([one, two, three, four])) = (front.first_chunk::<32>(), known.first_chunk()) {
+        while let (Some(block), Some([one, two, three, four])) =
+            (front.first_chunk::<32>(), known.first_chunk())
+        {
             let [a, b, c, d] = block.as_chunks::<8>().0 else { return false };
             differs |= differing(a, one) | differing(b, two) | differing(c, three) | differing(d, four);
             front = front.get(32..).unwrap_or_default();
@@ -131,6 +135,7 @@ impl HeadLayout {
         view.members = self.members;
         view.key_bits = self.key_bits;
         view.close = end.wrapping_add(1);
+        view.stream_name = self.stream_name;
         view.stream = self.stream.and_then(|(start, end)| text.get(start..end));
         view.level = self.level.and_then(|[key, value]| {
             Some((text.get(key.0..key.1)?, Value::String(text.get(value.0..value.1)?)))
@@ -201,6 +206,7 @@ impl HeadLayout {
             members: view.members,
             key_bits: view.key_bits,
             stream,
+            stream_name: view.stream_name,
             level,
         })
     }

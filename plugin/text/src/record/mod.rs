@@ -9,8 +9,8 @@ mod shape;
 
 pub use shape::RecordShape;
 
-use crate::json::{self, Escapes, Level, Malformed, Member, Members, Value};
 use crate::hash::key_bit;
+use crate::json::{self, Escapes, Level, Malformed, Member, Members, Value};
 use crate::line::Line;
 use crate::path::Path;
 use crate::severity::{self, Reading, Severity};
@@ -59,6 +59,7 @@ pub struct RecordView<'a> {
     key_bits: u64,
     message: Option<(MemberSpan, Escapes)>,
     stream: Option<&'a [u8]>,
+    stream_name: StreamName,
     /// The first field that says a level: its key as written, and its value.
     level: Option<(&'a [u8], Value<'a>)>,
     /// What most records have none of.
@@ -72,6 +73,29 @@ struct Unusual<'a> {
     doubled: Vec<&'a [u8]>,
     /// Numbers that the host could not read back.
     unreadable: Vec<(usize, usize)>,
+}
+
+/// Which of a container's two streams a record says that it is from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StreamName {
+    /// `stdout`
+    Stdout,
+    /// `stderr`
+    Stderr,
+    /// Another, or none.
+    #[default]
+    Other,
+}
+
+impl StreamName {
+    /// The stream of this name.
+    pub fn of(name: &[u8]) -> StreamName {
+        match name {
+            b"stdout" => StreamName::Stdout,
+            b"stderr" => StreamName::Stderr,
+            _ => StreamName::Other,
+        }
+    }
 }
 
 /// A member to put behind a record's own. `value` is JSON text.
@@ -162,6 +186,7 @@ impl<'a> RecordView<'a> {
             }
             if is(STREAM) {
                 view.stream = Some(content);
+                view.stream_name = StreamName::of(content);
             }
         }
         let end = members.position();
@@ -196,6 +221,12 @@ impl<'a> RecordView<'a> {
     /// The text of the `stream` member, escapes untouched: `stdout` or `stderr` as a rule.
     pub fn stream(&self) -> Option<&'a [u8]> {
         self.stream
+    }
+
+    /// Which stream that is.
+    #[inline]
+    pub fn stream_name(&self) -> StreamName {
+        self.stream_name
     }
 
     /// The severity of the record: that of its line, else that of its own fields, which a parser before the filter may have

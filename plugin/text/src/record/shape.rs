@@ -8,7 +8,7 @@
 
 use crate::json::{Malformed, Value, plain_end};
 use crate::record::layout::RecordLayouts;
-use crate::record::{MemberSpan, Names, RecordView};
+use crate::record::{MemberSpan, Names, RecordView, StreamName};
 use crate::swar;
 
 /// What stands between the values of a record's strings.
@@ -62,6 +62,7 @@ impl RecordShape {
             }
             if self.stream == Some(index) {
                 view.stream = text.get(start..end);
+                view.stream_name = view.stream.map(StreamName::of).unwrap_or_default();
             }
             if self.level == Some(index) {
                 let key = start.wrapping_sub(self.level_key.0);
@@ -129,6 +130,7 @@ impl<'a> RecordView<'a> {
             key_bits: 0,
             message: None,
             stream: None,
+            stream_name: StreamName::Other,
             level: None,
             rest: None,
         }

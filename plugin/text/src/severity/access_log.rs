@@ -19,9 +19,7 @@ pub(super) fn is_access_log(raw: &[u8]) -> bool {
         above |= (word & digits).wrapping_add(ABOVE_NINE);
     }
     let month = front.get(9..12).unwrap_or_default();
-    differs == 0
-        && above & HIGH == 0
-        && month.iter().all(u8::is_ascii_alphabetic)
+    differs == 0 && above & HIGH == 0 && month.iter().all(u8::is_ascii_alphabetic)
 }
 
 /// How long the address is at the start of a line: digits and dots up to a blank.

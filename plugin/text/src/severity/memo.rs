@@ -65,10 +65,7 @@ impl LevelMemo {
     pub fn read(&mut self, line: &Line<'_>) -> Glimpse {
         let raw = line.raw();
         let is_object = matches!(raw, [b'{', b'\\' | b'"', .., b'}']);
-        let known = self
-            .fronts
-            .get(self.last)
-            .and_then(|front| front.level(raw, line.escapes()));
+        let known = self.fronts.get(self.last).and_then(|front| front.level(raw, line.escapes()));
         if known.is_some() {
             return Glimpse { reading: known, is_single: is_object || is_single(raw, known) };
         }
@@ -135,9 +132,8 @@ impl LevelMemo {
 /// Whether a line that is an access log or has a known front in front of its level stands for itself and opens nothing.
 #[inline]
 fn is_single(raw: &[u8], reading: Option<Reading>) -> bool {
-    let is_plain = reading.is_none_or(|Reading { severity, step }| {
-        step == PrecedenceStep::Front && severity < Severity::Error
-    });
+    let is_plain = reading
+        .is_none_or(|Reading { severity, step }| step == PrecedenceStep::Front && severity < Severity::Error);
     is_plain && !matches!(raw.last(), None | Some(b'{' | b'[' | b' ' | b'\t'))
 }
 

@@ -1,0 +1,92 @@
+//! Decide at a glance: what most records come to, without the questions that only the others need.
+//!
+//! A line that stands for itself, of which the level, the stream and the texts that occur are known, passes by all rules that need
+//! something else. When the first that is left drops or keeps whatever meets its conditions, and these are about nothing but that,
+//! the record is answered. The rule kept here: whatever is not certain by then goes the long way, and nothing has been changed.
+
+use crate::engine::account::Accounting;
+use crate::engine::decide::{Decided, Judged, Runs, ShadowMarks};
+use crate::engine::emit::emit_spliced;
+use crate::engine::rule_set::{Candidate, Candidates, Foregone, RuleSet};
+use crate::engine::{Input, Verdict, happened};
+use crate::facts::Glanced;
+use crate::line::Line;
+use crate::policy::Action;
+use crate::record::RecordView;
+use crate::stream::{DroppedByRow, StreamSide};
+use crate::time::Now;
+
+/// A record that has been read, and what was seen of it.
+pub(super) struct Seeing<'g> {
+    pub(super) input: Input<'g>,
+    pub(super) now: Now,
+    pub(super) record: &'g RecordView<'g>,
+    pub(super) line: &'g Line<'g>,
+    pub(super) glanced: &'g Glanced,
+    pub(super) side: StreamSide,
+}
+
+/// Answers a record, if it is certain what becomes of it; else does nothing.
+#[inline]
+pub(super) fn answer(
+    seeing: &Seeing<'_>,
+    known: &Candidates,
+    (runs, dropped): (&mut Runs, &mut DroppedByRow),
+    mut accounting: Accounting<'_>,
+    out: &mut Vec<u8>,
+) -> Option<Verdict> {
+    let Seeing { input, now, record, line, glanced, side } = *seeing;
+    let file = accounting.file;
+    if known.foregone.is_some() {
+        return None;
+    }
+    let begins = match file.input.continuation {
+        None => None,
+        Some(_) if runs.is_quiet(side) => Some(glanced.is_single(line)?),
+        Some(_) => return None,
+    };
+    let decided = certain(&known.rules, glanced, accounting.rules, line, file.no_match)?;
+    let action = decided.action();
+    match action {
+        Action::Drop => {
+            if !accounting.dropped_at_once(decided, dropped, input, now) {
+                return None;
+            }
+        }
+        Action::Keep => {
+            let (meta, found) = known.remembered.as_ref().and_then(|last| last.at(now))?;
+            if file.exclude_annotations && meta.excludes_anything() {
+                return None;
+            }
+            let emitted = emit_spliced(record.spliced_at()?, meta, file.input.max_record, out)?;
+            accounting.kept_at_once(decided, &emitted, found, (input, now));
+        }
+    }
+    if let Some(is_failure) = begins {
+        let judged = Judged { decided, shadows: ShadowMarks::default() };
+        runs.begin_single(side, happened(input.time, now), is_failure, judged);
+    }
+    Some(Verdict { action, why: decided.why(accounting.rules) })
+}
+
+/// What the first rule decides that is not passed by, if that is certain.
+#[inline]
+fn certain(
+    candidates: &[Candidate],
+    glanced: &Glanced,
+    rules: &RuleSet,
+    line: &Line<'_>,
+    no_match: Action,
+) -> Option<Decided> {
+    for candidate in candidates {
+        if candidate.lacks_in(glanced.seen) {
+            continue;
+        }
+        let action = candidate.certain?;
+        if candidate.reads_line && !rules.get(candidate.id)?.rule.when.holds_for(line) {
+            continue;
+        }
+        return Some(Decided::from(Foregone { rule: Some(candidate.id), action }));
+    }
+    Some(Decided::NoMatch(no_match))
+}
