@@ -206,12 +206,28 @@ impl<T, D: Clone> Streams<T, D> {
         let is_last =
             self.states.get(self.last).is_some_and(|last| swar::equal(last.names.tag.as_bytes(), tag));
         if !is_last {
-            self.last = match self.places.get(tag) {
-                Some(place) => *place,
-                None => self.begin(tag, prefix, known)?,
-            };
+            self.last = self.find(tag, prefix, known)?;
         }
         self.states.get_mut(self.last)
+    }
+
+    /// The state of the last tag.
+    #[inline]
+    pub(crate) fn last(&mut self) -> Option<&mut TagState<T, D>> {
+        self.states.get_mut(self.last)
+    }
+
+    #[inline(never)]
+    fn find(
+        &mut self,
+        tag: &[u8],
+        prefix: &str,
+        known: impl FnOnce(Option<ContainerTag<'_>>) -> T,
+    ) -> Option<usize> {
+        match self.places.get(tag) {
+            Some(place) => Some(*place),
+            None => self.begin(tag, prefix, known),
+        }
     }
 
     /// Makes the state of a tag that is new, in the place of the least recently used one when there are too many.

@@ -249,18 +249,29 @@ pub fn equal(one: &[u8], other: &[u8]) -> bool {
     let (Some(one_end), Some(other_end)) = (one.last_chunk::<8>(), other.last_chunk::<8>()) else {
         return one.iter().zip(other).all(|(a, b)| a == b);
     };
-    // The last word overlaps the one before: one more look instead of one for each byte that is left.
-    let mut differs = differing(one_end, other_end);
-    let (mut left, mut others) = (one, other);
-    while let (Some(block), Some(other)) = (left.first_chunk::<64>(), others.first_chunk::<64>()) {
-        let ((words, _), (seconds, _)) = (block.as_chunks::<8>(), other.as_chunks::<8>());
-        let ([a, b, c, d, e, f, g, h], [p, q, r, s, t, u, v, w]) = (words, seconds) else { return false };
-        differs |= differing(a, p) | differing(b, q) | differing(c, r) | differing(d, s);
-        differs |= differing(e, t) | differing(f, u) | differing(g, v) | differing(h, w);
-        (left, others) = (left.get(64..).unwrap_or_default(), others.get(64..).unwrap_or_default());
+    if one.len() < 32 {
+        let mut differs = differing(one_end, other_end);
+        let (words, seconds) = (one.as_chunks::<8>().0, other.as_chunks::<8>().0);
+        for (a, b) in words.iter().zip(seconds) {
+            differs |= differing(a, b);
+        }
+        return differs == 0;
     }
-    let (words, seconds) = (left.as_chunks::<8>().0, others.as_chunks::<8>().0);
-    words.iter().zip(seconds).fold(differs, |differs, (a, b)| differs | differing(a, b)) == 0
+    let mut differs = 0u64;
+    let (mut left, mut others) = (one, other);
+    while let (Some(block), Some(other)) = (left.first_chunk::<32>(), others.first_chunk::<32>()) {
+        differs |= block_differs(block, other);
+        (left, others) = (left.get(32..).unwrap_or_default(), others.get(32..).unwrap_or_default());
+    }
+    // The last block overlaps the one before: one more look instead of one for each word that is left.
+    let (Some(block), Some(other)) = (one.last_chunk::<32>(), other.last_chunk::<32>()) else { return false };
+    differs | block_differs(block, other) == 0
+}
+
+#[inline(always)]
+fn block_differs(one: &[u8; 32], other: &[u8; 32]) -> u64 {
+    let ([a, b, c, d], [e, f, g, h]) = (one.as_chunks::<8>().0, other.as_chunks::<8>().0) else { return 1 };
+    differing(a, e) | differing(b, f) | differing(c, g) | differing(d, h)
 }
 
 #[inline(always)]

@@ -24,8 +24,9 @@ pub use saved::SavedError;
 pub use why::{Fault, OUTCOMES, Why};
 
 use crate::config::RuleFile;
-use crate::facts::{Facts, Glance, Metadata};
+use crate::facts::{Facts, Glance, Glanced, Metadata};
 use crate::json::{self, Malformed};
+use crate::line::Line;
 use crate::metrics::{Counters, Metric};
 use crate::pods::{Cache, PodSource};
 use crate::policy::{KeyBuffers, KeyCapacity};
@@ -203,7 +204,8 @@ impl Engine {
         }
     }
 
-    /// Read, decide, emit, account.
+    /// Read, decide, emit, account: in three steps, of which each takes what the one before could not answer. They are three
+    /// functions, because most records end in the first or second, and an interpreter pays for what the third prepares.
     #[inline]
     fn try_filter(
         &mut self,
@@ -212,20 +214,7 @@ impl Engine {
         pods: &mut dyn PodSource,
         out: &mut Vec<u8>,
     ) -> Result<Verdict, Fault> {
-        let Engine {
-            file,
-            rules,
-            shared,
-            names,
-            shape,
-            streams,
-            cache,
-            counters,
-            sampling,
-            unsaved,
-            is_reference,
-            ..
-        } = self;
+        let Engine { file, rules, shape, streams, counters, unsaved, is_reference, .. } = self;
         let no_match = file.no_match;
         let tag =
             streams.tag(input.tag, &file.input.tag_prefix, |container| rules.candidates(container, no_match));
@@ -239,36 +228,63 @@ impl Engine {
                 return Ok(Verdict { action: foregone.action, why: decided.why(rules) });
             }
         }
-        let quick = if *is_reference { None } else { shape.quick(input.text) };
+        self.at_a_glance(input, now, pods, out)
+    }
+
+    /// Reads a record of the last tag, and answers it by what is seen of it if that is enough.
+    #[inline(never)]
+    fn at_a_glance(
+        &mut self,
+        input: Input<'_>,
+        now: Now,
+        pods: &mut dyn PodSource,
+        out: &mut Vec<u8>,
+    ) -> Result<Verdict, Fault> {
+        if self.is_reference {
+            let record = read_in_full(input.text, &self.names, &mut self.shape)?;
+            return self.in_full((input, now), (&record, record.line().as_ref(), None), pods, out);
+        }
+        let quick = self.shape.quick(input.text);
         let in_full;
         let record = match &quick {
             Some(record) => record,
             None => {
-                in_full = read_in_full(input.text, names, shape)?;
+                in_full = read_in_full(input.text, &self.names, &mut self.shape)?;
                 &in_full
             }
         };
         let line = record.line();
-        let Tag { names, known, runs, dropped } = tag;
-        let glanced = if *is_reference {
-            None
-        } else {
-            let glance = Glance { levels: &mut known.levels, texts: known.texts.as_deref() };
-            Some(glance.at(record, line.as_ref(), &file.input))
-        };
-        if let (Some(glanced), Some(line)) = (&glanced, &line) {
+        let Engine { file, rules, streams, counters, unsaved, .. } = self;
+        let Tag { known, runs, dropped, .. } = streams.last().ok_or(Fault::Utf8)?;
+        let glance = Glance { levels: &mut known.levels, texts: known.texts.as_deref() };
+        let glanced = glance.at(record, line.as_ref(), &file.input);
+        if let Some(line) = &line {
             let side = StreamSide::of(record.stream_name());
-            let seeing = Seeing { input, now, record, line, glanced, side };
+            let seeing = Seeing { input, now, record, line, glanced: &glanced, side };
             let accounting = Accounting { file, rules, counters, unsaved };
             if let Some(verdict) = glance::answer(&seeing, known, (runs, dropped), accounting, out) {
                 return Ok(verdict);
             }
         }
+        self.in_full((input, now), (record, line.as_ref(), Some(glanced)), pods, out)
+    }
+
+    /// Asks the rules about a record of the last tag, and for all that they need to know.
+    #[inline(never)]
+    fn in_full(
+        &mut self,
+        (input, now): (Input<'_>, Now),
+        (record, line, glanced): (&RecordView<'_>, Option<&Line<'_>>, Option<Glanced>),
+        pods: &mut dyn PodSource,
+        out: &mut Vec<u8>,
+    ) -> Result<Verdict, Fault> {
+        let Engine { file, rules, shared, streams, cache, counters, sampling, unsaved, .. } = self;
+        let Tag { names, known, runs, dropped } = streams.last().ok_or(Fault::Utf8)?;
         let Candidates { rules: candidates, foregone, remembered, texts: _, levels: _ } = known;
         let time = happened(input.time, now);
         let bytes = input.text.len() as u64;
-        let facts = Facts::new(record, line.as_ref(), names, (time, now), &file.input, sampling, glanced);
-        let remembered = (!*is_reference).then_some(remembered);
+        let facts = Facts::new(record, line, names, (time, now), &file.input, sampling, glanced);
+        let remembered = glanced.is_some().then_some(remembered);
         let mut metadata = Metadata::new(names, &file.enrich, now, (cache, remembered), pods);
 
         let candidates = (&**candidates, foregone.is_some());
