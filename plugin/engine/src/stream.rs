@@ -315,6 +315,14 @@ impl DroppedByRow {
     /// Notes a dropped record that is counted on no key.
     #[inline]
     pub(crate) fn note(&mut self, row: RowId, bytes: u64) {
+        // Most tags have one row.
+        if let Some((known, records, sum)) = self.0.first_mut()
+            && *known == row
+        {
+            *records = records.wrapping_add(1);
+            *sum = sum.wrapping_add(bytes);
+            return;
+        }
         match self.0.iter_mut().find(|(known, ..)| *known == row) {
             Some((_, records, sum)) => {
                 *records = records.wrapping_add(1);

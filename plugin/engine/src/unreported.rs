@@ -45,7 +45,8 @@ impl Account {
     /// A dropped record that is not counted on a key.
     #[inline]
     pub(crate) fn add(&mut self, bytes: u64) {
-        self.other.add(Unreported { records: 1, bytes });
+        self.other.records = self.other.records.wrapping_add(1);
+        self.other.bytes = self.other.bytes.wrapping_add(bytes);
     }
 
     /// Notes when a dropped record happened, in nanoseconds since 1970, wherever it is counted.

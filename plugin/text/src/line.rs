@@ -113,6 +113,9 @@ impl<'a> Line<'a> {
 
 /// Without one trailing `\n` or `\r\n`, both as escapes; `\\n` is a backslash and a letter.
 fn without_newline(content: &[u8]) -> &[u8] {
+    if content.last() != Some(&b'n') {
+        return content;
+    }
     let strip = |text: &[u8], escape: &[u8]| {
         let rest = text.strip_suffix(escape)?;
         let backslashes = rest.iter().rev().take_while(|&&byte| byte == b'\\').count();

@@ -9,7 +9,7 @@ use crate::engine::emit::Emitted;
 use crate::engine::rule_set::RuleSet;
 use crate::engine::{Input, happened};
 use crate::facts::Facts;
-use crate::metrics::{Counters, Metric};
+use crate::metrics::{Counters, Metric, RowId};
 use crate::moment::Moment;
 use crate::pods::Found;
 use crate::policy::{Action, Decision};
@@ -61,12 +61,11 @@ impl Accounting<'_> {
     #[inline]
     pub(super) fn dropped_at_once(
         &mut self,
-        decided: Decided,
+        row: RowId,
         dropped: &mut DroppedByRow,
         input: Input<'_>,
         now: Now,
     ) -> bool {
-        let Some(row) = self.row_of(decided) else { return false };
         let count = self.counters.row(row);
         if count.unreported.example.is_none() {
             return false;
@@ -86,14 +85,12 @@ impl Accounting<'_> {
     #[inline]
     pub(super) fn kept_at_once(
         &mut self,
-        decided: Decided,
+        row: RowId,
         emitted: &Emitted,
         found: Found,
         (input, now): (Input<'_>, Now),
     ) {
-        if let Some(row) = self.row_of(decided) {
-            self.counters.row(row).keep(input.text.len() as u64, emitted.bytes);
-        }
+        self.counters.row(row).keep(input.text.len() as u64, emitted.bytes);
         self.is_known(emitted.is_known);
         self.found(found);
         self.moment(&Moment::new(now, happened(input.time, now)));
@@ -199,7 +196,7 @@ impl Accounting<'_> {
     }
 
     #[inline]
-    fn row_of(&self, decided: Decided) -> Option<crate::metrics::RowId> {
+    fn row_of(&self, decided: Decided) -> Option<RowId> {
         match decided.rule().and_then(|rule| self.rules.get(rule)) {
             Some(active) => Some(active.row),
             None => self.rules.row_of_outcome(decided.why(self.rules)),

@@ -3,7 +3,7 @@
 use crate::condition::{Condition, Met};
 use crate::config::RuleFile;
 use crate::config::model::{Policy, Rule};
-use crate::engine::rule_set::{ActiveRule, Candidate, Candidates, Foregone, RuleId, RuleSet};
+use crate::engine::rule_set::{ActiveRule, Candidate, Candidates, Certain, RuleId, RuleSet};
 use crate::engine::why::{Fault, Why};
 use crate::facts::{Facts, Metadata};
 use crate::key::RecordKeys;
@@ -27,10 +27,10 @@ pub(super) enum Decided {
     Faulty(Fault),
 }
 
-impl From<Foregone> for Decided {
+impl From<Certain> for Decided {
     #[inline]
-    fn from(foregone: Foregone) -> Decided {
-        match (foregone.rule, foregone.action) {
+    fn from(certain: Certain) -> Decided {
+        match (certain.rule, certain.action) {
             (Some(rule), Action::Drop) => Decided::ByRule { rule, decision: Decision::Drop },
             (Some(rule), Action::Keep) => Decided::ByRule { rule, decision: Decision::Keep },
             (None, action) => Decided::NoMatch(action),

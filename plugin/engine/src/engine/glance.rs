@@ -5,9 +5,9 @@
 //! the record is answered. The rule kept here: whatever is not certain by then goes the long way, and nothing has been changed.
 
 use crate::engine::account::Accounting;
-use crate::engine::decide::{Decided, Judged, Runs, ShadowMarks};
+use crate::engine::decide::{Judged, Runs, ShadowMarks};
 use crate::engine::emit::emit_spliced;
-use crate::engine::rule_set::{Candidate, Candidates, Foregone, RuleSet};
+use crate::engine::rule_set::{Candidates, Certain, RuleSet};
 use crate::engine::{Input, Verdict, happened};
 use crate::facts::Glanced;
 use crate::line::Line;
@@ -45,11 +45,10 @@ pub(super) fn answer(
         Some(_) if runs.is_quiet(side) => Some(glanced.is_single(line)?),
         Some(_) => return None,
     };
-    let decided = certain(&known.rules, glanced, accounting.rules, line, file.no_match)?;
-    let action = decided.action();
-    match action {
+    let certain = certain(known, glanced, accounting.rules, line)?;
+    match certain.action {
         Action::Drop => {
-            if !accounting.dropped_at_once(decided, dropped, input, now) {
+            if !accounting.dropped_at_once(certain.row, dropped, input, now) {
                 return None;
             }
         }
@@ -59,34 +58,29 @@ pub(super) fn answer(
                 return None;
             }
             let emitted = emit_spliced(record.spliced_at()?, meta, file.input.max_record, out)?;
-            accounting.kept_at_once(decided, &emitted, found, (input, now));
+            accounting.kept_at_once(certain.row, &emitted, found, (input, now));
         }
     }
     if let Some(is_failure) = begins {
-        let judged = Judged { decided, shadows: ShadowMarks::default() };
+        let judged = Judged { decided: certain.into(), shadows: ShadowMarks::default() };
         runs.begin_single(side, happened(input.time, now), is_failure, judged);
     }
-    Some(Verdict { action, why: decided.why(accounting.rules) })
+    Some(Verdict { action: certain.action, why: certain.why })
 }
 
 /// What the first rule decides that is not passed by, if that is certain.
 #[inline]
-fn certain(
-    candidates: &[Candidate],
-    glanced: &Glanced,
-    rules: &RuleSet,
-    line: &Line<'_>,
-    no_match: Action,
-) -> Option<Decided> {
-    for candidate in candidates {
+fn certain(known: &Candidates, glanced: &Glanced, rules: &RuleSet, line: &Line<'_>) -> Option<Certain> {
+    for candidate in &known.rules {
         if candidate.lacks_in(glanced.seen) {
             continue;
         }
         let action = candidate.certain?;
-        if candidate.reads_line && !rules.get(candidate.id)?.rule.when.holds_for(line) {
+        let active = rules.get(candidate.id)?;
+        if candidate.reads_line && !active.rule.when.holds_for(line) {
             continue;
         }
-        return Some(Decided::from(Foregone { rule: Some(candidate.id), action }));
+        return Some(active.certain(candidate.id, action));
     }
-    Some(Decided::NoMatch(no_match))
+    known.no_match
 }

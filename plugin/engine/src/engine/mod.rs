@@ -39,7 +39,7 @@ use crate::unreported::Unreported;
 use account::{Accounting, Unsaved};
 use decide::{Decided, Deciding, Judged, ShadowMarks, SharedByRules, Tag};
 use glance::Seeing;
-use rule_set::{Candidates, RuleSet};
+use rule_set::{Candidates, Certain, RuleSet};
 use std::rc::Rc;
 use summary::Summaries;
 
@@ -222,10 +222,9 @@ impl Engine {
         if let Some(foregone) = tag.known.foregone
             && !*is_reference
         {
-            let decided = Decided::from(foregone);
             let accounting = Accounting { file, rules, counters, unsaved };
-            if unread((decided, foregone.action), accounting, (tag, shape), (input, now), out) {
-                return Ok(Verdict { action: foregone.action, why: decided.why(rules) });
+            if unread(foregone, accounting, (tag, shape), (input, now), out) {
+                return Ok(Verdict { action: foregone.action, why: foregone.why });
             }
         }
         self.at_a_glance(input, now, pods, out)
@@ -280,7 +279,7 @@ impl Engine {
     ) -> Result<Verdict, Fault> {
         let Engine { file, rules, shared, streams, cache, counters, sampling, unsaved, .. } = self;
         let Tag { names, known, runs, dropped } = streams.last().ok_or(Fault::Utf8)?;
-        let Candidates { rules: candidates, foregone, remembered, texts: _, levels: _ } = known;
+        let Candidates { rules: candidates, foregone, remembered, no_match: _, texts: _, levels: _ } = known;
         let time = happened(input.time, now);
         let bytes = input.text.len() as u64;
         let facts = Facts::new(record, line, names, (time, now), &file.input, sampling, glanced);
@@ -341,14 +340,14 @@ impl Engine {
 /// Answers a record of a tag whose records all come to the same, if nobody has to read it for that; else does nothing.
 #[inline]
 fn unread(
-    (decided, action): (Decided, Action),
+    foregone: Certain,
     mut accounting: Accounting<'_>,
     (tag, shape): (&mut Tag, &mut RecordShape),
     (input, now): (Input<'_>, Now),
     out: &mut Vec<u8>,
 ) -> bool {
-    if action == Action::Drop {
-        return accounting.dropped_at_once(decided, &mut tag.dropped, input, now);
+    if foregone.action == Action::Drop {
+        return accounting.dropped_at_once(foregone.row, &mut tag.dropped, input, now);
     }
     let file = accounting.file;
     let Some((meta, found)) = tag.known.remembered.as_ref().and_then(|last| last.at(now)) else {
@@ -360,7 +359,7 @@ fn unread(
     let Some(emitted) = emit::emit_unread(input.text, shape, meta, file.input.max_record, out) else {
         return false;
     };
-    accounting.kept_at_once(decided, &emitted, found, (input, now));
+    accounting.kept_at_once(foregone.row, &emitted, found, (input, now));
     true
 }
 

@@ -59,7 +59,9 @@ pub(super) struct Candidates {
     /// Finds the texts that they need.
     pub(super) texts: Option<Rc<ManyTexts>>,
     /// What becomes of every record of the tag, if that is settled: then nobody has to look at one.
-    pub(super) foregone: Option<Foregone>,
+    pub(super) foregone: Option<Certain>,
+    /// What becomes of a record that none of them decides.
+    pub(super) no_match: Option<Certain>,
     /// What is known of the fronts of the container's lines.
     pub(super) levels: LevelMemo,
     /// The metadata of the tag's container, for as long as the cache would give it again.
@@ -94,12 +96,14 @@ impl Candidate {
     }
 }
 
-/// What becomes of every record of a tag, whatever it is.
+/// What is decided for certain, and where it is counted.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Foregone {
-    /// The guard or rule that decides all; `None` when none can and [`RuleFile::no_match`] does.
+pub(super) struct Certain {
+    /// The guard or rule that decides; `None` when none does and [`RuleFile::no_match`] is what is left.
     pub(super) rule: Option<RuleId>,
     pub(super) action: Action,
+    pub(super) why: Why,
+    pub(super) row: RowId,
 }
 
 /// All guards and rules in force, in the order in which a record meets them.
@@ -185,6 +189,11 @@ impl ActiveRule {
             return None;
         }
         Some((self.action()?, shows == Shows::AllButLine))
+    }
+
+    /// That it decides so. `id` is its own.
+    pub(super) fn certain(&self, id: RuleId, action: Action) -> Certain {
+        Certain { rule: Some(id), action, why: self.why, row: self.row }
     }
 
     /// What it decides for every record that meets its conditions, whatever came before.
@@ -277,12 +286,14 @@ impl RuleSet {
                 break;
             }
         }
+        let row = self.row_of_outcome(Why::NoMatch);
+        let no_match = row.map(|row| Certain { rule: None, action: no_match, why: Why::NoMatch, row });
         let foregone = match ids.first().and_then(|id| Some((*id, self.get(*id)?))) {
-            None => Some(Foregone { rule: None, action: no_match }),
-            Some((id, first)) => first.decides_all().map(|action| Foregone { rule: Some(id), action }),
+            None => no_match,
+            Some((id, first)) => first.decides_all().map(|action| first.certain(id, action)),
         };
         let (rules, texts) = self.at_a_glance(ids);
-        Candidates { rules, texts, foregone, levels: LevelMemo::default(), remembered: None }
+        Candidates { rules, texts, foregone, no_match, levels: LevelMemo::default(), remembered: None }
     }
 
     /// What rules need of a record, and the search for the texts among that.

@@ -158,7 +158,7 @@ impl HeadLayout {
         let (line, _) = view.message?;
         let head = text.get(..line.start)?;
         let is_plain = view.rest.is_none() && head.is_ascii();
-        if !is_plain || head.len() > WORDS * 8 || text.get(line.end..)? != END {
+        if !is_plain || head.len() > WORDS * 8 || text.get(line.end..)? != END.as_slice() {
             return None;
         }
         let mut bytes = [0u8; WORDS * 8];
@@ -215,14 +215,14 @@ impl HeadLayout {
 /// Where the line ends of a record that ends with it.
 #[inline]
 fn end_of_line(text: &[u8]) -> Option<usize> {
-    let end = text.len().checked_sub(END.len())?;
-    (text.get(end..)? == END).then_some(end)
+    let last = u16::from_le_bytes(*text.last_chunk::<2>()?);
+    (last == u16::from_le_bytes(*END)).then_some(text.len().wrapping_sub(END.len()))
 }
 
 /// Words that are compared at most.
 const WORDS: usize = 12;
 /// What ends a record whose line is its last member.
-const END: &[u8] = b"\"}";
+const END: &[u8; 2] = b"\"}";
 /// After so many records that did not fit, only one in as many is learned from.
 const MISFITS: u32 = 16;
 

@@ -201,7 +201,7 @@ fn word_at(raw: &[u8], at: usize, step: PrecedenceStep) -> Option<u64> {
     }
     // The quote behind the backslash is in the word, and the object ends with its own brace.
     let is_object = step == PrecedenceStep::Structured;
-    if is_object && raw.ends_with(b"}}") {
+    if is_object && raw.last_chunk::<2>().is_some_and(|end| u16::from_le_bytes(*end) == TWO_BRACES) {
         return None;
     }
     let left = if is_object { 48u32 } else { 56 };
@@ -270,6 +270,8 @@ const LEVELS: usize = 6;
 const WORDS: usize = 8;
 /// After so many lines that were not known, only one in as many is learned from.
 const MISSES: u32 = 16;
+/// `}}`
+const TWO_BRACES: u16 = 0x7d7d;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 /// What makes the lower half of a digit carry into the highest bit of its byte from ten on.
 const ABOVE_NINE: u64 = 0x7676_7676_7676_7676;
