@@ -24,7 +24,7 @@ pub(crate) trait Backing {
 
 /// An allocator with lists of free blocks in front of another.
 pub(crate) struct SizeClasses<B> {
-    /// One for each class, and as many more as make every number of four bits one of them.
+    /// One for each class, and as many more as make every number of five bits one of them.
     free: [*mut FreeBlock; LISTS],
     behind: B,
 }
@@ -209,7 +209,7 @@ fn room_of(class: usize) -> usize {
 const SMALLEST: u32 = 32;
 /// The last class has 64 kB.
 const CLASSES: usize = 12;
-const LISTS: usize = 16;
+const LISTS: usize = 32;
 /// The largest size that has a class.
 const LARGEST: usize = (32 << (CLASSES - 1)) - HEADER;
 const HEADER: usize = size_of::<Header>();
