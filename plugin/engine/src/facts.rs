@@ -231,7 +231,7 @@ impl<'r> Facts<'r> {
     /// What an earlier stage has sampled by: randomness and threshold, as far as the line or the record says so
     /// (OpenTelemetry's `sampling.randomness` and `sampling.threshold`).
     pub(crate) fn sampled_before(&self) -> (Option<u64>, Option<Threshold>) {
-        const KEYS: u64 = key_bit(b"sampling.randomness") | key_bit(b"sampling.threshold");
+        const KEYS: u64 = key_bit(SAMPLED_BY[0].as_bytes()) | key_bit(SAMPLED_BY[1].as_bytes());
         let in_line = self.line.is_some_and(|line| match line.raw().first() {
             // Only an object has members.
             None | Some(b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'[') => false,
@@ -240,12 +240,12 @@ impl<'r> Facts<'r> {
                 .is_some_and(|outline| !outline.is_whole() || outline.key_bits(line.as_json().0) & KEYS != 0),
             Some(_) => self.sampling.find(line.raw(), 0).is_some(),
         });
-        if !in_line && self.record.key_bits() & KEYS == 0 {
+        if !in_line && !self.record.has_sought() {
             return (None, None);
         }
         let find = |name: &str| self.field(&[Box::from(name)]);
-        let randomness = find("sampling.randomness").and_then(|text| explicit_randomness(&text));
-        (randomness, find("sampling.threshold").and_then(|text| Threshold::parse(&text)))
+        let randomness = find(SAMPLED_BY[0]).and_then(|text| explicit_randomness(&text));
+        (randomness, find(SAMPLED_BY[1]).and_then(|text| Threshold::parse(&text)))
     }
 
     /// The hash of the line's template, if there is a line.
@@ -263,7 +263,7 @@ impl<'r> Facts<'r> {
             _ => path::each_in_text(paths, line, read),
         });
         in_line.or_else(|| {
-            if !paths.may_start(self.record.key_bits()) {
+            if !self.record.has_sought() {
                 return None;
             }
             path::each_in_json(paths, (self.record.text(), Level::Plain), read)
@@ -336,6 +336,9 @@ impl<'e> Metadata<'e> {
         self.answer.as_ref().map(|(_, found)| *found)
     }
 }
+
+/// Where OpenTelemetry's samplers leave randomness and threshold.
+pub(crate) const SAMPLED_BY: [&str; 2] = ["sampling.randomness", "sampling.threshold"];
 
 /// The bit of a severity, or of none that is known.
 #[inline]

@@ -208,7 +208,7 @@ impl Page {
 
     /// Records as rows of the list.
     pub fn lines(&self, indexes: &[u32]) -> Vec<Shown> {
-        let names = Names::new(self.rules.input.message.clone(), Vec::new());
+        let names = Names::new(self.rules.input.message.clone(), Vec::new(), Vec::new());
         let records =
             indexes.iter().filter_map(|&index| self.records.records().get(usize::try_from(index).ok()?));
         let day = |record: Option<&Record>| record.map(|record| record.time.0 / 86_400);
@@ -244,7 +244,7 @@ impl Page {
     pub fn search(&self, text: &str) -> Vec<u32> {
         let wanted = text.to_lowercase();
         let input = &self.rules.input;
-        let names = Names::new(input.message.clone(), Vec::new());
+        let names = Names::new(input.message.clone(), Vec::new(), Vec::new());
         let holds = |text: &str| text.to_lowercase().contains(&wanted);
         let found = self.records.records().iter().enumerate().filter(|(_, record)| {
             let view = RecordView::read(record.text.as_bytes(), &names).ok();

@@ -98,7 +98,7 @@ pub struct Dimensions {
 impl Dimensions {
     /// Those of records in the order of time. `input` is that of the rules.
     pub fn of(records: &[Record], input: &InputSettings) -> Dimensions {
-        let names = Names::new(input.message.clone(), Vec::new());
+        let names = Names::new(input.message.clone(), Vec::new(), Vec::new());
         let keys = &input.message_keys;
         let spans = Spans::over(records);
         let mut namespaces = Numbered::new(MAX_NAMESPACES);

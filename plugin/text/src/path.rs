@@ -79,8 +79,8 @@ pub struct Paths {
     list: Vec<Path>,
     /// The [`key_bit`] of every key that one of them starts with.
     bits: u64,
-    /// The last letter of every name: a bit for each of ASCII.
-    endings: u128,
+    /// The last letter of every name: a bit for each, by [`ending_bit`].
+    endings: u64,
 }
 
 impl From<Vec<Path>> for Paths {
@@ -101,6 +101,11 @@ impl Deref for Paths {
 }
 
 impl Paths {
+    /// The keys that they start with.
+    pub fn first_keys(&self) -> impl Iterator<Item = &str> {
+        self.iter().flat_map(|path| path.keys.first().map(|key| &**key).into_iter().chain([path.name()]))
+    }
+
     /// Whether one of them may start with one of the keys that have these [`key_bit`]s.
     #[inline]
     pub fn may_start(&self, keys: u64) -> bool {
@@ -108,9 +113,10 @@ impl Paths {
     }
 }
 
-/// All bits above ASCII share one: names seldom end there.
-fn ending_bit(last: u8) -> u128 {
-    1u128.wrapping_shl(u32::from(last.min(127)))
+/// What shares one with another letter is told apart by the name.
+#[inline(always)]
+fn ending_bit(last: u8) -> u64 {
+    1u64.wrapping_shl(u32::from(last))
 }
 
 /// The values of the paths in a JSON object, in the order of the paths; one walk for all of them. `take` says whether it has what

@@ -24,7 +24,7 @@ pub use saved::SavedError;
 pub use why::{Fault, OUTCOMES, Why};
 
 use crate::config::RuleFile;
-use crate::facts::{Facts, Glance, Glanced, Metadata};
+use crate::facts::{Facts, Glance, Glanced, Metadata, SAMPLED_BY};
 use crate::json::{self, Malformed};
 use crate::line::Line;
 use crate::metrics::{Counters, Metric};
@@ -372,7 +372,8 @@ fn happened(time: EventTime, now: Now) -> EventTime {
 
 fn names(rules: &RuleFile) -> Names {
     let appended = [&*rules.enrich.key, emit::ANNOTATION, TRUNCATED].map(Box::from).to_vec();
-    Names::new(rules.input.message.clone(), appended)
+    let sought = rules.input.trace_id.first_keys().chain(SAMPLED_BY).map(Box::from).collect();
+    Names::new(rules.input.message.clone(), appended, sought)
 }
 
 /// The structure of a record that is UTF-8, checked many bytes at a time: the host escapes everything beyond ASCII unless

@@ -32,7 +32,7 @@ struct HeadLayout {
     /// Bytes in front of the line.
     length: usize,
     members: usize,
-    key_bits: u64,
+    has_sought: bool,
     stream: Option<(usize, usize)>,
     stream_name: StreamName,
     /// Where the key of a level stands, and its value.
@@ -133,7 +133,7 @@ impl HeadLayout {
         let mut view = RecordView::empty(text);
         view.message = Some((MemberSpan { start: self.length, end }, escapes));
         view.members = self.members;
-        view.key_bits = self.key_bits;
+        view.has_sought = self.has_sought;
         view.close = end.wrapping_add(1);
         view.stream_name = self.stream_name;
         view.stream = self.stream.and_then(|(start, end)| text.get(start..end));
@@ -204,7 +204,7 @@ impl HeadLayout {
             ),
             length: head.len(),
             members: view.members,
-            key_bits: view.key_bits,
+            has_sought: view.has_sought,
             stream,
             stream_name: view.stream_name,
             level,
@@ -233,7 +233,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn names() -> Names {
-        Names::new(vec!["log".into(), "message".into()], vec!["kubernetes".into()])
+        Names::new(vec!["log".into(), "message".into()], vec!["kubernetes".into()], vec!["level".into()])
     }
 
     fn learned(text: &str) -> RecordLayouts {

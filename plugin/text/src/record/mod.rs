@@ -9,7 +9,6 @@ mod shape;
 
 pub use shape::RecordShape;
 
-use crate::hash::key_bit;
 use crate::json::{self, Escapes, Level, Malformed, Member, Members, Value};
 use crate::line::Line;
 use crate::path::Path;
@@ -22,21 +21,24 @@ use std::ops::Range;
 pub struct Names {
     message: Vec<Box<str>>,
     appended: Vec<Box<str>>,
+    sought: Vec<Box<str>>,
     /// One bit for each length that a name has, 64 and more in one.
     lengths: u64,
 }
 
 impl Names {
     /// `message` are fields that may hold the line; the first that holds a string is the line. `appended` are keys that
-    /// may be appended: a record that has one of them already is put together without it.
-    pub fn new(message: Vec<Box<str>>, appended: Vec<Box<str>>) -> Names {
+    /// may be appended: a record that has one of them already is put together without it. `sought` are keys that somebody looks
+    /// for later: of a record that has none of them, nobody has to.
+    pub fn new(message: Vec<Box<str>>, appended: Vec<Box<str>>, sought: Vec<Box<str>>) -> Names {
         let stream = Box::from(STREAM);
         let lengths = message
             .iter()
             .chain(&appended)
+            .chain(&sought)
             .chain([&stream])
             .fold(0, |seen, name| seen | length_bit(name.len()));
-        Names { message, appended, lengths }
+        Names { message, appended, sought, lengths }
     }
 
     fn has_length(&self, length: usize) -> bool {
@@ -55,8 +57,8 @@ pub struct RecordView<'a> {
     /// Where the closing brace stands.
     close: usize,
     members: usize,
-    /// The [`key_bit`] of every key; of one with escapes, which may be any, all.
-    key_bits: u64,
+    /// Whether it has a key that is sought.
+    has_sought: bool,
     message: Option<(MemberSpan, Escapes)>,
     stream: Option<&'a [u8]>,
     stream_name: StreamName,
@@ -161,8 +163,6 @@ impl<'a> RecordView<'a> {
         let mut rank = usize::MAX;
         while let Some(member) = members.next()? {
             view.members = view.members.wrapping_add(1);
-            let is_plain = member.key_escapes == Escapes::None;
-            view.key_bits |= if is_plain { key_bit(member.key) } else { u64::MAX };
             note(&member);
             if view.level.is_none() && severity::is_level_key(member.key) {
                 view.level = Some((member.key, member.value));
@@ -175,6 +175,7 @@ impl<'a> RecordView<'a> {
             if names.appended.iter().any(|name| is(name)) {
                 doubled.push(member.key);
             }
+            view.has_sought |= names.sought.iter().any(|name| is(name));
             let Value::String(content) = member.value else { continue };
             if let Some(found) = names.message.iter().position(|name| is(name))
                 && found <= rank
@@ -212,10 +213,10 @@ impl<'a> RecordView<'a> {
         self.text.get(span.start..span.end).map(|content| Line::with_escapes(content, escapes))
     }
 
-    /// The [`key_bit`] of every key, and maybe others.
+    /// Whether it has one of the keys that are sought, see [`Names`].
     #[inline]
-    pub fn key_bits(&self) -> u64 {
-        self.key_bits
+    pub fn has_sought(&self) -> bool {
+        self.has_sought
     }
 
     /// The text of the `stream` member, escapes untouched: `stdout` or `stderr` as a rule.

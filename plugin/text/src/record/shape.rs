@@ -18,8 +18,8 @@ pub struct RecordShape {
     pub(super) layouts: RecordLayouts,
     /// From the start of the text to the first value, between values, and from the last value to the end.
     pieces: Vec<Box<[u8]>>,
-    /// The bits of the keys.
-    key_bits: u64,
+    /// Whether one of the keys is sought.
+    has_sought: bool,
     /// Which value is the line.
     message: Option<usize>,
     /// Which value is the stream.
@@ -75,7 +75,7 @@ impl RecordShape {
             return None;
         }
         view.members = pieces.len();
-        view.key_bits = self.key_bits;
+        view.has_sought = self.has_sought;
         view.close = text.len().wrapping_sub(self.close_from_end);
         Some(view)
     }
@@ -106,7 +106,7 @@ impl RecordShape {
             self.level = position(place(value));
             self.level_key = (place(value).wrapping_sub(place(key)), key.len());
         }
-        self.key_bits = view.key_bits;
+        self.has_sought = view.has_sought;
         self.close_from_end = text.len().wrapping_sub(view.close);
         let mut from = 0usize;
         for value in &values {
@@ -127,7 +127,7 @@ impl<'a> RecordView<'a> {
             text,
             close: 0,
             members: 0,
-            key_bits: 0,
+            has_sought: false,
             message: None,
             stream: None,
             stream_name: StreamName::Other,
@@ -144,7 +144,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn names() -> Names {
-        Names::new(vec!["log".into(), "message".into()], vec!["kubernetes".into()])
+        Names::new(vec!["log".into(), "message".into()], vec!["kubernetes".into()], vec!["level".into()])
     }
 
     type Seen<'a> = (Option<(Vec<u8>, Escapes)>, Option<&'a [u8]>, Option<[&'a [u8]; 2]>, usize, usize);

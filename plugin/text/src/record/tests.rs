@@ -4,7 +4,11 @@ use super::*;
 use proptest::prelude::*;
 
 fn names() -> Names {
-    Names::new(vec!["log".into(), "message".into()], ["kubernetes", "k", TRUNCATED].map(Box::from).to_vec())
+    Names::new(
+        vec!["log".into(), "message".into()],
+        ["kubernetes", "k", TRUNCATED].map(Box::from).to_vec(),
+        Vec::new(),
+    )
 }
 
 fn write(text: &str, append: &[(&str, &str)], limit: usize) -> (String, Written) {

@@ -30,7 +30,7 @@ fn each_step_of_the_precedence_decides_its_example() {
                     PrecedenceStep::Record => example.to_owned(),
                     _ => format!("{{\"log\":\"{}\"}}", std::str::from_utf8(line.raw()).unwrap()),
                 };
-                let names = Names::new(vec!["log".into()], Vec::new());
+                let names = Names::new(vec!["log".into()], Vec::new(), Vec::new());
                 let record = RecordView::read(text.as_bytes(), &names).unwrap();
                 let of = |further| record.severity(record.line().as_ref(), further, || None);
                 assert_eq!(of(&further), Some(severity), "{example}");
