@@ -195,20 +195,10 @@ impl<T, D: Clone> Streams<T, D> {
         Streams { places, states: Vec::new(), last: 0 }
     }
 
-    /// The state of a tag; `known` is asked for a tag that is new. `None` when the tag is not UTF-8.
+    /// Whether a tag is that of the record before.
     #[inline]
-    pub(crate) fn tag(
-        &mut self,
-        tag: &[u8],
-        prefix: &str,
-        known: impl FnOnce(Option<ContainerTag<'_>>) -> T,
-    ) -> Option<&mut TagState<T, D>> {
-        let is_last =
-            self.states.get(self.last).is_some_and(|last| swar::equal(last.names.tag.as_bytes(), tag));
-        if !is_last {
-            self.last = self.find(tag, prefix, known)?;
-        }
-        self.states.get_mut(self.last)
+    pub(crate) fn is_last(&self, tag: &[u8]) -> bool {
+        self.states.get(self.last).is_some_and(|last| swar::equal(last.names.tag.as_bytes(), tag))
     }
 
     /// The state of the last tag.
@@ -217,17 +207,19 @@ impl<T, D: Clone> Streams<T, D> {
         self.states.get_mut(self.last)
     }
 
+    /// Makes a tag the last one; `known` is asked for a tag that is new. `None` when the tag is not UTF-8.
     #[inline(never)]
-    fn find(
+    pub(crate) fn turn_to(
         &mut self,
         tag: &[u8],
         prefix: &str,
         known: impl FnOnce(Option<ContainerTag<'_>>) -> T,
-    ) -> Option<usize> {
-        match self.places.get(tag) {
-            Some(place) => Some(*place),
-            None => self.begin(tag, prefix, known),
-        }
+    ) -> Option<()> {
+        self.last = match self.places.get(tag) {
+            Some(place) => *place,
+            None => self.begin(tag, prefix, known)?,
+        };
+        Some(())
     }
 
     /// Makes the state of a tag that is new, in the place of the least recently used one when there are too many.
@@ -437,6 +429,11 @@ mod tests {
 
     const LIMITS: Continuation = Continuation { within: Duration::from_secs(5), lines: 500 };
 
+    fn turned_to<'s, D: Clone>(streams: &'s mut Streams<(), D>, tag: &[u8]) -> &'s mut TagState<(), D> {
+        streams.turn_to(tag, "", |_| ()).unwrap();
+        streams.last().unwrap()
+    }
+
     /// Feeds lines one second apart; each is `|` for one that stands for itself or `+` for one that continues.
     #[track_caller]
     fn check(limits: Continuation, lines: &[&str]) {
@@ -447,7 +444,7 @@ mod tests {
             push_string(&mut content, text.as_bytes());
             let line = Line::new(&content[1..content.len() - 1]);
             let time = EventTime { sec: index as u32, nsec: 0 };
-            let state = streams.tag(b"t", "", |_| ()).unwrap();
+            let state = turned_to(&mut streams, b"t");
             let look = Look::at(&line, severity::read(&line));
             let found = state.runs.continues(StreamSide::Out, &look, time, limits);
             assert_eq!(found.is_some(), mark == "+", "{text}");
@@ -529,7 +526,7 @@ mod tests {
         let mut streams: Streams<(), u8> = Streams::new();
         let (head, tail, time) = (Line::new(b"ERROR x"), Line::new(b"  at y"), EventTime::default());
         let (head, tail) = (Look::at(&head, severity::read(&head)), Look::at(&tail, None));
-        let state = streams.tag(b"t", "", |_| ()).unwrap();
+        let state = turned_to(&mut streams, b"t");
         state.runs.begin(StreamSide::Err, &head, time, 1);
         assert_eq!(state.runs.continues(StreamSide::Out, &tail, time, LIMITS), None);
         assert_eq!(state.runs.continues(StreamSide::Err, &tail, time, LIMITS), Some((1, Slot::Latest)));
@@ -539,7 +536,7 @@ mod tests {
     fn tags_are_bounded() {
         let mut streams: Streams<(), u8> = Streams::new();
         for n in 0..5000 {
-            streams.tag(format!("t{n}").as_bytes(), "", |_| ()).unwrap();
+            turned_to(&mut streams, format!("t{n}").as_bytes());
         }
         assert_eq!(streams.len(), MAX_TAGS);
     }

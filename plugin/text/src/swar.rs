@@ -259,13 +259,25 @@ pub fn equal(one: &[u8], other: &[u8]) -> bool {
     }
     let mut differs = 0u64;
     let (mut left, mut others) = (one, other);
-    while let (Some(block), Some(other)) = (left.first_chunk::<32>(), others.first_chunk::<32>()) {
+    while let (Some(block), Some(other)) = (left.first_chunk::<64>(), others.first_chunk::<64>()) {
+        let ((first, second), (third, fourth)) = (halves(block), halves(other));
+        differs |= block_differs(first, third) | block_differs(second, fourth);
+        (left, others) = (left.get(64..).unwrap_or_default(), others.get(64..).unwrap_or_default());
+    }
+    if let (Some(block), Some(other)) = (left.first_chunk::<32>(), others.first_chunk::<32>()) {
         differs |= block_differs(block, other);
-        (left, others) = (left.get(32..).unwrap_or_default(), others.get(32..).unwrap_or_default());
     }
     // The last block overlaps the one before: one more look instead of one for each word that is left.
     let (Some(block), Some(other)) = (one.last_chunk::<32>(), other.last_chunk::<32>()) else { return false };
     differs | block_differs(block, other) == 0
+}
+
+#[inline(always)]
+fn halves(block: &[u8; 64]) -> (&[u8; 32], &[u8; 32]) {
+    match block.as_chunks::<32>().0 {
+        [first, second] => (first, second),
+        _ => (&[0; 32], &[1; 32]),
+    }
 }
 
 #[inline(always)]

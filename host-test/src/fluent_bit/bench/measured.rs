@@ -17,8 +17,6 @@ use std::time::{Duration, Instant};
 
 /// How long a run may take.
 const LONGEST: Duration = Duration::from_secs(600);
-/// How often a run is made that does not deliver all.
-const ATTEMPTS: u32 = 4;
 /// Between two looks at a process.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -65,20 +63,8 @@ impl MeasuredPipeline {
 }
 
 impl MeasuredRun<'_> {
-    /// Runs it over these logs, once more if lines are missing at its end: Fluent Bit itself now and then ends with a chunk not
-    /// handed on when `exit_on_eof` is set, whatever its filters.
-    pub(super) fn whole(&self, logs: &LogFolder) -> Result<RunCost, CpuBenchError> {
-        for _ in 1..ATTEMPTS {
-            match self.of(logs) {
-                Err(CpuBenchError::Lost { .. }) => {}
-                outcome => return outcome,
-            }
-        }
-        self.of(logs)
-    }
-
     /// Runs it over these logs.
-    fn of(&self, logs: &LogFolder) -> Result<RunCost, CpuBenchError> {
+    pub(super) fn of(&self, logs: &LogFolder) -> Result<RunCost, CpuBenchError> {
         let mut node = TemporaryNode::new()?;
         let pod_list = logs.node.pod_list.as_slice();
         // The kubelet lives as long as the run.

@@ -109,7 +109,7 @@ impl CpuBench<'_> {
                     progress(&pipeline.pipeline.name());
                     if pipeline.skipped.is_none() {
                         let run = MeasuredRun { bench: self, pipeline: &pipeline.pipeline, sink };
-                        let (start, full) = (run.whole(&start)?, run.whole(&full)?);
+                        let (start, full) = (run.of(&start)?, run.of(&full)?);
                         pipeline.runs.push((start, full));
                     }
                 }

@@ -153,8 +153,9 @@ impl Pipeline {
     /// Fluent Bit's configuration.
     pub(super) fn config(&self, sink: Sink, places: &ConfigPlaces<'_>) -> String {
         let (root, logs) = (places.root.display(), places.logs.display());
+        // Only errors: a warning in the middle of a number that the counter prints would hide it.
         let mut text = format!(
-            "service:\n  flush: 0.5\n  grace: 60\n  log_level: warn\n  json.escape_unicode: false\npipeline:\n  inputs:\n    \
+            "service:\n  flush: 0.5\n  grace: 60\n  log_level: error\n  json.escape_unicode: false\npipeline:\n  inputs:\n    \
              - name: tail\n      path: {logs}/*.log\n      tag: 'kube.var.log.containers.<file>'\n      \
              tag_regex: '(?<file>[^/]+)$'\n      multiline.parser: docker, cri\n      read_from_head: true\n      \
              exit_on_eof: true\n      buffer_max_size: 1M\n      skip_long_lines: true\n"

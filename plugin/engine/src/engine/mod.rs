@@ -34,6 +34,7 @@ use crate::record::{Names, RecordShape, RecordView, TRUNCATED};
 use crate::search::Prepared;
 use crate::stream::{StreamSide, Streams};
 use crate::swar;
+use crate::tag::ContainerTag;
 use crate::time::{EventTime, Now};
 use crate::unreported::Unreported;
 use account::{Accounting, Unsaved};
@@ -214,11 +215,11 @@ impl Engine {
         pods: &mut dyn PodSource,
         out: &mut Vec<u8>,
     ) -> Result<Verdict, Fault> {
+        if !self.streams.is_last(input.tag) {
+            self.turn_to(input.tag)?;
+        }
         let Engine { file, rules, shape, streams, counters, unsaved, is_reference, .. } = self;
-        let no_match = file.no_match;
-        let tag =
-            streams.tag(input.tag, &file.input.tag_prefix, |container| rules.candidates(container, no_match));
-        let tag = tag.ok_or(Fault::Utf8)?;
+        let tag = streams.last().ok_or(Fault::Utf8)?;
         if let Some(foregone) = tag.known.foregone
             && !*is_reference
         {
@@ -228,6 +229,14 @@ impl Engine {
             }
         }
         self.at_a_glance(input, now, pods, out)
+    }
+
+    /// Makes a tag the last one.
+    #[inline(never)]
+    fn turn_to(&mut self, tag: &[u8]) -> Result<(), Fault> {
+        let Engine { file, rules, streams, .. } = self;
+        let known = |container: Option<ContainerTag<'_>>| rules.candidates(container, file.no_match);
+        streams.turn_to(tag, &file.input.tag_prefix, known).ok_or(Fault::Utf8)
     }
 
     /// Reads a record of the last tag, and answers it by what is seen of it if that is enough.

@@ -25,10 +25,10 @@ pub(super) struct RecordLayouts {
 /// What stands in front of the line.
 #[derive(Debug)]
 struct HeadLayout {
-    /// Each word with its mask.
-    words: [(u64, u64); WORDS],
-    /// The eight bytes right in front of the line, which overlap the words.
-    last: (u64, u64),
+    /// Four words at a time, each with its mask.
+    blocks: [KnownBlock; BLOCKS],
+    /// The block right in front of the line, which overlaps the others.
+    last: KnownBlock,
     /// Bytes in front of the line.
     length: usize,
     members: usize,
@@ -38,6 +38,9 @@ struct HeadLayout {
     /// Where the key of a level stands, and its value.
     level: Option<[(usize, usize); 2]>,
 }
+
+/// Four words, each with the mask under which it is compared.
+type KnownBlock = [(u64, u64); 4];
 
 impl RecordLayouts {
     /// The record, if it fits.
@@ -94,23 +97,24 @@ impl HeadLayout {
     #[inline(never)]
     fn fits(&self, text: &[u8]) -> bool {
         let Some(mut front) = text.get(..self.length) else { return false };
-        let Some(last) = front.last_chunk::<8>() else { return false };
-        let differing =
-            |word: &[u8; 8], (wanted, mask): &(u64, u64)| (u64::from_le_bytes(*word) ^ wanted) & mask;
-        let mut differs = differing(last, &self.last);
-        let mut known = self.words.as_slice();
-        while let (Some(block), Some([one, two, three, four])) =
-            (front.first_chunk::<32>(), known.first_chunk())
-        {
-            let [a, b, c, d] = block.as_chunks::<8>().0 else { return false };
-            differs |= differing(a, one) | differing(b, two) | differing(c, three) | differing(d, four);
-            front = front.get(32..).unwrap_or_default();
-            known = known.get(4..).unwrap_or_default();
-        }
-        for (word, known) in front.as_chunks::<8>().0.iter().zip(known) {
-            differs |= differing(word, known);
+        let Some(last) = front.last_chunk::<BLOCK>() else { return self.fits_short(front) };
+        let mut differs = block_differs(last, &self.last);
+        let mut known = self.blocks.iter();
+        while let (Some(block), Some(known)) = (front.first_chunk::<BLOCK>(), known.next()) {
+            differs |= block_differs(block, known);
+            front = front.get(BLOCK..).unwrap_or_default();
         }
         differs == 0
+    }
+
+    /// The same of a front that is shorter than a block.
+    #[inline(never)]
+    fn fits_short(&self, front: &[u8]) -> bool {
+        let [_, _, _, last] = &self.last;
+        let known = self.blocks.iter().flatten();
+        let words = front.as_chunks::<8>().0.iter().zip(known);
+        let differs = words.fold(0, |differs, (word, known)| differs | word_differs(word, known));
+        front.last_chunk::<8>().is_some_and(|word| differs | word_differs(word, last) == 0)
     }
 
     /// Where the closing brace stands, if the front [fits](Self::fits) and the line is the last member.
@@ -158,11 +162,11 @@ impl HeadLayout {
         let (line, _) = view.message?;
         let head = text.get(..line.start)?;
         let is_plain = view.rest.is_none() && head.is_ascii();
-        if !is_plain || head.len() > WORDS * 8 || text.get(line.end..)? != END.as_slice() {
+        if !is_plain || head.len() > BLOCKS * BLOCK || text.get(line.end..)? != END.as_slice() {
             return None;
         }
-        let mut bytes = [0u8; WORDS * 8];
-        let mut masks = [0u8; WORDS * 8];
+        let mut bytes = [0u8; BLOCKS * BLOCK];
+        let mut masks = [0u8; BLOCKS * BLOCK];
         bytes.get_mut(..head.len())?.copy_from_slice(head);
         masks.get_mut(..head.len())?.fill(0xff);
         let mut members = Members::open(text, Level::Plain).ok()?;
@@ -191,17 +195,25 @@ impl HeadLayout {
             None => None,
         };
         let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
-        let mut words = [(0, 0); WORDS];
+        let known = |(bytes, mask): (&[u8; 8], &[u8; 8])| (word(bytes), word(mask));
+        let mut blocks = [[(0, 0); 4]; BLOCKS];
         let both = bytes.as_chunks::<8>().0.iter().zip(masks.as_chunks::<8>().0);
-        for (pair, (bytes, mask)) in words.iter_mut().zip(both) {
-            *pair = (word(bytes), word(mask));
+        for (place, pair) in blocks.iter_mut().flatten().zip(both) {
+            *place = known(pair);
+        }
+        // From the end, as far as there is something.
+        let mut last = [(0, 0); 4];
+        let (mut bytes, mut masks) = (bytes.get(..head.len())?, masks.get(..head.len())?);
+        bytes.last_chunk::<8>()?;
+        for place in last.iter_mut().rev() {
+            let Some(pair) = bytes.last_chunk::<8>().zip(masks.last_chunk::<8>()) else { break };
+            *place = known(pair);
+            bytes = bytes.get(..bytes.len().wrapping_sub(8))?;
+            masks = masks.get(..masks.len().wrapping_sub(8))?;
         }
         Some(HeadLayout {
-            words,
-            last: (
-                word(bytes.get(..head.len())?.last_chunk::<8>()?),
-                word(masks.get(..head.len())?.last_chunk::<8>()?),
-            ),
+            blocks,
+            last,
             length: head.len(),
             members: view.members,
             has_sought: view.has_sought,
@@ -219,8 +231,21 @@ fn end_of_line(text: &[u8]) -> Option<usize> {
     (last == u16::from_le_bytes(*END)).then_some(text.len().wrapping_sub(END.len()))
 }
 
-/// Words that are compared at most.
-const WORDS: usize = 12;
+/// What differs between a block and a known one where that is compared.
+#[inline(always)]
+fn block_differs(block: &[u8; BLOCK], [one, two, three, four]: &KnownBlock) -> u64 {
+    let [a, b, c, d] = block.as_chunks::<8>().0 else { return 1 };
+    word_differs(a, one) | word_differs(b, two) | word_differs(c, three) | word_differs(d, four)
+}
+
+#[inline(always)]
+fn word_differs(word: &[u8; 8], (wanted, mask): &(u64, u64)) -> u64 {
+    (u64::from_le_bytes(*word) ^ wanted) & mask
+}
+
+/// Bytes of a block, and blocks that are compared at most.
+const BLOCK: usize = 32;
+const BLOCKS: usize = 3;
 /// What ends a record whose line is its last member.
 const END: &[u8; 2] = b"\"}";
 /// After so many records that did not fit, only one in as many is learned from.
