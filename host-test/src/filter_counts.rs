@@ -61,7 +61,7 @@ mod tests {
         let mut engine = Engine::new(load(source).unwrap().rules, 1);
         for text in [r#"{"log":"x"}"#, r#"{"log":"level=error x"}"#, r#"{"log":"y"}"#, "no record"] {
             let input = Input { tag: b"t", time: EventTime::default(), text: text.as_bytes() };
-            engine.filter(input, Now(1), &mut PodTable::default(), &mut Vec::new());
+            engine.filter(input, &mut Now(1), &mut PodTable::default(), &mut Vec::new());
         }
         let metrics = engine.render_metrics("0", Now(1));
         let counts = read(&metrics);

@@ -11,40 +11,40 @@ use std::sync::OnceLock;
 /// Instructions a record, by path: what was measured and 5 %. When a path gets cheaper, its budget goes down; the test prints
 /// all lines of this table anew when one of them does not hold.
 const BUDGETS: &[(&str, u64)] = &[
-    ("drop-by-tag", 1143),
-    ("drop-by-term", 5882),
-    ("severity-guard", 4903),
-    ("json-condition", 6076),
-    ("sampled", 18_574),
-    ("json-and-trace", 10_035),
-    ("keep-lean", 4998),
-    ("keep-full", 4998),
-    ("ten-rules", 11_490),
-    ("hundred-rules", 33_403),
-    ("samples", 19_845),
-    ("malloc-and-free", 436),
-    ("drop-by-tag-10", 1143),
-    ("drop-by-term-10", 14_982),
-    ("severity-guard-10", 6298),
-    ("drop-by-tag-100", 1143),
-    ("drop-by-term-100", 105_832),
-    ("severity-guard-100", 20_318),
-    ("drop-by-tag-1k5", 1284),
-    ("drop-by-term-1k5", 11_450),
-    ("severity-guard-1k5", 10_505),
-    ("json-condition-1k5", 16_107),
-    ("sampled-1k5", 37_887),
-    ("json-and-trace-1k5", 20_905),
-    ("keep-lean-1k5", 10_547),
-    ("keep-full-1k5", 10_547),
-    ("drop-by-tag-15k", 2686),
-    ("drop-by-term-15k", 66_450),
-    ("severity-guard-15k", 66_412),
-    ("json-condition-15k", 115_405),
-    ("sampled-15k", 223_942),
-    ("json-and-trace-15k", 126_002),
-    ("keep-lean-15k", 65_549),
-    ("keep-full-15k", 65_549),
+    ("drop-by-tag", 610),
+    ("drop-by-term", 3466),
+    ("severity-guard", 2425),
+    ("json-condition", 3645),
+    ("sampled", 7060),
+    ("json-and-trace", 6248),
+    ("keep-lean", 1421),
+    ("keep-full", 1421),
+    ("ten-rules", 6082),
+    ("hundred-rules", 7705),
+    ("samples", 12_178),
+    ("malloc-and-free", 102),
+    ("drop-by-tag-10", 610),
+    ("drop-by-term-10", 5927),
+    ("severity-guard-10", 3032),
+    ("drop-by-tag-100", 610),
+    ("drop-by-term-100", 9216),
+    ("severity-guard-100", 4506),
+    ("drop-by-tag-1k5", 645),
+    ("drop-by-term-1k5", 7765),
+    ("severity-guard-1k5", 6752),
+    ("json-condition-1k5", 12_168),
+    ("sampled-1k5", 17_650),
+    ("json-and-trace-1k5", 14_798),
+    ("keep-lean-1k5", 5066),
+    ("keep-full-1k5", 5066),
+    ("drop-by-tag-15k", 1040),
+    ("drop-by-term-15k", 50_369),
+    ("severity-guard-15k", 50_142),
+    ("json-condition-15k", 96_679),
+    ("sampled-15k", 120_062),
+    ("json-and-trace-15k", 98_353),
+    ("keep-lean-15k", 41_353),
+    ("keep-full-15k", 41_353),
 ];
 
 /// All paths, measured once in this process.
@@ -159,7 +159,7 @@ fn the_functions_of_a_profile_add_up_to_the_path() {
         let each = profile.total as f64 / profile.records as f64;
         // Both numbers of the path are rounded.
         assert!((each - (plain.fuel + plain.bytes_out) as f64).abs() <= 1.0, "{each} and {plain:?}");
-        assert!(profile.functions.len() > 10 && profile.functions[0].calls > 0);
+        assert!(profile.functions.len() > 5 && profile.functions[0].calls > 0);
     }
 }
 

@@ -134,7 +134,7 @@ impl Face for Native {
                 _ => Expected::Drop,
             };
         }
-        match self.engine.filter(input, Now(time), &mut self.pods, &mut out).0 {
+        match self.engine.filter(input, &mut Now(time), &mut self.pods, &mut out).0 {
             Answer::Drop => Expected::Drop,
             Answer::Echo => Expected::Echo,
             Answer::Keep => Expected::Keep(String::from_utf8(out).unwrap()),

@@ -73,7 +73,7 @@ fn every_guard_and_rule_meets_a_sample_and_everything_is_accounted_for() {
             }
             let time = EventTime { sec, nsec };
             let input = Input { tag: record.tag.as_bytes(), time, text: record.text.as_bytes() };
-            match engine.filter(input, Now(time.as_nanos()), &mut pods, &mut out).0 {
+            match engine.filter(input, &mut Now(time.as_nanos()), &mut pods, &mut out).0 {
                 Answer::Keep => assert!(!reported.add(&out), "{name}: a summary of somebody else's"),
                 Answer::Echo => assert!(!reported.add(record.text.as_bytes()), "{name}"),
                 Answer::Drop => {}

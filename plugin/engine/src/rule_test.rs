@@ -5,7 +5,7 @@
 
 use crate::config::{self, Expect, Kept, Loaded, NUMBER, RANDOM_ID, RuleFile, RuleTest, Subject};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Action, Answer, Engine, Input, StepResult, Verdict, Why};
+use crate::engine::{Action, Answer, Clock, Engine, Input, StepResult, Verdict, Why};
 use crate::metrics::Stage;
 use crate::pods::{PodSource, Unavailable};
 use crate::policy::nanos;
@@ -29,7 +29,8 @@ pub fn load(source: &str, filter: FilterCall) -> Result<Loaded, Vec<Diagnostic>>
 }
 
 /// [`Engine::filter`] as the face has compiled it: one copy of it serves records and tests.
-pub type FilterCall = fn(&mut Engine, Input<'_>, Now, &mut dyn PodSource, &mut Vec<u8>) -> (Answer, Verdict);
+pub type FilterCall =
+    fn(&mut Engine, Input<'_>, (Now, &mut dyn Clock), &mut dyn PodSource, &mut Vec<u8>) -> (Answer, Verdict);
 
 /// Why the wanted guard or rule does not apply. Not linked into the filter, which has no room to explain.
 type WhyNot = fn(&mut Engine, Input<'_>, Now, &mut OnePod, &Subject) -> Option<String>;
@@ -69,7 +70,7 @@ fn attempt(
             nsec: u32::try_from(now % SECOND).unwrap_or_default(),
         };
         let input = Input { tag: test.tag.as_bytes(), time, text: text.as_bytes() };
-        let (_, verdict) = filter(&mut engine, input, Now(now), &mut pods, &mut out);
+        let (_, verdict) = filter(&mut engine, input, (Now(now), &mut Now(now)), &mut pods, &mut out);
         // Of a rule in shadow mode, what it would have done.
         let shadow = match &test.expect.subject {
             Some(Subject::Shadow(name)) => engine.counters().shadows().iter().find(|row| row.name == *name),
@@ -124,11 +125,11 @@ fn attempt(
 fn filter(
     engine: &mut Engine,
     input: Input<'_>,
-    now: Now,
+    clock: (Now, &mut dyn Clock),
     pods: &mut dyn PodSource,
     out: &mut Vec<u8>,
 ) -> (Answer, Verdict) {
-    engine.filter(input, now, pods, out)
+    engine.filter_lately(input, clock, pods, out)
 }
 
 fn check_kept(expect: &Expect, kept: u32, times: u32) -> Result<(), String> {

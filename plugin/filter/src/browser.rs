@@ -139,7 +139,7 @@ impl Filter {
         let time = EventTime { sec: whole(seconds), nsec: whole(nanoseconds) };
         let input = Input { tag: tag.as_bytes(), time, text: text.as_bytes() };
         let mut out = Vec::new();
-        match self.engine.filter(input, Now(now), &mut self.pods, &mut out).0 {
+        match self.engine.filter(input, &mut Now(now), &mut self.pods, &mut out).0 {
             Answer::Drop => None,
             Answer::Keep => Some(String::from_utf8_lossy(&out).into_owned()),
             Answer::Echo => Some(text.to_owned()),

@@ -85,7 +85,7 @@ fn verdict(engine: &mut Engine, record: &LogRecord) -> Verdict {
     let time = EventTime { sec: record.time.seconds, nsec: record.time.nanoseconds };
     let input = Input { tag: &record.tag, time, text: &record.text };
     let mut out = Vec::new();
-    let (answer, verdict) = engine.filter(input, Now(host::now()), &mut HostPods, &mut out);
+    let (answer, verdict) = engine.filter(input, &mut Now(host::now()), &mut HostPods, &mut out);
     let (stage, rule) = verdict.why.named(engine.rules());
     Verdict {
         action: match verdict.action {

@@ -10,7 +10,7 @@
 #![expect(unsafe_code, reason = "the ABI passes pointers")]
 
 use crate::housekeeping::Housekeeping;
-use nodesieve_engine::engine::{Answer, Input, TICK_TAG};
+use nodesieve_engine::engine::{Answer, Clock, Input, TICK_TAG};
 use nodesieve_engine::metrics::Metric;
 use nodesieve_engine::time::{EventTime, Now};
 use std::cell::UnsafeCell;
@@ -22,6 +22,7 @@ use std::path::PathBuf;
 struct State {
     housekeeping: Option<Housekeeping>,
     answer: Vec<u8>,
+    clock: HostClock,
     /// Set for the time of a call.
     inside: bool,
     /// Set for good when a call found `inside` set.
@@ -36,6 +37,7 @@ unsafe impl Sync for SingleThreaded {}
 static STATE: SingleThreaded = SingleThreaded(UnsafeCell::new(State {
     housekeeping: None,
     answer: Vec::new(),
+    clock: HostClock { read: Now(0), second: 0, left: 0, ticks: false },
     inside: false,
     broken: false,
 }));
@@ -86,7 +88,7 @@ impl State {
 
     /// Decides; the text of [`Answer::Keep`] stands NUL-terminated in `self.answer`.
     fn answer(&mut self, input: Input<'_>) -> Answer {
-        let State { housekeeping, answer: out, broken, .. } = self;
+        let State { housekeeping, answer: out, clock, broken, .. } = self;
         if *broken {
             return self.pass_through(input);
         }
@@ -94,7 +96,8 @@ impl State {
             Some(housekeeping) => housekeeping,
             None => housekeeping.insert(started()),
         };
-        let answer = housekeeping.filter(input, now(), out);
+        let lately = clock.lately(&input);
+        let answer = housekeeping.filter(input, (lately, clock), out);
         if answer == Answer::Keep {
             out.push(0);
         }
@@ -147,6 +150,52 @@ unsafe fn bytes<'a>(pointer: *const u8, length: u32) -> Option<&'a [u8]> {
     // SAFETY: the caller's.
     (!pointer.is_null()).then(|| unsafe { std::slice::from_raw_parts(pointer, length as usize) })
 }
+
+/// The host's clock, read again for every second of records, after every tick, and after so many records; for each where no ticks
+/// come, since then nothing else would show that time goes on.
+struct HostClock {
+    read: Now,
+    /// The second of the record for which it was read.
+    second: u32,
+    /// For how many more records of that second that will do.
+    left: u32,
+    /// Whether there is a tick input.
+    ticks: bool,
+}
+
+impl HostClock {
+    /// A time that will do for this record, as long as no policy asks.
+    #[inline]
+    fn lately(&mut self, input: &Input<'_>) -> Now {
+        let is_tick = input.tag.len() == TICK_TAG.len() && input.tag == TICK_TAG;
+        if self.left == 0 || input.time.sec != self.second || is_tick {
+            self.read_again(input.time.sec, is_tick);
+        } else {
+            self.left = self.left.wrapping_sub(1);
+        }
+        self.read
+    }
+
+    #[inline(never)]
+    fn read_again(&mut self, second: u32, is_tick: bool) {
+        self.ticks |= is_tick;
+        self.read = now();
+        self.second = second;
+        // A record without a time of its own happened when it came.
+        let will_do = self.ticks && !is_tick && second != 0;
+        self.left = if will_do { RECORDS_A_READING } else { 0 };
+    }
+}
+
+impl Clock for HostClock {
+    fn now(&mut self) -> Now {
+        self.read = now();
+        self.read
+    }
+}
+
+/// For how many records of one second a reading of the clock will do.
+const RECORDS_A_READING: u32 = 64;
 
 /// Wall clock by the raw call: std's costs more than twice as much in the interpreter.
 fn now() -> Now {

@@ -8,7 +8,7 @@ use crate::files::{PodFilesOnNode, Stamp, read_text, say, stamp, write_whole};
 use crate::owner::{Owner, Standing};
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::diag::{Paint, render_all};
-use nodesieve_engine::engine::{Answer, Engine, Input, TICK_TAG, Verdict};
+use nodesieve_engine::engine::{Answer, Clock, Engine, Input, TICK_TAG, Verdict};
 use nodesieve_engine::metrics::Metric;
 use nodesieve_engine::pods::PodSource;
 use nodesieve_engine::rule_test;
@@ -103,7 +103,12 @@ impl Housekeeping {
 
     /// Decides one record and does the housekeeping that is due. A tick is not counted, and answers with a summary when one is
     /// due.
-    pub(crate) fn filter(&mut self, input: Input<'_>, now: Now, out: &mut Vec<u8>) -> Answer {
+    pub(crate) fn filter(
+        &mut self,
+        input: Input<'_>,
+        (now, clock): (Now, &mut dyn Clock),
+        out: &mut Vec<u8>,
+    ) -> Answer {
         if self.awaits_restore {
             self.claim_state(now);
         }
@@ -113,7 +118,7 @@ impl Housekeeping {
         if now < self.last_done || now >= self.next_due {
             self.do_without_tick(now);
         }
-        filter(&mut self.engine, input, now, &mut self.pods, out).0
+        filter(&mut self.engine, input, (now, clock), &mut self.pods, out).0
     }
 
     #[inline(never)]
@@ -362,11 +367,11 @@ impl Housekeeping {
 fn filter(
     engine: &mut Engine,
     input: Input<'_>,
-    now: Now,
+    clock: (Now, &mut dyn Clock),
     pods: &mut dyn PodSource,
     out: &mut Vec<u8>,
 ) -> (Answer, Verdict) {
-    engine.filter(input, now, pods, out)
+    engine.filter_lately(input, clock, pods, out)
 }
 
 /// The rules in a file, and its text; what it warns about is said.

@@ -53,7 +53,7 @@ pub fn explain_next(
     let time = EventTime { sec: record.time.0, nsec: record.time.1 };
     let input = Input { tag: record.tag.as_bytes(), time, text: record.text.as_bytes() };
     let continued = engine.counters().get(Metric::Continued);
-    let (_, verdict) = engine.filter(input, now, pods, out);
+    let (_, verdict) = engine.filter(input, &mut { now }, pods, out);
     explanation.continues = engine.counters().get(Metric::Continued) > continued;
     if !matches!(verdict.why, Why::Fault(_)) {
         explanation.action = match verdict.action {

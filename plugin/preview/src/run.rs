@@ -77,7 +77,7 @@ impl PreviewRun {
         let time = EventTime { sec: record.time.0, nsec: record.time.1 };
         let input = Input { tag: record.tag.as_bytes(), time, text: record.text.as_bytes() };
         let continued = engine.counters().get(Metric::Continued);
-        let (answer, verdict) = engine.filter(input, Now(clock.now()), pods, &mut self.out);
+        let (answer, verdict) = engine.filter(input, &mut Now(clock.now()), pods, &mut self.out);
         let is_continued = engine.counters().get(Metric::Continued) > continued;
         let text = match answer {
             Answer::Drop => None,

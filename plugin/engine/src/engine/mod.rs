@@ -58,6 +58,20 @@ pub struct Input<'a> {
     pub text: &'a [u8],
 }
 
+/// Where the time of arrival comes from. To ask the host costs as much as a tenth of a record that is dropped at once, so it is
+/// asked for what needs the time and not for every record.
+pub trait Clock {
+    /// The time, by the clock.
+    fn now(&mut self) -> Now;
+}
+
+/// A clock that stands still.
+impl Clock for Now {
+    fn now(&mut self) -> Now {
+        *self
+    }
+}
+
 /// How the host is answered for a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -187,16 +201,27 @@ impl Engine {
     }
 
     /// Decides one record. `out` holds the answer when it is [`Answer::Keep`], and is cleared in any case.
-    #[inline]
     pub fn filter(
         &mut self,
         input: Input<'_>,
-        now: Now,
+        clock: &mut dyn Clock,
+        pods: &mut dyn PodSource,
+        out: &mut Vec<u8>,
+    ) -> (Answer, Verdict) {
+        self.filter_lately(input, (clock.now(), clock), pods, out)
+    }
+
+    /// As [`Engine::filter`]; with the clock comes a time that was read not long before, which will do for what needs no policy.
+    #[inline]
+    pub fn filter_lately(
+        &mut self,
+        input: Input<'_>,
+        clock: (Now, &mut dyn Clock),
         pods: &mut dyn PodSource,
         out: &mut Vec<u8>,
     ) -> (Answer, Verdict) {
         out.clear();
-        match self.try_filter(input, now, pods, out) {
+        match self.try_filter(input, clock, pods, out) {
             Ok(verdict) => {
                 let answer = if verdict.action == Action::Drop { Answer::Drop } else { Answer::Keep };
                 (answer, verdict)
@@ -211,7 +236,7 @@ impl Engine {
     fn try_filter(
         &mut self,
         input: Input<'_>,
-        now: Now,
+        (now, clock): (Now, &mut dyn Clock),
         pods: &mut dyn PodSource,
         out: &mut Vec<u8>,
     ) -> Result<Verdict, Fault> {
@@ -228,7 +253,7 @@ impl Engine {
                 return Ok(Verdict { action: foregone.action, why: foregone.why });
             }
         }
-        self.at_a_glance(input, now, pods, out)
+        self.at_a_glance(input, (now, clock), pods, out)
     }
 
     /// Makes a tag the last one.
@@ -244,13 +269,13 @@ impl Engine {
     fn at_a_glance(
         &mut self,
         input: Input<'_>,
-        now: Now,
+        (now, clock): (Now, &mut dyn Clock),
         pods: &mut dyn PodSource,
         out: &mut Vec<u8>,
     ) -> Result<Verdict, Fault> {
         if self.is_reference {
             let record = read_in_full(input.text, &self.names, &mut self.shape)?;
-            return self.in_full((input, now), (&record, record.line().as_ref(), None), pods, out);
+            return self.in_full((input, clock.now()), (&record, record.line().as_ref(), None), pods, out);
         }
         let quick = self.shape.quick(input.text);
         let in_full;
@@ -274,7 +299,7 @@ impl Engine {
                 return Ok(verdict);
             }
         }
-        self.in_full((input, now), (record, line.as_ref(), Some(glanced)), pods, out)
+        self.in_full((input, clock.now()), (record, line.as_ref(), Some(glanced)), pods, out)
     }
 
     /// Asks the rules about a record of the last tag, and for all that they need to know.

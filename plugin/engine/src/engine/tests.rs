@@ -56,7 +56,7 @@ proptest! {
         let mut out = Vec::new();
         let (mut kept, mut dropped) = (0u64, 0u64);
         for text in &records {
-            match engine.filter(input(text), Now(5_000_000_000), &mut NoPods, &mut out).0 {
+            match engine.filter(input(text), &mut Now(5_000_000_000), &mut NoPods, &mut out).0 {
                 Answer::Drop => dropped += 1,
                 Answer::Keep | Answer::Echo => kept += 1,
             }
@@ -76,7 +76,7 @@ proptest! {
     fn the_same_seed_gives_the_same_verdicts(records in prop::collection::vec(any_record(), 0..60)) {
         let verdicts = |seed| {
             let mut engine = Engine::new(load(RULES).unwrap().rules, seed);
-            let decide = |text: &String| engine.filter(input(text), Now(5), &mut NoPods, &mut Vec::new()).1;
+            let decide = |text: &String| engine.filter(input(text), &mut Now(5), &mut NoPods, &mut Vec::new()).1;
             records.iter().map(decide).collect::<Vec<_>>()
         };
         prop_assert_eq!(verdicts(3), verdicts(3));
@@ -85,7 +85,7 @@ proptest! {
     #[test]
     fn an_explanation_is_the_verdict_of_the_record_alone(text in any_record()) {
         let explained = engine(RULES).explain(input(&text), Now(5), &mut NoPods);
-        let verdict = engine(RULES).filter(input(&text), Now(5), &mut NoPods, &mut Vec::new()).1;
+        let verdict = engine(RULES).filter(input(&text), &mut Now(5), &mut NoPods, &mut Vec::new()).1;
         match explained {
             Ok(explained) => {
                 prop_assert_eq!(explained.why, verdict.why);
@@ -99,9 +99,9 @@ proptest! {
 #[test]
 fn counters_outlive_a_change_of_rules() {
     let mut engine = engine(RULES);
-    engine.filter(input(r#"{"log":"noise"}"#), Now(5), &mut NoPods, &mut Vec::new());
+    engine.filter(input(r#"{"log":"noise"}"#), &mut Now(5), &mut NoPods, &mut Vec::new());
     engine.replace_rules(load("version: 1\nrules: [{ name: noise, keep: {} }]\n").unwrap().rules);
-    engine.filter(input(r#"{"log":"noise"}"#), Now(5), &mut NoPods, &mut Vec::new());
+    engine.filter(input(r#"{"log":"noise"}"#), &mut Now(5), &mut NoPods, &mut Vec::new());
     let rows = engine.counters().rules();
     let noise = rows.iter().find(|row| &*row.name == "noise").unwrap();
     assert_eq!((noise.matched(), noise.kept, noise.dropped), (2, 1, 1));
@@ -111,8 +111,9 @@ fn counters_outlive_a_change_of_rules() {
 fn a_trace_stays_whole_over_a_change_of_rules() {
     let guarded = "version: 1\nguards: [{ name: errors, when: { severity: '>=error' } }]\ndefaults: { no_match: drop }\n";
     let mut engine = engine(guarded);
-    let answer =
-        |engine: &mut Engine, text: &str| engine.filter(input(text), Now(5), &mut NoPods, &mut Vec::new());
+    let answer = |engine: &mut Engine, text: &str| {
+        engine.filter(input(text), &mut Now(5), &mut NoPods, &mut Vec::new())
+    };
     assert_eq!(answer(&mut engine, r#"{"log":"ERROR x"}"#).0, Answer::Keep);
     let with_another = guarded.replace("guards: [", "guards: [{ name: new, when: { message: never } }, ");
     engine.replace_rules(load(&with_another).unwrap().rules);
@@ -132,9 +133,9 @@ fn a_trace_stays_whole_over_a_change_of_rules() {
 #[test]
 fn a_dropped_record_costs_no_lookup() {
     let mut engine = engine(RULES);
-    engine.filter(input(r#"{"log":"noise"}"#), Now(5), &mut NoPods, &mut Vec::new());
+    engine.filter(input(r#"{"log":"noise"}"#), &mut Now(5), &mut NoPods, &mut Vec::new());
     assert_eq!(engine.counters().get(Metric::PodMissing), 0);
-    engine.filter(input(r#"{"log":"kept"}"#), Now(5), &mut NoPods, &mut Vec::new());
+    engine.filter(input(r#"{"log":"kept"}"#), &mut Now(5), &mut NoPods, &mut Vec::new());
     assert_eq!(engine.counters().get(Metric::PodMissing), 1);
 }
 
@@ -145,7 +146,9 @@ fn records_without_a_key_are_sampled_by_chance() {
     let mut engine = engine(rules);
     let mut kept = |text: &str| {
         (0..1000)
-            .filter(|_| engine.filter(input(text), Now(5), &mut NoPods, &mut Vec::new()).0 == Answer::Keep)
+            .filter(|_| {
+                engine.filter(input(text), &mut Now(5), &mut NoPods, &mut Vec::new()).0 == Answer::Keep
+            })
             .count()
     };
     assert!((420..=580).contains(&kept(r#"{"log":"no id"}"#)));

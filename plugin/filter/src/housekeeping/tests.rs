@@ -44,7 +44,11 @@ const DROP_NOISE: &str = "rules: [{ name: noise, when: { message: noise }, drop:
 
 fn feed(housekeeping: &mut Housekeeping, tag: &str, text: &str, second: u64) -> Answer {
     let input = Input { tag: tag.as_bytes(), time: EventTime::default(), text: text.as_bytes() };
-    housekeeping.filter(input, Now(second * 1_000_000_000), &mut Vec::new())
+    housekeeping.filter(
+        input,
+        (Now(second * 1_000_000_000), &mut Now(second * 1_000_000_000)),
+        &mut Vec::new(),
+    )
 }
 
 const NOISE: &str = r#"{"log":"noise"}"#;
@@ -176,7 +180,12 @@ fn summary(housekeeping: &mut Housekeeping, from: u64) -> String {
     let mut out = Vec::new();
     for second in from..from + 200 {
         let input = Input { tag: TICK_TAG, time: EventTime::default(), text: b"{\"node\":\"node-1\"}" };
-        if housekeeping.filter(input, Now(second * 1_000_000_000), &mut out) == Answer::Keep {
+        if housekeeping.filter(
+            input,
+            (Now(second * 1_000_000_000), &mut Now(second * 1_000_000_000)),
+            &mut out,
+        ) == Answer::Keep
+        {
             return String::from_utf8(out).unwrap();
         }
     }

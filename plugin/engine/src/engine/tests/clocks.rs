@@ -11,7 +11,7 @@ fn is_kept(engine: &mut Engine, container: &str, second: u32, now: u64) -> bool 
     let tag = format!("kube.var.log.containers.{container}-1_shop_{container}-0a.log");
     let time = EventTime { sec: second, nsec: 0 };
     let input = Input { tag: tag.as_bytes(), time, text: br#"{"log":"step done"}"# };
-    engine.filter(input, Now(now * 1_000_000_000), &mut NoPods, &mut Vec::new()).0 == Answer::Keep
+    engine.filter(input, &mut Now(now * 1_000_000_000), &mut NoPods, &mut Vec::new()).0 == Answer::Keep
 }
 
 /// Scenario: after an outage the file of a quiet container is read, a record a minute for two hours, and then that of a busy one,

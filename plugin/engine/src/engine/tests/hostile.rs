@@ -17,7 +17,7 @@ fn put(engine: &mut Engine, tag: &str, text: &str, event: u64, now: u64) -> Opti
     let mut out = Vec::new();
     let time = EventTime { sec: (event / SECOND) as u32, nsec: (event % SECOND) as u32 };
     let input = Input { tag: tag.as_bytes(), time, text: text.as_bytes() };
-    (engine.filter(input, Now(now), &mut NoPods, &mut out).0 != Answer::Drop).then_some(out)
+    (engine.filter(input, &mut Now(now), &mut NoPods, &mut out).0 != Answer::Drop).then_some(out)
 }
 
 /// Scenario: two files of one key, one 100 s late and one 61 s, read by turns.
@@ -218,7 +218,7 @@ fn an_excluded_pod_is_excluded_whatever_is_unknown_about_it() {
     let pod = r#"{"version":1,"namespace":"n","pod":"p","annotations":{"fluentbit.io/exclude":"true"}}"#;
     let time = EventTime { sec: (START / SECOND) as u32, nsec: 0 };
     let input = Input { tag: TAG.as_bytes(), time, text: br#"{"log":"x","stream":"stdout"}"# };
-    let verdict = engine(rules).filter(input, Now(START), &mut Pod(pod), &mut Vec::new()).1;
+    let verdict = engine(rules).filter(input, &mut Now(START), &mut Pod(pod), &mut Vec::new()).1;
     assert_eq!(verdict.why, Why::Exclude);
     assert_eq!(engine(rules).explain(input, Now(START), &mut Pod(pod)).unwrap().why, Why::Exclude);
 }

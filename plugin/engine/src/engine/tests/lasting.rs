@@ -15,7 +15,7 @@ const RULES: &str = "version: 1\nrules:\n\
 fn feed(engine: &mut Engine, text: &str) -> (Answer, u64) {
     let mut out = Vec::new();
     let text = format!("{{\"log\":\"{text}\"}}");
-    let answer = engine.filter(input(&text), Now(START), &mut NoPods, &mut out).0;
+    let answer = engine.filter(input(&text), &mut Now(START), &mut NoPods, &mut out).0;
     (answer, whole(&out, &["nodesieve", "count"]).unwrap_or(1))
 }
 
@@ -99,7 +99,7 @@ fn a_count_that_went_out_after_the_tick_is_repeated_once() {
         let mut out = Vec::new();
         let now = START + second * SECOND;
         let time = EventTime { sec: (now / SECOND) as u32, nsec: 0 };
-        engine.filter(Input { time, ..input("{\"log\":\"x\"}") }, Now(now), &mut NoPods, &mut out);
+        engine.filter(Input { time, ..input("{\"log\":\"x\"}") }, &mut Now(now), &mut NoPods, &mut out);
         whole(&out, &["nodesieve", "count"])
     };
     for _ in 0..4 {

@@ -110,13 +110,13 @@ fn apply(
     clock: &mut i64,
     out: &mut Vec<u8>,
 ) -> (Answer, Option<Verdict>) {
-    let now = Now(*clock as u64 * 1_000_000);
+    let mut now = Now(*clock as u64 * 1_000_000);
     match event {
         Event::Record { tag, text, late } => {
             let millis = *clock as u64 - late * 1000;
             let time = EventTime { sec: (millis / 1000) as u32, nsec: (millis % 1000) as u32 * 1_000_000 };
             let input = Input { tag: TAGS[*tag].as_bytes(), time, text: text.as_bytes() };
-            let (answer, verdict) = engine.filter(input, now, &mut OnePod, out);
+            let (answer, verdict) = engine.filter(input, &mut now, &mut OnePod, out);
             (answer, Some(verdict))
         }
         Event::Tick => (engine.tick(b"{}", now, out), None),
@@ -165,7 +165,7 @@ fn a_record_of_a_dropped_tag_is_dropped_unread() {
     let mut engine = engine(&source(4));
     let mut filter = |text: &[u8]| {
         let input = Input { tag: TAGS[0].as_bytes(), time: EventTime { sec: 5, nsec: 0 }, text };
-        engine.filter(input, Now(5_000_000_000), &mut NoPods, &mut Vec::new())
+        engine.filter(input, &mut Now(5_000_000_000), &mut NoPods, &mut Vec::new())
     };
     let unread = Verdict { action: Action::Drop, why: Why::Rule(0) };
     assert_eq!(filter(b"{broken").1.why, Why::Fault(Fault::Record));
@@ -187,7 +187,7 @@ fn what_was_dropped_unread_has_no_continuation_under_other_rules() {
         let (time, text) = (EventTime { sec: 5, nsec: 0 }, record(line));
         engine.filter(
             Input { tag: TAGS[0].as_bytes(), time, text: text.as_bytes() },
-            Now(1),
+            &mut Now(1),
             &mut NoPods,
             &mut out,
         );
@@ -195,7 +195,7 @@ fn what_was_dropped_unread_has_no_continuation_under_other_rules() {
     engine.replace_rules(load("version: 1\n").unwrap().rules);
     let (time, text) = (EventTime { sec: 5, nsec: 0 }, record("  File a.py, line 7, in f"));
     let input = Input { tag: TAGS[0].as_bytes(), time, text: text.as_bytes() };
-    let verdict = engine.filter(input, Now(2), &mut NoPods, &mut out).1;
+    let verdict = engine.filter(input, &mut Now(2), &mut NoPods, &mut out).1;
     assert_eq!((verdict.action, engine.counters().get(Metric::Continued)), (Action::Keep, 0));
 }
 
@@ -215,10 +215,10 @@ fn a_record_that_something_else_could_decide_is_read() {
         for text in [r#"{"log":"y","stream":"stdout"}"#, r#"{"log":"y","stream":"stdout"}"#] {
             let input =
                 Input { tag: TAGS[0].as_bytes(), time: EventTime { sec: 5, nsec: 0 }, text: text.as_bytes() };
-            engine.filter(input, Now(5_000_000_000), &mut NoPods, &mut Vec::new());
+            engine.filter(input, &mut Now(5_000_000_000), &mut NoPods, &mut Vec::new());
         }
         let broken = Input { tag: TAGS[0].as_bytes(), time: EventTime { sec: 5, nsec: 0 }, text: b"{broken" };
-        let verdict = engine.filter(broken, Now(5_000_000_000), &mut NoPods, &mut Vec::new()).1;
+        let verdict = engine.filter(broken, &mut Now(5_000_000_000), &mut NoPods, &mut Vec::new()).1;
         assert_eq!(verdict.why, Why::Fault(Fault::Record), "{rules}");
     }
 }

@@ -59,7 +59,7 @@ pub(super) fn run(engine: &mut Engine, late: Option<u64>) -> Came {
         let record = format!("{{\"log\":\"{text}\"}}");
         let time = EventTime { sec: (event / SECOND) as u32, nsec: (event % SECOND) as u32 };
         let input = Input { tag: tag.as_bytes(), time, text: record.as_bytes() };
-        if engine.filter(input, Now(now), &mut NoPods, &mut out).0 != Answer::Drop {
+        if engine.filter(input, &mut Now(now), &mut NoPods, &mut out).0 != Answer::Drop {
             came.take(["web", "job", "cron"].iter().position(|name| *name == container).unwrap(), &out);
         }
     }
@@ -147,7 +147,7 @@ fn run_at(engine: &mut Engine, later: u64) -> bool {
     let time = EventTime { sec: (now / SECOND) as u32, nsec: 0 };
     let tag = b"kube.var.log.containers.web-1_shop_web-0a.log";
     let input = Input { tag, time, text: b"{\"log\":\"x\"}" };
-    engine.filter(input, Now(now), &mut NoPods, &mut Vec::new()).0 == Answer::Keep
+    engine.filter(input, &mut Now(now), &mut NoPods, &mut Vec::new()).0 == Answer::Keep
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn late_records_take_nothing_from_those_in_time() {
         let event = now - late;
         let time = EventTime { sec: (event / SECOND) as u32, nsec: 0 };
         let input = Input { tag: b"kube.var.log.containers.p_n_c-0a.log", time, text: b"{\"log\":\"x\"}" };
-        engine.filter(input, Now(now), &mut NoPods, &mut Vec::new()).0 == Answer::Keep
+        engine.filter(input, &mut Now(now), &mut NoPods, &mut Vec::new()).0 == Answer::Keep
     };
     assert_eq!((0..20).filter(|_| feed(&mut engine, 3600 * SECOND)).count(), 5);
     assert_eq!((0..20).filter(|_| feed(&mut engine, 0)).count(), 5);
@@ -245,7 +245,9 @@ fn a_trace_stays_whole_under_a_limit_and_is_paid_for() {
         let time = EventTime { sec: (now / SECOND) as u32, nsec: 0 };
         let text = format!("{{\"log\":\"{text}\"}}");
         let tag = b"kube.var.log.containers.p_n_c-0a.log";
-        engine.filter(Input { tag, time, text: text.as_bytes() }, Now(now), &mut NoPods, &mut Vec::new()).0
+        engine
+            .filter(Input { tag, time, text: text.as_bytes() }, &mut Now(now), &mut NoPods, &mut Vec::new())
+            .0
             == Answer::Keep
     };
     assert!(feed(0, "failed"));
@@ -294,7 +296,7 @@ fn all_rules_together_have_a_cap() {
         let text = format!("{{\"u\":{n}}}");
         let time = EventTime { sec: (START / SECOND) as u32, nsec: 0 };
         let input = Input { tag: tag.as_bytes(), time, text: text.as_bytes() };
-        engine.filter(input, Now(START), &mut NoPods, &mut Vec::new());
+        engine.filter(input, &mut Now(START), &mut NoPods, &mut Vec::new());
     }
     let metrics = engine.render_metrics("0", Now(START));
     assert!(metrics.contains("\nnodesieve_keys_tracked 65536\n"), "full, and no more");
