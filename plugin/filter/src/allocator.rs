@@ -196,7 +196,7 @@ impl<B: Backing> SizeClasses<B> {
 /// The smallest class with room for this size, which is [`LARGEST`] at most.
 #[inline(always)]
 fn class_of(size: usize) -> usize {
-    let whole = (size as u32).wrapping_add(HEADER as u32 - 1) | (SMALLEST - 1);
+    let whole = (size as u32).wrapping_add(ROUND_UP) | (SMALLEST - 1);
     (SMALLEST - 1).leading_zeros().wrapping_sub(whole.leading_zeros()) as usize
 }
 
@@ -213,6 +213,7 @@ const LISTS: usize = 32;
 /// The largest size that has a class.
 const LARGEST: usize = (32 << (CLASSES - 1)) - HEADER;
 const HEADER: usize = size_of::<Header>();
+const ROUND_UP: u32 = HEADER as u32 - 1;
 /// The class of a block from the allocator behind that is aligned as all are.
 const ALIGNED_TO_HEADER: u32 = CLASSES as u32;
 

@@ -86,7 +86,7 @@ pub struct Paths {
 impl From<Vec<Path>> for Paths {
     fn from(list: Vec<Path>) -> Paths {
         let bits = list.iter().fold(0, |bits, path| bits | path.bits());
-        let ending = |path: &Path| path.name().bytes().last().map_or(0, |last| ending_bit(last));
+        let ending = |path: &Path| path.name().bytes().last().map_or(0, ending_bit);
         let endings = list.iter().fold(0, |endings, path| endings | ending(path));
         Paths { list, bits, endings }
     }
