@@ -101,6 +101,13 @@ struct BenchRecords {
     pod_list: Vec<u8>,
 }
 
+impl BenchRecords {
+    fn of(size: WorkloadSize) -> BenchRecords {
+        let node = GeneratedNode::new(size);
+        BenchRecords { records: node.records(), pod_list: node.pod_list }
+    }
+}
+
 /// A guest with its directories.
 struct StartedGuest {
     guest: Guest,
@@ -155,10 +162,8 @@ impl FuelBench {
             return Ok(());
         }
         let made = match input {
-            BenchInput::Lines(line) => {
-                let node = GeneratedNode::new(WorkloadSize::of_lines(line));
-                BenchRecords { records: node.records(), pod_list: node.pod_list }
-            }
+            BenchInput::Lines(line) => BenchRecords::of(WorkloadSize::of_lines(line)),
+            BenchInput::ByTurns => BenchRecords::of(WorkloadSize::by_turns()),
             BenchInput::Samples => {
                 let samples = self.conf.join("samples");
                 let path = samples.join("podlist.json");

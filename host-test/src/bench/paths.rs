@@ -24,6 +24,8 @@ pub struct BenchPath {
 pub enum BenchInput {
     /// The generated workload with lines of about so many bytes.
     Lines(usize),
+    /// The same with short lines of all pods by turns, so that no record has the tag of the one before.
+    ByTurns,
     /// conf/samples.
     Samples,
 }
@@ -61,6 +63,9 @@ pub fn paths(shipped: &str) -> Vec<BenchPath> {
     add("hundred-rules", hundred_rules(), short, CountedWork::Filter);
     add("samples", shipped.to_owned(), BenchInput::Samples, CountedWork::Filter);
     add("malloc-and-free", file(""), short, CountedWork::Copying);
+    for (name, rules) in [("keep-lean", file("")), ("ten-rules", ten_rules())] {
+        add(&format!("{name}-by-turns"), rules, BenchInput::ByTurns, CountedWork::Filter);
+    }
     for many in [10, 100] {
         for (name, rules) in [
             ("drop-by-tag", drops_by_tag(many)),

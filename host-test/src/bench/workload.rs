@@ -57,6 +57,11 @@ impl WorkloadSize {
         WorkloadSize { line, run, turns }
     }
 
+    /// Lines of 150 bytes, one of each pod at a time.
+    pub fn by_turns() -> WorkloadSize {
+        WorkloadSize { line: SHORT, run: 1, turns: 400 }
+    }
+
     /// At least so many lines of 150 bytes.
     pub fn of_records(records: usize) -> WorkloadSize {
         let size = WorkloadSize::of_lines(SHORT);

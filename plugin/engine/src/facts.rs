@@ -13,8 +13,8 @@ use crate::pods::{Cache, Enrichment, Found, PodMeta, PodSource, Remembered, all_
 use crate::record::{RecordView, StreamName};
 use crate::search::Prepared;
 use crate::severity::{self, Glimpse, LevelMemo, Reading, Severity};
-use crate::stream::TagNames;
 use crate::tag::ContainerTag;
+use crate::tag_names::TagNames;
 use crate::template::template;
 use crate::threshold::{Threshold, explicit_randomness};
 use crate::time::{EventTime, Now};

@@ -33,6 +33,7 @@ mod policy;
 pub mod rule_test;
 pub mod selector;
 mod stream;
+mod tag_names;
 pub mod threshold;
 mod unreported;
 mod yaml;

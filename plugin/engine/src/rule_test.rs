@@ -5,7 +5,7 @@
 
 use crate::config::{self, Expect, Kept, Loaded, NUMBER, RANDOM_ID, RuleFile, RuleTest, Subject};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Action, Answer, Clock, Engine, Input, StepResult, Verdict, Why};
+use crate::engine::{Action, Engine, Input, StepResult, Why};
 use crate::metrics::Stage;
 use crate::pods::{PodSource, Unavailable};
 use crate::policy::nanos;
@@ -17,38 +17,29 @@ use std::rc::Rc;
 /// # Errors
 /// As [`load`].
 pub fn load_explained(source: &str) -> Result<Loaded, Vec<Diagnostic>> {
-    load_with(source, filter, Some(why_not))
+    load_with(source, Some(why_not))
 }
 
-/// Reads a rule file and runs its tests with `filter`.
+/// Reads a rule file and runs its tests.
 ///
 /// # Errors
 /// As [`crate::config::load`]; for a file without mistakes, one diagnostic for each test that does not hold.
-pub fn load(source: &str, filter: FilterCall) -> Result<Loaded, Vec<Diagnostic>> {
-    load_with(source, filter, None)
+pub fn load(source: &str) -> Result<Loaded, Vec<Diagnostic>> {
+    load_with(source, None)
 }
-
-/// [`Engine::filter`] as the face has compiled it: one copy of it serves records and tests.
-pub type FilterCall =
-    fn(&mut Engine, Input<'_>, (Now, &mut dyn Clock), &mut dyn PodSource, &mut Vec<u8>) -> (Answer, Verdict);
 
 /// Why the wanted guard or rule does not apply. Not linked into the filter, which has no room to explain.
 type WhyNot = fn(&mut Engine, Input<'_>, Now, &mut OnePod, &Subject) -> Option<String>;
 
 #[inline(never)]
-fn load_with(source: &str, filter: FilterCall, explain: Option<WhyNot>) -> Result<Loaded, Vec<Diagnostic>> {
+fn load_with(source: &str, explain: Option<WhyNot>) -> Result<Loaded, Vec<Diagnostic>> {
     let loaded = config::load(source)?;
-    let attempt = |test| attempt(&loaded.rules, test, filter, explain).err();
+    let attempt = |test| attempt(&loaded.rules, test, explain).err();
     let failed: Vec<Diagnostic> = loaded.tests.iter().filter_map(attempt).collect();
     if failed.is_empty() { Ok(loaded) } else { Err(failed) }
 }
 
-fn attempt(
-    rules: &Rc<RuleFile>,
-    test: &RuleTest,
-    filter: FilterCall,
-    explain: Option<WhyNot>,
-) -> Result<(), Diagnostic> {
+fn attempt(rules: &Rc<RuleFile>, test: &RuleTest, explain: Option<WhyNot>) -> Result<(), Diagnostic> {
     let fails = |message: String| Diagnostic::new(Code::Test, test.span.clone(), message);
     let first = u64::try_from(test.at.unwrap_or_else(|| instant(rules, test))).unwrap_or_default();
     let first = first.saturating_mul(SECOND);
@@ -70,7 +61,7 @@ fn attempt(
             nsec: u32::try_from(now % SECOND).unwrap_or_default(),
         };
         let input = Input { tag: test.tag.as_bytes(), time, text: text.as_bytes() };
-        let (_, verdict) = filter(&mut engine, input, (Now(now), &mut Now(now)), &mut pods, &mut out);
+        let (_, verdict) = engine.filter(input, &mut Now(now), &mut pods, &mut out);
         // Of a rule in shadow mode, what it would have done.
         let shadow = match &test.expect.subject {
             Some(Subject::Shadow(name)) => engine.counters().shadows().iter().find(|row| row.name == *name),
@@ -120,16 +111,6 @@ fn attempt(
         }
     }
     check_kept(&test.expect, kept, test.times).map_err(fails)
-}
-
-fn filter(
-    engine: &mut Engine,
-    input: Input<'_>,
-    clock: (Now, &mut dyn Clock),
-    pods: &mut dyn PodSource,
-    out: &mut Vec<u8>,
-) -> (Answer, Verdict) {
-    engine.filter_lately(input, clock, pods, out)
 }
 
 fn check_kept(expect: &Expect, kept: u32, times: u32) -> Result<(), String> {

@@ -12,6 +12,7 @@ use crate::metrics::RowId;
 use crate::record::StreamName;
 use crate::swar;
 use crate::tag::ContainerTag;
+use crate::tag_names::TagNames;
 use crate::time::EventTime;
 use lru::LruCache;
 use std::num::NonZeroUsize;
@@ -45,46 +46,6 @@ pub(crate) struct DroppedByRow(Vec<(RowId, u64, u64)>);
 /// What is open on a container's two streams.
 #[derive(Debug)]
 pub(crate) struct StreamRuns<D>([OpenRuns<D>; 2]);
-
-/// A tag, and the container that it names.
-#[derive(Debug)]
-pub(crate) struct TagNames {
-    tag: Box<str>,
-    container: Option<ContainerNames>,
-}
-
-/// What [`ContainerTag`] borrows: owned, because to cut four texts out of a tag costs more than to look at them.
-#[derive(Debug)]
-struct ContainerNames {
-    pod: Box<str>,
-    namespace: Box<str>,
-    container: Box<str>,
-    id: Box<str>,
-}
-
-impl TagNames {
-    pub(crate) fn of(tag: &str, parsed: Option<ContainerTag<'_>>) -> TagNames {
-        let container = parsed.map(|found| ContainerNames {
-            pod: found.pod.into(),
-            namespace: found.namespace.into(),
-            container: found.container.into(),
-            id: found.id.into(),
-        });
-        TagNames { tag: tag.into(), container }
-    }
-
-    /// The tag itself.
-    pub(crate) fn tag(&self) -> &str {
-        &self.tag
-    }
-
-    /// The container that the tag names.
-    #[inline]
-    pub(crate) fn container(&self) -> Option<ContainerTag<'_>> {
-        let ContainerNames { pod, namespace, container, id } = self.container.as_ref()?;
-        Some(ContainerTag { pod, namespace, container, id })
-    }
-}
 
 /// Which of a container's two streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,7 +159,7 @@ impl<T, D: Clone> Streams<T, D> {
     /// Whether a tag is that of the record before.
     #[inline]
     pub(crate) fn is_last(&self, tag: &[u8]) -> bool {
-        self.states.get(self.last).is_some_and(|last| swar::equal(last.names.tag.as_bytes(), tag))
+        self.states.get(self.last).is_some_and(|last| swar::equal(last.names.tag().as_bytes(), tag))
     }
 
     /// The state of the last tag.

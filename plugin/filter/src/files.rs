@@ -28,6 +28,11 @@ impl PodSource for PodFilesOnNode {
     }
 }
 
+/// A file of this name, in the first of the directories that has one.
+pub(crate) fn find_file(directories: &[PathBuf], name: &str) -> Option<PathBuf> {
+    directories.iter().map(|directory| directory.join(name)).find(|path| path.exists())
+}
+
 pub(crate) fn stamp(path: &Path) -> Option<Stamp> {
     let of = |metadata: Metadata| Stamp { modified: metadata.modified().ok(), bytes: metadata.len() };
     fs::metadata(path).ok().map(of)

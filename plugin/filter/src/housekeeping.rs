@@ -4,13 +4,12 @@
 //! housekeeping runs on the record path, at most once a second. Nothing here can lose a record: a file that is missing, broken or
 //! on a full disk changes a counter and nothing else.
 
-use crate::files::{PodFilesOnNode, Stamp, read_text, say, stamp, write_whole};
+use crate::files::{PodFilesOnNode, Stamp, find_file, read_text, say, stamp, write_whole};
 use crate::owner::{Owner, Standing};
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::diag::{Paint, render_all};
-use nodesieve_engine::engine::{Answer, Clock, Engine, Input, TICK_TAG, Verdict};
+use nodesieve_engine::engine::{Answer, Clock, Engine, Input, TICK_TAG};
 use nodesieve_engine::metrics::Metric;
-use nodesieve_engine::pods::PodSource;
 use nodesieve_engine::rule_test;
 use nodesieve_engine::time::Now;
 use std::fs;
@@ -66,8 +65,7 @@ pub(crate) struct Housekeeping {
 impl Housekeeping {
     /// A filter that finds its rules in the first of `directories` that holds a rule file.
     pub(crate) fn start(directories: &[PathBuf], seed: u64) -> Housekeeping {
-        let rule_file =
-            directories.iter().map(|directory| directory.join(RULE_FILE)).find(|path| path.exists());
+        let rule_file = find_file(directories, RULE_FILE);
         let rules = RuleFile::default();
         let pods = PodFilesOnNode(PathBuf::from(&rules.pods.dir));
         let mut housekeeping = Housekeeping {
@@ -103,6 +101,7 @@ impl Housekeeping {
 
     /// Decides one record and does the housekeeping that is due. A tick is not counted, and answers with a summary when one is
     /// due.
+    #[inline(always)]
     pub(crate) fn filter(
         &mut self,
         input: Input<'_>,
@@ -118,7 +117,7 @@ impl Housekeeping {
         if now < self.last_done || now >= self.next_due {
             self.do_without_tick(now);
         }
-        filter(&mut self.engine, input, (now, clock), &mut self.pods, out).0
+        self.engine.filter_lately(input, (now, clock), &mut self.pods, out).0
     }
 
     #[inline(never)]
@@ -155,7 +154,7 @@ impl Housekeeping {
     fn reload_when_changed(&mut self, now: Now) {
         self.last_done = now;
         if self.rule_file.is_none() {
-            self.rule_file = find_rules(&self.directories);
+            self.rule_file = find_file(&self.directories, RULE_FILE);
         }
         match self.rule_file.as_deref().and_then(stamp) {
             // The rules stay in force; when the file comes back, it is read.
@@ -362,18 +361,6 @@ impl Housekeeping {
     }
 }
 
-/// The one copy of the engine's way of a record in this module.
-#[inline(never)]
-fn filter(
-    engine: &mut Engine,
-    input: Input<'_>,
-    clock: (Now, &mut dyn Clock),
-    pods: &mut dyn PodSource,
-    out: &mut Vec<u8>,
-) -> (Answer, Verdict) {
-    engine.filter_lately(input, clock, pods, out)
-}
-
 /// The rules in a file, and its text; what it warns about is said.
 ///
 /// # Errors
@@ -387,7 +374,7 @@ fn load(path: &Path) -> Result<(Rc<RuleFile>, String), String> {
         let (count, s) = (mistakes.len(), if mistakes.len() == 1 { "" } else { "s" });
         format!("{list}nodesieve: load {shown}: {count} mistake{s}")
     };
-    let loaded = rule_test::load(&source, filter).map_err(|mistakes| refused(&mistakes))?;
+    let loaded = rule_test::load(&source).map_err(|mistakes| refused(&mistakes))?;
     if !loaded.warnings.is_empty() {
         say(&render_all(&loaded.warnings, &source, &shown, Paint::Plain));
     }
@@ -397,10 +384,6 @@ fn load(path: &Path) -> Result<(Rc<RuleFile>, String), String> {
 fn is_due(last: Option<Now>, now: Now, every: Duration) -> bool {
     // A clock that went back makes it due: waiting for it to catch up could take for ever.
     last.is_none_or(|last| now.since(last).is_none_or(|elapsed| elapsed >= every))
-}
-
-fn find_rules(directories: &[PathBuf]) -> Option<PathBuf> {
-    directories.iter().map(|directory| directory.join(RULE_FILE)).find(|path| path.exists())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! in one place from here on.
 
 use crate::config::RuleFile;
-use crate::engine::decide::{Decided, Judged};
+use crate::engine::decided::{Decided, Judged};
 use crate::engine::emit::Emitted;
 use crate::engine::rule_set::RuleSet;
 use crate::engine::{Input, happened};

@@ -1,7 +1,7 @@
 //! Emit: a kept record's text with what is put onto it, its pod's metadata and what it stands for.
 
 use crate::config::RuleFile;
-use crate::engine::decide::Decided;
+use crate::engine::decided::Decided;
 use crate::engine::rule_set::ActiveRule;
 use crate::facts::Metadata;
 use crate::pods::PodMeta;

@@ -6,8 +6,8 @@ use crate::facts::{Facts, Metadata};
 use crate::metrics::Stage;
 use crate::pods::PodSource;
 use crate::severity::Severity;
-use crate::stream::TagNames;
 use crate::tag::ContainerTag;
+use crate::tag_names::TagNames;
 use crate::time::Now;
 
 /// How a record is decided, without deciding it: no counter moves and no generator is drawn from.

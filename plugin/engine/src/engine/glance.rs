@@ -5,7 +5,8 @@
 //! the record is answered. The rule kept here: whatever is not certain by then goes the long way, and nothing has been changed.
 
 use crate::engine::account::Accounting;
-use crate::engine::decide::{Judged, Runs, ShadowMarks};
+use crate::engine::decide::Runs;
+use crate::engine::decided::{Judged, ShadowMarks};
 use crate::engine::emit::emit_spliced;
 use crate::engine::rule_set::{Candidates, Certain, RuleSet};
 use crate::engine::{Input, Verdict, happened};

@@ -4,11 +4,13 @@
 //! touched when a condition that needs metadata is reached or the record is kept: what an early rule drops costs no
 //! look-up.
 //!
-//! What runs for every record is marked `#[inline]` and compiled with the face; what runs seldom and is called from there is
-//! marked `#[inline(never)]`, so that it stays in this crate, which is compiled for size.
+//! A record's way has three steps ([`Engine::filter`]); what only some records need is marked `#[inline(never)]`, so that the frames
+//! of a step, which the interpreter's small stack has to hold, are not those of all.
 
 mod account;
+mod call;
 mod decide;
+mod decided;
 mod emit;
 mod explain;
 mod glance;
@@ -19,6 +21,7 @@ mod summary;
 mod why;
 
 pub use crate::policy::Action;
+pub use call::{Answer, Clock, Input, TICK_TAG, Verdict};
 pub use explain::{Explained, Step, StepResult};
 pub use saved::SavedError;
 pub use why::{Fault, OUTCOMES, Why};
@@ -38,59 +41,12 @@ use crate::tag::ContainerTag;
 use crate::time::{EventTime, Now};
 use crate::unreported::Unreported;
 use account::{Accounting, Unsaved};
-use decide::{Decided, Deciding, Judged, ShadowMarks, SharedByRules, Tag};
+use decide::{Deciding, SharedByRules, Tag};
+use decided::{Decided, Judged, ShadowMarks};
 use glance::Seeing;
 use rule_set::{Candidates, Certain, RuleSet};
 use std::rc::Rc;
 use summary::Summaries;
-
-/// The tag of the input that is our clock: [`Engine::tick`] takes its records, [`Engine::filter`] all others.
-pub const TICK_TAG: &[u8] = b"nodesieve.tick";
-
-/// One record as the host hands it over.
-#[derive(Clone, Copy, Debug)]
-pub struct Input<'a> {
-    /// The tag.
-    pub tag: &'a [u8],
-    /// When the record says it happened.
-    pub time: EventTime,
-    /// The record as JSON text.
-    pub text: &'a [u8],
-}
-
-/// Where the time of arrival comes from. To ask the host costs as much as a tenth of a record that is dropped at once, so it is
-/// asked for what needs the time and not for every record.
-pub trait Clock {
-    /// The time, by the clock.
-    fn now(&mut self) -> Now;
-}
-
-/// A clock that stands still.
-impl Clock for Now {
-    fn now(&mut self) -> Now {
-        *self
-    }
-}
-
-/// How the host is answered for a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// It is dropped.
-    Drop,
-    /// It is kept as what was written to the output buffer.
-    Keep,
-    /// It is kept as it came: it could not be read.
-    Echo,
-}
-
-/// What was decided and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// Keep or drop.
-    pub action: Action,
-    /// What decided.
-    pub why: Why,
-}
 
 /// The filter without its host.
 #[derive(Debug)]
@@ -212,7 +168,7 @@ impl Engine {
     }
 
     /// As [`Engine::filter`]; with the clock comes a time that was read not long before, which will do for what needs no policy.
-    #[inline]
+    #[inline(never)]
     pub fn filter_lately(
         &mut self,
         input: Input<'_>,
@@ -232,7 +188,7 @@ impl Engine {
 
     /// Read, decide, emit, account: in three steps, of which each takes what the one before could not answer. They are three
     /// functions, because most records end in the first or second, and an interpreter pays for what the third prepares.
-    #[inline]
+    #[inline(always)]
     fn try_filter(
         &mut self,
         input: Input<'_>,

@@ -6,7 +6,7 @@
 
 use crate::config::RuleFile;
 use crate::config::model::Rule;
-use crate::engine::decide::{Decided, Judged, ShadowMarks};
+use crate::engine::decided::{Decided, Judged, ShadowMarks};
 use crate::engine::rule_set::{RuleSet, RuleState};
 use crate::engine::{Engine, names};
 use crate::metrics::Metric;

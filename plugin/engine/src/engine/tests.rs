@@ -1,5 +1,6 @@
 //! Laws of the pipeline; what single features do is in host-test/cases.
 
+mod both_ways;
 mod clocks;
 mod hostile;
 mod lasting;
@@ -9,6 +10,7 @@ mod traffic;
 use super::*;
 use crate::config::load;
 use crate::pods::Unavailable;
+use both_ways::BothWays;
 use proptest::prelude::*;
 
 struct NoPods;
@@ -25,8 +27,8 @@ const RULES: &str = "version: 1\n\
     - { name: half, when: { stream: stdout }, sample: { rate: 1/2 } }\n  \
     - { name: batch, when: { workload: batch-* }, drop: {}, reason: test }\n";
 
-fn engine(rules: &str) -> Engine {
-    Engine::new(load(rules).unwrap().rules, 7)
+fn engine(rules: &str) -> BothWays {
+    BothWays::new(load(rules).unwrap().rules, 7)
 }
 
 fn input(text: &str) -> Input<'_> {
@@ -84,7 +86,7 @@ proptest! {
 
     #[test]
     fn an_explanation_is_the_verdict_of_the_record_alone(text in any_record()) {
-        let explained = engine(RULES).explain(input(&text), Now(5), &mut NoPods);
+        let explained = engine(RULES).quick.explain(input(&text), Now(5), &mut NoPods);
         let verdict = engine(RULES).filter(input(&text), &mut Now(5), &mut NoPods, &mut Vec::new()).1;
         match explained {
             Ok(explained) => {
@@ -111,7 +113,7 @@ fn counters_outlive_a_change_of_rules() {
 fn a_trace_stays_whole_over_a_change_of_rules() {
     let guarded = "version: 1\nguards: [{ name: errors, when: { severity: '>=error' } }]\ndefaults: { no_match: drop }\n";
     let mut engine = engine(guarded);
-    let answer = |engine: &mut Engine, text: &str| {
+    let answer = |engine: &mut BothWays, text: &str| {
         engine.filter(input(text), &mut Now(5), &mut NoPods, &mut Vec::new())
     };
     assert_eq!(answer(&mut engine, r#"{"log":"ERROR x"}"#).0, Answer::Keep);

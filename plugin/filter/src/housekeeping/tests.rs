@@ -1,7 +1,7 @@
 //! Housekeeping with real files, in a directory of their own.
 
 use super::*;
-use nodesieve_engine::pods::{MAX_FILE_BYTES, Unavailable};
+use nodesieve_engine::pods::{MAX_FILE_BYTES, PodSource, Unavailable};
 use nodesieve_engine::time::EventTime;
 use std::fs;
 

@@ -1,13 +1,14 @@
 //! Records whose own time is not that of the clock: late ones, and those without any.
 
+use super::both_ways::BothWays;
 use super::{NoPods, engine};
-use crate::engine::{Answer, Engine, Input};
+use crate::engine::{Answer, Input};
 use crate::time::{EventTime, Now};
 
 const START: u32 = 1_800_000_000;
 
 /// Whether a record of this container and this second is kept when it comes at `now`.
-fn is_kept(engine: &mut Engine, container: &str, second: u32, now: u64) -> bool {
+fn is_kept(engine: &mut BothWays, container: &str, second: u32, now: u64) -> bool {
     let tag = format!("kube.var.log.containers.{container}-1_shop_{container}-0a.log");
     let time = EventTime { sec: second, nsec: 0 };
     let input = Input { tag: tag.as_bytes(), time, text: br#"{"log":"step done"}"# };

@@ -1,10 +1,11 @@
 //! What breaks limits and sums when nobody thinks of it: late files read by turns, clocks that go back, floods of keys,
 //! records that look like ours. And everything at once, at random, against the one equation.
 
+use super::both_ways::BothWays;
 use super::traffic::{SECOND, START, whole, with};
 use super::{NoPods, engine};
 use crate::config::load;
-use crate::engine::{Answer, Engine, Input, Why};
+use crate::engine::{Answer, Input, Why};
 use crate::json::{Level, Outline};
 use crate::pods::{PodSource, Unavailable};
 use crate::time::{EventTime, Now};
@@ -13,7 +14,7 @@ const TAG: &str = "kube.var.log.containers.p_n_c-0a.log";
 const DAY: u64 = 86_400 * SECOND;
 
 /// Feeds one record; whether it is kept, and what goes on.
-fn put(engine: &mut Engine, tag: &str, text: &str, event: u64, now: u64) -> Option<Vec<u8>> {
+fn put(engine: &mut BothWays, tag: &str, text: &str, event: u64, now: u64) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let time = EventTime { sec: (event / SECOND) as u32, nsec: (event % SECOND) as u32 };
     let input = Input { tag: tag.as_bytes(), time, text: text.as_bytes() };
@@ -127,7 +128,7 @@ fn what_keys_without_a_slot_have_spent_survives() {
     let rules = "version: 1\ndefaults: { max_keys: 1 }\nrules: [{ name: paid, budget: { spend: 1kB/day, by: $.u } }]\n";
     let mut first = engine(rules);
     let mut number = 0;
-    let mut kept = |engine: &mut Engine| {
+    let mut kept = |engine: &mut BothWays| {
         let feed = |_: &u32| {
             number += 1;
             put(engine, TAG, &format!("{{\"log\":\"{}\",\"u\":{number}}}", "x".repeat(50)), START, START)
@@ -220,7 +221,7 @@ fn an_excluded_pod_is_excluded_whatever_is_unknown_about_it() {
     let input = Input { tag: TAG.as_bytes(), time, text: br#"{"log":"x","stream":"stdout"}"# };
     let verdict = engine(rules).filter(input, &mut Now(START), &mut Pod(pod), &mut Vec::new()).1;
     assert_eq!(verdict.why, Why::Exclude);
-    assert_eq!(engine(rules).explain(input, Now(START), &mut Pod(pod)).unwrap().why, Why::Exclude);
+    assert_eq!(engine(rules).quick.explain(input, Now(START), &mut Pod(pod)).unwrap().why, Why::Exclude);
 }
 
 const POLICIES: [&str; 13] = [
@@ -284,8 +285,8 @@ fn the_equation_holds_whatever_happens() {
                 }
                 10 | 11 => {
                     let open = engine.unreported().records;
-                    engine.unsaved.counts = true;
-                    let has_sent = engine.summaries.unconfirmed.is_some();
+                    engine.both(|engine| engine.unsaved.counts = true);
+                    let has_sent = engine.quick.summaries.unconfirmed.is_some();
                     let saved = engine.state_to_save(Now(now)).unwrap();
                     engine = super::engine(&any_rules(&mut random));
                     engine.restore(&saved).unwrap();
@@ -312,8 +313,8 @@ fn the_equation_holds_whatever_happens() {
                 }
             }
             assert_eq!(stood + summed + engine.unreported().records, seen, "seed {seed} step {step}");
-            let taken: usize = engine.rules.iter_mut().map(|active| active.state.capacity()).sum();
-            assert_eq!(taken, engine.shared.capacity.0, "seed {seed} step {step}");
+            let taken: usize = engine.quick.rules.iter_mut().map(|active| active.state.capacity()).sum();
+            assert_eq!(taken, engine.quick.shared.capacity.0, "seed {seed} step {step}");
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What outlives a filter: unreported counts, budgets, and the last summary.
 
+use super::both_ways::BothWays;
 use super::traffic::{SECOND, START, adds_up, run, whole, with};
 use super::{NoPods, engine, input};
-use crate::engine::{Answer, Engine, Input, SavedError};
+use crate::engine::{Answer, Input, SavedError};
 use crate::metrics::Metric;
 use crate::time::{EventTime, Now};
 use proptest::prelude::*;
@@ -12,7 +13,7 @@ const RULES: &str = "version: 1\nrules:\n\
     - { name: few, when: { message: few }, first: { n: 1, per: 1h, by: container } }\n\
     - { name: paid, budget: { spend: 1kB/day, by: pod } }\n";
 
-fn feed(engine: &mut Engine, text: &str) -> (Answer, u64) {
+fn feed(engine: &mut BothWays, text: &str) -> (Answer, u64) {
     let mut out = Vec::new();
     let text = format!("{{\"log\":\"{text}\"}}");
     let answer = engine.filter(input(&text), &mut Now(START), &mut NoPods, &mut out).0;
@@ -20,14 +21,14 @@ fn feed(engine: &mut Engine, text: &str) -> (Answer, u64) {
 }
 
 /// A filter that starts with what another has left.
-fn restarted(saved: &str) -> Engine {
+fn restarted(saved: &str) -> BothWays {
     let mut engine = engine(RULES);
     engine.restore(saved).unwrap();
     engine
 }
 
 /// The summaries of the next minutes, by what they say was dropped.
-fn summaries(engine: &mut Engine, from: u64) -> Vec<String> {
+fn summaries(engine: &mut BothWays, from: u64) -> Vec<String> {
     let mut found = Vec::new();
     let mut out = Vec::new();
     for tick in 0..130 {
@@ -95,7 +96,7 @@ fn a_kill_repeats_or_loses_at_most_what_happened_since_the_last_tick() {
 fn a_count_that_went_out_after_the_tick_is_repeated_once() {
     let source = "version: 1\nrules: [{ name: it, first: { n: 1, per: 10s } }]\n";
     let mut first = engine(source);
-    let at = |engine: &mut Engine, second: u64| {
+    let at = |engine: &mut BothWays, second: u64| {
         let mut out = Vec::new();
         let now = START + second * SECOND;
         let time = EventTime { sec: (now / SECOND) as u32, nsec: 0 };

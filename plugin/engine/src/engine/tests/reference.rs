@@ -1,7 +1,7 @@
 //! The quick ways against the long one: a record that is read by the layout of the one before, and one that is dropped without
 //! being read, come to what reading and deciding each in full comes to.
 
-use super::{NoPods, engine};
+use super::NoPods;
 use crate::config::load;
 use crate::engine::{Action, Answer, Engine, Fault, Input, Verdict, Why};
 use crate::metrics::Metric;
@@ -45,6 +45,10 @@ const RULES: [&str; 7] = [
     "rules: [{ name: batch, when: { namespace: batch }, keep: {} }, { name: noise, when: { message: noise }, drop: {}, reason: test }]",
     "",
 ];
+
+fn engine(rules: &str) -> Engine {
+    Engine::new(load(rules).unwrap().rules, 7)
+}
 
 fn source(index: usize) -> String {
     format!("version: 1\nenrich: {{ fields: lean }}\ndefaults: {{ summary: 2s }}\n{}\n", RULES[index])

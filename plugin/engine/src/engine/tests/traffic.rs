@@ -1,8 +1,9 @@
 //! One traffic table drives every policy; what is kept, counted and summed up is known beforehand.
 
+use super::both_ways::BothWays;
 use super::{NoPods, engine};
 use crate::config::load;
-use crate::engine::{Answer, Engine, Input};
+use crate::engine::{Answer, Input};
 use crate::json::{self, Level, Value};
 use crate::metrics::Metric;
 use crate::time::{EventTime, Now};
@@ -50,7 +51,7 @@ pub(super) fn whole(text: &[u8], path: &[&str]) -> Option<u64> {
 }
 
 /// Feeds the minute, `late` after it happened if that is given, and ticks until everything is summed up.
-pub(super) fn run(engine: &mut Engine, late: Option<u64>) -> Came {
+pub(super) fn run(engine: &mut BothWays, late: Option<u64>) -> Came {
     let mut came = Came::default();
     let mut out = Vec::new();
     for (at, container, text) in minute() {
@@ -74,7 +75,7 @@ pub(super) fn run(engine: &mut Engine, late: Option<u64>) -> Came {
 
 /// The equation that always holds.
 #[track_caller]
-pub(super) fn adds_up(engine: &mut Engine, came: &Came) {
+pub(super) fn adds_up(engine: &mut BothWays, came: &Came) {
     let kept: u64 = came.kept.iter().sum();
     let open = engine.unreported().records;
     let counters = engine.counters();
@@ -85,7 +86,7 @@ pub(super) fn adds_up(engine: &mut Engine, came: &Came) {
     assert_eq!(counters.get(Metric::Dropped) + kept, 760);
 }
 
-pub(super) fn with(policy: &str) -> Engine {
+pub(super) fn with(policy: &str) -> BothWays {
     engine(&format!("version: 1\nrules: [{{ name: it, {policy} }}]\n"))
 }
 
@@ -142,7 +143,7 @@ fn a_budget_ends_with_the_record_that_uses_it_up() {
     assert!(run_at(&mut engine, 86_400 * SECOND));
 }
 
-fn run_at(engine: &mut Engine, later: u64) -> bool {
+fn run_at(engine: &mut BothWays, later: u64) -> bool {
     let now = START + later;
     let time = EventTime { sec: (now / SECOND) as u32, nsec: 0 };
     let tag = b"kube.var.log.containers.web-1_shop_web-0a.log";
@@ -223,7 +224,7 @@ fn a_backlog_is_limited_by_the_time_in_which_it_happened() {
 #[test]
 fn late_records_take_nothing_from_those_in_time() {
     let mut engine = with("limit: { rate: 1/s, burst: 5, by: container }");
-    let feed = |engine: &mut Engine, late: u64| {
+    let feed = |engine: &mut BothWays, late: u64| {
         let now = START + 7200 * SECOND;
         let event = now - late;
         let time = EventTime { sec: (event / SECOND) as u32, nsec: 0 };

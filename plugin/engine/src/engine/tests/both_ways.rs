@@ -1,0 +1,93 @@
+//! An engine beside its reference: whatever the one is told, the other is told too, and both must answer alike.
+//!
+//! It exists so that every test of the engine is one of the quick ways and of the long one.
+
+use crate::config::RuleFile;
+use crate::engine::{Answer, Clock, Engine, Input, SavedError, Verdict};
+use crate::metrics::Counters;
+use crate::pods::PodSource;
+use crate::time::Now;
+use crate::unreported::Unreported;
+use std::rc::Rc;
+
+pub(super) struct BothWays {
+    pub(super) quick: Engine,
+    long: Engine,
+    /// The answer of the reference.
+    expected: Vec<u8>,
+}
+
+impl BothWays {
+    pub(super) fn new(rules: impl Into<Rc<RuleFile>>, seed: u64) -> BothWays {
+        let rules = rules.into();
+        let (quick, mut long) = (Engine::new(Rc::clone(&rules), seed), Engine::new(rules, seed));
+        long.be_the_reference();
+        BothWays { quick, long, expected: Vec::new() }
+    }
+
+    /// Does the same to both.
+    pub(super) fn both(&mut self, change: impl Fn(&mut Engine)) {
+        change(&mut self.quick);
+        change(&mut self.long);
+    }
+
+    #[track_caller]
+    pub(super) fn filter(
+        &mut self,
+        input: Input<'_>,
+        clock: &mut dyn Clock,
+        pods: &mut dyn PodSource,
+        out: &mut Vec<u8>,
+    ) -> (Answer, Verdict) {
+        let mut now = clock.now();
+        let answer = self.quick.filter(input, &mut now, pods, out);
+        let expected = self.long.filter(input, &mut now, pods, &mut self.expected);
+        assert_eq!(answer, expected, "{}", String::from_utf8_lossy(input.text));
+        if answer.0 == Answer::Keep {
+            assert_eq!(String::from_utf8_lossy(out), String::from_utf8_lossy(&self.expected));
+        }
+        answer
+    }
+
+    #[track_caller]
+    pub(super) fn tick(&mut self, text: &[u8], now: Now, out: &mut Vec<u8>) -> Answer {
+        let answer = self.quick.tick(text, now, out);
+        assert_eq!(answer, self.long.tick(text, now, &mut self.expected));
+        assert_eq!(String::from_utf8_lossy(out), String::from_utf8_lossy(&self.expected));
+        assert_eq!(self.quick.render_metrics("0", now), self.long.render_metrics("0", now));
+        answer
+    }
+
+    pub(super) fn replace_rules(&mut self, rules: impl Into<Rc<RuleFile>>) {
+        let rules = rules.into();
+        self.quick.replace_rules(Rc::clone(&rules));
+        self.long.replace_rules(rules);
+    }
+
+    pub(super) fn restore(&mut self, text: &str) -> Result<(), SavedError> {
+        self.long.restore(text)?;
+        self.quick.restore(text)
+    }
+
+    #[track_caller]
+    pub(super) fn state_to_save(&mut self, now: Now) -> Option<String> {
+        let state = self.quick.state_to_save(now);
+        assert_eq!(state, self.long.state_to_save(now));
+        state
+    }
+
+    #[track_caller]
+    pub(super) fn unreported(&mut self) -> Unreported {
+        let unreported = self.quick.unreported();
+        assert_eq!(unreported, self.long.unreported());
+        unreported
+    }
+
+    pub(super) fn counters(&self) -> &Counters {
+        self.quick.counters()
+    }
+
+    pub(super) fn render_metrics(&mut self, version: &str, now: Now) -> String {
+        self.quick.render_metrics(version, now)
+    }
+}
