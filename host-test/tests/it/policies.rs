@@ -52,9 +52,9 @@ fn ten_million_keys_neither_fill_memory_nor_break_a_limit() {
         }
     }
     // A table of keys is full after two seconds; it is made anew, twice as large, when as many keys again have gone
-    // through it as leave no slot of it untouched. Nothing grows after that.
-    let (early, end) = (memory[400], memory[memory.len() - 1]);
-    println!("kept {kept:?} of {} each; memory {early} bytes after 400 s, {end} at the end", RECORDS / 4);
+    // through it as leave no slot of it untouched, and what it was in waits for another use. Nothing grows after that.
+    let (early, end) = (memory[memory.len() / 2], memory[memory.len() - 1]);
+    println!("kept {kept:?} of {} each; memory {early} bytes after 500 s, {end} at the end", RECORDS / 4);
     let mut grown = memory.clone();
     grown.dedup();
     assert_eq!(early, end, "linear memory is flat: {grown:?}");
@@ -109,7 +109,9 @@ fn a_policy_costs_few_instructions() {
             .unwrap()
     };
     let log: String = serde_json::from_str(&format!("\"{log}\"")).unwrap();
-    let base = [cost("keep: {}", &log), cost("keep: {}", text)];
+    // One whose time ends is asked every time, as these are; without that a kept record is not even read.
+    let asked = "keep: {}, until: 2099-01-01T00:00:00Z";
+    let base = [cost(asked, &log), cost(asked, text)];
     // A dropped record is not written, which is why some of these are below zero. A template costs as much as the rest
     // of a record, twice over: it looks at every byte. (15,000 before it told errors and statuses of one message apart;
     // 18,500 while a kept record, which this is measured against, took its long way every time.)
