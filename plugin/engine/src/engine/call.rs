@@ -4,7 +4,7 @@ use crate::engine::why::Why;
 use crate::policy::Action;
 use crate::time::{EventTime, Now};
 
-/// The tag of the input that is our clock: [`Engine::tick`] takes its records, [`Engine::filter`] all others.
+/// The tag of the input that is our clock: [`super::Engine::tick`] takes its records, [`super::Engine::filter`] all others.
 pub const TICK_TAG: &[u8] = b"nodesieve.tick";
 
 /// One record as the host hands it over.

@@ -94,7 +94,7 @@ impl<'a> RecordView<'a> {
         true
     }
 
-    /// Whether the record has this key, which is one of [`Names`]' appended ones.
+    /// Whether the record has this key, which is one of [`super::Names`]' appended ones.
     #[inline]
     pub fn has_own(&self, key: &str) -> bool {
         self.doubled().iter().any(|own| is_key(own, key))
