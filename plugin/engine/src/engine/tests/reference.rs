@@ -30,8 +30,9 @@ const TAGS: [&str; 4] = [
     "other.tag",
 ];
 
-/// Rule files over the same lines; with the last four, what becomes of a tag's records hangs on the tag alone.
-const RULES: [&str; 7] = [
+/// Rule files over the same lines; with the four before the last two, what becomes of a tag's records hangs on the tag alone; with the
+/// last two, on an annotation too.
+const RULES: [&str; 9] = [
     "rules: [{ name: noise, when: { message: noise }, drop: {}, reason: test }, { name: half, sample: { rate: 1/2 } }]",
     "guards: [{ name: errors, when: { severity: '>=error' }, ceiling: { rate: 2/s, by: pod } }]\nrules: \
      [{ name: few, when: { namespace: shop }, limit: { rate: 1/s, burst: 3, by: container } }, \
@@ -44,6 +45,8 @@ const RULES: [&str; 7] = [
     "rules: [{ name: all, drop: {}, reason: test }]",
     "rules: [{ name: batch, when: { namespace: batch }, keep: {} }, { name: noise, when: { message: noise }, drop: {}, reason: test }]",
     "",
+    "exclude_annotations: true",
+    "exclude_annotations: true\nrules: [{ name: noise, when: { message: noise }, drop: {}, reason: test }, { name: out, when: { stream: stderr }, keep: {} }]",
 ];
 
 fn engine(rules: &str) -> Engine {
@@ -63,6 +66,7 @@ impl PodSource for OnePod {
         }
         let mut file = PodFile::new("shop", "web-1");
         file.labels = Some(Pairs(vec![("app".into(), "web".into())]));
+        file.annotations = Some(Pairs(vec![("fluentbit.io/exclude_stdout".into(), "true".into())]));
         file.containers.push(Container { name: "web".into(), id: "0a".into(), ..Container::default() });
         into.extend_from_slice(&file.encode().unwrap());
         Ok(())
