@@ -1,12 +1,13 @@
 //! The compiled module as an artefact: its size, its memory, and nothing in it that WAMR would refuse.
 
 use crate::support;
-use host_test::guest::Returned;
+use host_test::guest::{Guest, Returned};
 use host_test::inputs;
 use host_test::replay::write_pods;
 use nodesieve_engine::engine::TICK_TAG;
 use nodesieve_engine::pods::{Container, PodFile};
 use nodesieve_preview::clock::TICK;
+use nodesieve_sidecar::exposition;
 use std::collections::BTreeSet;
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef, Validator, WasmFeatures};
 
@@ -210,3 +211,36 @@ fn the_samples_cost_few_instructions() {
 const SAMPLES_FUEL: u64 = 19_350;
 const DROPPED_FUEL: u64 = 7_840;
 const KEPT_FUEL: u64 = 10_830;
+
+/// Scenario: there is a tick input, and then none for long; the records all say the same second, and the clock goes on by two
+/// minutes.
+/// Guarantees: a reading of the clock does for 64 records of one second and not for more, and not for those of another second.
+#[test]
+fn the_clock_is_read_again_after_a_second_of_records_and_after_64_of_them() {
+    let late = |second: &dyn Fn(u32) -> u32| {
+        let (mut guest, tree) = support::start("version: 1\nmetrics: { every: 1s }\n");
+        let (start, tag) = (1_800_000_000u64, b"kube.var.log.containers.p_n_c-0a.log");
+        let mut record = |guest: &mut Guest, second: u32| {
+            guest.filter(tag, (second, 0), br#"{"log":"x"}"#);
+        };
+        guest.clock().advance_to(start * 1_000_000_000);
+        guest.filter(TICK_TAG, (start as u32, 0), TICK);
+        for _ in 0..10 {
+            record(&mut guest, start as u32);
+        }
+        guest.clock().advance_to((start + 20) * 1_000_000_000);
+        guest.filter(TICK_TAG, (start as u32, 0), TICK);
+        record(&mut guest, start as u32);
+        guest.clock().advance_to((start + 140) * 1_000_000_000);
+        for n in 0..100 {
+            record(&mut guest, second(n));
+        }
+        // The metrics have been written by a record that found no tick for long; they are due again.
+        guest.clock().advance_to((start + 142) * 1_000_000_000);
+        guest.filter(TICK_TAG, (start as u32, 0), TICK);
+        exposition::value(&tree.metrics().unwrap(), "nodesieve_records_late_total").unwrap() as u64
+    };
+    let start = 1_800_000_000;
+    assert_eq!(late(&|_| start), 36, "the last of 100, behind the 64 for which the reading before them does");
+    assert_eq!(late(&|n| start + 1 + n % 2), 100, "each second is a reading of its own");
+}
