@@ -220,7 +220,7 @@ fn the_clock_is_read_again_after_a_second_of_records_and_after_64_of_them() {
     let late = |second: &dyn Fn(u32) -> u32| {
         let (mut guest, tree) = support::start("version: 1\nmetrics: { every: 1s }\n");
         let (start, tag) = (1_800_000_000u64, b"kube.var.log.containers.p_n_c-0a.log");
-        let mut record = |guest: &mut Guest, second: u32| {
+        let record = |guest: &mut Guest, second: u32| {
             guest.filter(tag, (second, 0), br#"{"log":"x"}"#);
         };
         guest.clock().advance_to(start * 1_000_000_000);
