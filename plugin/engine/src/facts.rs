@@ -80,10 +80,6 @@ pub(crate) struct Seen {
     pub(crate) texts: u64,
 }
 
-impl Seen {
-    const ALL: Seen = Seen { levels: u8::MAX, streams: u8::MAX, texts: u64::MAX };
-}
-
 /// One record, its tag and the time.
 pub(crate) struct Facts<'r> {
     pub(crate) record: &'r RecordView<'r>,
@@ -152,10 +148,10 @@ impl<'r> Facts<'r> {
         self.glanced?.is_single(self.line?)
     }
 
-    /// What the record has of what rules need; everything where every rule is to be asked.
+    /// What the record has of what rules need; `None` where every rule is to be asked.
     #[inline]
-    pub(crate) fn seen(&self) -> Seen {
-        self.glanced.map_or(Seen::ALL, |glanced| glanced.seen)
+    pub(crate) fn seen(&self) -> Option<Seen> {
+        self.glanced.map(|glanced| glanced.seen)
     }
 
     /// The line as it looks next to others.

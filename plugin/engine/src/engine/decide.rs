@@ -132,7 +132,7 @@ impl Deciding<'_> {
     ) -> Option<Decided> {
         let seen = facts.seen();
         for candidate in candidates {
-            if candidate.lacks_in(seen) {
+            if seen.is_some_and(|seen| candidate.lacks_in(seen)) {
                 continue;
             }
             let id = candidate.id;

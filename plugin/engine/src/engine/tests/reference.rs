@@ -30,9 +30,9 @@ const TAGS: [&str; 4] = [
     "other.tag",
 ];
 
-/// Rule files over the same lines; with the four before the last two, what becomes of a tag's records hangs on the tag alone; with the
-/// last two, on an annotation too.
-const RULES: [&str; 9] = [
+/// Rule files over the same lines: with some what becomes of a tag's records hangs on the tag alone, with two on an annotation too, and
+/// the last looks for several texts, which one search finds.
+const RULES: [&str; 10] = [
     "rules: [{ name: noise, when: { message: noise }, drop: {}, reason: test }, { name: half, sample: { rate: 1/2 } }]",
     "guards: [{ name: errors, when: { severity: '>=error' }, ceiling: { rate: 2/s, by: pod } }]\nrules: \
      [{ name: few, when: { namespace: shop }, limit: { rate: 1/s, burst: 3, by: container } }, \
@@ -47,6 +47,12 @@ const RULES: [&str; 9] = [
     "",
     "exclude_annotations: true",
     "exclude_annotations: true\nrules: [{ name: noise, when: { message: noise }, drop: {}, reason: test }, { name: out, when: { stream: stderr }, keep: {} }]",
+    "rules: [{ name: noise, when: { message: 'noise day' }, drop: {}, reason: test }, \
+     { name: failed, when: { message: '{ $.status = 500 }' }, keep: {} }, \
+     { name: bad, when: { message: '%bad$|Traceback%' }, drop: {}, reason: test }, \
+     { name: quoted, when: { message: '\"a \\\"b\" \"level\"' }, sample: { rate: 1/2 } }, \
+     { name: err, when: { stream: stderr, severity: '>=error' }, drop: {}, reason: test }, \
+     { name: any, when: { message: '?failed ?noise' }, first: { n: 2, per: 5s } }]",
 ];
 
 fn engine(rules: &str) -> Engine {
@@ -77,6 +83,8 @@ fn any_line() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("noise of the day".to_owned()),
         Just("ERROR it failed".to_owned()),
+        Just(r#"said "noise day" and failed"#.to_owned()),
+        Just(r#"{"level":"info","status":500,"msg":"all bad"}"#.to_owned()),
         Just("Traceback (most recent call last):".to_owned()),
         Just("  File \"a.py\", line 7, in f".to_owned()),
         Just("ValueError: bad".to_owned()),
