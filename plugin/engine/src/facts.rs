@@ -225,8 +225,13 @@ impl<'r> Facts<'r> {
     }
 
     /// What an earlier stage has sampled by: randomness and threshold, as far as the line or the record says so
-    /// (OpenTelemetry's `sampling.randomness` and `sampling.threshold`).
+    /// (OpenTelemetry's `sampling.randomness` and `sampling.threshold`), and as far as the rule file has that believed: whoever
+    /// writes a line could keep all of his, and have one stand for any number. A record is believed to stand for a million at
+    /// most.
     pub(crate) fn sampled_before(&self) -> (Option<u64>, Option<Threshold>) {
+        if !self.input.trust_sampling {
+            return (None, None);
+        }
         const KEYS: u64 = key_bit(SAMPLED_BY[0].as_bytes()) | key_bit(SAMPLED_BY[1].as_bytes());
         let in_line = self.line.is_some_and(|line| match line.raw().first() {
             // Only an object has members.
@@ -241,7 +246,8 @@ impl<'r> Facts<'r> {
         }
         let find = |name: &str| self.field(&[Box::from(name)]);
         let randomness = find(SAMPLED_BY[0]).and_then(|text| explicit_randomness(&text));
-        (randomness, find(SAMPLED_BY[1]).and_then(|text| Threshold::parse(&text)))
+        let threshold = find(SAMPLED_BY[1]).and_then(|text| Threshold::parse(&text));
+        (randomness, threshold.filter(|threshold| threshold.probability() >= LEAST_BELIEVED))
     }
 
     /// The hash of the line's template, if there is a line.
@@ -335,6 +341,9 @@ impl<'e> Metadata<'e> {
 
 /// Where OpenTelemetry's samplers leave randomness and threshold.
 pub(crate) const SAMPLED_BY: [&str; 2] = ["sampling.randomness", "sampling.threshold"];
+
+/// The smallest probability that a record is believed to have passed.
+const LEAST_BELIEVED: f64 = 1e-6;
 
 /// The bit of a severity, or of none that is known.
 #[inline]

@@ -13,6 +13,8 @@ pub struct InputSettings {
     pub message: Vec<Box<str>>,
     /// Fields that may hold a trace id, in the line or the record.
     pub trace_id: Paths,
+    /// Whether what a record says about an earlier sampling of it is believed.
+    pub trust_sampling: bool,
     /// Further fields that may hold a level, asked before the known ones.
     pub severity: Vec<Path>,
     /// Fields of a line's JSON that may hold its message, the first that holds a string.
@@ -38,6 +40,7 @@ impl Default for InputSettings {
             tag_prefix: "kube.var.log.containers.".into(),
             message: ["log", "message"].map(Box::from).to_vec(),
             trace_id: TRACE_IDS.iter().filter_map(|name| Path::parse(name)).collect::<Vec<_>>().into(),
+            trust_sampling: false,
             severity: Vec::new(),
             message_keys: template::MESSAGE_KEYS.map(Box::from).to_vec(),
             continuation: Some(Continuation::default()),

@@ -1,12 +1,12 @@
 //! The sections of the file around the rules.
 
-use crate::config::model::{Action, Continuation, Role, RuleFile};
+use crate::config::model::{Action, Ceiling, Continuation, Role, RuleFile};
 use crate::config::rule_tests::{RuleTest, rule_tests};
 use crate::config::rules::{names_are_unique, rules, shadows_are_few, unreachable};
 use crate::diag::{Code, Diagnostic, did_you_mean};
 use crate::path::{MAX_PATHS, Path};
 use crate::pods::{EnrichFields, Field, Selection};
-use crate::policy::MAX_KEYS;
+use crate::policy::{Decides as _, MAX_KEYS};
 use crate::yaml::{Mistakes, Node, NodeKind, Quoting, Section};
 use std::num::NonZeroUsize;
 
@@ -88,8 +88,16 @@ fn version(top: &Section<'_>, mistakes: &mut Mistakes) {
 }
 
 fn input(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
-    let known =
-        ["tag_prefix", "message", "message_keys", "severity", "trace_id", "continuation", "max_record"];
+    let known = [
+        "tag_prefix",
+        "message",
+        "message_keys",
+        "severity",
+        "trace_id",
+        "trust_sampling",
+        "continuation",
+        "max_record",
+    ];
     let section = Section::open(node, "input", &known, mistakes)?;
     let input = &mut file.input;
     if let Some(prefix) = section.get("tag_prefix").and_then(|node| mistakes.text(node, "tag_prefix")) {
@@ -105,6 +113,9 @@ fn input(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()
     }
     if let Some(paths) = section.get("severity").and_then(|node| paths(node, "severity", mistakes)) {
         input.severity = paths;
+    }
+    if let Some(node) = section.get("trust_sampling") {
+        input.trust_sampling = mistakes.boolean(node, "trust_sampling").unwrap_or_default();
     }
     if let Some(limit) =
         section.get("max_record").and_then(|node| mistakes.count(node, "max_record", 1024..=1_023_999))
@@ -266,7 +277,7 @@ fn state(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()
 
 fn defaults(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
     let section =
-        Section::open(node, "defaults", &["no_match", "max_keys", "summary", "annotate"], mistakes)?;
+        Section::open(node, "defaults", &["no_match", "ceiling", "max_keys", "summary", "annotate"], mistakes)?;
     if let Some(node) = section.get("max_keys") {
         file.max_keys = mistakes.count(node, "max_keys", 1..=MAX_KEYS).unwrap_or(file.max_keys);
     }
@@ -286,6 +297,13 @@ fn defaults(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option
                 format!("no_match must be keep or drop, found `{other}`"),
             ),
         }
+    }
+    if let Some(node) = section.get("ceiling").filter(|node| !is_off(node)) {
+        if file.no_match == Action::Drop {
+            let message = "a ceiling bounds what is kept, and `no_match: drop` keeps nothing";
+            mistakes.note(Code::Value, &node.span, message);
+        }
+        file.ceiling = Ceiling::read(node, mistakes).map(RuleFile::last_resort);
     }
     if let Some(annotate) = section.get("annotate").and_then(|node| mistakes.boolean(node, "annotate")) {
         file.annotate = annotate;

@@ -34,6 +34,9 @@ pub struct RuleFile {
     pub max_keys: usize,
     /// What becomes of a record that no guard and no rule decides.
     pub no_match: Action,
+    /// What bounds the records that no guard and no rule decides: a rule behind all others, with a ceiling and without a
+    /// condition. `None` bounds nothing.
+    pub ceiling: Option<Rc<Rule>>,
     /// Whether a record says which sampling it went through.
     pub annotate: bool,
     /// Guards, in order.
@@ -92,11 +95,27 @@ impl Rule {
 }
 
 impl RuleFile {
+    /// The ceiling of what no guard and no rule decides, as the last rule that a record meets.
+    pub(crate) fn last_resort(ceiling: Ceiling) -> Rc<Rule> {
+        Rc::new(Rule {
+            name: NO_RULE.into(),
+            when: When::default(),
+            policy: Policy::Ceiling(ceiling),
+            floor: None,
+            shadow: false,
+            until: None,
+            reason: None,
+        })
+    }
+
     /// All guards, then all rules: the order in which a record meets them.
     pub fn all(&self) -> impl Iterator<Item = &Rc<Rule>> + Clone {
         self.guards.iter().chain(&self.rules)
     }
 }
+
+/// The name under which reports count what no guard and no rule decides. No rule can have it.
+pub(crate) const NO_RULE: &str = "none";
 
 impl Default for RuleFile {
     fn default() -> RuleFile {
@@ -113,6 +132,7 @@ impl Default for RuleFile {
             summary: Some(Duration::from_secs(60)),
             max_keys: 4096,
             no_match: Action::Keep,
+            ceiling: None,
             annotate: true,
             guards: Vec::new(),
             rules: Vec::new(),

@@ -179,10 +179,16 @@ impl Deciding<'_> {
         if makes_no_difference(self.file, self.rules, id, facts, metadata) {
             return None;
         }
+        let charges = |active: &ActiveRule| active.rule.policy.charges_unknown();
+        let id = match self.rules.get(id) {
+            Some(active) if charges(active) => id,
+            // No rule decides: what bounds such records, if anything does.
+            _ => match self.rules.last_resort() {
+                Some(last) => last,
+                None => return Some(Decided::Unknown { charged: None }),
+            },
+        };
         let active = self.rules.get_mut(id)?;
-        if !active.rule.policy.charges_unknown() {
-            return Some(Decided::Unknown { charged: None });
-        }
         let holds = self.file.annotate;
         match act(active, self.counters, self.shared, (self.bytes, holds), facts, metadata) {
             Decision::Fits { key } => Some(Decided::Unknown { charged: Some((id, key)) }),
@@ -190,23 +196,28 @@ impl Deciding<'_> {
         }
     }
 
-    /// Charges a line that goes with one that was decided before, and says what becomes of it.
+    /// Charges a line that goes with one that was decided before, and says what becomes of it: the same, as long as there is room
+    /// for it.
     fn follow(&mut self, before: Decided, facts: &Facts<'_>) -> Decided {
-        let (charged, decided) = match before {
-            Decided::ByRule { rule, decision } => (
-                decision.key().map(|key| (rule, key)),
-                Decided::ByRule { rule, decision: decision.followed() },
-            ),
-            Decided::Unknown { charged } => (charged, before),
-            Decided::NoMatch(_) | Decided::Excluded | Decided::Faulty(_) => (None, before),
+        let (rule, decision, same) = match before {
+            Decided::ByRule { rule, decision } => {
+                (rule, decision, Decided::ByRule { rule, decision: decision.followed() })
+            }
+            Decided::Unknown { charged: Some((rule, key)) } => (rule, Decision::Fits { key }, before),
+            Decided::Unknown { charged: None }
+            | Decided::NoMatch(_)
+            | Decided::Excluded
+            | Decided::Faulty(_) => {
+                return before;
+            }
         };
-        if let Some((rule, key)) = charged
-            && let Some(active) = self.rules.get_mut(rule)
-        {
-            let is_kept = before.action() == Action::Keep;
-            active.state.policy.follow(key, is_kept, self.bytes, &facts.moment);
+        let Some((active, key)) = self.rules.get_mut(rule).zip(decision.key()) else { return same };
+        let has_room = active.state.policy.follow(decision, self.bytes, &facts.moment);
+        if has_room {
+            same
+        } else {
+            Decided::ByRule { rule, decision: Decision::DropOf { key, is_on_key: false } }
         }
-        decided
     }
 }
 

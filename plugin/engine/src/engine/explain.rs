@@ -100,6 +100,13 @@ impl Engine {
                 Some(condition) if !decide::is_over(rule, now) => Applies::No(condition),
                 _ => decide::applies(file, rule, &facts, &mut metadata),
             };
+            if active.why == Why::NoMatch {
+                // It is no rule of the file; whether there is room hangs on the records before.
+                let is_excluded = applies == Applies::Excluded;
+                let why = if is_excluded { Why::Exclude } else { Why::NoMatch };
+                found = Some((is_excluded.then_some(Action::Drop), why));
+                break;
+            }
             let (result, detail) = match applies {
                 Applies::Excluded => {
                     found = Some((Some(Action::Drop), Why::Exclude));

@@ -362,7 +362,8 @@ fn happened(time: EventTime, now: Now) -> EventTime {
 
 fn names(rules: &RuleFile) -> Names {
     let appended = [&*rules.enrich.key, emit::ANNOTATION, TRUNCATED].map(Box::from).to_vec();
-    let sought = rules.input.trace_id.first_keys().chain(SAMPLED_BY).map(Box::from).collect();
+    let sampled_by = SAMPLED_BY.into_iter().filter(|_| rules.input.trust_sampling);
+    let sought = rules.input.trace_id.first_keys().chain(sampled_by).map(Box::from).collect();
     Names::new(rules.input.message.clone(), appended, sought)
 }
 

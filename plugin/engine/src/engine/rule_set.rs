@@ -235,7 +235,8 @@ impl RuleSet {
             annotation: rule.policy.annotation(&rule.name).filter(|_| file.annotate),
             rule: Rc::clone(rule),
         };
-        let rules = guards.chain(rules).map(&mut start).collect();
+        let last = file.ceiling.iter().map(|ceiling| (ceiling, Why::NoMatch, Stage::Outcome));
+        let rules = guards.chain(rules).chain(last).map(&mut start).collect();
         let outcomes = OUTCOMES.map(|name| counters.row_of(name, Stage::Outcome)).to_vec();
         RuleSet { rules, guards: file.guards.len(), searches: RefCell::default(), outcomes }
     }
@@ -261,6 +262,12 @@ impl RuleSet {
     /// All of them with their ids.
     pub(super) fn all(&self) -> impl Iterator<Item = (RuleId, &ActiveRule)> {
         self.rules.iter().enumerate().map(|(at, rule)| (RuleId(at), rule))
+    }
+
+    /// What bounds the records that no guard and no rule decides, if anything does.
+    pub(super) fn last_resort(&self) -> Option<RuleId> {
+        let at = self.rules.len().checked_sub(1)?;
+        self.rules.get(at).filter(|last| last.why == Why::NoMatch).map(|_| RuleId(at))
     }
 
     /// Those that a record meets after this one.

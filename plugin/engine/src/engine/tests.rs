@@ -1,5 +1,6 @@
 //! Laws of the pipeline; what single features do is in host-test/cases.
 
+mod bills;
 mod both_ways;
 mod clocks;
 mod hostile;

@@ -1,7 +1,7 @@
 //! What decided a record, and what it is called: one place, so that metrics, reports and every face use the same names.
 
 use crate::config::RuleFile;
-use crate::config::model::Rule;
+use crate::config::model::{NO_RULE, Rule};
 use crate::metrics::Stage;
 use std::rc::Rc;
 
@@ -34,7 +34,7 @@ pub enum Fault {
 }
 
 /// What is said of a record that no guard and no rule decides, in the order of their rows.
-pub const OUTCOMES: [&str; 4] = [NONE, UNKNOWN, FAULT, EXCLUDE];
+pub const OUTCOMES: [&str; 4] = [NO_RULE, UNKNOWN, FAULT, EXCLUDE];
 
 impl Why {
     /// What it is and its name. A guard or rule that these rules do not have is nameless.
@@ -42,7 +42,7 @@ impl Why {
         match self {
             Why::Guard(at) => (Stage::Guard, name_at(&rules.guards, at)),
             Why::Rule(at) => (Stage::Rule, name_at(&rules.rules, at)),
-            Why::NoMatch => (Stage::Outcome, NONE),
+            Why::NoMatch => (Stage::Outcome, NO_RULE),
             Why::Unknown => (Stage::Outcome, UNKNOWN),
             Why::Exclude => (Stage::Outcome, EXCLUDE),
             Why::Fault(_) => (Stage::Outcome, FAULT),
@@ -79,7 +79,6 @@ fn name_at(list: &[Rc<Rule>], at: usize) -> &str {
     list.get(at).map_or("", |rule| &rule.name)
 }
 
-const NONE: &str = "none";
 const UNKNOWN: &str = "unknown";
 const FAULT: &str = "fault";
 const EXCLUDE: &str = "exclude";

@@ -1,14 +1,19 @@
 //! `ceiling: {rate, burst, by}` of a guard: keeps what fits under a limit, and above it one record of each pod and template in ten
 //! seconds, so that an error storm does not fill the bill and still shows each of its errors.
+//!
+//! The rule kept here: all that a guard keeps is charged, the lines that go with a record included. Below the ceiling that is the
+//! ceiling's rate. Above it a pod has a tenth of that on top, for kinds of lines that were not seen for ten seconds: whoever
+//! invents a new kind with every line gets no more, and another pod's first error is not in their way.
 
-use crate::key::{Key, KeyText, Part};
+use crate::key::{Key, Part};
 use crate::moment::Moment;
-use crate::policy::gcra::Buckets;
+use crate::policy::gcra::{Buckets, GcraRate};
 use crate::policy::keyed::Keyed;
 use crate::policy::limit::owe;
 use crate::policy::window::Windows;
 use crate::policy::{Asked, Decides, Decision, KeyTable, Limit, Role, Tables};
-use crate::yaml::{Mistakes, Node};
+use crate::yaml::{Mistakes, Node, Rate, Unit};
+use std::num::NonZeroU64;
 
 /// How much a guard keeps before it thins out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +23,13 @@ pub struct Ceiling(pub Limit);
 #[derive(Debug)]
 pub(crate) struct CeilingState {
     below: Keyed<Buckets>,
-    above: Keyed<Windows>,
-    above_by: Key,
+    /// The kinds of lines above it.
+    kinds: Keyed<Windows>,
+    /// What each pod may keep of them.
+    pods: Keyed<Buckets>,
+    /// What a kind is, and whose it is.
+    kind: Key,
+    pod: Key,
 }
 
 impl Decides for Ceiling {
@@ -36,51 +46,88 @@ impl Decides for Ceiling {
     fn start(&self, most: usize) -> CeilingState {
         CeilingState {
             below: Keyed::new(most, self.0.gcra()),
-            above: Keyed::new(most, ABOVE_PER),
-            above_by: Key(ABOVE.to_vec()),
+            kinds: Keyed::new(most, KIND_PER),
+            pods: Keyed::new(most, self.above()),
+            kind: Key(vec![Part::Pod, Part::Template]),
+            pod: Key(vec![Part::Pod]),
         }
     }
 
     fn decide(&self, state: &mut CeilingState, asked: &mut Asked<'_>) -> Decision {
-        let CeilingState { below, above, above_by } = state;
-        let rate = *below.settings();
+        let rate = *state.below.settings();
         let key = asked.key(&self.0.by);
-        let fits = below.decide(&key, asked, false, |buckets, asked, now| {
+        let fits = state.below.decide(&key, asked, false, |buckets, asked, now| {
             buckets.of(&asked.moment).take(&rate, asked.bytes, now)
         });
-        let KeyText { hash, mut text } = key;
-        let decision = if fits.is_kept() {
-            Decision::Fits { key: hash }
-        } else {
-            text.clear();
-            asked.keys.write(above_by, &mut text);
-            let kind = KeyText::new(std::mem::take(&mut text));
-            let holds = asked.holds;
-            let decision = above.decide(&kind, asked, holds, |windows, asked, now| {
-                windows.of(&asked.moment).enter(now, ABOVE_PER)
-            });
-            text = kind.text;
-            decision.of_key(hash)
-        };
-        asked.buffers.give_back(text);
+        let decision =
+            if fits.is_kept() { Decision::Fits { key: key.hash } } else { state.above(asked) };
+        asked.give_back(key);
         decision
     }
 
-    fn follow(&self, state: &mut CeilingState, key: u64, is_kept: bool, bytes: u64, moment: &Moment) {
-        if is_kept {
-            owe(&mut state.below, key, bytes, moment);
+    fn follow(&self, state: &mut CeilingState, before: Decision, bytes: u64, moment: &Moment) -> bool {
+        match before {
+            Decision::Fits { key } => owe(&mut state.below, key, bytes, moment),
+            Decision::KeepFor { key, .. } => owe(&mut state.pods, key, bytes, moment),
+            Decision::Keep | Decision::Drop | Decision::KeepAbove(_) | Decision::DropOf { .. } => true,
         }
+    }
+}
+
+impl Ceiling {
+    /// What a pod may keep above it: a tenth of the rate, and at once a tenth of the burst, or some lines at least.
+    fn above(&self) -> GcraRate {
+        let Limit { rate, burst, by: _ } = &self.0;
+        let least = match rate.unit {
+            Unit::Records => 8,
+            Unit::Bytes => 65_536,
+        };
+        let burst = NonZeroU64::new((burst.get() / 10).max(least)).unwrap_or(*burst);
+        let Rate { unit, amount, per } = *rate;
+        GcraRate::new(&Rate { unit, amount, per: per.saturating_mul(10) }, burst)
+    }
+}
+
+impl CeilingState {
+    /// Decides a record for which there is no room below the ceiling. The decision's key is the pod's.
+    #[inline(never)]
+    fn above(&mut self, asked: &mut Asked<'_>) -> Decision {
+        let CeilingState { below: _, kinds, pods, kind, pod } = self;
+        let rate = *pods.settings();
+        let (pod, kind) = (asked.key(pod), asked.key(kind));
+        let of_pod = pod.hash;
+        // A kind that a pod has no room for takes no place in the table either.
+        let has_room = kinds.is_known(kind.hash) || {
+            let (buckets, _, now) = pods.known(of_pod, &asked.moment);
+            buckets.of(&asked.moment).has_room(&rate, asked.bytes, now)
+        };
+        let decision = if has_room {
+            let holds = asked.holds;
+            kinds.decide(&kind, asked, holds, |windows, asked, now| {
+                windows.of(&asked.moment).has_ended(now, KIND_PER)
+                    && pods
+                        .decide(&pod, asked, false, |buckets, asked, now| {
+                            buckets.of(&asked.moment).take(&rate, asked.bytes, now)
+                        })
+                        .is_kept()
+                    && windows.of(&asked.moment).enter(now, KIND_PER)
+            })
+        } else {
+            Decision::DropOf { key: of_pod, is_on_key: false }
+        };
+        asked.give_back(kind);
+        asked.give_back(pod);
+        decision.of_key(of_pod)
     }
 }
 
 impl Tables for CeilingState {
     fn each(&mut self, take: &mut dyn FnMut(&mut dyn KeyTable)) {
         take(&mut self.below);
-        take(&mut self.above);
+        take(&mut self.kinds);
+        take(&mut self.pods);
     }
 }
 
-/// What a guard still keeps above its ceiling: one record of each pod and template ...
-const ABOVE: [Part; 2] = [Part::Pod, Part::Template];
-/// ... in ten seconds.
-const ABOVE_PER: u64 = 10_000_000_000;
+/// For how long a kind of line above the ceiling is not kept again.
+const KIND_PER: u64 = 10_000_000_000;

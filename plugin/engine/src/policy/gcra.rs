@@ -21,7 +21,7 @@ pub(crate) struct GcraRate {
     each: f64,
     /// What an idle key may take at once.
     burst: u64,
-    /// Largest debt that can come about; more is a clock that was set back.
+    /// Largest debt that can come about: a full burst and one report behind it. More is a clock that was set back.
     most: u64,
 }
 
@@ -57,19 +57,27 @@ impl GcraRate {
 impl Bucket {
     /// Takes a record's cost if there is room.
     pub(crate) fn take(&mut self, rate: &GcraRate, bytes: u64, now: u64) -> bool {
-        let cost = rate.cost(bytes);
-        let wait = self.wait(rate, now);
-        let fits = wait == 0 || wait.saturating_add(cost) <= rate.burst;
+        let fits = self.has_room(rate, bytes, now);
         if fits {
-            self.0 = now.saturating_add(wait).saturating_add(cost);
+            self.0 = self.0.max(now).saturating_add(rate.cost(bytes));
         }
         fits
     }
 
-    /// Takes a record's cost, whether there is room or not.
-    pub(crate) fn owe(&mut self, rate: &GcraRate, bytes: u64, now: u64) {
+    /// Whether there is room for a record.
+    pub(crate) fn has_room(&mut self, rate: &GcraRate, bytes: u64, now: u64) -> bool {
         let wait = self.wait(rate, now);
-        self.0 = now.saturating_add(wait.saturating_add(rate.cost(bytes)).min(rate.most));
+        wait == 0 || wait.saturating_add(rate.cost(bytes)) <= rate.burst
+    }
+
+    /// Takes a record's cost, whether there is room or not, up to the largest debt that one report can make; whether it did.
+    pub(crate) fn owe(&mut self, rate: &GcraRate, bytes: u64, now: u64) -> bool {
+        let owed = self.wait(rate, now).saturating_add(rate.cost(bytes));
+        let fits = owed <= rate.most;
+        if fits {
+            self.0 = now.saturating_add(owed);
+        }
+        fits
     }
 
     /// How long until the bucket is full. A clock that goes back grants nothing, and does not close the bucket for as long

@@ -222,6 +222,11 @@ impl<S: Forgettable> Keyed<S> {
         &mut found.unwrap_or(&mut self.other).late
     }
 
+    /// Whether a key has an entry of its own.
+    pub(crate) fn is_known(&self, hash: u64) -> bool {
+        self.keys.contains(&hash)
+    }
+
     /// As [`Keyed::known`], when no time is to be measured.
     pub(crate) fn state(&mut self, hash: u64) -> &mut S {
         match self.keys.peek_mut(&hash) {

@@ -45,9 +45,10 @@ impl Decides for Limit {
         Some(&self.by)
     }
 
-    fn follow(&self, buckets: &mut Keyed<Buckets>, key: u64, is_kept: bool, bytes: u64, moment: &Moment) {
-        if is_kept {
-            owe(buckets, key, bytes, moment);
+    fn follow(&self, buckets: &mut Keyed<Buckets>, before: Decision, bytes: u64, moment: &Moment) -> bool {
+        match before.key() {
+            Some(key) if before.is_kept() => owe(buckets, key, bytes, moment),
+            _ => true,
         }
     }
 }
@@ -93,11 +94,12 @@ impl Limit {
     }
 }
 
-/// Charges a line that is kept with the one before it, whether there is room or not.
-pub(super) fn owe(buckets: &mut Keyed<Buckets>, key: u64, bytes: u64, moment: &Moment) {
+/// Charges a line that is to be kept with the one before it, room or not, unless the debt is as large as it gets: many reports
+/// at once would pass the limit otherwise. Whether it was charged.
+pub(super) fn owe(buckets: &mut Keyed<Buckets>, key: u64, bytes: u64, moment: &Moment) -> bool {
     let rate = *buckets.settings();
     let (state, _, now) = buckets.known(key, moment);
-    state.of(moment).owe(&rate, bytes, now);
+    state.of(moment).owe(&rate, bytes, now)
 }
 
 /// Seconds of a rate that a burst can be: a year's.

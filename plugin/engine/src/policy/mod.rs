@@ -104,8 +104,10 @@ pub(crate) trait Decides: Clone + Debug + PartialEq + Sized {
         None
     }
 
-    /// Takes note of a line that goes with one that was decided for this key.
-    fn follow(&self, _state: &mut Self::State, _key: u64, _is_kept: bool, _bytes: u64, _moment: &Moment) {}
+    /// Takes note of a line that goes with one that was decided so; whether it may share that one's fate.
+    fn follow(&self, _state: &mut Self::State, _before: Decision, _bytes: u64, _moment: &Moment) -> bool {
+        true
+    }
 
     /// Takes note of the bytes that were delivered of a record of this key; whether that has to be saved.
     fn charge(_state: &mut Self::State, _key: u64, _bytes: u64) -> bool {

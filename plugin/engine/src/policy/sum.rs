@@ -137,9 +137,9 @@ macro_rules! policies {
             }
 
             /// As [`Decides::follow`].
-            pub(crate) fn follow(&mut self, key: u64, is_kept: bool, bytes: u64, moment: &Moment) {
+            pub(crate) fn follow(&mut self, before: Decision, bytes: u64, moment: &Moment) -> bool {
                 match self {
-                    $(ActivePolicy::$name(active) => active.follow(key, is_kept, bytes, moment)),+
+                    $(ActivePolicy::$name(active) => active.follow(before, bytes, moment)),+
                 }
             }
 
@@ -188,8 +188,8 @@ impl<P: Decides> Active<P> {
         self.settings.decide(&mut self.state, asked)
     }
 
-    pub(super) fn follow(&mut self, key: u64, is_kept: bool, bytes: u64, moment: &Moment) {
-        self.settings.follow(&mut self.state, key, is_kept, bytes, moment);
+    pub(super) fn follow(&mut self, before: Decision, bytes: u64, moment: &Moment) -> bool {
+        self.settings.follow(&mut self.state, before, bytes, moment)
     }
 
     pub(super) fn charge(&mut self, key: u64, bytes: u64) -> bool {

@@ -64,8 +64,11 @@ impl Decides for Target {
         Some(&self.by)
     }
 
-    fn follow(&self, state: &mut Box<TargetState>, key: u64, is_kept: bool, _: u64, moment: &Moment) {
-        state.follow(key, is_kept, moment);
+    fn follow(&self, state: &mut Box<TargetState>, before: Decision, _: u64, moment: &Moment) -> bool {
+        if let Some(key) = before.key() {
+            state.follow(key, before.is_kept(), moment);
+        }
+        true
     }
 }
 
