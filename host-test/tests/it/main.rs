@@ -1,6 +1,7 @@
 //! One binary for all integration tests; a file for each theme.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod accounts;
 mod architecture;
 mod bench;
 mod browser_engine;
@@ -21,6 +22,7 @@ mod laws;
 mod lines;
 mod machine_code;
 mod manifests;
+mod memory;
 mod module;
 mod monitoring;
 mod moto;

@@ -137,7 +137,7 @@ fn a_record_that_does_not_fit_into_memory_leaves_a_mark() {
     let (mut guest, tree) = support::start("version: 1\n");
     let Returned::Kept(text) = guest.filter_without_memory(b"t", (0, 0), 90_000_000) else { panic!("lost") };
     let length = text.len() as u64;
-    assert!(String::from_utf8(text).unwrap().contains("did not fit"));
+    assert!(String::from_utf8(text).unwrap().contains("larger than 32 MiB"));
     assert_eq!(guest.filter_without_memory(b"nodesieve.tick", (0, 0), 90_000_000), Returned::Dropped);
     guest.clock().advance_to(1_800_000_000_000_000_000);
     guest.filter(b"nodesieve.tick", (0, 0), b"{}");
@@ -147,7 +147,7 @@ fn a_record_that_does_not_fit_into_memory_leaves_a_mark() {
     assert_eq!((value("nodesieve_bytes_in_total"), value("nodesieve_bytes_out_total")), (90_000_000, length));
 }
 
-/// Scenario: one line of 60 MB, of characters that JSON escapes, and of ordinary ones.
+/// Scenario: one line of 30 MB, of characters that JSON escapes, and of ordinary ones.
 /// Guarantees: no trap; the record is cut to the limit, and the filter keeps filtering.
 #[test]
 fn a_huge_line_is_cut_and_the_filter_goes_on() {
@@ -155,7 +155,7 @@ fn a_huge_line_is_cut_and_the_filter_goes_on() {
         "version: 1\nguards: [{ name: errors, when: { severity: '>=error', message: 'größe' } }]\n",
     );
     for piece in ["\\\"", "\\u00e9", "plain "] {
-        let text = format!("{{\"log\":\"{}\"}}", piece.repeat(60_000_000 / piece.len()));
+        let text = format!("{{\"log\":\"{}\"}}", piece.repeat(30_000_000 / piece.len()));
         let answer = guest.filter(b"t", (0, 0), text.as_bytes());
         let Returned::Kept(text) = answer else { panic!("{piece}: {answer:?}") };
         assert!((999_980..=1_000_000).contains(&text.len()), "{}", text.len());
@@ -177,33 +177,6 @@ fn a_hostile_rule_file_neither_traps_nor_takes_the_rules_away() {
     assert_eq!(guest.filter(b"t", (0, 0), b"{\"a\":1}"), Returned::Dropped);
     let said = guest.stderr();
     assert!(said.len() < 20_000 && said.contains("more") && said.contains("stay in force"), "{said}");
-}
-
-/// Scenario: a call traps half-way, at several points of it.
-/// Guarantees: that record is lost, as the host has it; from then on all records pass untouched, ticks still end in the
-/// filter, and the metrics say what happened.
-#[test]
-fn after_a_call_that_never_returned_records_pass_untouched() {
-    for fuel in [500, 1500, 2500] {
-        let (mut guest, tree) = support::start(
-            "version: 1\nrules: [{ name: all, when: { message: line }, drop: {}, reason: test }]\n",
-        );
-        guest.clock().advance_to(1_800_000_000_000_000_000);
-        let record = br#"{"stream":"stdout","log":"a line of some length, so that there is work to do"}"#;
-        assert_eq!(guest.filter(b"t", (0, 0), record), Returned::Dropped);
-        let lost = guest.filter_interrupted(b"another-tag", (0, 0), record, fuel);
-        assert!(matches!(lost, Returned::Lost(Loss::Trap(_))), "{fuel}: {lost:?}");
-        assert_eq!(guest.filter(b"t", (0, 0), record), Returned::Kept(record.to_vec()), "{fuel}");
-        guest.clock().advance_to(1_800_000_020_000_000_000);
-        assert_eq!(guest.filter(b"nodesieve.tick", (0, 0), b"{}"), Returned::Dropped, "{fuel}");
-        let metrics = tree.metrics().unwrap();
-        let value = |wanted: &str| exposition::value(&metrics, wanted).unwrap() as u64;
-        assert_eq!(
-            (value("nodesieve_pass_through"), value("nodesieve_fault_unfinished_total")),
-            (1, 1),
-            "{fuel}"
-        );
-    }
 }
 
 #[test]

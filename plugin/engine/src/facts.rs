@@ -4,7 +4,7 @@ use crate::continuation::Look;
 use crate::hash::key_bit;
 use crate::input::InputSettings;
 use crate::json::{self, Level, Value};
-use crate::line::Line;
+use crate::line::{Line, MAX_FIELD};
 use crate::many::ManyTexts;
 use crate::moment::Moment;
 use crate::path::{self, Path};
@@ -279,6 +279,7 @@ impl<'r> Facts<'r> {
 
     fn record_field(&self, path: &[Box<str>]) -> Option<Vec<u8>> {
         match json::lookup(self.record.text(), Level::Plain, path)? {
+            Value::String(content) | Value::Scalar(content) if content.len() > MAX_FIELD => None,
             Value::String(content) => Some(json::unescape(content)),
             Value::Scalar(text) => Some(text.to_vec()),
             Value::Object(_) | Value::Array(_) => None,
@@ -315,7 +316,7 @@ impl<'e> Metadata<'e> {
         if self.answer.is_none() {
             let last = self.remembered.as_ref().and_then(|remembered| remembered.as_ref()?.at(self.now));
             self.answer = match last {
-                Some((meta, found)) => Some((Rc::clone(meta), found)),
+                Some(answer) => Some(answer),
                 None => self.look_up(),
             };
         }

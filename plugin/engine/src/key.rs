@@ -157,7 +157,9 @@ impl Part {
             }
             Part::Workload => {
                 let meta = metadata.get();
-                let Some(name) = meta.as_ref().and_then(|meta| meta.workload.as_ref()) else { return false };
+                let Some(name) = meta.as_ref().and_then(|meta| meta.of_pod.workload.as_ref()) else {
+                    return false;
+                };
                 Part::Namespace.write(facts, metadata, into);
                 into.push(b'/');
                 into.extend_from_slice(name.as_bytes());

@@ -60,6 +60,18 @@ pub struct RuleCount {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RowId(usize);
 
+impl RowId {
+    /// Its place among all rows.
+    pub(crate) fn index(self) -> usize {
+        self.0
+    }
+
+    /// The row of a place, which is one that [`RowId::index`] has given for the same rows.
+    pub(crate) fn at(index: usize) -> RowId {
+        RowId(index)
+    }
+}
+
 /// The row of one rule in shadow mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ShadowId(usize);

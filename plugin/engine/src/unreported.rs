@@ -29,6 +29,8 @@ impl Unreported {
 /// A rule's account.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Account {
+    /// All that the rule has dropped and not reported, on keys and here.
+    pub(crate) open: Unreported,
     /// What has no key, or one of too many.
     other: Unreported,
     /// Few enough to look through.
@@ -47,6 +49,14 @@ impl Account {
     pub(crate) fn add(&mut self, bytes: u64) {
         self.other.records = self.other.records.wrapping_add(1);
         self.other.bytes = self.other.bytes.wrapping_add(bytes);
+        self.open.records = self.open.records.wrapping_add(1);
+        self.open.bytes = self.open.bytes.wrapping_add(bytes);
+    }
+
+    /// What an earlier filter has left unreported.
+    pub(crate) fn inherit(&mut self, part: Unreported) {
+        self.open.add(part);
+        self.other.add(part);
     }
 
     /// Notes when a dropped record happened, in nanoseconds since 1970, wherever it is counted.
@@ -56,7 +66,7 @@ impl Account {
         self.span = Some((first.min(event), last.max(event)));
     }
 
-    /// What was unreported on a key that is forgotten or summed up; the empty label is `other`.
+    /// What was unreported on a key that is forgotten or summed up, and open already; the empty label is `other`.
     pub(crate) fn take_over(&mut self, label: &str, part: Unreported) {
         if part.records == 0 {
             return;

@@ -6,6 +6,9 @@
 //! larger than the largest class, and the blocks themselves, come from [`Backing`], the allocator behind. The rules kept here:
 //! every block has its class in front of it, so that freeing needs no search; when the allocator behind has nothing left, what
 //! waits in the lists is given back to it before anything fails.
+//!
+//! The host gets no block for a record beyond [`MAX_RECORD`], nor one that would leave less than [`RESERVE`]: what the engine needs
+//! to decide the worst record has room then, whatever has come before.
 #![expect(unsafe_code, reason = "an allocator hands out pointers")]
 
 use std::ptr::{NonNull, null_mut};
@@ -27,6 +30,10 @@ pub(crate) struct SizeClasses<B> {
     /// One for each class, and as many more as make every number of five bits one of them.
     free: [*mut FreeBlock; LISTS],
     behind: B,
+    /// Bytes that came from behind and have not gone back.
+    taken: usize,
+    /// Set while the allocator behind is asked: what never comes back from there has left it half changed.
+    is_behind: bool,
 }
 
 /// What stands at the start of a block that is free.
@@ -46,7 +53,24 @@ struct Header {
 
 impl<B: Backing> SizeClasses<B> {
     pub(crate) const fn new(behind: B) -> SizeClasses<B> {
-        SizeClasses { free: [null_mut(); LISTS], behind }
+        SizeClasses { free: [null_mut(); LISTS], behind, taken: 0, is_behind: false }
+    }
+
+    /// As [`SizeClasses::allocate`], for a record of the host's: null when there would be too little left to decide it, of `whole`
+    /// bytes in all.
+    #[inline(always)]
+    pub(crate) fn allocate_record(&mut self, size: usize, whole: usize) -> *mut u8 {
+        if size > LARGEST && !self.has_room_for(size, whole) {
+            return null_mut();
+        }
+        self.allocate(size)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn has_room_for(&self, size: usize, whole: usize) -> bool {
+        let left = whole.saturating_sub(self.taken);
+        size <= MAX_RECORD.wrapping_add(1) && left.saturating_sub(size) >= RESERVE
     }
 
     /// A block of at least this size, aligned to eight bytes; null when there is no memory left.
@@ -90,6 +114,7 @@ impl<B: Backing> SizeClasses<B> {
         let (Some(whole), Ok(noted)) = (room.checked_add(align), u32::try_from(room)) else {
             return null_mut();
         };
+        self.is_behind = true;
         let taken = match self.behind.take(whole, align) {
             Some(block) => Some(block),
             None => {
@@ -97,7 +122,9 @@ impl<B: Backing> SizeClasses<B> {
                 self.behind.take(whole, align)
             }
         };
+        self.is_behind = false;
         let Some(start) = taken else { return null_mut() };
+        self.taken = self.taken.saturating_add(whole);
         // SAFETY: the block has `align` bytes, at least a header's, in front of its room.
         unsafe {
             let block = start.as_ptr().add(align);
@@ -184,12 +211,15 @@ impl<B: Backing> SizeClasses<B> {
             Some(align) => align,
         };
         let whole = (header.room as usize).wrapping_add(align);
+        self.taken = self.taken.saturating_sub(whole);
+        let was_behind = std::mem::replace(&mut self.is_behind, true);
         // SAFETY: `take` has taken it so, and nobody uses it any more.
         unsafe {
             if let Some(start) = NonNull::new(block.sub(align)) {
                 self.behind.give(start, whole, align);
             }
         }
+        self.is_behind = was_behind;
     }
 }
 
@@ -205,6 +235,11 @@ fn room_of(class: usize) -> usize {
     (SMALLEST as usize).wrapping_shl(class as u32).wrapping_sub(HEADER)
 }
 
+/// The largest record, in bytes of its JSON text; a larger one is not handed over, and what stands for it says so.
+pub(crate) const MAX_RECORD: usize = 32 << 20;
+/// What is left at the least when the host has been given a block for a record of more than 64 kB.
+const RESERVE: usize = 32 << 20;
+
 /// Blocks of 32 bytes, of 64, and so on.
 const SMALLEST: u32 = 32;
 /// The last class has 64 kB.
@@ -218,12 +253,16 @@ const ROUND_UP: u32 = HEADER as u32 - 1;
 const ALIGNED_TO_HEADER: u32 = CLASSES as u32;
 
 #[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
+pub(crate) use exported::{is_whole, left};
+
+#[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
 mod exported {
-    //! libc's allocator: what the host, std and libc itself call. And one function that libc has too slow.
+    //! libc's allocator, which the host and libc itself call, and Rust's. And one function that libc has too slow.
     #![expect(clippy::arithmetic_side_effects, reason = "nothing leaves the length")]
 
     use super::{Backing, SizeClasses};
     use dlmalloc::Dlmalloc;
+    use std::alloc::{GlobalAlloc, Layout};
     use std::cell::UnsafeCell;
     use std::ptr::{NonNull, null_mut};
 
@@ -254,10 +293,63 @@ mod exported {
         unsafe { &mut *HEAP.0.get() }
     }
 
-    /// C's `malloc`; null when there is no memory left.
+    /// Whether the allocator is whole after a call that never returned.
+    pub(crate) fn is_whole() -> bool {
+        !heap().is_behind
+    }
+
+    /// Bytes that could still be taken.
+    pub(crate) fn left() -> usize {
+        MEMORY.saturating_sub(heap().taken)
+    }
+
+    /// What may be taken in all: the module's maximum (`build.rs`) without its stack and data.
+    const MEMORY: usize = (128 << 20) - (2 << 20);
+
+    struct OfRust;
+
+    #[global_allocator]
+    static OF_RUST: OfRust = OfRust;
+
+    // SAFETY: what `SizeClasses` gives is aligned and apart from all else, and it does not unwind.
+    unsafe impl GlobalAlloc for OfRust {
+        #[inline(always)]
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            if layout.align() <= 8 {
+                heap().allocate(layout.size())
+            } else {
+                heap().allocate_aligned(layout.align(), layout.size())
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn dealloc(&self, block: *mut u8, _: Layout) {
+            // SAFETY: the caller's.
+            unsafe { heap().free(block) }
+        }
+
+        #[inline(always)]
+        unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+            if layout.align() <= 8 {
+                // SAFETY: the caller's.
+                return unsafe { heap().reallocate(block, size) };
+            }
+            let moved = heap().allocate_aligned(layout.align(), size);
+            if !moved.is_null() {
+                // SAFETY: both have that many bytes and are not the same; the old one is not used any more.
+                unsafe {
+                    moved.copy_from_nonoverlapping(block, layout.size().min(size));
+                    heap().free(block);
+                }
+            }
+            moved
+        }
+    }
+
+    /// C's `malloc`, by which the host asks for a record's memory; null when there is not enough left.
     #[unsafe(no_mangle)]
     pub extern "C" fn malloc(size: usize) -> *mut u8 {
-        heap().allocate(size)
+        heap().allocate_record(size, MEMORY)
     }
 
     /// C's `free`.
@@ -460,6 +552,30 @@ mod tests {
         assert!(heap.allocate(50_000).is_null(), "it is all in use");
         small.into_iter().for_each(|block| unsafe { heap.free(block) });
         assert!(!heap.allocate(50_000).is_null());
+    }
+
+    #[test]
+    fn a_record_leaves_what_the_engine_needs() {
+        let whole = RESERVE + 20_000_000;
+        let mut heap = SizeClasses::new(Limited { left: whole, out: BTreeMap::new() });
+        assert!(heap.allocate_record(MAX_RECORD + 2, whole).is_null());
+        let first = heap.allocate_record(MAX_RECORD + 1, whole);
+        assert!(!first.is_null());
+        assert!(heap.allocate_record(4_000_000, whole).is_null());
+        assert!(!heap.allocate(4_000_000).is_null(), "the engine itself may");
+        assert!(!heap.allocate_record(60_000, whole).is_null(), "small ones always");
+        unsafe { heap.free(first) };
+        assert!(!heap.allocate_record(4_000_000, whole).is_null());
+    }
+
+    #[test]
+    fn what_has_been_taken_is_known_and_comes_to_nothing() {
+        let mut heap = SizeClasses::new(Limited { left: 1 << 20, out: BTreeMap::new() });
+        let blocks = [heap.allocate(100), heap.allocate(200_000), heap.allocate_aligned(64, 100)];
+        assert_eq!(heap.taken, (1 << 20) - heap.behind.left);
+        blocks.into_iter().for_each(|block| unsafe { heap.free(block) });
+        heap.give_back();
+        assert_eq!((heap.taken, heap.is_behind), (0, false));
     }
 
     #[test]

@@ -48,6 +48,22 @@ pub(crate) fn read_text(path: &Path, limit: u64) -> std::io::Result<String> {
     Ok(source)
 }
 
+/// The bytes of a file, `limit` at most.
+pub(crate) fn read_bytes(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Overwrites a few bytes of a file, in one call of the host: a kill comes before or behind it.
+pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> std::io::Result<()> {
+    #[cfg(unix)]
+    let written = std::os::unix::fs::FileExt::write_at(file, bytes, offset)?;
+    #[cfg(target_os = "wasi")]
+    let written = crate::wasi::write_at(file, bytes, offset)?;
+    if written == bytes.len() { Ok(()) } else { Err(ErrorKind::WriteZero.into()) }
+}
+
 /// Writes to Fluent Bit's log, which may be a full disk or a closed pipe: `eprintln` would end the filter there.
 pub(crate) fn say(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());

@@ -1,4 +1,5 @@
-//! The ABI of Fluent Bit's wasm filter in JSON mode (4.2 and later): with [`crate::allocator`] the only file with `unsafe`.
+//! The ABI of Fluent Bit's wasm filter in JSON mode (4.2 and later): with [`crate::allocator`] and [`crate::wasi`] the only file with
+//! `unsafe`.
 //!
 //! Source: Fluent Bit, src/wasm/flb_wasm.c and plugins/filter_wasm/filter_wasm.c. One call per record; tag and record
 //! are copied into our memory with our own `malloc`, each with a NUL behind it, and freed after the call. The answer
@@ -6,17 +7,21 @@
 //! ours serves for all answers, and the record itself may be the answer.
 //!
 //! A trap would lose the record and leave our state as it was in the middle of the call. [`State::inside`] notices
-//! that a call did not return; from then on records pass untouched and the metrics say so.
+//! that a call did not return; from then on records pass untouched and the metrics say so, until the next tick: then a new filter
+//! starts from what was saved. That is sound because nothing of the old one is used any more: its memory is left as it is and never
+//! given back, nothing else outlives a call but the allocator, and that one knows whether it was left in the middle of something.
+//! Every time costs the memory of a filter and some of the stack, so it is done [`MOST_RECOVERIES`] times.
 #![expect(unsafe_code, reason = "the ABI passes pointers")]
 
+use crate::allocator::{self, MAX_RECORD};
+use crate::files::say;
 use crate::housekeeping::Housekeeping;
-use nodesieve_engine::engine::{Answer, Clock, Input, TICK_TAG};
+use crate::wasi::{now, preopened_directories, seed};
+use nodesieve_engine::engine::{Answer, Clock, Input, TICK_TAG, marker};
 use nodesieve_engine::metrics::Metric;
 use nodesieve_engine::time::{EventTime, Now};
 use std::cell::UnsafeCell;
-use std::ffi::OsString;
-use std::os::wasi::ffi::OsStringExt as _;
-use std::path::PathBuf;
+use std::time::Duration;
 
 /// Everything that lives from one call to the next.
 struct State {
@@ -25,8 +30,12 @@ struct State {
     clock: HostClock,
     /// Set for the time of a call.
     inside: bool,
-    /// Set for good when a call found `inside` set.
-    broken: bool,
+    /// Set when a call found `inside` set: when that was.
+    broken: Option<Now>,
+    /// How often a new filter has started for that.
+    recoveries: u32,
+    /// Whether it has been said that no other will.
+    has_given_up: bool,
 }
 
 struct SingleThreaded(UnsafeCell<State>);
@@ -39,11 +48,19 @@ static STATE: SingleThreaded = SingleThreaded(UnsafeCell::new(State {
     answer: Vec::new(),
     clock: HostClock { read: Now(0), second: 0, left: 0, ticks: false },
     inside: false,
-    broken: false,
+    broken: None,
+    recoveries: 0,
+    has_given_up: false,
 }));
 
-/// What goes on in the place of a record that the host could not hand over.
-const LOST: &[u8] = b"{\"nodesieve\":{\"fault\":\"the record did not fit into the filter's memory\"}}";
+/// What is said of a record that the host could not hand over.
+const NOT_HANDED_OVER: &str = "the record did not fit into the filter's memory";
+/// What is said of one that is larger than any may be.
+const TOO_LARGE: &str = "the record is larger than 32 MiB";
+/// How often a filter starts anew in the place of one that a call never returned from.
+const MOST_RECOVERIES: u32 = 8;
+/// Memory that a new filter needs at the least.
+const NEEDED_TO_START: usize = 24 << 20;
 
 /// The answer that drops a record.
 static DROP: [u8; 1] = [0];
@@ -64,10 +81,13 @@ pub extern "C" fn filter(
     let state = unsafe { &mut *STATE.0.get() };
     // SAFETY: where not null, the host has put that many bytes there and frees them only after the call.
     let (tag, text) = unsafe { (bytes(tag, tag_len), bytes(record, record_len)) };
-    if std::mem::replace(&mut state.inside, true) {
-        state.broken = true;
-    }
     let tag = tag.unwrap_or_default();
+    if std::mem::replace(&mut state.inside, true) {
+        state.broken = Some(now());
+    }
+    if state.broken.is_some() {
+        state.recover(tag == TICK_TAG);
+    }
     let answer = match text {
         Some(text) => state.answer(Input { tag, time: EventTime { sec, nsec }, text }),
         None => state.mark_lost(tag, record_len),
@@ -89,7 +109,7 @@ impl State {
     /// Decides; the text of [`Answer::Keep`] stands NUL-terminated in `self.answer`.
     fn answer(&mut self, input: Input<'_>) -> Answer {
         let State { housekeeping, answer: out, clock, broken, .. } = self;
-        if *broken {
+        if broken.is_some() {
             return self.pass_through(input);
         }
         let housekeeping = match housekeeping {
@@ -109,17 +129,52 @@ impl State {
         if tag == TICK_TAG {
             return Answer::Drop;
         }
-        self.answer.clear();
-        self.answer.extend_from_slice(LOST);
+        let fault = if bytes as usize > MAX_RECORD { TOO_LARGE } else { NOT_HANDED_OVER };
+        marker(fault, bytes as usize, &mut self.answer);
         let bytes_out = self.answer.len();
         self.answer.push(0);
         // One whose start never returned is not started again.
-        if !self.broken {
+        if self.broken.is_none() {
             self.housekeeping().count_untouched(Metric::FaultNull, bytes as usize, bytes_out);
         } else if let Some(housekeeping) = &mut self.housekeeping {
             housekeeping.count_untouched(Metric::FaultNull, bytes as usize, bytes_out);
         }
         Answer::Keep
+    }
+
+    /// A call never returned. On the next tick, or a second later where there are no ticks, a new filter takes the old one's place.
+    #[cold]
+    #[inline(never)]
+    fn recover(&mut self, is_tick: bool) {
+        let is_due = is_tick
+            || self.broken.is_some_and(|since| now().since(since).is_none_or(|past| past >= NO_TICK_FOR));
+        if !is_due || self.has_given_up {
+            return;
+        }
+        let can = self.recoveries < MOST_RECOVERIES
+            && allocator::is_whole()
+            && allocator::left() >= NEEDED_TO_START;
+        if !can {
+            self.has_given_up = true;
+            say(
+                "nodesieve: a call never returned, and the filter cannot start anew: records pass untouched until a restart\n",
+            );
+            return;
+        }
+        self.recoveries = self.recoveries.saturating_add(1);
+        // What the old ones hold may be half changed: it is neither read nor given back.
+        // SAFETY: both point into ourselves; no reference to what they held is left, because no call is under way but this one.
+        unsafe {
+            (&raw mut self.housekeeping).write(None);
+            (&raw mut self.answer).write(Vec::new());
+        }
+        let times = self.recoveries;
+        say(&format!(
+            "nodesieve: a call never returned and its record is lost; the filter starts anew from what was saved ({times} of \
+             {MOST_RECOVERIES} times)\n"
+        ));
+        self.housekeeping().note_recoveries(times);
+        self.broken = None;
     }
 
     /// The engine's state may be half changed: only counters, which hold no invariant, go on.
@@ -194,62 +249,10 @@ impl Clock for HostClock {
     }
 }
 
+/// How long records pass untouched at the most where there are no ticks.
+const NO_TICK_FOR: Duration = Duration::from_secs(1);
 /// For how many records of one second a reading of the clock will do.
 const RECORDS_A_READING: u32 = 64;
-
-/// Wall clock by the raw call: std's costs more than twice as much in the interpreter.
-fn now() -> Now {
-    let mut nanoseconds = 0u64;
-    // SAFETY: the pointer is to a live u64.
-    let failed = unsafe { wasi::clock_time_get(wasi::REALTIME, 1_000_000, &mut nanoseconds) };
-    Now(if failed == 0 { nanoseconds } else { 0 })
-}
-
-fn seed() -> u64 {
-    let mut seed = [0u8; 8];
-    // SAFETY: the pointer is to eight live bytes. A host without randomness leaves the seed at zero.
-    unsafe { wasi::random_get(seed.as_mut_ptr(), seed.len()) };
-    u64::from_le_bytes(seed)
-}
-
-/// The directories in `accessible_paths`, in their order, by the names they were configured with.
-fn preopened_directories() -> Vec<PathBuf> {
-    let mut directories = Vec::new();
-    for descriptor in 3..64 {
-        let mut prestat = wasi::Prestat { kind: 0, name_length: 0 };
-        // SAFETY: the pointer is to a live Prestat.
-        if unsafe { wasi::fd_prestat_get(descriptor, &mut prestat) } != 0 {
-            break;
-        }
-        let mut name = vec![0u8; prestat.name_length];
-        // SAFETY: the pointer is to as many live bytes as the length says.
-        if unsafe { wasi::fd_prestat_dir_name(descriptor, name.as_mut_ptr(), name.len()) } == 0 {
-            directories.push(PathBuf::from(OsString::from_vec(name)));
-        }
-    }
-    directories
-}
-
-/// The calls of WASI preview 1 that std does not offer.
-mod wasi {
-    /// `clockid_t`: the wall clock.
-    pub(super) const REALTIME: u32 = 0;
-
-    /// `prestat_t`; the one kind there is, 0, is a directory.
-    #[repr(C)]
-    pub(super) struct Prestat {
-        pub(super) kind: u8,
-        pub(super) name_length: usize,
-    }
-
-    #[link(wasm_import_module = "wasi_snapshot_preview1")]
-    unsafe extern "C" {
-        pub(super) fn clock_time_get(clock: u32, precision: u64, time: *mut u64) -> u16;
-        pub(super) fn random_get(buffer: *mut u8, length: usize) -> u16;
-        pub(super) fn fd_prestat_get(descriptor: u32, prestat: *mut Prestat) -> u16;
-        pub(super) fn fd_prestat_dir_name(descriptor: u32, name: *mut u8, length: usize) -> u16;
-    }
-}
 
 #[cfg(own_initialize)]
 unsafe extern "C" {

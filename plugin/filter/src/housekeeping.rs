@@ -4,8 +4,10 @@
 //! housekeeping runs on the record path, at most once a second. Nothing here can lose a record: a file that is missing, broken or
 //! on a full disk changes a counter and nothing else.
 
+mod lasting;
+
 use crate::files::{PodFilesOnNode, Stamp, find_file, read_text, say, stamp, write_whole};
-use crate::owner::{Owner, Standing};
+use crate::lives::StateFiles;
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::diag::{Paint, render_all};
 use nodesieve_engine::engine::{Answer, Clock, Engine, Input, TICK_TAG};
@@ -13,7 +15,6 @@ use nodesieve_engine::metrics::Metric;
 use nodesieve_engine::rule_test;
 use nodesieve_engine::time::Now;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -26,10 +27,6 @@ const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
 const TICK_IS_GONE: Duration = Duration::from_secs(30);
 /// Largest rule file, in bytes: a ConfigMap holds 1 MiB at most.
 const MAX_RULE_BYTES: u64 = 1 << 20;
-/// Largest saved state: what budgets with all keys that there can be take.
-const MAX_STATE_BYTES: u64 = 16 << 20;
-/// What outlives the filter, in `state.dir`.
-const STATE_FILE: &str = "state.ndjson";
 /// The last rule file that was taken, in `state.dir`.
 const LAST_GOOD_FILE: &str = "last-good.yaml";
 
@@ -48,14 +45,14 @@ pub(crate) struct Housekeeping {
     metrics_written: Option<Now>,
     /// Whether what outlived the last filter has been taken up: with the first rules in force.
     is_restored: bool,
-    /// The claim to the state directory; `None` without one.
-    owner: Option<Owner>,
-    /// Whether what an earlier life has left is still to be taken up.
-    awaits_restore: bool,
-    /// Whether it has been said that the directory is another filter's.
-    has_refused: bool,
-    /// A saved state in a place that the rules do not name any more.
-    left_behind: Option<PathBuf>,
+    /// Where what must outlive the filter is kept; `None` keeps it nowhere.
+    state: Option<StateFiles>,
+    /// Whether something is to be done before the next record: nothing is on disk yet, or the host has taken a summary.
+    is_waited_for: bool,
+    /// Whether it has been said that the directory is another filter's too.
+    has_said_shared: bool,
+    /// Files in a place that the rules do not name any more.
+    left_behind: Option<StateFiles>,
     /// Rules whose time was over at the last tick.
     expired: usize,
     /// Whether a failure to write the state has been said.
@@ -78,9 +75,9 @@ impl Housekeeping {
             next_due: Now::default(),
             metrics_written: None,
             is_restored: false,
-            owner: None,
-            awaits_restore: false,
-            has_refused: false,
+            state: None,
+            is_waited_for: false,
+            has_said_shared: false,
             left_behind: None,
             expired: 0,
             has_complained: false,
@@ -108,8 +105,8 @@ impl Housekeeping {
         (now, clock): (Now, &mut dyn Clock),
         out: &mut Vec<u8>,
     ) -> Answer {
-        if self.awaits_restore {
-            self.claim_state(now);
+        if self.is_waited_for {
+            self.attend(now);
         }
         if input.tag.len() == TICK_TAG.len() && input.tag == TICK_TAG {
             return self.tick(input, now, out);
@@ -117,7 +114,11 @@ impl Housekeeping {
         if now < self.last_done || now >= self.next_due {
             self.do_without_tick(now);
         }
-        self.engine.filter_lately(input, (now, clock), &mut self.pods, out).0
+        let answer = self.engine.filter_lately(input, (now, clock), &mut self.pods, out).0;
+        if let Some(write) = self.engine.journal_write() {
+            self.write_into_journal(&write);
+        }
+        answer
     }
 
     #[inline(never)]
@@ -126,6 +127,8 @@ impl Housekeeping {
         self.say_expired(now);
         let answer = self.engine.tick(input.text, now, out);
         self.save(now);
+        // With its next call the host has what it gets now.
+        self.is_waited_for = answer == Answer::Keep;
         self.write_metrics_when_due(now);
         self.next_due = now.after(TICK_IS_GONE);
         answer
@@ -149,6 +152,11 @@ impl Housekeeping {
     /// From now on records pass untouched: an earlier call never returned.
     pub(crate) fn note_pass_through(&mut self) {
         self.engine.counters_mut().set(Metric::PassThrough, 1);
+    }
+
+    /// This filter has started in the place of one that a call never returned from.
+    pub(crate) fn note_recoveries(&mut self, times: u32) {
+        self.engine.counters_mut().set(Metric::Recoveries, u64::from(times));
     }
 
     fn reload_when_changed(&mut self, now: Now) {
@@ -231,116 +239,20 @@ impl Housekeeping {
             say(&format!("nodesieve: reach {path}: it lies under none of the accessible paths\n"));
         }
         self.pods = PodFilesOnNode(PathBuf::from(&rules.pods.dir));
-        let before = self.state_path(STATE_FILE);
         self.engine.replace_rules(rules);
-        let is_first = !std::mem::replace(&mut self.is_restored, true);
-        if is_first || before != self.state_path(STATE_FILE) {
-            // Whose the directory is, is found out with the next record; nothing has been counted before the first.
-            let instance = self.engine.instance();
-            let directory = self.engine.rules().state_dir.as_deref().map(Path::new);
-            self.owner = directory.map(|directory| Owner::new(directory, instance));
-            self.awaits_restore = is_first;
-        }
-        if !is_first && before != self.state_path(STATE_FILE) {
-            // What is left there would be reported once more if the rules went back to that place.
-            self.left_behind = before;
-            self.engine.state_not_saved();
-        }
-    }
-
-    /// Takes up what the filter before this one has left.
-    fn restore(&mut self) {
-        let Some(path) = self.state_path(STATE_FILE) else { return };
-        let outcome = match read_text(&path, MAX_STATE_BYTES) {
-            Ok(text) => self.engine.restore(&text).map_err(|error| error.to_string()),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error.to_string()),
-        };
-        if let Err(reason) = outcome {
-            self.engine.counters_mut().add(Metric::StateFailed, 1);
-            say(&format!(
-                "nodesieve: restore {}: {reason}; unreported counts and budgets start at zero\n",
-                path.display()
-            ));
-        }
-    }
-
-    /// Whether the state may be written; takes it up when it has become ours.
-    fn claim_state(&mut self, now: Now) -> bool {
-        let Some(owner) = &mut self.owner else { return true };
-        match owner.check(now) {
-            Standing::Own => {
-                if std::mem::take(&mut self.awaits_restore) {
-                    self.restore();
-                }
-                true
-            }
-            Standing::Waiting => false,
-            Standing::Refused => {
-                self.awaits_restore = false;
-                self.engine.counters_mut().set(Metric::StateShared, 1);
-                if !std::mem::replace(&mut self.has_refused, true) {
-                    let directory = self.state_path("").unwrap_or_default();
-                    say(&format!(
-                        "nodesieve: use {}: another filter keeps its state there; this one keeps none. Let one filter have \
-                         all tags, or give each a state.dir of its own\n",
-                        directory.display()
-                    ));
-                }
-                false
-            }
-        }
-    }
-
-    /// Writes what must outlive the filter when it has changed.
-    fn save(&mut self, now: Now) {
-        let Some(path) = self.state_path(STATE_FILE) else {
-            self.leave_nothing_behind();
-            return;
-        };
-        if !self.claim_state(now) {
-            return;
-        }
-        let Some(state) = self.engine.state_to_save(now) else { return };
-        match write_whole(&path, state.as_bytes()) {
-            Ok(()) => {
-                self.has_complained = false;
-                self.leave_nothing_behind();
-            }
-            Err(error) => {
-                self.engine.state_not_saved();
-                self.state_failed(&path, &error);
-            }
-        }
-    }
-
-    fn leave_nothing_behind(&mut self) {
-        if let Some(path) = self.left_behind.take() {
-            // One that is not there, or cannot be removed, is no worse than before.
-            let _ = fs::remove_file(path);
-        }
+        self.is_restored = true;
+        self.place_state();
     }
 
     fn keep_as_last_good(&mut self, source: &str) {
         // Two filters have the same rule file, so that it does not matter which of them writes it.
-        let Some(path) = self.state_path(LAST_GOOD_FILE) else { return };
+        let Some(path) = self.last_good_path(LAST_GOOD_FILE) else { return };
         if read_text(&path, MAX_RULE_BYTES).is_ok_and(|known| known == source) {
             return;
         }
         if let Err(error) = write_whole(&path, source.as_bytes()) {
             self.state_failed(&path, &error);
         }
-    }
-
-    fn state_failed(&mut self, path: &Path, error: &std::io::Error) {
-        self.engine.counters_mut().add(Metric::StateFailed, 1);
-        if !std::mem::replace(&mut self.has_complained, true) {
-            say(&format!("nodesieve: write {}: {error}\n", path.display()));
-        }
-    }
-
-    fn state_path(&self, name: &str) -> Option<PathBuf> {
-        self.engine.rules().state_dir.as_ref().map(|directory| Path::new(directory).join(name))
     }
 
     /// Paths of a rule file that the filter can never open.

@@ -1,6 +1,7 @@
 //! nodesieve as the hosts see it: each face translates to one engine call and back.
 //!
-//! `fluentbit` is the ABI of Fluent Bit's wasm filter, `allocator` the memory for its records, and nowhere else do we write `unsafe`; `housekeeping` is what a
+//! `fluentbit` is the ABI of Fluent Bit's wasm filter, `allocator` the memory for its records, `wasi` what std does not call of the host, and
+//! nowhere else do we write `unsafe`; `housekeeping` is what a
 //! filter does besides filtering (read rules and pod files, write metrics and state) and runs on any target, so that it is tested natively.
 //! `component` and `browser` are for other hosts, behind features of their names, and only built for
 //! wasm32-unknown-unknown: neither is in the module that Fluent Bit loads.
@@ -23,4 +24,6 @@ mod fluentbit;
 )]
 mod housekeeping;
 #[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
-mod owner;
+mod lives;
+#[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
+mod wasi;

@@ -76,6 +76,7 @@ pub fn explain(engine: &mut Engine, record: &Record, now: Now, pods: &mut dyn Po
                 Fault::Utf8 => "not UTF-8",
                 Fault::Record => "not one JSON object",
                 Fault::Depth => "nested too deep",
+                Fault::Size => "more than 65,536 members",
             };
             let rule = format!("fault: {reason}, passed on untouched");
             Explanation { action: "keep", rule, severity: None, continues: false, steps: Vec::new() }

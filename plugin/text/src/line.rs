@@ -100,7 +100,7 @@ impl<'a> Line<'a> {
         let (text, level) = self.as_json();
         match json::lookup(text, level, path)? {
             // Whatever this is, it is no key; and resolving its escapes would take its size twice again.
-            Value::String(content) if content.len() > MAX_FIELD => None,
+            Value::String(content) | Value::Scalar(content) if content.len() > MAX_FIELD => None,
             Value::String(content) if level == Level::Quoted => {
                 Some(json::unescape(&json::unescape(content)))
             }
@@ -128,7 +128,7 @@ fn without_newline(content: &[u8]) -> &[u8] {
 }
 
 /// Longest field that is read, in bytes as written.
-const MAX_FIELD: usize = 16 << 10;
+pub const MAX_FIELD: usize = 16 << 10;
 /// How much of a line is unescaped at most, in bytes as written: the guest's memory holds a large record once, not
 /// twice. Lines this long are cut on their way out; only a rule that looks for characters with two spellings sees the
 /// difference.

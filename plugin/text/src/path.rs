@@ -5,7 +5,7 @@
 
 use crate::hash::key_bit;
 use crate::json::{self, Escapes, Level, Members, Value};
-use crate::line::Line;
+use crate::line::{Line, MAX_FIELD};
 use crate::swar;
 use std::ops::Deref;
 
@@ -50,6 +50,7 @@ impl Path {
     /// The same of a record, which is JSON text.
     pub fn in_record(&self, text: &[u8]) -> Option<Vec<u8>> {
         let find = |path: &[Box<str>]| match json::lookup(text, Level::Plain, path)? {
+            Value::String(content) | Value::Scalar(content) if content.len() > MAX_FIELD => None,
             Value::String(content) => Some(json::unescape(content)),
             Value::Scalar(text) => Some(text.to_vec()),
             Value::Object(_) | Value::Array(_) => None,

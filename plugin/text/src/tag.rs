@@ -47,6 +47,13 @@ impl<'a> ContainerTag<'a> {
         }
     }
 
+    /// How long the file's name is: the tag without its prefix.
+    pub fn file_name_length(&self) -> usize {
+        let parts = [self.pod, self.namespace, self.container, self.id, LOG];
+        // And what stands between them.
+        parts.iter().fold(3, |sum, part| sum.wrapping_add(part.len()))
+    }
+
     /// Whether the id is all there, not cut by kubelet.
     pub fn has_whole_id(&self) -> bool {
         self.id.len() == WHOLE_ID

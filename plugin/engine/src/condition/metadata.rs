@@ -26,7 +26,7 @@ impl RecordTest for Labels {
     const KEY: &'static str = "labels";
 
     const DECIDE: DecideBy<Labels> = DecideBy::Metadata(|test, _, metadata| {
-        metadata.get().map_or(Truth::Unknown, |meta| selected(&test.0, meta.labels.as_ref()))
+        metadata.get().map_or(Truth::Unknown, |meta| selected(&test.0, meta.of_pod.labels.as_ref()))
     });
 
     fn read(written: &WrittenCondition<'_>, mistakes: &mut Mistakes) -> Option<Labels> {
@@ -34,7 +34,7 @@ impl RecordTest for Labels {
     }
 
     fn found(&self, _: &Facts<'_>, metadata: &mut Metadata<'_>) -> Option<String> {
-        unmet(&self.0, metadata.get()?.labels.as_ref()?)
+        unmet(&self.0, metadata.get()?.of_pod.labels.as_ref()?)
     }
 }
 
@@ -42,7 +42,7 @@ impl RecordTest for Annotations {
     const KEY: &'static str = "annotations";
 
     const DECIDE: DecideBy<Annotations> = DecideBy::Metadata(|test, _, metadata| {
-        metadata.get().map_or(Truth::Unknown, |meta| selected(&test.0, meta.annotations.as_ref()))
+        metadata.get().map_or(Truth::Unknown, |meta| selected(&test.0, meta.of_pod.annotations.as_ref()))
     });
 
     fn read(written: &WrittenCondition<'_>, mistakes: &mut Mistakes) -> Option<Annotations> {
@@ -50,7 +50,7 @@ impl RecordTest for Annotations {
     }
 
     fn found(&self, _: &Facts<'_>, metadata: &mut Metadata<'_>) -> Option<String> {
-        unmet(&self.0, metadata.get()?.annotations.as_ref()?)
+        unmet(&self.0, metadata.get()?.of_pod.annotations.as_ref()?)
     }
 }
 
@@ -59,7 +59,7 @@ impl RecordTest for OwnedBy {
 
     const DECIDE: DecideBy<OwnedBy> = DecideBy::Metadata(|test, _, metadata| {
         let Some(meta) = metadata.get() else { return Truth::Unknown };
-        match &meta.workload {
+        match &meta.of_pod.workload {
             Some(name) => test.0.matches(name).into(),
             None if !meta.known => Truth::Unknown,
             None => Truth::No,
@@ -71,7 +71,7 @@ impl RecordTest for OwnedBy {
     }
 
     fn found(&self, _: &Facts<'_>, metadata: &mut Metadata<'_>) -> Option<String> {
-        Some(is(Self::KEY, metadata.get()?.workload.as_deref()))
+        Some(is(Self::KEY, metadata.get()?.of_pod.workload.as_deref()))
     }
 }
 

@@ -160,7 +160,12 @@ fn paths(node: &Node, what: &str, mistakes: &mut Mistakes) -> Option<Vec<Path>> 
 }
 
 fn pods(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
-    let section = Section::open(node, "pods", &["dir", "ttl", "stale", "missing_ttl", "capacity"], mistakes)?;
+    let section = Section::open(
+        node,
+        "pods",
+        &["dir", "ttl", "stale", "missing_ttl", "capacity", "max_bytes"],
+        mistakes,
+    )?;
     if let Some(dir) = section.get("dir").and_then(|node| mistakes.path(node, "pods.dir")) {
         file.pods.dir = dir;
     }
@@ -177,11 +182,15 @@ fn pods(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()>
     {
         cache.capacity = NonZeroUsize::new(capacity).unwrap_or(NonZeroUsize::MIN);
     }
+    if let Some(node) = section.get("max_bytes") {
+        cache.max_bytes = mistakes.size(node, "pods.max_bytes", MIN_POD_BYTES..=MAX_POD_BYTES)?;
+    }
     Some(())
 }
 
 fn enrich(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
-    let section = Section::open(node, "enrich", &["fields", "labels", "annotations", "key"], mistakes)?;
+    let section =
+        Section::open(node, "enrich", &["fields", "labels", "annotations", "key", "max_bytes"], mistakes)?;
     let enrich = &mut file.enrich;
     if let Some(fields) = section.get("fields").and_then(|node| fields(node, mistakes)) {
         enrich.fields = fields;
@@ -194,6 +203,9 @@ fn enrich(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<(
                 _ => Selection::Matching(mistakes.globs(node, "key", is_metadata_key)?),
             };
         }
+    }
+    if let Some(node) = section.get("max_bytes") {
+        enrich.max_bytes = mistakes.size(node, "enrich.max_bytes", 1024..=262_144)?;
     }
     if let Some(node) = section.get("key") {
         let key = mistakes.text(node, "enrich.key")?;
@@ -276,8 +288,12 @@ fn state(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()
 }
 
 fn defaults(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
-    let section =
-        Section::open(node, "defaults", &["no_match", "ceiling", "max_keys", "summary", "annotate"], mistakes)?;
+    let section = Section::open(
+        node,
+        "defaults",
+        &["no_match", "ceiling", "max_keys", "summary", "annotate"],
+        mistakes,
+    )?;
     if let Some(node) = section.get("max_keys") {
         file.max_keys = mistakes.count(node, "max_keys", 1..=MAX_KEYS).unwrap_or(file.max_keys);
     }
@@ -310,6 +326,10 @@ fn defaults(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option
     }
     Some(())
 }
+
+/// The smallest and the largest pod cache, in bytes: one large pod, and half of what the filter has.
+const MIN_POD_BYTES: usize = 1 << 20;
+const MAX_POD_BYTES: usize = 64 << 20;
 
 /// Characters of label and annotation keys (`[prefix/]name`).
 fn is_metadata_key(character: char) -> bool {

@@ -8,7 +8,7 @@ pub use crate::policy::{
 };
 pub use crate::yaml::{Rate, Unit};
 
-use crate::pods::{CacheSettings, Enrichment};
+use crate::pods::{CacheSettings, Enrichment, Selection};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::time::Duration;
@@ -122,7 +122,8 @@ impl Default for RuleFile {
         RuleFile {
             input: InputSettings::default(),
             pods: PodSettings::default(),
-            enrich: Enrichment::all(),
+            // The built-in filter's keys, but for what only tools write, at length.
+            enrich: Enrichment { annotations: Selection::None, ..Enrichment::all() },
             metrics: MetricsSettings {
                 file: "/run/nodesieve/metrics.prom".into(),
                 every: Duration::from_secs(10),
@@ -149,6 +150,7 @@ impl Default for PodSettings {
                 stale: Duration::from_secs(600),
                 missing_ttl: Duration::from_secs(2),
                 capacity: NonZeroUsize::new(1024).unwrap_or(NonZeroUsize::MIN),
+                max_bytes: 16 << 20,
             },
         }
     }

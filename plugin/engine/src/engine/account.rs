@@ -31,6 +31,17 @@ pub(super) struct Accounting<'a> {
 pub(super) struct Unsaved {
     pub(super) counts: bool,
     pub(super) budgets: bool,
+    /// The row whose unreported counts the last record has changed.
+    pub(super) row: Option<RowId>,
+}
+
+impl Unsaved {
+    /// A record has changed what a row has unreported.
+    #[inline]
+    fn note(&mut self, row: RowId) {
+        self.counts = true;
+        self.row = Some(row);
+    }
 }
 
 impl Accounting<'_> {
@@ -76,7 +87,7 @@ impl Accounting<'_> {
         count.unreported.add(bytes);
         count.drop(bytes);
         dropped.note(row, bytes);
-        self.unsaved.counts = true;
+        self.unsaved.note(row);
         self.moment(&moment);
         true
     }
@@ -91,21 +102,21 @@ impl Accounting<'_> {
         (input, now): (Input<'_>, Now),
     ) {
         self.counters.row(row).keep(input.text.len() as u64, emitted.bytes);
-        self.is_known(emitted.is_known);
+        self.metadata(emitted.is_known, emitted.is_short);
         self.found(found);
         self.moment(&Moment::new(now, happened(input.time, now)));
     }
 
     #[inline]
     fn emitted(&mut self, decided: Decided, emitted: &Emitted) {
-        let Emitted { written, is_known, bytes } = emitted;
+        let Emitted { written, is_known, is_short, bytes } = emitted;
         if *written != Written::default() {
             self.counters.add(Metric::KeysReplaced, u64::from(written.replaced));
             self.counters.add(Metric::NumbersQuoted, written.quoted as u64);
             self.counters.add(Metric::Truncated, u64::from(written.truncated.is_some()));
         }
         let is_unknown = matches!(decided, Decided::Unknown { .. });
-        self.is_known(is_known.map(|is_known| is_known && !is_unknown));
+        self.metadata(is_known.map(|is_known| is_known && !is_unknown), *is_short);
         if let Decided::ByRule { rule, decision } = decided
             && let (Some(key), Some(active)) = (decision.key(), self.rules.get_mut(rule))
         {
@@ -113,9 +124,13 @@ impl Accounting<'_> {
         }
     }
 
-    /// Counts whether a kept record's metadata was known; `None` when its tag names no container.
+    /// Counts whether a kept record's metadata was known, `None` when its tag names no container, and whether a part of it was left
+    /// out.
     #[inline]
-    fn is_known(&mut self, is_known: Option<bool>) {
+    fn metadata(&mut self, is_known: Option<bool>, is_short: bool) {
+        if is_short {
+            self.counters.add(Metric::MetadataTruncated, 1);
+        }
         let metric = match is_known {
             None => Metric::NoContainerTag,
             Some(true) => Metric::Enriched,
@@ -133,6 +148,7 @@ impl Accounting<'_> {
             Found::Stale => Metric::PodStale,
             Found::Missing => Metric::PodMissing,
             Found::Refused => Metric::PodRefused,
+            Found::Evicted => Metric::PodEvicted,
         };
         self.counters.add(metric, 1);
     }
@@ -147,8 +163,8 @@ impl Accounting<'_> {
 
     #[inline]
     fn dropped(&mut self, decided: Decided, facts: &Facts<'_>, (tag, bytes): (&mut DroppedByRow, u64)) {
-        self.unsaved.counts = true;
         let Some(row) = self.row_of(decided) else { return };
+        self.unsaved.note(row);
         let account = &mut self.counters.row(row).unreported;
         account.note(facts.moment.event);
         let is_on_key = match decided {
@@ -181,7 +197,7 @@ impl Accounting<'_> {
                 let count = decided.count();
                 if count > 1 {
                     self.counters.add(Metric::Counted, count.saturating_sub(1));
-                    self.unsaved.counts = true;
+                    self.unsaved.note(row);
                 }
             }
         }

@@ -17,7 +17,19 @@ pub(super) struct Emitted {
     pub(super) written: Written,
     /// Whether the pod's metadata was known; `None` when the tag names no container.
     pub(super) is_known: Option<bool>,
+    /// Whether labels or annotations were left out for their size.
+    pub(super) is_short: bool,
     pub(super) bytes: u64,
+}
+
+impl Emitted {
+    /// A record with all of its own, and what stands ready in `metadata`.
+    #[inline]
+    fn ended(metadata: &PodMeta, out: &[u8]) -> Emitted {
+        let PodMeta { known, truncated, .. } = *metadata;
+        let bytes = out.len() as u64;
+        Emitted { written: Written::default(), is_known: Some(known), is_short: truncated, bytes }
+    }
 }
 
 /// Writes the answer for a kept record. `rule` is the guard or rule that decided.
@@ -44,14 +56,19 @@ pub(super) fn emit(
         && let Some(own) = record.spliced_at()
         && record.write_ended(own, meta.ending.text(), annotation.as_ref(), most, out)
     {
-        return Emitted { written: Written::default(), is_known: Some(meta.known), bytes: out.len() as u64 };
+        return Emitted::ended(meta, out);
     }
     let written = match (kubernetes, annotation) {
         (Some(first), Some(second)) => record.write(&[first, second], most, out),
         (Some(one), None) | (None, Some(one)) => record.write(&[one], most, out),
         (None, None) => record.write(&[], most, out),
     };
-    Emitted { written, is_known: meta.map(|meta| meta.known), bytes: out.len() as u64 }
+    Emitted {
+        written,
+        is_known: meta.as_ref().map(|meta| meta.known),
+        is_short: meta.is_some_and(|meta| meta.truncated),
+        bytes: out.len() as u64,
+    }
 }
 
 /// Writes the answer for a kept record that nobody has to read: it is laid out as one before it, and what is put onto it stands
@@ -81,7 +98,7 @@ pub(super) fn emit_spliced(
     }
     out.extend_from_slice(own);
     out.extend_from_slice(ending);
-    Some(Emitted { written: Written::default(), is_known: Some(metadata.known), bytes: out.len() as u64 })
+    Some(Emitted::ended(metadata, out))
 }
 
 /// What this record alone carries: the records it stands for, or the threshold of an earlier stage. Names of rules need no

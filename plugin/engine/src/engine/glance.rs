@@ -58,7 +58,7 @@ pub(super) fn answer(
             if file.exclude_annotations && meta.excludes_anything() {
                 return None;
             }
-            let emitted = emit_spliced(record.spliced_at()?, meta, file.input.max_record, out)?;
+            let emitted = emit_spliced(record.spliced_at()?, &meta, file.input.max_record, out)?;
             accounting.kept_at_once(certain.row, &emitted, found, (input, now));
         }
     }

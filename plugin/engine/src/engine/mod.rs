@@ -14,6 +14,7 @@ mod decided;
 mod emit;
 mod explain;
 mod glance;
+mod journal;
 mod reload;
 mod rule_set;
 mod saved;
@@ -23,7 +24,8 @@ mod why;
 pub use crate::policy::Action;
 pub use call::{Answer, Clock, Input, TICK_TAG, Verdict};
 pub use explain::{Explained, Step, StepResult};
-pub use saved::SavedError;
+pub use journal::{Journal, JournalHeader, JournalWrite, SLOT};
+pub use saved::{Left, SavedError, taken_over_by};
 pub use why::{Fault, OUTCOMES, Why};
 
 use crate::config::RuleFile;
@@ -64,6 +66,10 @@ pub struct Engine {
     summaries: Summaries,
     unsaved: Unsaved,
     saved: Option<Now>,
+    /// That of the state which was saved last.
+    epoch: u32,
+    /// Names of filters before this one whose counts are in its own, as long as their files may still be there.
+    taken_over: Vec<Box<str>>,
     /// Whether every record is read and decided the long way.
     is_reference: bool,
 }
@@ -93,6 +99,8 @@ impl Engine {
             summaries: Summaries::default(),
             unsaved: Unsaved::default(),
             saved: None,
+            epoch: 0,
+            taken_over: Vec::new(),
             is_reference: false,
             file,
         };
@@ -293,21 +301,29 @@ impl Engine {
         Ok(Verdict { action: decided.action(), why: decided.why(rules) })
     }
 
-    /// Answers a record that could not be read: untouched, but for numbers that the host could not read back.
+    /// Answers a record that could not be read: untouched, but for numbers that the host could not read back. One that is too
+    /// large to be delivered cannot be cut either: what is kept in its place says so.
     fn hand_back(&mut self, input: Input<'_>, fault: Fault, out: &mut Vec<u8>) -> (Answer, Verdict) {
         let metric = match fault {
             Fault::Utf8 => Metric::FaultUtf8,
             Fault::Record => Metric::FaultRecord,
             Fault::Depth => Metric::FaultDepth,
+            Fault::Size => Metric::FaultSize,
         };
         self.counters.add(metric, 1);
         out.clear();
-        // A record that is only too deep may still hold numbers that would lose it on the way back.
-        let quoted = if fault == Fault::Depth { json::quote_unreadable(input.text, out) } else { 0 };
-        self.counters.add(Metric::NumbersQuoted, quoted as u64);
-        let bytes_in = input.text.len();
-        self.count_faulty(fault, bytes_in, if quoted > 0 { out.len() } else { bytes_in });
-        let answer = if quoted > 0 { Answer::Keep } else { Answer::Echo };
+        let (bytes_in, most) = (input.text.len(), self.file.input.max_record);
+        let quotes = matches!(fault, Fault::Depth | Fault::Size) && bytes_in <= most;
+        let quoted = if quotes { json::quote_unreadable(input.text, out) } else { 0 };
+        let is_echo = quoted == 0 && bytes_in <= most;
+        if !is_echo && (bytes_in > most || out.len() > most) {
+            marker(UNREADABLE, bytes_in, out);
+            self.counters.add(Metric::Truncated, 1);
+        } else {
+            self.counters.add(Metric::NumbersQuoted, quoted as u64);
+        }
+        self.count_faulty(fault, bytes_in, if is_echo { bytes_in } else { out.len() });
+        let answer = if is_echo { Answer::Echo } else { Answer::Keep };
         (answer, Verdict { action: Action::Keep, why: Why::Fault(fault) })
     }
 
@@ -319,10 +335,9 @@ impl Engine {
     }
 
     /// What is dropped and not reported yet.
-    fn unreported(&mut self) -> Unreported {
+    fn unreported(&self) -> Unreported {
         let mut sum = Unreported::default();
-        self.rules.iter_mut().for_each(|active| sum.add(active.state.unreported()));
-        self.counters.rules().iter().for_each(|row| sum.add(row.unreported.unreported()));
+        self.counters.rules().iter().for_each(|row| sum.add(row.unreported.open));
         sum
     }
 }
@@ -346,7 +361,7 @@ fn unread(
     if file.exclude_annotations && meta.excludes_anything() {
         return false;
     }
-    let Some(emitted) = emit::emit_unread(input.text, shape, meta, file.input.max_record, out) else {
+    let Some(emitted) = emit::emit_unread(input.text, shape, &meta, file.input.max_record, out) else {
         return false;
     };
     accounting.kept_at_once(foregone.row, &emitted, found, (input, now));
@@ -359,6 +374,16 @@ fn unread(
 fn happened(time: EventTime, now: Now) -> EventTime {
     if time == EventTime::default() { now.event_time() } else { time }
 }
+
+/// Writes what is kept in the place of a record of so many bytes that cannot be: `fault` says why, in words that need no escapes.
+pub fn marker(fault: &str, bytes: usize, out: &mut Vec<u8>) {
+    out.clear();
+    let text = format!("{{\"nodesieve\":{{\"fault\":\"{fault}\"}},\"{TRUNCATED}\":{bytes}}}");
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// What is said of a record that can neither be read nor delivered.
+const UNREADABLE: &str = "the record cannot be read and is larger than input.max_record";
 
 fn names(rules: &RuleFile) -> Names {
     let appended = [&*rules.enrich.key, emit::ANNOTATION, TRUNCATED].map(Box::from).to_vec();
@@ -377,6 +402,7 @@ fn read_in_full<'a>(text: &'a [u8], names: &Names, shape: &mut RecordShape) -> R
     RecordView::read_shaped(text, names, shape).map_err(|reason| match reason {
         Malformed::Syntax => Fault::Record,
         Malformed::TooDeep => Fault::Depth,
+        Malformed::TooMany => Fault::Size,
     })
 }
 

@@ -54,6 +54,8 @@ impl Engine {
     /// Puts the rules of the file in force, and returns those before them, which remember nothing any more.
     #[inline(never)]
     pub(super) fn put_in_force(&mut self) -> RuleSet {
+        // The rows may be others now, and the journal goes by the rows of the saved state.
+        self.unsaved.counts = true;
         let Engine { file, rules, counters, shared, .. } = self;
         let mut before = std::mem::take(rules);
         *rules = RuleSet::new(file, counters, |rule| state_of(rule, file.max_keys, &mut before));

@@ -14,7 +14,9 @@ use crate::pods::Remembered;
 use crate::policy::{Action, ActivePolicy, FloorState, KeyCapacity, KeyTable, Tables};
 use crate::severity::LevelMemo;
 use crate::tag::ContainerTag;
-use crate::unreported::{Account, Unreported};
+use crate::unreported::Account;
+#[cfg(test)]
+use crate::unreported::Unreported;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -140,6 +142,7 @@ impl RuleState {
     }
 
     /// What is dropped, counted on keys, and not reported yet.
+    #[cfg(test)]
     pub(super) fn unreported(&mut self) -> Unreported {
         let mut sum = Unreported::default();
         self.each(&mut |table| sum.add(table.unreported()));

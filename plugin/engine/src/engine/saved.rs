@@ -1,14 +1,16 @@
-//! What outlives the filter: unreported counts, budgets, and the summary of which nobody knows yet whether it arrived.
+//! What outlives the filter: unreported counts, budgets, and the summaries of which nobody knows yet whether they arrived.
 //!
-//! One JSON object a line, and a last line that counts them: a file that was cut off is refused as a whole. Keys are given up:
-//! what was unreported on them comes back as the rule's `other`. The file is written with every tick on which something
-//! changed, so a kill repeats or loses the counts of one tick.
+//! One JSON object a line, and a last line that counts them: a file that was cut off is refused as a whole, and so is one whose
+//! numbers cannot be. Keys are given up: what was unreported on them comes back as the rule's `other`. The file is written with
+//! every tick on which something changed; what happens between two ticks is in the journal beside it
+//! ([`crate::engine::journal`]), under the number of the row and the epoch of the file.
 
 use crate::config::is_name;
 use crate::engine::Engine;
 use crate::engine::account::Unsaved;
+use crate::engine::journal::{self, Journal, JournalHeader, JournalWrite};
 use crate::json::{self, Level, Outline, Value, push_string};
-use crate::metrics::{Metric, Stage};
+use crate::metrics::{Metric, RowId, Stage};
 use crate::policy::Spent;
 use crate::time::Now;
 use crate::unreported::Unreported;
@@ -24,6 +26,8 @@ pub enum SavedError {
     CutOff,
     /// This line, counted from 1, is none of ours.
     Line(usize),
+    /// The numbers in this line, counted from 1, cannot be: more than a node can have dropped, or from a time to come.
+    Absurd(usize),
 }
 
 impl fmt::Display for SavedError {
@@ -32,17 +36,48 @@ impl fmt::Display for SavedError {
             SavedError::Version => write!(f, "read saved state: its first line is not that of this version"),
             SavedError::CutOff => write!(f, "read saved state: it was cut off"),
             SavedError::Line(line) => write!(f, "read saved state: line {line} is none of ours"),
+            SavedError::Absurd(line) => write!(f, "read saved state: the numbers in line {line} cannot be"),
         }
     }
 }
 
 impl std::error::Error for SavedError {}
 
+/// What a filter before this one has left.
+#[derive(Clone, Copy, Debug)]
+pub struct Left<'l> {
+    /// The name under which it is kept; empty when it has none.
+    pub name: &'l str,
+    /// What [`Engine::state_to_save`] has given.
+    pub state: &'l str,
+    /// The journal beside it; empty when there is none.
+    pub journal: Journal<'l>,
+}
+
+/// A saved state that was read.
+struct Saved {
+    epoch: u32,
+    lines: Vec<SavedLine>,
+}
+
 /// A line that was read.
-enum Saved {
+enum SavedLine {
     Summary(Vec<u8>),
-    Account { name: String, stage: Stage, unreported: Unreported, span: Option<(u64, u64)> },
-    Spent { name: String, key: Option<u64>, label: String, day: u32, bytes: u64 },
+    Account {
+        name: String,
+        stage: Stage,
+        row: Option<RowId>,
+        unreported: Unreported,
+        span: Option<(u64, u64)>,
+    },
+    Spent {
+        name: String,
+        key: Option<u64>,
+        label: String,
+        day: u32,
+        bytes: u64,
+    },
+    TakenOver,
 }
 
 impl Engine {
@@ -56,29 +91,29 @@ impl Engine {
         }
         self.unsaved = Unsaved::default();
         self.saved = Some(now);
-        let mut text = format!("{FIRST}\n").into_bytes();
-        if let Some(summary) = &self.summaries.unconfirmed {
+        self.epoch = self.epoch.wrapping_add(1);
+        self.summaries.taken = 0;
+        let mut text = format!("{{\"nodesieve_state\":2,\"epoch\":{}}}\n", self.epoch).into_bytes();
+        for name in &self.taken_over {
+            text.extend_from_slice(format!("{{\"taken_over\":\"{name}\"}}\n").as_bytes());
+        }
+        for summary in &self.summaries.unconfirmed {
             text.extend_from_slice(b"{\"summary\":");
             push_string(&mut text, summary);
             text.extend_from_slice(b"}\n");
         }
         let Engine { rules, counters, .. } = self;
+        // All of them: the journal knows rows by their numbers only.
         for row in counters.rows_from(None) {
             let count = counters.row(row);
             let account = &count.unreported;
-            let mut unreported = account.unreported();
-            for active in rules.iter_mut().filter(|active| active.row == row) {
-                unreported.add(active.state.unreported());
-            }
-            if unreported.records == 0 {
-                continue;
-            }
             let line = format!(
-                "{{\"account\":\"{}\",\"stage\":\"{}\",\"records\":{},\"bytes\":{}",
+                "{{\"account\":\"{}\",\"stage\":\"{}\",\"row\":{},\"records\":{},\"bytes\":{}",
                 count.name,
                 count.stage.name(),
-                unreported.records,
-                unreported.bytes
+                row.index(),
+                account.open.records,
+                account.open.bytes
             );
             text.extend_from_slice(line.as_bytes());
             if let Some((first, last)) = account.span {
@@ -107,50 +142,116 @@ impl Engine {
         String::from_utf8(text).ok()
     }
 
-    /// Says that what [`Engine::state_to_save`] gave could not be written.
+    /// Says that what [`Engine::state_to_save`] gave could not be written: the state before it is still the one on disk.
     pub fn state_not_saved(&mut self) {
+        self.unsaved.counts = true;
+        self.epoch = self.epoch.wrapping_sub(1);
+    }
+
+    /// Says that nothing of this filter is on disk: the state is to be saved, whether it has changed or not.
+    pub fn nothing_is_saved(&mut self) {
         self.unsaved.counts = true;
     }
 
-    /// Takes up a saved state. Called once, when the rules are in force.
+    /// What to write into the journal for the last record, if it has changed anything that must outlive the filter.
+    #[inline]
+    pub fn journal_write(&mut self) -> Option<JournalWrite> {
+        let row = self.unsaved.row.take()?;
+        Some(self.write_of(row))
+    }
+
+    #[inline(never)]
+    fn write_of(&mut self, row: RowId) -> JournalWrite {
+        journal::write_row(self.epoch, row, self.counters.row(row).unreported.open)
+    }
+
+    /// What the journal's header is to say now.
+    pub fn journal_header(&self, now: Now) -> JournalWrite {
+        JournalHeader { epoch: self.epoch, taken: self.summaries.taken, alive: now }.write()
+    }
+
+    /// Takes up what a filter before this one has left. Its name is in every state from now on, until [`Engine::is_gone`].
     ///
     /// # Errors
-    /// [`SavedError`] for a text that is not whole, or not of this version; nothing is taken from it then.
+    /// [`SavedError`] for a text that is not whole, not of a version that is known, or says what cannot be; nothing is taken from it
+    /// then.
     #[inline(never)]
-    pub fn restore(&mut self, text: &str) -> Result<(), SavedError> {
-        for saved in read(text)? {
-            match saved {
-                Saved::Summary(summary) => {
-                    self.summaries.unconfirmed = Some(summary);
-                    self.summaries.is_unsent = true;
-                }
-                Saved::Account { name, stage, unreported, span } => {
+    pub fn restore(&mut self, left: Left<'_>, now: Now) -> Result<(), SavedError> {
+        let Left { name, state, journal } = left;
+        let Saved { epoch, lines } = read(state, now)?;
+        // Under the same name, what is in the journal must not count with the next state.
+        self.epoch = self.epoch.max(epoch);
+        let header = journal.header().filter(|header| header.epoch == epoch);
+        let mut taken = header.map_or(0, |header| header.taken);
+        for line in lines {
+            match line {
+                SavedLine::Summary(_) if taken > 0 => taken = taken.saturating_sub(1),
+                SavedLine::Summary(summary) => self.summaries.unconfirmed.push_back(summary),
+                SavedLine::Account { name, stage, row: number, unreported, span } => {
+                    let changed = number.filter(|_| epoch > 0).and_then(|row| journal.row(epoch, row));
+                    let unreported = changed.filter(can_be).unwrap_or(unreported);
+                    if unreported.records == 0 {
+                        continue;
+                    }
                     let row = self.counters.row_of(&name, stage);
                     let account = &mut self.counters.row(row).unreported;
-                    account.take_over("", unreported);
+                    account.inherit(unreported);
                     for event in span.iter().flat_map(|(first, last)| [*first, *last]) {
                         account.note(event);
                     }
                     self.counters.add(Metric::Restored, unreported.records);
                 }
-                Saved::Spent { name, key, label, day, bytes } => {
+                SavedLine::Spent { name, key, label, day, bytes } => {
                     if let Some(active) = self.rules.iter_mut().find(|active| *active.rule.name == *name) {
                         let spent = Spent { key, label: &label, day, bytes };
                         active.state.policy.put_spent(spent, &mut self.shared.capacity);
                     }
                 }
+                SavedLine::TakenOver => {}
             }
         }
+        if is_filter_name(name) {
+            self.taken_over.push(name.into());
+        }
+        self.unsaved.counts = true;
         Ok(())
+    }
+
+    /// Says that what a filter has left is not there any more: nobody can take it up twice.
+    pub fn is_gone(&mut self, name: &str) {
+        self.taken_over.retain(|known| **known != *name);
     }
 }
 
-fn read(text: &str) -> Result<Vec<Saved>, SavedError> {
+/// The names of the filters whose counts are in a saved state.
+pub fn taken_over_by(state: &str) -> impl Iterator<Item = &str> {
+    state.lines().filter_map(|line| line.strip_prefix("{\"taken_over\":\"")?.strip_suffix("\"}"))
+}
+
+/// Whether a text can be the name of a filter: the digits of its instance.
+fn is_filter_name(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether a node can have dropped that: not more records than in hours of the most that Fluent Bit reads, each with no more bytes
+/// than a record has.
+fn can_be(unreported: &Unreported) -> bool {
+    let Unreported { records, bytes } = *unreported;
+    records <= MOST_RECORDS && bytes <= records.saturating_mul(LARGEST) && (records > 0 || bytes == 0)
+}
+
+fn read(text: &str, now: Now) -> Result<Saved, SavedError> {
     let mut lines = text.lines();
-    if lines.next() != Some(FIRST) {
-        return Err(SavedError::Version);
-    }
-    let mut saved = Vec::new();
+    let first = lines.next().unwrap_or_default();
+    let epoch = match whole(first, "nodesieve_state") {
+        // As it was before there was a journal.
+        Some(1) => 0,
+        Some(2) => {
+            whole(first, "epoch").and_then(|epoch| u32::try_from(epoch).ok()).ok_or(SavedError::Version)?
+        }
+        _ => return Err(SavedError::Version),
+    };
+    let mut saved = Saved { epoch, lines: Vec::new() };
     let total = text.lines().count();
     for (index, line) in lines.enumerate() {
         let number = index.saturating_add(2);
@@ -160,12 +261,30 @@ fn read(text: &str) -> Result<Vec<Saved>, SavedError> {
         }
         // Half a line is the end of what was written, whatever stands in it.
         let is_last = total == number;
-        saved.push(entry(line).ok_or(if is_last { SavedError::CutOff } else { SavedError::Line(number) })?);
+        let line = entry(line).ok_or(if is_last { SavedError::CutOff } else { SavedError::Line(number) })?;
+        if !makes_sense(&line, now) {
+            return Err(SavedError::Absurd(number));
+        }
+        saved.lines.push(line);
     }
     Err(SavedError::CutOff)
 }
 
-fn entry(line: &str) -> Option<Saved> {
+/// Whether the numbers of a line can be. A clock that was set back since then may have been a day ahead.
+fn makes_sense(line: &SavedLine, now: Now) -> bool {
+    let latest = now.0.saturating_add(DAY);
+    match line {
+        SavedLine::Summary(_) | SavedLine::TakenOver => true,
+        SavedLine::Account { unreported, span, row, .. } => {
+            can_be(unreported)
+                && span.is_none_or(|(first, last)| first <= last && last <= latest)
+                && row.is_none_or(|row| row.index() < MOST_ROWS)
+        }
+        SavedLine::Spent { day, bytes, .. } => u64::from(*day) <= latest / DAY && *bytes <= MOST_SPENT,
+    }
+}
+
+fn entry(line: &str) -> Option<SavedLine> {
     if !line.ends_with('}') {
         return None;
     }
@@ -176,7 +295,10 @@ fn entry(line: &str) -> Option<Saved> {
     if let Some(summary) = string("summary") {
         // It goes to the host as it is.
         Outline::of(summary.as_bytes(), Level::Plain)?;
-        return Some(Saved::Summary(summary.into_bytes()));
+        return Some(SavedLine::Summary(summary.into_bytes()));
+    }
+    if string("taken_over").is_some() {
+        return Some(SavedLine::TakenOver);
     }
     if let Some(name) = string("account").filter(|name| is_name(name)) {
         let stage = string("stage")?;
@@ -188,9 +310,10 @@ fn entry(line: &str) -> Option<Saved> {
             u32::try_from(nanos / SECOND).ok().map(|_| nanos)
         };
         let span = time("first").zip(time("last"));
-        return Some(Saved::Account { name, stage, unreported, span });
+        let row = whole(line, "row").and_then(|row| usize::try_from(row).ok()).map(RowId::at);
+        return Some(SavedLine::Account { name, stage, row, unreported, span });
     }
-    Some(Saved::Spent {
+    Some(SavedLine::Spent {
         name: string("spent")?,
         key: match &*string("key")? {
             OTHER => None,
@@ -221,5 +344,13 @@ const OTHER: &str = "other";
 const MAX_LABEL: usize = 40;
 /// How long the file gets before no more budgets are written, in bytes; all that there can be take less.
 const MOST: usize = 15 << 20;
-const FIRST: &str = "{\"nodesieve_state\":1}";
 const SECOND: u64 = 1_000_000_000;
+const DAY: u64 = 86_400 * SECOND;
+/// Records that a rule can have unreported: what Fluent Bit reads in three hours at a million a second.
+const MOST_RECORDS: u64 = 10_000_000_000;
+/// Bytes of the largest record that the filter is handed.
+const LARGEST: u64 = 32 << 20;
+/// Bytes that a key can have spent in a day: a gigabyte a second.
+const MOST_SPENT: u64 = 86_400_000_000_000;
+/// Rows that there can be, see [`crate::metrics`].
+const MOST_ROWS: usize = 1 << 16;

@@ -10,6 +10,7 @@ use crate::metrics::{Metric, RowId};
 use crate::policy::MAX_KEYS;
 use crate::time::{EventTime, Now};
 use crate::unreported::{Account, Unreported};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// What is known about the summaries so far.
@@ -20,10 +21,12 @@ pub(super) struct Summaries {
     sequence: u64,
     /// When the last one was due.
     last: Option<Now>,
-    /// The last one, until the next tick shows that the host has taken it.
-    pub(super) unconfirmed: Option<Vec<u8>>,
-    /// Whether that one comes from before the start and is to be sent again.
-    pub(super) is_unsent: bool,
+    /// Those of which nobody knows yet that the host has them; what earlier filters have left is among them.
+    pub(super) unconfirmed: VecDeque<Vec<u8>>,
+    /// Whether the first of them has been handed to the host: it has it when it calls again.
+    is_handed: bool,
+    /// How many of those in the saved state the host has.
+    pub(super) taken: u32,
     /// The row with which the next one starts when some had no room in the last one.
     next: Option<RowId>,
     /// When idle keys were last looked for.
@@ -39,12 +42,13 @@ impl Engine {
         self.counters.add(Metric::Ticks, 1);
         self.counters.set(Metric::TickSeen, 1);
         self.make_room(now);
+        self.summary_taken();
         let summaries = &mut self.summaries;
-        if let (true, Some(unsent)) = (std::mem::take(&mut summaries.is_unsent), &summaries.unconfirmed) {
+        if let Some(unsent) = summaries.unconfirmed.front() {
             out.extend_from_slice(unsent);
+            summaries.is_handed = true;
             return Answer::Keep;
         }
-        self.unsaved.counts |= summaries.unconfirmed.take().is_some();
         let Some(every) = self.file.summary else { return Answer::Drop };
         let from = *summaries.last.get_or_insert(now);
         let is_due = now.since(from).is_none_or(|past| past >= every);
@@ -61,8 +65,21 @@ impl Engine {
         }
         self.unsaved.counts = true;
         self.counters.add(Metric::Summaries, 1);
-        self.summaries.unconfirmed = Some(out.clone());
+        self.summaries.unconfirmed.push_back(out.clone());
+        self.summaries.is_handed = true;
         Answer::Keep
+    }
+
+    /// The host has called again: what was handed to it is its own now. Whether that was a summary.
+    pub fn summary_taken(&mut self) -> bool {
+        let summaries = &mut self.summaries;
+        let is_taken =
+            std::mem::take(&mut summaries.is_handed) && summaries.unconfirmed.pop_front().is_some();
+        if is_taken {
+            summaries.taken = summaries.taken.saturating_add(1);
+            self.unsaved.counts = true;
+        }
+        is_taken
     }
 
     /// When nearly all slots are taken, forgets the keys that are idle: each rule looks only at its own when it needs one.

@@ -31,6 +31,8 @@ pub enum Fault {
     Record,
     /// Its containers nest deeper than [`crate::json::MAX_DEPTH`].
     Depth,
+    /// It has more members than [`crate::record::MAX_MEMBERS`].
+    Size,
 }
 
 /// What is said of a record that no guard and no rule decides, in the order of their rows.

@@ -20,6 +20,7 @@ pub enum Metric {
     Enriched,
     MetadataMissing,
     NoContainerTag,
+    MetadataTruncated,
     Truncated,
     NumbersQuoted,
     KeysReplaced,
@@ -27,12 +28,14 @@ pub enum Metric {
     FaultUtf8,
     FaultRecord,
     FaultDepth,
+    FaultSize,
     FaultUnfinished,
     PodReads,
     PodHits,
     PodStale,
     PodMissing,
     PodRefused,
+    PodEvicted,
     Reloads,
     ReloadsRefused,
     MetricsFailed,
@@ -46,6 +49,7 @@ pub enum Metric {
     LastGood,
     StateShared,
     TickSeen,
+    Recoveries,
     PassThrough,
 }
 
@@ -170,6 +174,13 @@ pub const TABLE: [MetricRow; COUNT] = [
         "kept without metadata because the tag names no container",
     ),
     (
+        Metric::MetadataTruncated,
+        "nodesieve_records_metadata_truncated_total",
+        MetricKind::Counter,
+        "records",
+        "kept without some of their pod's labels or annotations, which are larger than enrich.max_bytes",
+    ),
+    (
         Metric::Truncated,
         "nodesieve_records_truncated_total",
         MetricKind::Counter,
@@ -195,7 +206,7 @@ pub const TABLE: [MetricRow; COUNT] = [
         "nodesieve_fault_null_total",
         MetricKind::Counter,
         "records",
-        "that did not fit into the guest's memory; a marker was kept in their place",
+        "larger than 32 MiB, or than what was left of the filter's memory; a marker was kept in their place",
     ),
     (
         Metric::FaultUtf8,
@@ -217,6 +228,13 @@ pub const TABLE: [MetricRow; COUNT] = [
         MetricKind::Counter,
         "records",
         "passed on untouched: nested too deep",
+    ),
+    (
+        Metric::FaultSize,
+        "nodesieve_fault_size_total",
+        MetricKind::Counter,
+        "records",
+        "passed on untouched: more than 65,536 members, or 262,144 numbers that cannot be read back",
     ),
     (
         Metric::FaultUnfinished,
@@ -247,6 +265,13 @@ pub const TABLE: [MetricRow; COUNT] = [
         MetricKind::Counter,
         "lookups",
         "with a pod file that could not be read",
+    ),
+    (
+        Metric::PodEvicted,
+        "nodesieve_pod_evicted_total",
+        MetricKind::Counter,
+        "lookups",
+        "of a pod whose metadata was given up because the cache holds pods.max_bytes",
     ),
     (
         Metric::Reloads,
@@ -318,7 +343,7 @@ pub const TABLE: [MetricRow; COUNT] = [
         "nodesieve_state_shared",
         MetricKind::Gauge,
         "bool",
-        "1 when another filter keeps its state in state.dir: this one keeps none",
+        "1 when another filter keeps its state in state.dir too: they overwrite each other's metrics file",
     ),
     (
         Metric::TickSeen,
@@ -328,11 +353,18 @@ pub const TABLE: [MetricRow; COUNT] = [
         "0 when no tick input feeds the filter: housekeeping then runs on the record path, and there are no summaries",
     ),
     (
+        Metric::Recoveries,
+        "nodesieve_recoveries",
+        MetricKind::Gauge,
+        "starts",
+        "of a new filter in the place of one that a call never returned from; each has lost one record",
+    ),
+    (
         Metric::PassThrough,
         "nodesieve_pass_through",
         MetricKind::Gauge,
         "bool",
-        "1 after a call that never returned: records pass untouched",
+        "1 after a call that never returned: records pass untouched until a new filter starts",
     ),
 ];
 
@@ -352,4 +384,4 @@ pub const SHADOW_TABLE: [(&str, &str, &str); 3] = [
 ];
 
 /// How many numbers without labels there are.
-pub(super) const COUNT: usize = 43;
+pub(super) const COUNT: usize = 47;

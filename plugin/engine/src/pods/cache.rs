@@ -10,15 +10,20 @@
 //! The container id is part of the key, so a restarted container is a new entry and is read at once; because every
 //! incomplete answer is kept for `missing_ttl`, no container causes more than one read in that time. At the capacity
 //! the least recently used container goes; it costs one read when it comes back.
+//!
+//! What all of them hold is bounded in bytes too. Beyond that the largest give theirs up, however recently they were used, and go
+//! by the tag's keys until `missing_ttl` is over and they are read again: whoever writes a pod's labels can lose that pod's
+//! metadata for a time, and nobody else's.
 
 use crate::hash::BuildWordHasher;
-use crate::pods::{Container, Enrichment, Excluded, Pairs, PodFile, PodSource, Unavailable, file_name};
+use crate::pods::meta::{OfPod, PodMeta};
+use crate::pods::{Container, Enrichment, PodFile, PodSource, Unavailable, file_name};
 use crate::swar;
 use crate::tag::ContainerTag;
 use crate::time::Now;
 use lru::LruCache;
 use std::num::NonZeroUsize;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 /// How long what is believed.
@@ -32,71 +37,8 @@ pub struct CacheSettings {
     pub missing_ttl: Duration,
     /// Containers kept.
     pub capacity: NonZeroUsize,
-}
-
-/// What is known about a container, ready to use.
-#[derive(Debug, Default)]
-pub struct PodMeta {
-    /// What goes behind a record's own members: the `kubernetes` object under its key, and the closing brace.
-    pub ending: Ending,
-    /// The same with every key and entry, for rules; empty when none asks.
-    pub for_rules: Vec<u8>,
-    /// The pod's labels; `None` when they are not known.
-    pub labels: Option<Pairs>,
-    /// The pod's annotations; `None` when they are not known.
-    pub annotations: Option<Pairs>,
-    /// What the pod's annotations exclude.
-    pub excluded: Excluded,
-    /// Name of what owns the pod.
-    pub workload: Option<String>,
-    /// Start of this run of the container, in seconds since 1970.
-    pub started: Option<i64>,
-    /// Whether there was a pod file at all.
-    pub known: bool,
-    /// Whether the pod file listed this container id.
-    pub complete: bool,
-}
-
-impl PodMeta {
-    /// Whether the pod's annotations keep any record out.
-    #[inline]
-    pub fn excludes_anything(&self) -> bool {
-        self.excluded != Excluded::default()
-    }
-}
-
-/// The end of an enriched record, rendered once: what is put in the place of a record's closing brace.
-#[derive(Debug, Default)]
-pub struct Ending {
-    text: Vec<u8>,
-    /// Where the object starts.
-    object: usize,
-}
-
-impl Ending {
-    /// Under this key, this object; an empty one is not shown.
-    fn new(key: &str, object: &[u8]) -> Ending {
-        if object == b"{}" {
-            return Ending { text: b"}".to_vec(), object: 1 };
-        }
-        let mut text = [b",\"", key.as_bytes(), b"\":"].concat();
-        let start = text.len();
-        text.extend_from_slice(object);
-        text.push(b'}');
-        Ending { text, object: start }
-    }
-
-    /// All of it.
-    #[inline]
-    pub fn text(&self) -> &[u8] {
-        &self.text
-    }
-
-    /// The object alone, as JSON, if there is one.
-    #[inline]
-    pub fn object(&self) -> Option<&[u8]> {
-        self.text.get(self.object..self.text.len().wrapping_sub(1)).filter(|object| !object.is_empty())
-    }
+    /// Bytes that all of them hold, at least those of one.
+    pub max_bytes: usize,
 }
 
 /// How an answer was found.
@@ -112,6 +54,8 @@ pub enum Found {
     Missing,
     /// The file is there but was not taken ([`crate::pods::FileError`]) and nothing was known before.
     Refused,
+    /// The answer was given up, because the cache holds as many bytes as it may.
+    Evicted,
 }
 
 /// The cache.
@@ -120,6 +64,8 @@ pub struct Cache {
     settings: CacheSettings,
     entries: LruCache<Box<str>, CacheEntry, BuildWordHasher>,
     content: Vec<u8>,
+    /// What the entries hold, each as if it shared nothing.
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -129,12 +75,15 @@ struct CacheEntry {
     /// When the file was last taken.
     taken: Option<Now>,
     found: Found,
+    /// Where the prefix of the tag ends.
+    prefix: usize,
 }
 
-/// An answer that a tag keeps for itself, with the time in which the cache would give it again.
+/// An answer that a tag keeps for itself, with the time in which the cache would give it again: only as long as the cache holds
+/// it too, or the tags would hold more than the cache may.
 #[derive(Clone, Debug)]
 pub(crate) struct Remembered {
-    meta: Rc<PodMeta>,
+    meta: Weak<PodMeta>,
     found: Found,
     /// From when on and until when.
     from: Now,
@@ -144,8 +93,11 @@ pub(crate) struct Remembered {
 impl Remembered {
     /// The answer, if the cache would give it too.
     #[inline]
-    pub(crate) fn at(&self, now: Now) -> Option<(&Rc<PodMeta>, Found)> {
-        (now >= self.from && now < self.until).then_some((&self.meta, self.found))
+    pub(crate) fn at(&self, now: Now) -> Option<(Rc<PodMeta>, Found)> {
+        if now < self.from || now >= self.until {
+            return None;
+        }
+        Some((self.meta.upgrade()?, self.found))
     }
 }
 
@@ -153,7 +105,7 @@ impl Cache {
     /// An empty cache.
     pub fn new(settings: CacheSettings) -> Cache {
         let entries = LruCache::with_hasher(settings.capacity, BuildWordHasher::default());
-        Cache { settings, entries, content: Vec::new() }
+        Cache { settings, entries, content: Vec::new(), bytes: 0 }
     }
 
     /// What is known about the container of `tag`; `key` is the tag's text and stands for it in the cache.
@@ -178,18 +130,61 @@ impl Cache {
             return (Rc::clone(&entry.meta), entry.found_again());
         }
         let file = self.read(tag, source);
-        let old = self.entries.pop(key);
-        let entry = CacheEntry::next(old, file, tag, enrichment, now, &settings);
+        let old = self.forget(key);
+        let shared = file.as_ref().ok().and_then(|file| self.shared_by(tag, file));
+        let mut entry = CacheEntry::next(old, (file, shared), tag, enrichment, now, &settings);
+        entry.prefix = key.len().saturating_sub(tag.file_name_length());
         let answer = (Rc::clone(&entry.meta), entry.found);
+        if self.entries.len() >= settings.capacity.get()
+            && let Some((_, forgotten)) = self.entries.pop_lru()
+        {
+            self.bytes = self.bytes.saturating_sub(forgotten.bytes());
+        }
+        self.bytes = self.bytes.saturating_add(entry.bytes());
         self.entries.put(key.into(), entry);
+        if self.bytes > settings.max_bytes {
+            self.make_room(key, enrichment);
+        }
         answer
+    }
+
+    fn forget(&mut self, key: &str) -> Option<CacheEntry> {
+        let old = self.entries.pop(key)?;
+        self.bytes = self.bytes.saturating_sub(old.bytes());
+        Some(old)
+    }
+
+    /// What another container of the pod holds already, if it is the same.
+    fn shared_by(&self, tag: &ContainerTag<'_>, file: &PodFile) -> Option<Rc<OfPod>> {
+        let mut pods = self.entries.iter().map(|(_, entry)| &entry.meta.of_pod);
+        pods.find(|of_pod| of_pod.is_of(tag, file)).map(Rc::clone)
+    }
+
+    /// Has the largest entries give up what they hold, until there is room. The last one asked for, under `key`, is the last to go.
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self, key: &str, enrichment: &Enrichment) {
+        loop {
+            // What containers of one pod share is there once.
+            let held = self.entries.iter().map(|(_, entry)| entry.meta.bytes_held());
+            if held.fold(0, usize::saturating_add) <= self.settings.max_bytes {
+                return;
+            }
+            let others = self.entries.iter_mut().filter(|(own, entry)| ***own != *key && !entry.is_evicted());
+            let Some((own, largest)) = others.max_by_key(|(_, entry)| entry.meta.bytes_held()) else {
+                return;
+            };
+            let before = largest.bytes();
+            largest.give_up(own, enrichment);
+            self.bytes = self.bytes.saturating_sub(before).saturating_add(largest.bytes());
+        }
     }
 
     /// What was answered last, for as long as it would be answered again.
     pub(crate) fn last(&self) -> Option<Remembered> {
         let (_, entry) = self.entries.peek_mru()?;
         Some(Remembered {
-            meta: Rc::clone(&entry.meta),
+            meta: Rc::downgrade(&entry.meta),
             found: entry.found_again(),
             from: entry.checked,
             until: entry.checked.after(entry.limit(&self.settings)),
@@ -236,9 +231,27 @@ impl CacheEntry {
         if matches!(self.found, Found::Read) { Found::Hit } else { self.found }
     }
 
+    /// What it holds, as if it shared nothing.
+    fn bytes(&self) -> usize {
+        self.meta.bytes()
+    }
+
+    fn is_evicted(&self) -> bool {
+        matches!(self.found, Found::Evicted)
+    }
+
+    /// Leaves what its tag says. It is read again as one that was incomplete.
+    fn give_up(&mut self, key: &str, enrichment: &Enrichment) {
+        let prefix = key.get(..self.prefix).unwrap_or_default();
+        let Some(tag) = ContainerTag::parse(key, prefix) else { return };
+        self.meta = Rc::new(PodMeta::of_tag(&tag, enrichment));
+        self.found = Found::Evicted;
+        self.taken = None;
+    }
+
     fn next(
         old: Option<CacheEntry>,
-        file: Result<PodFile, Found>,
+        (file, shared): (Result<PodFile, Found>, Option<Rc<OfPod>>),
         tag: &ContainerTag<'_>,
         enrichment: &Enrichment,
         now: Now,
@@ -246,30 +259,12 @@ impl CacheEntry {
     ) -> CacheEntry {
         match file {
             Ok(file) => {
-                let container = container_of(&file, tag).cloned();
-                // Two pods may have had the name; the container's id says which of them wrote this.
-                let file = file.as_seen_by(container.as_ref().map_or(tag.id, |container| &container.id));
-                let excluded = file.annotations.as_ref().map(|pairs| Excluded::by(pairs, tag.container));
-                let excluded = excluded.unwrap_or_default();
                 let meta = match old {
                     // The run is over and no longer listed: what was known about it stays true.
-                    Some(old) if container.is_none() && old.meta.complete => old.meta,
-                    _ => Rc::new(PodMeta {
-                        ending: Ending::new(
-                            &enrichment.key,
-                            &enrichment.render(tag, Some(&file), container.as_ref()),
-                        ),
-                        for_rules: enrichment.render_for_rules(tag, Some(&file), container.as_ref()),
-                        complete: container.is_some(),
-                        started: container.and_then(|container| container.started),
-                        workload: file.workload.map(|workload| workload.name),
-                        labels: Some(file.labels.unwrap_or_default()),
-                        annotations: Some(file.annotations.unwrap_or_default()),
-                        known: true,
-                        excluded,
-                    }),
+                    Some(old) if old.meta.complete && container_of(&file, tag).is_none() => old.meta,
+                    _ => Rc::new(PodMeta::of_file(file, shared, tag, enrichment)),
                 };
-                CacheEntry { meta, checked: now, taken: Some(now), found: Found::Read }
+                CacheEntry { meta, checked: now, taken: Some(now), found: Found::Read, prefix: 0 }
             }
             Err(reason) => {
                 let still_good = |old: &CacheEntry| {
@@ -278,10 +273,8 @@ impl CacheEntry {
                 match old.filter(still_good) {
                     Some(old) => CacheEntry { checked: now, found: Found::Stale, ..old },
                     None => {
-                        let ending = Ending::new(&enrichment.key, &enrichment.render(tag, None, None));
-                        let for_rules = enrichment.render_for_rules(tag, None, None);
-                        let meta = Rc::new(PodMeta { ending, for_rules, ..PodMeta::default() });
-                        CacheEntry { meta, checked: now, taken: None, found: reason }
+                        let meta = Rc::new(PodMeta::of_tag(tag, enrichment));
+                        CacheEntry { meta, checked: now, taken: None, found: reason, prefix: 0 }
                     }
                 }
             }
@@ -290,7 +283,7 @@ impl CacheEntry {
 }
 
 /// The container of the tag: by its id, which kubelet may have cut short in the file name.
-fn container_of<'f>(file: &'f PodFile, tag: &ContainerTag<'_>) -> Option<&'f Container> {
+pub(super) fn container_of<'f>(file: &'f PodFile, tag: &ContainerTag<'_>) -> Option<&'f Container> {
     file.containers.iter().find(|container| container.id == tag.id).or_else(|| {
         file.containers.iter().find(|found| found.name == tag.container && found.id.starts_with(tag.id))
     })

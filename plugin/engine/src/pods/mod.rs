@@ -6,12 +6,14 @@
 mod cache;
 mod exclude;
 mod file;
+mod meta;
 mod render;
 
 pub(crate) use cache::Remembered;
-pub use cache::{Cache, CacheSettings, Found, PodMeta};
+pub use cache::{Cache, CacheSettings, Found};
 pub use exclude::Excluded;
 pub use file::{Container, FileError, MAX_FILE_BYTES, OlderPod, Pairs, PodFile, Workload, file_name};
+pub use meta::{OfPod, PodMeta};
 pub use render::{EnrichFields, Enrichment, Field, Selection, all_that_is_known};
 
 /// Where pod files come from: a directory on the node, or a map in a test.

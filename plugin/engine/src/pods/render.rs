@@ -19,6 +19,8 @@ pub struct Enrichment {
     pub labels: Selection,
     /// Which annotations.
     pub annotations: Selection,
+    /// Most bytes of the object; of what is larger, annotations and labels are left out, largest first.
+    pub max_bytes: usize,
     /// Whether rules look into the metadata, all of which they see whatever the above says.
     pub for_rules: bool,
 }
@@ -93,18 +95,62 @@ impl Enrichment {
             fields: EnrichFields::All,
             labels: Selection::All,
             annotations: Selection::All,
+            max_bytes: DEFAULT_BYTES,
             for_rules: false,
         }
     }
 
-    /// The object for a container: from its pod's file as far as there is one, else from the tag alone.
+    /// The object for a container: from its pod's file as far as there is one, else from the tag alone. And whether anything was left
+    /// out for its size: first annotations, then labels, each the largest first.
     pub fn render(
         &self,
         tag: &ContainerTag<'_>,
         file: Option<&PodFile>,
         container: Option<&Container>,
-    ) -> Vec<u8> {
-        render(tag, file, container, |field| self.fields.contain(field), [&self.labels, &self.annotations])
+    ) -> (Vec<u8>, bool) {
+        let is_wanted = |field| self.fields.contain(field);
+        let chosen = [&self.labels, &self.annotations];
+        let object = render(tag, file, container, is_wanted, chosen, &mut |_, _| true);
+        let Some(excess) = object.len().checked_sub(self.max_bytes).filter(|excess| *excess > 0) else {
+            return (object, false);
+        };
+        drop(object);
+        let left_out = self.left_out(file, excess);
+        let is_left_out = |field, key: &str| left_out.binary_search(&(field, key)).is_ok();
+        let object =
+            render(tag, file, container, is_wanted, chosen, &mut |field, key| !is_left_out(field, key));
+        (object, true)
+    }
+
+    /// The entries without which the object is smaller by `excess`, or as small as it gets.
+    fn left_out<'f>(&self, file: Option<&'f PodFile>, mut excess: usize) -> Vec<(Field, &'f str)> {
+        let Some(file) = file else { return Vec::new() };
+        let kinds = [
+            (Field::Annotations, &self.annotations, &file.annotations),
+            (Field::Labels, &self.labels, &file.labels),
+        ];
+        let mut left_out = Vec::new();
+        for (field, selection, pairs) in kinds {
+            let Some(pairs) = pairs.as_ref().filter(|_| self.fields.contain(field)) else { continue };
+            let chosen = pairs.0.iter().filter(|(key, _)| selection.has(key));
+            // As written: with quotes, colon and comma, and whatever JSON escapes.
+            let mut sizes: Vec<(usize, &str)> = chosen
+                .map(|(key, value)| {
+                    let mut entry = ObjectText::default();
+                    entry.text(key, Some(value));
+                    (entry.0.len(), key.as_str())
+                })
+                .collect();
+            sizes.sort_unstable();
+            while excess > 0
+                && let Some((bytes, key)) = sizes.pop()
+            {
+                excess = excess.saturating_sub(bytes);
+                left_out.push((field, key));
+            }
+        }
+        left_out.sort_unstable();
+        left_out
     }
 
     /// What rules see; nothing when none asks.
@@ -126,7 +172,7 @@ pub fn all_that_is_known(
     container: Option<&Container>,
 ) -> Vec<u8> {
     let is_known = |field| field != Field::DockerId || container.is_some() || tag.has_whole_id();
-    render(tag, file, container, is_known, [&Selection::All; 2])
+    render(tag, file, container, is_known, [&Selection::All; 2], &mut |_, _| true)
 }
 
 fn render(
@@ -135,6 +181,7 @@ fn render(
     container: Option<&Container>,
     is_wanted: impl Fn(Field) -> bool,
     [labels, annotations]: [&Selection; 2],
+    has_room: &mut dyn FnMut(Field, &str) -> bool,
 ) -> Vec<u8> {
     let workload = file.and_then(|file| file.workload.as_ref());
     let mut object = ObjectText::default();
@@ -146,9 +193,12 @@ fn render(
             Field::PodName => object.text(name, Some(tag.pod)),
             Field::NamespaceName => object.text(name, Some(tag.namespace)),
             Field::PodId => object.text(name, file.and_then(|file| file.uid.as_deref())),
-            Field::Labels => object.pairs(name, file.and_then(|file| file.labels.as_ref()), labels),
-            Field::Annotations => {
-                object.pairs(name, file.and_then(|file| file.annotations.as_ref()), annotations);
+            Field::Labels | Field::Annotations => {
+                let (pairs, selection) = match field {
+                    Field::Labels => (file.and_then(|file| file.labels.as_ref()), labels),
+                    _ => (file.and_then(|file| file.annotations.as_ref()), annotations),
+                };
+                object.pairs(name, pairs, selection, &mut |key| has_room(field, key));
             }
             Field::Host => object.text(name, file.and_then(|file| file.node.as_deref())),
             Field::PodIp => object.text(name, file.and_then(|file| file.ip.as_deref())),
@@ -163,6 +213,16 @@ fn render(
         }
     }
     object.finish()
+}
+
+impl Selection {
+    fn has(&self, key: &str) -> bool {
+        match self {
+            Selection::All => true,
+            Selection::None => false,
+            Selection::Matching(globs) => globs.matches(key),
+        }
+    }
 }
 
 impl EnrichFields {
@@ -206,16 +266,19 @@ impl ObjectText {
         }
     }
 
-    fn pairs(&mut self, name: &str, pairs: Option<&Pairs>, selection: &Selection) {
-        let chosen = |key: &str| match selection {
-            Selection::All => true,
-            Selection::None => false,
-            Selection::Matching(globs) => globs.matches(key),
-        };
+    fn pairs(
+        &mut self,
+        name: &str,
+        pairs: Option<&Pairs>,
+        selection: &Selection,
+        has_room: &mut dyn FnMut(&str) -> bool,
+    ) {
         let Some(pairs) = pairs.filter(|_| *selection != Selection::None) else { return };
         let mut inner = ObjectText::default();
-        for (key, value) in pairs.0.iter().filter(|(key, _)| chosen(key)) {
-            inner.text(key, Some(value));
+        for (key, value) in pairs.0.iter().filter(|(key, _)| selection.has(key)) {
+            if has_room(key) {
+                inner.text(key, Some(value));
+            }
         }
         self.key(name);
         let inner = inner.finish();
@@ -230,6 +293,9 @@ impl ObjectText {
         self.0
     }
 }
+
+/// Bytes of the object by default: what a pod with some dozens of labels never has.
+pub const DEFAULT_BYTES: usize = 16_384;
 
 #[cfg(test)]
 mod tests {
@@ -264,15 +330,14 @@ mod tests {
     #[track_caller]
     fn check(fields: EnrichFields, labels: Selection, annotations: Selection, known: bool, expected: &str) {
         let tag = ContainerTag { pod: "web-1", namespace: "shop", container: "app", id: "0a" };
-        let enrichment =
-            Enrichment { key: "kubernetes".into(), fields, labels, annotations, for_rules: false };
+        let enrichment = Enrichment { fields, labels, annotations, ..Enrichment::all() };
         let file = file();
         let rendered = if known {
             enrichment.render(&tag, Some(&file), file.containers.first())
         } else {
             enrichment.render(&tag, None, None)
         };
-        assert_eq!(String::from_utf8(rendered).unwrap(), expected);
+        assert_eq!((std::str::from_utf8(&rendered.0).unwrap(), rendered.1), (expected, false));
     }
 
     #[test]
@@ -320,5 +385,31 @@ mod tests {
             r#"{"host":"node-a","workload_kind":"StatefulSet","restarts":3}"#,
         );
         check(EnrichFields::Only(vec![Field::Labels]), Selection::None, Selection::None, true, "{}");
+    }
+
+    #[test]
+    fn what_is_too_large_loses_annotations_and_then_labels_the_largest_first() {
+        let tag = ContainerTag { pod: "web-1", namespace: "shop", container: "app", id: "0a" };
+        let mut file = file();
+        let long = |n: usize| "x".repeat(n);
+        file.annotations =
+            Some(Pairs(vec![("a".into(), long(2000)), ("b".into(), long(300)), ("c".into(), long(900))]));
+        file.labels =
+            Some(Pairs(vec![("l".into(), long(500)), ("m".into(), long(40)), ("n".into(), long(700))]));
+        let keys = |max_bytes| {
+            let enrichment = Enrichment { max_bytes, ..Enrichment::all() };
+            let (object, truncated) = enrichment.render(&tag, Some(&file), None);
+            assert!(object.len() <= max_bytes, "{}", object.len());
+            let object: serde_json::Value = serde_json::from_slice(&object).unwrap();
+            let keys = |name: &str| object[name].as_object().unwrap().keys().cloned().collect::<String>();
+            (keys("annotations") + "/" + &keys("labels"), truncated)
+        };
+        let expected = |keys: &str, truncated| (keys.to_owned(), truncated);
+        assert_eq!(keys(16_384), expected("abc/lmn", false));
+        assert_eq!(keys(3000), expected("bc/lmn", true));
+        assert_eq!(keys(1900), expected("b/lmn", true));
+        assert_eq!(keys(1600), expected("/lmn", true));
+        assert_eq!(keys(1024), expected("/lm", true));
+        assert_eq!(keys(400), expected("/m", true));
     }
 }

@@ -37,35 +37,34 @@ impl Decides for Ceiling {
     const ROLE: Role = Role::Guard;
     /// Without a kubelet all records of a node may be such, and a ceiling is there for the storm.
     const CHARGES_UNKNOWN: bool = true;
-    type State = CeilingState;
+    type State = Box<CeilingState>;
 
     fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Ceiling> {
         Limit::read_as(Self::NAME, node, mistakes).map(Ceiling)
     }
 
-    fn start(&self, most: usize) -> CeilingState {
-        CeilingState {
+    fn start(&self, most: usize) -> Box<CeilingState> {
+        Box::new(CeilingState {
             below: Keyed::new(most, self.0.gcra()),
             kinds: Keyed::new(most, KIND_PER),
             pods: Keyed::new(most, self.above()),
             kind: Key(vec![Part::Pod, Part::Template]),
             pod: Key(vec![Part::Pod]),
-        }
+        })
     }
 
-    fn decide(&self, state: &mut CeilingState, asked: &mut Asked<'_>) -> Decision {
+    fn decide(&self, state: &mut Box<CeilingState>, asked: &mut Asked<'_>) -> Decision {
         let rate = *state.below.settings();
         let key = asked.key(&self.0.by);
         let fits = state.below.decide(&key, asked, false, |buckets, asked, now| {
             buckets.of(&asked.moment).take(&rate, asked.bytes, now)
         });
-        let decision =
-            if fits.is_kept() { Decision::Fits { key: key.hash } } else { state.above(asked) };
+        let decision = if fits.is_kept() { Decision::Fits { key: key.hash } } else { state.above(asked) };
         asked.give_back(key);
         decision
     }
 
-    fn follow(&self, state: &mut CeilingState, before: Decision, bytes: u64, moment: &Moment) -> bool {
+    fn follow(&self, state: &mut Box<CeilingState>, before: Decision, bytes: u64, moment: &Moment) -> bool {
         match before {
             Decision::Fits { key } => owe(&mut state.below, key, bytes, moment),
             Decision::KeepFor { key, .. } => owe(&mut state.pods, key, bytes, moment),
@@ -121,7 +120,7 @@ impl CeilingState {
     }
 }
 
-impl Tables for CeilingState {
+impl Tables for Box<CeilingState> {
     fn each(&mut self, take: &mut dyn FnMut(&mut dyn KeyTable)) {
         take(&mut self.below);
         take(&mut self.kinds);

@@ -94,6 +94,7 @@ impl KeyBuffers {
 /// A table of keys, whatever it remembers of them.
 pub(crate) trait KeyTable {
     /// What is dropped, counted on keys, and not reported yet.
+    #[cfg(test)]
     fn unreported(&self) -> Unreported;
 
     /// Hands all that over to the account.
@@ -193,13 +194,18 @@ impl<S: Forgettable> Keyed<S> {
         let now = entry.late.measure(&asked.moment);
         if decide(&mut entry.state, asked, now) {
             let count = entry.unreported.records.saturating_add(1);
-            self.unreported.remove(entry.unreported.take());
+            if count > 1 {
+                let reported = entry.unreported.take();
+                self.unreported.remove(reported);
+                asked.account.open.remove(reported);
+            }
             return Decision::KeepFor { key, count };
         }
         if holds {
             let more = Unreported { records: 1, bytes: asked.bytes };
             entry.unreported.add(more);
             self.unreported.add(more);
+            asked.account.open.add(more);
         }
         Decision::DropOf { key, is_on_key: holds }
     }
@@ -308,6 +314,7 @@ impl<S: Forgettable> Keyed<S> {
 }
 
 impl<S: Forgettable> KeyTable for Keyed<S> {
+    #[cfg(test)]
     fn unreported(&self) -> Unreported {
         self.unreported
     }

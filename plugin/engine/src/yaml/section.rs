@@ -3,7 +3,7 @@
 use crate::diag::{Code, Diagnostic, did_you_mean};
 use crate::glob::Globs;
 use crate::time::parse_duration;
-use crate::yaml::{Node, NodeKind, Quoting};
+use crate::yaml::{Node, NodeKind, Quoting, parse_bytes};
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
@@ -72,6 +72,20 @@ impl Mistakes {
                 &node.span,
                 format!("{what} must be a whole number from {low} to {high}, found `{text}`"),
             );
+        }
+        found
+    }
+
+    /// A number of bytes, with a unit or without.
+    pub(crate) fn size(&mut self, node: &Node, what: &str, range: RangeInclusive<usize>) -> Option<usize> {
+        let text = self.text(node, what)?;
+        let plain = || text.replace('_', "").parse::<usize>().ok();
+        let found = parse_bytes(text).and_then(|bytes| usize::try_from(bytes).ok()).or_else(plain);
+        let found = found.filter(|bytes| range.contains(bytes));
+        if found.is_none() {
+            let (low, high) = (range.start(), range.end());
+            let message = format!("{what} must be {low} to {high} bytes, found `{text}`");
+            self.note_with_help(Code::Value, &node.span, message, "write a size, such as 16KiB or 16384");
         }
         found
     }

@@ -27,6 +27,23 @@ impl Scratch {
         fs::write(self.0.join(name), content).unwrap();
     }
 
+    fn files(&self, prefix: &str) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path());
+        let mut files: Vec<PathBuf> = entries
+            .filter(|path| path.file_name().is_some_and(|name| name.to_str().unwrap().starts_with(prefix)))
+            .collect();
+        files.sort();
+        files
+    }
+
+    /// How many filters have a state here.
+    fn states(&self) -> usize {
+        self.files("state")
+            .iter()
+            .filter(|path| path.extension().is_some_and(|ending| ending == "ndjson"))
+            .count()
+    }
+
     fn metric(&self, name: &str) -> String {
         let text = fs::read_to_string(self.0.join("metrics.prom")).unwrap();
         let line = text.lines().find(|line| line.split([' ', '{']).next() == Some(name)).unwrap();
@@ -204,13 +221,13 @@ fn what_is_open_survives_the_end_of_the_filter() {
         assert_eq!(feed(&mut first, "t", NOISE, 100), Answer::Drop);
     }
     feed(&mut first, "nodesieve.tick", "{}", 101);
-    assert_eq!(feed(&mut first, "t", NOISE, 101), Answer::Drop, "after the last tick: this one is lost");
+    assert_eq!(feed(&mut first, "t", NOISE, 101), Answer::Drop, "after the last tick");
     drop(first);
     let mut second = start();
     feed(&mut second, "nodesieve.tick", "{}", 101);
-    assert_eq!(second.engine.counters().get(Metric::Restored), 3);
+    assert_eq!(second.engine.counters().get(Metric::Restored), 4);
     let said = summary(&mut second, 102);
-    assert!(said.contains("\"node\":\"node-1\"") && said.contains("\"dropped\":3,"), "{said}");
+    assert!(said.contains("\"node\":\"node-1\"") && said.contains("\"dropped\":4,"), "{said}");
     drop(second);
     let mut third = start();
     assert_eq!(summary(&mut third, 300), said, "word for word: nobody knows whether it arrived");
@@ -221,16 +238,16 @@ fn what_is_open_survives_the_end_of_the_filter() {
     assert_eq!(fourth.engine.counters().get(Metric::Restored), 0);
 }
 
-/// Scenario: two filters of one Fluent Bit have the same rule file, and so the same state directory.
-/// Guarantees: what was open before is taken up by one of them and not by the other, which says so and writes nothing.
+/// Scenario: two filters of one Fluent Bit have the same rule file, and so the same state directory; then both end.
+/// Guarantees: what was open before is taken up by one of them and not by the other, each keeps its own, both say so, and what both
+/// have left is taken up once.
 #[test]
-fn of_two_filters_one_keeps_the_state() {
+fn of_two_filters_each_keeps_its_own_counts() {
     let scratch = Scratch::new("two-filters");
     scratch.put("nodesieve.yaml", &scratch.rules(DROP_NOISE));
     let start = |seed| Housekeeping::start(std::slice::from_ref(&scratch.0), seed);
     let mut before = start(1);
     feed(&mut before, "t", NOISE, 100);
-    feed(&mut before, "nodesieve.tick", "{}", 101);
     drop(before);
     let (mut one, mut other) = (start(2), start(3));
     for second in 200..206 {
@@ -240,10 +257,74 @@ fn of_two_filters_one_keeps_the_state() {
         }
     }
     let restored = [&one, &other].map(|housekeeping| housekeeping.engine.counters().get(Metric::Restored));
-    let refused = [&one, &other].map(|housekeeping| housekeeping.engine.counters().get(Metric::StateShared));
-    assert_eq!((restored, refused), ([1, 0], [0, 1]));
-    let saved = std::fs::read_to_string(scratch.0.join("state.ndjson")).unwrap();
-    assert!(saved.contains("\"records\":7,"), "{saved}");
+    let shared = [&one, &other].map(|housekeeping| housekeeping.engine.counters().get(Metric::StateShared));
+    assert_eq!((restored, shared), ([1, 0], [1, 1]));
+    drop((one, other));
+    let mut after = start(4);
+    feed(&mut after, "nodesieve.tick", "{}", 300);
+    assert_eq!(after.engine.counters().get(Metric::Restored), 13);
+    assert_eq!(scratch.states(), 1, "what was taken over is gone");
+}
+
+/// Scenario: the filter ends again and again, sooner than the next one can know that the one before does not live.
+/// Guarantees: nothing is lost and nothing counted twice.
+#[test]
+fn lives_that_follow_each_other_quickly_lose_nothing() {
+    let scratch = Scratch::new("quick-lives");
+    scratch.put("nodesieve.yaml", &scratch.rules(DROP_NOISE));
+    let mut last = None;
+    for life in 0..30 {
+        let mut housekeeping = Housekeeping::start(std::slice::from_ref(&scratch.0), 1000 + life);
+        for n in 0..3 {
+            feed(&mut housekeeping, "t", NOISE, 100 + life);
+            if (life + n) % 3 == 0 {
+                feed(&mut housekeeping, "nodesieve.tick", "{}", 100 + life);
+            }
+        }
+        last = Some(housekeeping);
+    }
+    let mut last = last.unwrap();
+    assert!(scratch.states() < 6, "those of some seconds: {}", scratch.states());
+    for second in 130..140 {
+        feed(&mut last, "nodesieve.tick", "{}", second);
+    }
+    assert_eq!(last.engine.counters().get(Metric::Restored), 29 * 3);
+    assert_eq!(scratch.states(), 1);
+}
+
+/// Scenario: the filter ends when it has saved what it took over, and before it has removed where that was.
+#[test]
+fn what_was_taken_over_and_is_still_there_is_not_counted_again() {
+    let scratch = Scratch::new("taken-over");
+    scratch.put("nodesieve.yaml", &scratch.rules(DROP_NOISE));
+    let start = |seed| Housekeeping::start(std::slice::from_ref(&scratch.0), seed);
+    let mut first = start(1);
+    feed(&mut first, "t", NOISE, 100);
+    drop(first);
+    let of_first: Vec<(PathBuf, Vec<u8>)> =
+        scratch.files("state-").into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+    let mut second = start(2);
+    feed(&mut second, "t", NOISE, 200);
+    assert_eq!(second.engine.counters().get(Metric::Restored), 1);
+    drop(second);
+    // As if the last step had not come, in the state that names what it has taken over.
+    for (path, content) in &of_first {
+        fs::write(path, content).unwrap();
+    }
+    let state = scratch.files("state-").into_iter().find(|path| {
+        path.extension().is_some_and(|ending| ending == "ndjson")
+            && of_first.iter().all(|(of_first, _)| of_first != path)
+    });
+    let text = fs::read_to_string(state.as_ref().unwrap()).unwrap();
+    let name = of_first[0].0.file_stem().unwrap().to_str().unwrap().trim_start_matches("state-").to_owned();
+    let (first_line, rest) = text.split_once('\n').unwrap();
+    let lines: usize = text.lines().count();
+    let rest = rest.replace(&format!("{{\"lines\":{}}}", lines - 1), &format!("{{\"lines\":{lines}}}"));
+    fs::write(state.unwrap(), format!("{first_line}\n{{\"taken_over\":\"{name}\"}}\n{rest}")).unwrap();
+    let mut third = start(3);
+    feed(&mut third, "t", NOISE, 300);
+    assert_eq!(third.engine.counters().get(Metric::Restored), 2);
+    assert_eq!(scratch.states(), 1);
 }
 
 /// Scenario: a file with a mistake is rolled out, and then the filter starts anew.
@@ -298,8 +379,8 @@ fn a_state_that_cannot_be_written_is_counted_and_costs_no_record() {
     for second in 101..104 {
         feed(&mut housekeeping, "nodesieve.tick", "{}", second);
     }
-    // Once for the good rules, then with each tick.
-    assert_eq!(housekeeping.engine.counters().get(Metric::StateFailed), 4);
+    // Once for the good rules, twice with the first record, then with each tick.
+    assert_eq!(housekeeping.engine.counters().get(Metric::StateFailed), 6);
 }
 
 /// Scenario: the rule file comes later than the filter, and is a bad one.
@@ -332,13 +413,14 @@ fn a_state_that_moves_leaves_nothing_behind() {
     let mut housekeeping = Housekeeping::start(std::slice::from_ref(&scratch.0), 1);
     feed(&mut housekeeping, "t", NOISE, 100);
     feed(&mut housekeeping, "nodesieve.tick", "{}", 101);
-    assert!(scratch.0.join("state.ndjson").exists());
+    assert_eq!(scratch.states(), 1);
     scratch.put("nodesieve.yaml", &there);
     feed(&mut housekeeping, "nodesieve.tick", "{}", 102);
-    assert!(!scratch.0.join("state.ndjson").exists() && scratch.0.join("other/state.ndjson").exists());
+    let there = || fs::read_dir(scratch.0.join("other")).unwrap().count();
+    assert_eq!((scratch.states(), there()), (0, 3), "state, journal and the last good rules");
     scratch.put("nodesieve.yaml", &here.replace("state: { dir: ", "state: { dir: off } #"));
     feed(&mut housekeeping, "nodesieve.tick", "{}", 103);
-    assert!(!scratch.0.join("other/state.ndjson").exists());
+    assert_eq!(there(), 1);
 }
 
 #[test]

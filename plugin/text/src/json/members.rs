@@ -1,8 +1,8 @@
 //! The walk over the members of one JSON object, at either quoting level.
 
-use crate::json::MAX_DEPTH;
 use crate::json::escape::{Escapes, unescape};
 use crate::json::unreadable::{MAX_UNREADABLE, is_unreadable};
+use crate::json::{MAX_DEPTH, is_too_long};
 use crate::swar;
 
 /// How the quotes of the text are written.
@@ -21,6 +21,8 @@ pub enum Malformed {
     Syntax,
     /// Containers nest deeper than [`MAX_DEPTH`].
     TooDeep,
+    /// An object has more members than anybody counts with ([`crate::record::MAX_MEMBERS`]).
+    TooMany,
 }
 
 /// A value, with its text still as written.
@@ -60,6 +62,9 @@ impl Member<'_> {
     pub fn has_key(&self, name: &[u8], level: Level) -> bool {
         if self.key_escapes == Escapes::None {
             return self.key == name;
+        }
+        if is_too_long(self.key, name) {
+            return false;
         }
         let once = unescape(self.key);
         match level {
@@ -226,7 +231,7 @@ impl<'a> Members<'a> {
             && is_unreadable(text)
         {
             if found.len() >= MAX_UNREADABLE {
-                return Err(Malformed::Syntax);
+                return Err(Malformed::TooMany);
             }
             found.push((at, end));
         }

@@ -18,7 +18,7 @@ pub use escape::{Escapes, cut, push_string, unescape, unescape_into};
 pub(crate) use members::plain_end;
 pub use members::{Level, Malformed, Member, Members, Value, skip_blank};
 pub use outline::Outline;
-pub(crate) use outline::is_resolved;
+pub(crate) use outline::{is_resolved, is_too_long};
 pub use reader::JsonReader;
 pub use unreadable::quote_unreadable;
 

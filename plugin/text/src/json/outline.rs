@@ -149,12 +149,23 @@ impl Outline {
 /// Whether a key as written, with escapes in it, is `key`.
 #[inline(never)]
 pub(crate) fn is_resolved(written: &[u8], level: Level, key: &[u8]) -> bool {
+    if is_too_long(written, key) {
+        return false;
+    }
     let once = unescape(written);
     match level {
         Level::Plain => once == key,
         Level::Quoted => unescape(&once) == key,
     }
 }
+
+/// Whether a key as written is longer than any way to write `key` is. To resolve it would take as much memory as there may be.
+pub(crate) fn is_too_long(written: &[u8], key: &[u8]) -> bool {
+    written.len() > key.len().saturating_mul(LONGEST_SPELLING)
+}
+
+/// The most bytes that a byte takes as written, inside a string inside a string: an escape of six, of which each is escaped.
+const LONGEST_SPELLING: usize = 36;
 
 /// A value by its first character.
 fn typed(text: &[u8], level: Level) -> Value<'_> {

@@ -143,6 +143,9 @@ impl<'a> RecordView<'a> {
         let mut rank = usize::MAX;
         while let Some(member) = members.next()? {
             view.members = view.members.wrapping_add(1);
+            if view.members > MAX_MEMBERS {
+                return Err(Malformed::TooMany);
+            }
             note(&member);
             if view.level.is_none() && severity::is_level_key(member.key) {
                 view.level = Some((member.key, member.value));
@@ -236,6 +239,8 @@ impl<'a> RecordView<'a> {
     }
 }
 
+/// Members of a record: to put one together takes a place for each.
+pub const MAX_MEMBERS: usize = 65_536;
 /// The member that says which stream a line came from.
 const STREAM: &str = "stream";
 /// The key that marks a record which was too large, with its size in bytes before it was cut.

@@ -77,7 +77,8 @@ fn the_first_error_of_another_pod_is_not_in_the_floods_way() {
 #[test]
 fn what_no_rule_decides_is_bounded_where_the_file_says_so() {
     let lines = || (0..10_000).map(|n| (second(0, n, 10_000), "just a line".to_owned()));
-    let unbounded = "version: 1\nrules: [{ name: noise, when: { message: noise }, drop: {}, reason: test }]\n";
+    let unbounded =
+        "version: 1\nrules: [{ name: noise, when: { message: noise }, drop: {}, reason: test }]\n";
     assert_eq!(kept(&mut engine(unbounded), WEB, lines()), 10_000);
     let bounded = format!("{unbounded}defaults: {{ ceiling: {{ rate: 100/s, by: pod }} }}\n");
     let mut engine = engine(&bounded);
@@ -86,7 +87,8 @@ fn what_no_rule_decides_is_bounded_where_the_file_says_so() {
     let none = counters.rules().iter().find(|row| &*row.name == "none").unwrap();
     assert_eq!((none.kept, none.dropped), (200, 9800));
     assert_eq!(engine.unreported().records, 9800);
-    let verdict = engine.filter(input(r#"{"log":"x"}"#), &mut Now(9_999_000_000_000), &mut NoPods, &mut Vec::new()).1;
+    let verdict =
+        engine.filter(input(r#"{"log":"x"}"#), &mut Now(9_999_000_000_000), &mut NoPods, &mut Vec::new()).1;
     assert_eq!(verdict.why, Why::NoMatch);
     let explained = engine.quick.explain(input(r#"{"log":"x"}"#), Now(5), &mut NoPods).unwrap();
     assert_eq!((explained.action, explained.why, explained.steps.len()), (None, Why::NoMatch, 1));

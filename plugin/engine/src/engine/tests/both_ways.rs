@@ -3,7 +3,7 @@
 //! It exists so that every test of the engine is one of the quick ways and of the long one.
 
 use crate::config::RuleFile;
-use crate::engine::{Answer, Clock, Engine, Input, SavedError, Verdict};
+use crate::engine::{Answer, Clock, Engine, Input, Journal, JournalWrite, Left, SavedError, Verdict};
 use crate::metrics::Counters;
 use crate::pods::PodSource;
 use crate::time::Now;
@@ -65,8 +65,34 @@ impl BothWays {
     }
 
     pub(super) fn restore(&mut self, text: &str) -> Result<(), SavedError> {
-        self.long.restore(text)?;
-        self.quick.restore(text)
+        self.restore_left(text, &[], Now(u64::MAX / 2))
+    }
+
+    pub(super) fn restore_left(&mut self, state: &str, journal: &[u8], now: Now) -> Result<(), SavedError> {
+        let left = Left { name: "00000000000000aa", state, journal: Journal(journal) };
+        self.long.restore(left, now)?;
+        self.quick.restore(left, now)
+    }
+
+    #[track_caller]
+    pub(super) fn journal_write(&mut self) -> Option<JournalWrite> {
+        let write = self.quick.journal_write();
+        assert_eq!(write, self.long.journal_write());
+        write
+    }
+
+    #[track_caller]
+    pub(super) fn journal_header(&self, now: Now) -> JournalWrite {
+        let header = self.quick.journal_header(now);
+        assert_eq!(header, self.long.journal_header(now));
+        header
+    }
+
+    #[track_caller]
+    pub(super) fn summary_taken(&mut self) -> bool {
+        let taken = self.quick.summary_taken();
+        assert_eq!(taken, self.long.summary_taken());
+        taken
     }
 
     #[track_caller]
@@ -80,6 +106,7 @@ impl BothWays {
     pub(super) fn unreported(&mut self) -> Unreported {
         let unreported = self.quick.unreported();
         assert_eq!(unreported, self.long.unreported());
+        assert_eq!(unreported, sum_of_places(&mut self.quick));
         unreported
     }
 
@@ -90,4 +117,12 @@ impl BothWays {
     pub(super) fn render_metrics(&mut self, version: &str, now: Now) -> String {
         self.quick.render_metrics(version, now)
     }
+}
+
+/// What is unreported by each place where it can be: keys, and what has none.
+fn sum_of_places(engine: &mut Engine) -> Unreported {
+    let mut sum = Unreported::default();
+    engine.rules.iter_mut().for_each(|active| sum.add(active.state.unreported()));
+    engine.counters.rules().iter().for_each(|row| sum.add(row.unreported.unreported()));
+    sum
 }

@@ -286,7 +286,7 @@ fn the_equation_holds_whatever_happens() {
                 10 | 11 => {
                     let open = engine.unreported().records;
                     engine.both(|engine| engine.unsaved.counts = true);
-                    let has_sent = engine.quick.summaries.unconfirmed.is_some();
+                    let has_sent = !engine.quick.summaries.unconfirmed.is_empty();
                     let saved = engine.state_to_save(Now(now)).unwrap();
                     engine = super::engine(&any_rules(&mut random));
                     engine.restore(&saved).unwrap();

@@ -1,7 +1,7 @@
 //! The cache over a directory that counts its reads.
 
 use super::*;
-use crate::pods::{EnrichFields, Selection};
+use crate::pods::Pairs;
 use std::collections::BTreeMap;
 
 /// A directory that counts how often it is read.
@@ -25,6 +25,11 @@ impl PodSource for Directory {
 
 impl Directory {
     fn put(&mut self, pod: &str, ids: &[&str]) {
+        self.put_labelled(pod, ids, 0);
+    }
+
+    /// A pod with so many labels of a hundred bytes.
+    fn put_labelled(&mut self, pod: &str, ids: &[&str], labels: usize) {
         let containers = ids
             .iter()
             .map(|id| Container {
@@ -34,7 +39,10 @@ impl Directory {
                 ..Container::default()
             })
             .collect();
-        let file = PodFile { namespace: "n".into(), pod: pod.into(), containers, ..PodFile::default() };
+        let labels = (0..labels).map(|n| (format!("label-{n:03}"), "x".repeat(88))).collect();
+        let labels = Some(Pairs(labels));
+        let file =
+            PodFile { namespace: "n".into(), pod: pod.into(), containers, labels, ..PodFile::default() };
         self.files.insert(file_name("n", pod).unwrap(), file.encode().unwrap());
     }
 }
@@ -51,6 +59,7 @@ impl Bench {
             stale: Duration::from_secs(600),
             missing_ttl: Duration::from_secs(2),
             capacity: NonZeroUsize::new(capacity).unwrap(),
+            max_bytes: 1 << 20,
         };
         Bench { cache: Cache::new(settings), directory: Directory::default() }
     }
@@ -58,15 +67,9 @@ impl Bench {
     /// Looks a container up; the answer is how it was found, whether it is complete, and the reads so far.
     fn get(&mut self, pod: &str, id: &str, second: u64) -> (Found, bool, usize) {
         let tag = ContainerTag { pod, namespace: "n", container: "app", id };
-        let enrichment = Enrichment {
-            for_rules: false,
-            key: "kubernetes".into(),
-            fields: EnrichFields::All,
-            labels: Selection::All,
-            annotations: Selection::All,
-        };
         let now = Now(second * 1_000_000_000);
-        let key = format!("{pod}-{id}");
+        let key = format!("kube.{pod}_n_app-{id}.log");
+        let enrichment = Enrichment::all();
         let (meta, found) = self.cache.get(&key, &tag, &enrichment, now, &mut self.directory);
         assert!(String::from_utf8_lossy(meta.ending.text()).contains(&format!("\"pod_name\":\"{pod}\"")));
         (found, meta.complete, self.directory.reads)
@@ -149,4 +152,66 @@ fn a_file_that_is_not_one_is_refused() {
     let mut bench = Bench::new(3);
     bench.directory.files.insert("n_web.json".into(), b"{\"version\":9}".to_vec());
     assert_eq!(bench.get("web", "0a", 100), (Found::Refused, false, 1));
+}
+
+/// Scenario: a tenant has 20 pods with 100 kB of labels each, others have ordinary ones; all write all the time.
+/// Guarantees: the cache holds no more bytes than it may, ordinary pods keep their metadata, and each of the large ones is read once
+/// in two seconds at the most.
+#[test]
+fn the_largest_entries_go_when_the_bytes_are_used_up() {
+    let mut bench = Bench::new(1024);
+    for n in 0..20 {
+        bench.directory.put_labelled(&format!("huge-{n}"), &["0a"], 1000);
+        bench.directory.put(&format!("web-{n}"), &["0a"]);
+    }
+    for n in 0..20 {
+        bench.get(&format!("web-{n}"), "0a", 100);
+    }
+    let before = bench.directory.reads;
+    let mut evicted = 0;
+    for round in 0..100 {
+        for n in 0..20 {
+            let (found, is_complete, _) = bench.get(&format!("huge-{n}"), "0a", 101 + round / 50);
+            assert_eq!(is_complete, found != Found::Evicted);
+            evicted += usize::from(found == Found::Evicted);
+            assert_eq!(bench.get(&format!("web-{n}"), "0a", 101 + round / 50).0, Found::Hit);
+            let held: usize = bench.cache.entries.iter().map(|(_, entry)| entry.meta.bytes_held()).sum();
+            assert!(held <= 1 << 20, "{held}");
+        }
+    }
+    assert!(evicted > 500, "{evicted}");
+    assert_eq!(bench.directory.reads - before, 20, "in two seconds");
+}
+
+#[test]
+fn containers_of_one_pod_hold_what_is_the_pods_once() {
+    let mut bench = Bench::new(1024);
+    let ids: Vec<String> = (0..40).map(|n| format!("0a{n:02}")).collect();
+    bench.directory.put_labelled("web", &ids.iter().map(String::as_str).collect::<Vec<_>>(), 300);
+    for id in &ids {
+        assert_eq!(bench.get("web", id, 100).0, Found::Read);
+    }
+    let labels: Vec<_> =
+        bench.cache.entries.iter().map(|(_, entry)| Rc::as_ptr(&entry.meta.of_pod)).collect();
+    assert!(labels.iter().all(|one| *one == labels[0]));
+    assert!(ids.iter().all(|id| bench.get("web", id, 101).0 == Found::Hit), "all of them have room");
+    // The pod is labelled anew: whoever is read later has the new ones.
+    bench.directory.put_labelled("web", &["0a00", "0a01"], 5);
+    bench.get("web", "0a00", 160);
+    let now_and_before: std::collections::BTreeSet<_> =
+        bench.cache.entries.iter().map(|(_, entry)| Rc::as_ptr(&entry.meta.of_pod)).collect();
+    assert_eq!(now_and_before.len(), 2);
+}
+
+/// What a tag remembers by itself is not held by it: a thousand tags would hold what the cache has given up.
+#[test]
+fn what_a_tag_remembers_ends_with_the_cache_s() {
+    let mut bench = Bench::new(1);
+    bench.directory.put("web", &["0a"]);
+    bench.get("web", "0a", 100);
+    let remembered = bench.cache.last().unwrap();
+    assert!(remembered.at(Now(101_000_000_000)).is_some());
+    assert!(remembered.at(Now(161_000_000_000)).is_none());
+    bench.get("other", "0a", 101);
+    assert!(remembered.at(Now(101_000_000_000)).is_none());
 }
