@@ -18,6 +18,8 @@ pub enum Code {
     Anchor,
     /// The same key twice in one mapping.
     DuplicateKey,
+    /// More bytes, values, rules or mistakes than a node takes.
+    TooLarge,
     /// A mapping where text belongs, and the like.
     WrongKind,
     /// A key that means nothing here.
@@ -60,11 +62,12 @@ pub enum Code {
 
 impl Code {
     /// Every code with its name and what it means.
-    pub const ALL: [(Code, &'static str, &'static str); 23] = [
+    pub const ALL: [(Code, &'static str, &'static str); 24] = [
         (Code::Syntax, "NS100", "the text is not YAML"),
         (Code::TooDeep, "NS101", "nested deeper than 16 levels"),
         (Code::Anchor, "NS102", "anchors, aliases and tags are not used in rule files"),
         (Code::DuplicateKey, "NS103", "the same key twice"),
+        (Code::TooLarge, "NS104", "more bytes, values, rules or mistakes than a node takes"),
         (Code::WrongKind, "NS200", "a mapping where text belongs, and the like"),
         (Code::UnknownKey, "NS201", "a key that means nothing here"),
         (Code::MissingKey, "NS202", "a key that must be there is not"),
@@ -124,21 +127,27 @@ impl Diagnostic {
 
     /// Line and column of the mistake in `source`, both counted from 1, the column in characters.
     pub fn position(&self, source: &str) -> (usize, usize) {
-        let before = source.get(..self.span.start).unwrap_or(source);
-        let line = before.matches('\n').count().saturating_add(1);
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count().saturating_add(1);
-        (line, column)
+        Places::of(source).position(self.span.start)
     }
 
     /// The mistake with its place in `source`, the file called `file`, as several lines of text.
     pub fn render(&self, source: &str, file: &str, paint: Paint) -> String {
-        let (line, column) = self.position(source);
-        let text = source.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+        self.render_at(&mut Places::of(source), file, paint)
+    }
+
+    fn render_at(&self, places: &mut Places<'_>, file: &str, paint: Paint) -> String {
+        let source = places.source;
+        let (line, column) = places.position(self.span.start);
         // Of a long line only what stands around the caret: minified files are one line.
-        let skipped = column.saturating_sub(1).saturating_sub(SHOWN / 2);
-        let text: String = text.chars().skip(skipped).take(SHOWN).collect();
-        let before = column.saturating_sub(1).saturating_sub(skipped);
-        let rest_of_line = text.chars().count().saturating_sub(before).max(1);
+        let at = self.span.start.min(source.len());
+        let before: String =
+            source.get(places.line_start..at).unwrap_or_default().chars().rev().take(SHOWN / 2).collect();
+        let indent = before.chars().count();
+        let rest = source.get(at..).unwrap_or_default();
+        let rest = rest.chars().take_while(|character| *character != '\n').take(SHOWN.saturating_sub(indent));
+        let text: String = before.chars().rev().chain(rest).collect();
+        let text = text.trim_end_matches('\r');
+        let rest_of_line = text.chars().count().saturating_sub(indent).max(1);
         let spanned = source.get(self.span.clone()).unwrap_or_default();
         let width =
             spanned.lines().next().unwrap_or_default().chars().take(SHOWN).count().clamp(1, rest_of_line);
@@ -146,7 +155,7 @@ impl Diagnostic {
         let margin = " ".repeat(number.len());
         // A tab stays a tab in front of the caret, so that the two lines align in any terminal.
         let indent: String =
-            text.chars().take(before).map(|character| if character == '\t' { '\t' } else { ' ' }).collect();
+            text.chars().take(indent).map(|character| if character == '\t' { '\t' } else { ' ' }).collect();
         let (kind, style) = if self.code.is_warning() { ("warning", WARNING) } else { ("error", ERROR) };
         let mut out = String::new();
         let heading = paint.apply(style, &format!("{kind}[{}]", self.code.name()));
@@ -160,6 +169,41 @@ impl Diagnostic {
             let _ = writeln!(out, "{margin} = {}: {help}", paint.apply(HELP, "help"));
         }
         out
+    }
+}
+
+/// Lines and columns of a text, found by going through it once as long as they are asked for in their order.
+struct Places<'s> {
+    source: &'s str,
+    /// What has been gone through, and what that is: line and column from 0, and where the line starts.
+    at: usize,
+    line: usize,
+    column: usize,
+    line_start: usize,
+}
+
+impl<'s> Places<'s> {
+    fn of(source: &'s str) -> Places<'s> {
+        Places { source, at: 0, line: 0, column: 0, line_start: 0 }
+    }
+
+    /// Line and column of a byte, both from 1. Behind the end it is the end.
+    fn position(&mut self, byte: usize) -> (usize, usize) {
+        let byte = self.source.floor_char_boundary(byte);
+        if byte < self.at {
+            *self = Places::of(self.source);
+        }
+        let passed = self.source.get(self.at..byte).unwrap_or_default();
+        match passed.rfind('\n') {
+            Some(last) => {
+                self.line = self.line.saturating_add(passed.matches('\n').count());
+                self.line_start = self.at.saturating_add(last).saturating_add(1);
+                self.column = passed.get(last.saturating_add(1)..).unwrap_or_default().chars().count();
+            }
+            None => self.column = self.column.saturating_add(passed.chars().count()),
+        }
+        self.at = byte;
+        (self.line.saturating_add(1), self.column.saturating_add(1))
     }
 }
 
@@ -193,7 +237,9 @@ pub fn in_order(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
 /// The mistakes of a file as text, in the order given; of very many the first [`MAX_SHOWN`].
 #[inline(never)]
 pub fn render_all(diagnostics: &[Diagnostic], source: &str, file: &str, paint: Paint) -> String {
-    let shown = diagnostics.iter().take(MAX_SHOWN).map(|diagnostic| diagnostic.render(source, file, paint));
+    let mut places = Places::of(source);
+    let shown = diagnostics.iter().take(MAX_SHOWN);
+    let shown = shown.map(|diagnostic| diagnostic.render_at(&mut places, file, paint));
     let mut out = shown.collect::<Vec<_>>().join("\n");
     if let Some(more) = diagnostics.len().checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
         out.push_str(&format!("\nand {more} more\n"));
@@ -204,8 +250,13 @@ pub fn render_all(diagnostics: &[Diagnostic], source: &str, file: &str, paint: P
 /// The known word that is nearest to `word`, if any is near enough to have been meant.
 pub fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let allowed = (word.len() / 3).max(1);
+    // What is longer than any word that is known is none of them written wrong.
+    if word.len() > LONGEST_WORD {
+        return None;
+    }
     known
         .into_iter()
+        .filter(|candidate| candidate.len().abs_diff(word.len()) <= allowed)
         .map(|candidate| (distance(word, candidate), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
@@ -239,8 +290,10 @@ fn distance(one: &str, other: &str) -> usize {
     rows.last().and_then(|row| row.last()).copied().unwrap_or_default()
 }
 
-/// How many mistakes of one file are shown: the rest would not be read, and the guest's memory is small.
-pub const MAX_SHOWN: usize = 20;
+/// How many mistakes of one file are told, the rest is a number: they would not be read, and the guest's memory is small.
+pub const MAX_SHOWN: usize = 100;
+/// Longest word for which a near one is looked for, in bytes: a name of a rule has 63.
+const LONGEST_WORD: usize = 80;
 /// How much of a source line is shown, in characters.
 const SHOWN: usize = 160;
 const ERROR: &str = "1;31";
@@ -286,7 +339,21 @@ mod tests {
         let caret = shown.lines().nth(4).unwrap().find('^');
         assert_eq!(caret, shown.lines().nth(3).unwrap().find("key"));
         let all = render_all(&vec![mistake; 1000], &source, "f", Paint::Plain);
-        assert!(all.len() < 20_000 && all.ends_with("and 980 more\n"));
+        assert!(all.len() < 60_000 && all.ends_with("and 900 more\n"), "{}", all.len());
+    }
+
+    #[test]
+    fn places_are_the_same_in_whatever_order_they_are_asked_for() {
+        let source = "a\nbé\tc\n\nlong line\r\nlast";
+        let slow = |byte: usize| {
+            let before = &source[..source.floor_char_boundary(byte)];
+            let line = before.rsplit('\n').next().unwrap();
+            (before.matches('\n').count() + 1, line.chars().count() + 1)
+        };
+        let mut places = Places::of(source);
+        for byte in (0..=source.len()).chain((0..source.len() + 3).rev()).chain([7, 7, 3, 20]) {
+            assert_eq!(places.position(byte), slow(byte), "{byte}");
+        }
     }
 
     #[test]

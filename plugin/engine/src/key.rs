@@ -2,7 +2,7 @@
 //!
 //! A part is here once, with its name in rule files and what a record gives for it.
 
-use crate::diag::{Code, did_you_mean};
+use crate::diag::Code;
 use crate::facts::{Facts, Metadata};
 use crate::hash::{self, xxh3};
 use crate::threshold::Threshold;
@@ -116,7 +116,7 @@ impl Key {
                 let found = part(text);
                 if found.is_none() {
                     let names = NAMES.iter().map(|(name, _)| *name);
-                    let help = match did_you_mean(text, names.clone()) {
+                    let help = match mistakes.near(text, names.clone()) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => format!(
                             "known keys: {}, or a field such as $.user.id",

@@ -1,7 +1,7 @@
 //! `severity`: the level of the line, compared.
 
 use crate::condition::{DecideBy, Needs, Ordered, RecordTest, Shows, WrittenCondition, is};
-use crate::diag::{Code, did_you_mean};
+use crate::diag::Code;
 use crate::facts::{Facts, Metadata, level_bit};
 use crate::severity::Severity;
 use crate::yaml::Mistakes;
@@ -34,7 +34,7 @@ impl RecordTest for SeverityTest {
             Some((_, severity)) => Some(SeverityTest::Compared(comparison, *severity)),
             None => {
                 let names = Severity::NAMES.map(|(name, _)| name);
-                let help = match did_you_mean(word, names) {
+                let help = match mistakes.near(word, names) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("compare with one of {}: '>=error'", names.join(", ")),
                 };

@@ -3,7 +3,7 @@
 use crate::config::model::{Action, Ceiling, Continuation, Role, RuleFile};
 use crate::config::rule_tests::{RuleTest, rule_tests};
 use crate::config::rules::{names_are_unique, rules, shadows_are_few, unreachable};
-use crate::diag::{Code, Diagnostic, did_you_mean};
+use crate::diag::Code;
 use crate::path::{MAX_PATHS, Path};
 use crate::pods::{EnrichFields, Field, Selection};
 use crate::policy::{Decides as _, MAX_KEYS};
@@ -11,9 +11,9 @@ use crate::yaml::{Mistakes, Node, NodeKind, Quoting, Section};
 use std::num::NonZeroUsize;
 
 /// The model of a file, its tests, and everything that is wrong with it.
-pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Vec<Diagnostic>) {
+pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Mistakes) {
     let mut file = RuleFile::default();
-    let mut mistakes = Mistakes(Vec::new());
+    let mut mistakes = Mistakes::default();
     let known = [
         "version",
         "input",
@@ -55,13 +55,13 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Vec<
         file.enrich.for_rules = asks_for_more;
         names_are_unique(&[top.get("guards"), top.get("rules")], &mut mistakes);
         // A condition with a mistake has been left out: only without mistakes is a rule without conditions meant so.
-        if mistakes.0.iter().all(|mistake| mistake.code.is_warning()) {
+        if !mistakes.are_serious() {
             unreachable(&[(top.get("guards"), &file.guards), (top.get("rules"), &file.rules)], &mut mistakes);
         }
         shadows_are_few(&[top.get("rules")], &file, &mut mistakes);
         tests = rule_tests(top.get("tests"), &file, &mut mistakes);
     }
-    (file, tests, mistakes.0)
+    (file, tests, mistakes)
 }
 
 type ReadSection = fn(&Node, &mut RuleFile, &mut Mistakes) -> Option<()>;
@@ -249,7 +249,7 @@ fn fields(node: &Node, mistakes: &mut Mistakes) -> Option<EnrichFields> {
             Some((_, field)) => chosen.push(*field),
             None => {
                 let names = Field::NAMES.iter().map(|(name, _)| *name);
-                let help = match did_you_mean(text, names.clone().chain(["all", "lean"])) {
+                let help = match mistakes.near(text, names.clone().chain(["all", "lean"])) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!(
                         "known fields: all, lean, or a list of {}",

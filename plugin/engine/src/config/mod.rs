@@ -14,7 +14,7 @@ pub use rule_tests::{Expect, Kept, NUMBER, RANDOM_ID, RuleTest, Subject};
 
 pub(crate) use rules::is_name;
 
-use crate::diag::{Diagnostic, in_order};
+use crate::diag::{Code, Diagnostic};
 use crate::yaml;
 use std::rc::Rc;
 
@@ -35,15 +35,21 @@ pub struct Loaded {
 /// Every mistake in the file, and the warnings with them, when there is at least one mistake.
 #[inline(never)]
 pub fn load(source: &str) -> Result<Loaded, Vec<Diagnostic>> {
+    if source.len() > MAX_BYTES {
+        let message = format!("the file has {} bytes, at most {MAX_BYTES} are read", source.len());
+        return Err(vec![Diagnostic::new(Code::TooLarge, 0..0, message)]);
+    }
     let root = yaml::read(source)?;
     let (rules, tests, mistakes) = lower::lower(source, &root);
-    let mistakes = in_order(mistakes);
-    if mistakes.iter().all(|mistake| mistake.code.is_warning()) {
-        Ok(Loaded { rules: Rc::new(rules), tests, warnings: mistakes })
+    if mistakes.are_serious() {
+        Err(mistakes.in_order())
     } else {
-        Err(mistakes)
+        Ok(Loaded { rules: Rc::new(rules), tests, warnings: mistakes.in_order() })
     }
 }
+
+/// Largest rule file, in bytes: what a ConfigMap holds.
+pub const MAX_BYTES: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@
 mod record;
 
 use crate::config::model::{Action, RuleFile};
-use crate::diag::{Code, did_you_mean};
+use crate::diag::Code;
 use crate::time::parse_rfc3339;
 use crate::yaml::{Mistakes, Node, NodeKind, Quoting, Section};
 use record::{is_text, object, pod};
@@ -98,12 +98,19 @@ pub(super) fn rule_tests(node: Option<&Node>, file: &RuleFile, mistakes: &mut Mi
             "put some into a file of their own for `nodesieve check`",
         );
     }
+    let bytes = tests
+        .iter()
+        .fold(0usize, |sum, test| sum.saturating_add(test.text.len().saturating_mul(test.times as usize)));
+    if bytes > MAX_BYTES {
+        let span = node.span.start..node.span.start.saturating_add(1);
+        let message = format!("the tests have {bytes} bytes of records, at most {MAX_BYTES} in all");
+        mistakes.note_with_help(Code::TooLarge, &span, message, HELP);
+    }
     let records = tests.iter().fold(0u32, |sum, test| sum.saturating_add(test.times));
     if records > MAX_RECORDS {
         let span = node.span.start..node.span.start.saturating_add(1);
         let message = format!("the tests repeat {records} records, at most {MAX_RECORDS} in all");
-        let help = "they run on the node whenever the file changes";
-        mistakes.note_with_help(Code::Value, &span, message, help);
+        mistakes.note_with_help(Code::Value, &span, message, HELP);
     }
     tests
 }
@@ -281,7 +288,7 @@ fn known<'n>(
         return Some(text.into());
     }
     let message = format!("no {what} that decides is called `{text}`");
-    match did_you_mean(text, names) {
+    match mistakes.near(text, names) {
         Some(near) => {
             mistakes.note_with_help(Code::Value, &node.span, message, format!("did you mean `{near}`?"));
         }
@@ -303,5 +310,8 @@ fn number(node: &Node, what: &str, mistakes: &mut Mistakes) -> Option<f64> {
 const DEFAULT_Z: f64 = 5.0;
 /// Records of all tests of a file: some 20 us each on a node, whose records wait meanwhile.
 const MAX_RECORDS: u32 = 20_000;
+/// Bytes of these records: what a node reads in seconds, in between.
+const MAX_BYTES: usize = 16 << 20;
+const HELP: &str = "they run on the node whenever the file changes";
 /// Tests times rules: each test starts all of them anew.
 const MAX_RULES_ASKED: usize = 50_000;

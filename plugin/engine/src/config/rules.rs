@@ -12,7 +12,18 @@ pub(super) fn rules(source: &str, node: Option<&Node>, role: Role, mistakes: &mu
     let Some(node) = node else { return Vec::new() };
     match &node.kind {
         NodeKind::List(list) => {
-            list.iter().filter_map(|node| rule(source, node, role, mistakes)).map(Rc::new).collect()
+            if let Some(first) = list.get(MAX_RULES) {
+                let span = first.span.start..first.span.start.saturating_add(1);
+                let message = format!(
+                    "{} {}s are more than a node can ask, at most {MAX_RULES}",
+                    list.len(),
+                    word(role)
+                );
+                let help = "one pattern may have many terms: ?healthz ?readyz";
+                mistakes.note_with_help(Code::TooLarge, &span, message, help);
+            }
+            let list = list.iter().take(MAX_RULES);
+            list.filter_map(|node| rule(source, node, role, mistakes)).map(Rc::new).collect()
         }
         NodeKind::Scalar { text, quoting: Quoting::Plain } if text.is_empty() => Vec::new(),
         _ => {
@@ -210,6 +221,8 @@ fn children(node: &Node) -> Vec<&Node> {
 pub(crate) const RESERVED: [&str; 6] = ["none", "unknown", "fault", "exclude", "other", "total"];
 /// Longest name of a rule, in bytes: it stands on records and in metric labels.
 const MAX_NAME: usize = 63;
+/// Most rules, and most guards.
+const MAX_RULES: usize = 500;
 /// Most rules in shadow mode.
 const MAX_SHADOWS: usize = 32;
 /// What a guard may have besides its policy.

@@ -10,7 +10,7 @@ pub use amounts::{Rate, Unit, parse_bytes};
 pub(crate) use amounts::{parse_one_in, parse_rate};
 pub(crate) use section::{Mistakes, Section};
 
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, MAX_SHOWN};
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -75,6 +75,12 @@ pub fn read(source: &str) -> Result<Node, Vec<Diagnostic>> {
                     let at = offsets.byte(span.start.index());
                     let message = format!("nested deeper than {MAX_DEPTH} levels");
                     mistakes.push(Diagnostic::new(Code::TooDeep, at..at.saturating_add(1), message));
+                    return Err(mistakes);
+                }
+                if events.len() >= MAX_VALUES {
+                    let at = offsets.byte(span.start.index());
+                    let message = format!("the file has more than {MAX_VALUES} values");
+                    mistakes.push(Diagnostic::new(Code::TooLarge, at..at.saturating_add(1), message));
                     return Err(mistakes);
                 }
                 events.push((event, offsets.byte(span.start.index())..offsets.byte(span.end.index())));
@@ -192,17 +198,25 @@ impl<'s> Builder<'s> {
             NodeKind::Scalar { text, .. } if seen.insert(text.clone()) => {}
             NodeKind::Scalar { text, .. } => {
                 let message = format!("the key `{text}` stands here twice");
-                self.mistakes.push(Diagnostic::new(Code::DuplicateKey, key.span.clone(), message));
+                self.mistake(Diagnostic::new(Code::DuplicateKey, key.span.clone(), message));
             }
-            _ => self.mistakes.push(Diagnostic::new(Code::WrongKind, key.span.clone(), "a key must be text")),
+            _ => self.mistake(Diagnostic::new(Code::WrongKind, key.span.clone(), "a key must be text")),
         }
     }
 
     fn refuse_anchor(&mut self, present: bool, span: &Range<usize>) {
         if present {
             let message = "anchors, aliases and tags are not used in rule files";
-            self.mistakes
-                .push(Diagnostic::new(Code::Anchor, span.clone(), message).with_help("write the value out"));
+            self.mistake(
+                Diagnostic::new(Code::Anchor, span.clone(), message).with_help("write the value out"),
+            );
+        }
+    }
+
+    /// Of very many the first are told.
+    fn mistake(&mut self, mistake: Diagnostic) {
+        if self.mistakes.len() < MAX_SHOWN {
+            self.mistakes.push(mistake);
         }
     }
 }
@@ -227,6 +241,8 @@ impl Offsets {
     }
 }
 
+/// Most values of a rule file, keys, lists and mappings among them: a rule has some dozens.
+const MAX_VALUES: usize = 100_000;
 /// Deepest nesting of a rule file. The format itself needs 5; 8 KiB of guest stack bear far more than 16.
 const MAX_DEPTH: usize = 16;
 
@@ -268,6 +284,13 @@ mod tests {
         assert_eq!(read("a: [1\n").unwrap_err()[0].code, Code::Syntax);
         assert_eq!(read("a: \"open\n").unwrap_err()[0].code, Code::Syntax);
         assert_eq!(read("[1]: 2\n").unwrap_err()[0].code, Code::WrongKind);
+    }
+
+    #[test]
+    fn values_are_limited() {
+        let list = |values: usize| format!("[{}a]", "a,".repeat(values));
+        assert!(read(&list(MAX_VALUES - 10)).is_ok());
+        refused(&list(MAX_VALUES), Code::TooLarge, 2 * (MAX_VALUES - 3) + 1);
     }
 
     #[test]

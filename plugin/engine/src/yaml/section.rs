@@ -1,18 +1,61 @@
 //! Reading a mapping: its known keys, each with its type, and a mistake for everything else.
 
-use crate::diag::{Code, Diagnostic, did_you_mean};
+use crate::diag::{Code, Diagnostic, MAX_SHOWN, did_you_mean, in_order};
 use crate::glob::Globs;
 use crate::time::parse_duration;
 use crate::yaml::{Node, NodeKind, Quoting, parse_bytes};
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
-/// Collects mistakes; every reading method notes what is wrong and answers `None`, so that the pass goes on.
-pub(crate) struct Mistakes(pub(crate) Vec<Diagnostic>);
+/// Collects mistakes; every reading method notes what is wrong and answers `None`, so that the pass goes on. Of very many the
+/// first [`MAX_SHOWN`] are kept, and the others counted.
+#[derive(Default)]
+pub(crate) struct Mistakes {
+    list: Vec<Diagnostic>,
+    more: usize,
+    /// Whether one of them is more than a warning.
+    are_serious: bool,
+}
 
 impl Mistakes {
     pub(crate) fn note(&mut self, code: Code, span: &Range<usize>, message: impl Into<String>) {
-        self.0.push(Diagnostic::new(code, span.clone(), message));
+        self.push(|| Diagnostic::new(code, span.clone(), message), code);
+    }
+
+    fn push(&mut self, make: impl FnOnce() -> Diagnostic, code: Code) {
+        self.are_serious |= !code.is_warning();
+        if self.is_full() {
+            self.more = self.more.saturating_add(1);
+        } else {
+            self.list.push(make());
+        }
+    }
+
+    /// Whether there are so many that the next is only counted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() >= MAX_SHOWN
+    }
+
+    /// Whether the file cannot be used for them.
+    pub(crate) fn are_serious(&self) -> bool {
+        self.are_serious
+    }
+
+    /// All of them in the order of their places, and how many more there are.
+    pub(crate) fn in_order(self) -> Vec<Diagnostic> {
+        let Mistakes { list, more, are_serious: _ } = self;
+        let end = list.iter().map(|mistake| mistake.span.end).max().unwrap_or_default();
+        let mut list = in_order(list);
+        if more > 0 {
+            let message = format!("{more} more mistakes are not shown");
+            list.push(Diagnostic::new(Code::TooLarge, end..end, message));
+        }
+        list
+    }
+
+    /// The known word that is nearest to one, unless nobody would be told.
+    pub(crate) fn near<'k>(&self, word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+        if self.is_full() { None } else { did_you_mean(word, known) }
     }
 
     pub(crate) fn note_with_help(
@@ -22,7 +65,7 @@ impl Mistakes {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.0.push(Diagnostic::new(code, span.clone(), message).with_help(help));
+        self.push(|| Diagnostic::new(code, span.clone(), message).with_help(help), code);
     }
 
     pub(crate) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
@@ -180,7 +223,7 @@ impl<'n> Section<'n> {
                 entries.push((text.as_str(), key, value));
             } else {
                 let message = format!("unknown key `{text}` in {what}");
-                let help = match did_you_mean(text, known.iter().copied()) {
+                let help = match mistakes.near(text, known.iter().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("known keys: {}", known.join(", ")),
                 };
