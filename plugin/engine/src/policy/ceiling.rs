@@ -1,7 +1,7 @@
 //! `ceiling: {rate, burst, by}` of a guard: keeps what fits under a limit, and above it one record of each pod and template in ten
 //! seconds, so that an error storm does not fill the bill and still shows each of its errors.
 
-use crate::key::{Key, KeyText, Part};
+use crate::key::{Key, KeyId, KeyText, Part};
 use crate::moment::Moment;
 use crate::policy::gcra::Buckets;
 use crate::policy::keyed::Keyed;
@@ -66,7 +66,7 @@ impl Decides for Ceiling {
         decision
     }
 
-    fn follow(&self, state: &mut CeilingState, key: u64, is_kept: bool, bytes: u64, moment: &Moment) {
+    fn follow(&self, state: &mut CeilingState, key: KeyId, is_kept: bool, bytes: u64, moment: &Moment) {
         if is_kept {
             owe(&mut state.below, key, bytes, moment);
         }

@@ -1,7 +1,7 @@
 //! `limit: {rate, burst, by}`: keeps at most so much in a time, by the rate of [`crate::policy::gcra`].
 
 use crate::diag::Code;
-use crate::key::Key;
+use crate::key::{Key, KeyId};
 use crate::moment::Moment;
 use crate::policy::gcra::{Buckets, GcraRate};
 use crate::policy::keyed::Keyed;
@@ -45,7 +45,7 @@ impl Decides for Limit {
         Some(&self.by)
     }
 
-    fn follow(&self, buckets: &mut Keyed<Buckets>, key: u64, is_kept: bool, bytes: u64, moment: &Moment) {
+    fn follow(&self, buckets: &mut Keyed<Buckets>, key: KeyId, is_kept: bool, bytes: u64, moment: &Moment) {
         if is_kept {
             owe(buckets, key, bytes, moment);
         }
@@ -94,7 +94,7 @@ impl Limit {
 }
 
 /// Charges a line that is kept with the one before it, whether there is room or not.
-pub(super) fn owe(buckets: &mut Keyed<Buckets>, key: u64, bytes: u64, moment: &Moment) {
+pub(super) fn owe(buckets: &mut Keyed<Buckets>, key: KeyId, bytes: u64, moment: &Moment) {
     let rate = *buckets.settings();
     let (state, _, now) = buckets.known(key, moment);
     state.of(moment).owe(&rate, bytes, now);

@@ -137,14 +137,14 @@ macro_rules! policies {
             }
 
             /// As [`Decides::follow`].
-            pub(crate) fn follow(&mut self, key: u64, is_kept: bool, bytes: u64, moment: &Moment) {
+            pub(crate) fn follow(&mut self, key: KeyId, is_kept: bool, bytes: u64, moment: &Moment) {
                 match self {
                     $(ActivePolicy::$name(active) => active.follow(key, is_kept, bytes, moment)),+
                 }
             }
 
             /// As [`Decides::charge`].
-            pub(crate) fn charge(&mut self, key: u64, bytes: u64) -> bool {
+            pub(crate) fn charge(&mut self, key: KeyId, bytes: u64) -> bool {
                 match self {
                     $(ActivePolicy::$name(active) => active.charge(key, bytes)),+
                 }
@@ -176,6 +176,7 @@ macro_rules! policies {
 }
 
 use super::{Asked, Decides, Decision, KeyCapacity, KeyTable, Spent, Tables};
+use crate::key::KeyId;
 use crate::moment::Moment;
 
 impl<P: Decides> Active<P> {
@@ -188,11 +189,11 @@ impl<P: Decides> Active<P> {
         self.settings.decide(&mut self.state, asked)
     }
 
-    pub(super) fn follow(&mut self, key: u64, is_kept: bool, bytes: u64, moment: &Moment) {
+    pub(super) fn follow(&mut self, key: KeyId, is_kept: bool, bytes: u64, moment: &Moment) {
         self.settings.follow(&mut self.state, key, is_kept, bytes, moment);
     }
 
-    pub(super) fn charge(&mut self, key: u64, bytes: u64) -> bool {
+    pub(super) fn charge(&mut self, key: KeyId, bytes: u64) -> bool {
         P::charge(&mut self.state, key, bytes)
     }
 

@@ -5,7 +5,7 @@
 //! two hours is thinned out to what two hours would have given, whichever of its files is read first.
 
 use crate::diag::Code;
-use crate::key::{Key, KeyText};
+use crate::key::{Key, KeyId, KeyText};
 use crate::moment::{Moment, SharedLateClock};
 use crate::policy::goal::{Estimate, Goal};
 use crate::policy::keyed::{Forgettable, Keyed, Ownership};
@@ -64,7 +64,7 @@ impl Decides for Target {
         Some(&self.by)
     }
 
-    fn follow(&self, state: &mut Box<TargetState>, key: u64, is_kept: bool, _: u64, moment: &Moment) {
+    fn follow(&self, state: &mut Box<TargetState>, key: KeyId, is_kept: bool, _: u64, moment: &Moment) {
         state.follow(key, is_kept, moment);
     }
 }
@@ -92,7 +92,12 @@ impl Target {
 
 impl TargetState {
     pub(super) fn new(settings: &Target, most: usize) -> TargetState {
-        TargetState { in_time: SharedGoal::new(settings, most), late: None }
+        TargetState { in_time: SharedGoal::new(settings, Keyed::new(most, ())), late: None }
+    }
+
+    /// Of what is one namespace's anyway.
+    pub(super) fn undivided(settings: &Target, most: usize) -> TargetState {
+        TargetState { in_time: SharedGoal::new(settings, Keyed::undivided(most, ())), late: None }
     }
 
     /// Decides a record. `floor` may keep what the goal would not, if it can take room: it is told what the goal said and
@@ -105,10 +110,12 @@ impl TargetState {
         holds: bool,
         floor: impl FnOnce(&mut Asked<'_>, bool, &mut dyn FnMut() -> bool) -> bool,
     ) -> Decision {
-        let most = self.in_time.keys.most();
         let moment = asked.moment;
         let SharedGoal { goal, keys, late } = if moment.is_late {
-            &mut **self.late.get_or_insert_with(|| Box::new(SharedGoal::new(settings, most)))
+            let in_time = &self.in_time;
+            &mut **self
+                .late
+                .get_or_insert_with(|| Box::new(SharedGoal::new(settings, in_time.keys.another())))
         } else {
             &mut self.in_time
         };
@@ -122,22 +129,24 @@ impl TargetState {
             owner = keys.admit(key, asked);
             *keys.late_clock(owner) = own;
         }
+        let tenant = keys.tenant(owner);
         keys.decide_as(owner, key.hash, asked, holds, |estimate, asked, _| {
-            let estimate = (owner == Ownership::Owned).then_some(estimate);
-            let is_kept = goal.offer(key.hash, estimate, now, asked.random.f64());
-            floor(asked, is_kept, &mut || goal.admit_floor(now))
+            let estimate = matches!(owner, Ownership::Owned(_)).then_some(estimate);
+            let is_kept = goal.offer(key.hash, tenant, estimate, now, asked.random.f64());
+            floor(asked, is_kept, &mut || goal.admit_floor(tenant, now))
         })
     }
 
     /// A line that goes with one that was decided.
-    fn follow(&mut self, key: u64, is_kept: bool, moment: &Moment) {
+    fn follow(&mut self, key: KeyId, is_kept: bool, moment: &Moment) {
         let shared = match &mut self.late {
             Some(late) if moment.is_late => late,
             _ => &mut self.in_time,
         };
         let now = if moment.is_late { shared.late.position() } else { moment.now };
-        let (estimate, owner, _) = shared.keys.known(key, moment);
-        shared.goal.follow(key, (owner == Ownership::Owned).then_some(estimate), now, is_kept);
+        let (_, owner, _) = shared.keys.known(key, moment);
+        let tenant = shared.keys.tenant(owner);
+        shared.goal.follow(key.hash, tenant, shared.keys.owned(owner), now, is_kept);
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -156,10 +165,10 @@ impl Tables for Box<TargetState> {
 }
 
 impl SharedGoal {
-    fn new(settings: &Target, most: usize) -> SharedGoal {
+    fn new(settings: &Target, keys: Keyed<Estimate>) -> SharedGoal {
         SharedGoal {
             goal: Goal::new(settings.rate.per_second(), nanos(settings.interval)),
-            keys: Keyed::new(most, ()),
+            keys,
             late: SharedLateClock::default(),
         }
     }

@@ -314,7 +314,7 @@ fn the_equation_holds_whatever_happens() {
             }
             assert_eq!(stood + summed + engine.unreported().records, seen, "seed {seed} step {step}");
             let taken: usize = engine.quick.rules.iter_mut().map(|active| active.state.capacity()).sum();
-            assert_eq!(taken, engine.quick.shared.capacity.0, "seed {seed} step {step}");
+            assert_eq!(taken, engine.quick.shared.capacity.taken(), "seed {seed} step {step}");
         }
     }
 }
