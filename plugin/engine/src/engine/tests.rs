@@ -5,6 +5,7 @@ mod clocks;
 mod hostile;
 mod lasting;
 mod reference;
+mod tenants;
 mod traffic;
 
 use super::*;

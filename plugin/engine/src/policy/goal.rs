@@ -125,7 +125,7 @@ impl Goal {
             let total = (self.offered * seen).max(self.expected * ahead);
             let budget = self.goal * ahead.max(SHORTEST);
             self.move_new(&estimates);
-            self.plan(estimates, Ahead { seen, known: ahead }, total, budget);
+            self.plan(estimates, Ahead { seen, known: ahead }, total, (budget, budget * SHARED));
             self.set_alarm(budget);
         }
     }
@@ -189,12 +189,10 @@ impl Goal {
     /// Takes room under the cap for one record. Where there are several namespaces, a part of the room is for those that have
     /// kept less than their share in this interval: a flood does not find it.
     fn take(&mut self, tenant: Tenant, now: u64) -> bool {
-        if self.tenants <= 1 {
-            return self.cap.take(now, Cap::ALL);
-        }
         let share = self.goal * SHARED / self.tenants as f64;
+        let is_alone = self.tenants <= 1;
         let kept = self.others_of(tenant).map_or(0.0, |others| others.kept);
-        let part = if kept < share { Cap::ALL } else { 1.0 - SHARED };
+        let part = if is_alone || kept < share { Cap::ALL } else { 1.0 - SHARED };
         let is_taken = self.cap.take(now, part);
         if is_taken && let Some(others) = self.others_of(tenant) {
             others.kept += 1.0;
@@ -253,13 +251,22 @@ impl Goal {
         }
 
         self.planned = (self.goal - self.floors).max(self.goal / 2.0);
-        self.plan(estimates, Ahead { seen: 0.0, known: 1.0 }, self.expected, self.planned);
+        // What floors have kept is paid for by those that ask for more than their share.
+        let budget = (self.planned, self.goal * SHARED);
+        self.plan(estimates, Ahead { seen: 0.0, known: 1.0 }, self.expected, budget);
         (self.offered, self.keeping, self.floors, self.alarms) = (0.0, 0.0, 0.0, 0);
         self.set_alarm(self.goal);
     }
 
-    /// Finds the levels at which `budget` of the `total` records ahead is kept, and sets all chances.
-    fn plan(&mut self, mut estimates: Vec<(usize, &mut Estimate)>, ahead: Ahead, total: f64, budget: f64) {
+    /// Finds the levels at which `budget` of the `total` records ahead is kept, and sets all chances. `shared` of it is shared
+    /// among namespaces first.
+    fn plan(
+        &mut self,
+        mut estimates: Vec<(usize, &mut Estimate)>,
+        ahead: Ahead,
+        total: f64,
+        (budget, shared): (f64, f64),
+    ) {
         let others: f64 = self.others.iter().map(|others| others.estimate.ahead(&ahead)).sum();
         // New keys are among the others and have an estimate, and gone ones still have one. The whole is known better. (It
         // cannot be more than its parts, unless the caller lost estimates. Those keys come as new ones.)
@@ -267,17 +274,23 @@ impl Goal {
         let scale = (total / (sum + others)).min(1.0);
         let others: Vec<Offer> = self.others.iter().map(|others| others.offer(&ahead, scale)).collect();
         let ahead = Ahead { seen: ahead.seen * scale, known: ahead.known * scale };
+        // One clump makes no flood: a namespace that is taken for quiet too long is found out by the next plan, and one that
+        // is taken for a flood would be thinned out for a whole interval.
+        let patient = Ahead { seen: ahead.seen.min(MOST_FORESEEN * scale), known: ahead.known };
+        let newcomers = self.others.iter().map(|others| others.besides_estimates(&patient)).enumerate();
+        let known = estimates.iter().map(|(group, estimate)| (*group, estimate.ahead(&patient)));
+        let whole = by_group(newcomers.chain(known), others.len());
         let keys = estimates
             .iter()
             .map(|(group, estimate)| (*group, Offer { records: estimate.ahead(&ahead), keys: 1.0 }));
         let offers = others.iter().copied().enumerate().chain(keys);
-        let whole = by_group(offers.clone(), others.len());
         self.tenants = 0;
         for (newcomers, whole) in self.others.iter_mut().zip(&whole) {
-            newcomers.is_expected = whole.records >= f64::from(IDLE);
+            newcomers.is_expected = *whole >= f64::from(IDLE);
             self.tenants = self.tenants.saturating_add(usize::from(newcomers.is_expected));
         }
-        let found = if total > budget { levels(budget * self.gain, &whole, offers) } else { Vec::new() };
+        let found =
+            if total > budget { levels(budget * self.gain, (shared, &whole), offers) } else { Vec::new() };
         let level = |group: usize| found.get(group).copied().unwrap_or(f64::INFINITY);
         for (group, estimate) in &mut estimates {
             estimate.chance = chance(level(*group), estimate.ahead(&ahead));
@@ -331,6 +344,8 @@ const SHORTEST: f64 = 1.0 / 16.0;
 const JUMP: f64 = 0.9375;
 /// The weight from which on an interval is news rather than habit.
 const SETTLED: f64 = 0.6;
+/// How many times as much again as has come a namespace is expected to ask for at the most.
+const MOST_FORESEEN: f64 = 4.0;
 /// New plans within one interval; each costs a few passes over all keys.
 const MOST_ALARMS: u8 = 12;
 const MOST_GAIN: f64 = 4.0;

@@ -399,8 +399,8 @@ impl<S: Forgettable> Keyed<S> {
     }
 }
 
-/// Groups of keys of a table: each namespace is one, and those beyond share the first.
-const MAX_GROUPS: usize = 129;
+/// Groups of keys of a table: each namespace is one, and those beyond share the first. A node has fewer pods than that.
+const MAX_GROUPS: usize = 257;
 /// Longest label of a key, in bytes.
 const MAX_LABEL: usize = 120;
 

@@ -1,7 +1,5 @@
 //! Max-min fair sharing (water-filling), among namespaces and among keys.
 
-use super::SHARED;
-
 /// Records expected of a number of keys.
 #[derive(Clone, Copy)]
 pub(super) struct Offer {
@@ -9,44 +7,44 @@ pub(super) struct Offer {
     pub(super) keys: f64,
 }
 
-/// What all keys of each group ask for together, as if it was one key.
-pub(super) fn by_group(offers: impl Iterator<Item = (usize, Offer)>, groups: usize) -> Vec<Offer> {
-    let mut whole = vec![Offer { records: 0.0, keys: 1.0 }; groups];
-    for (group, offer) in offers {
+/// What each of so many groups asks for, from what each of its keys does.
+pub(super) fn by_group(records: impl Iterator<Item = (usize, f64)>, groups: usize) -> Vec<f64> {
+    let mut whole = vec![0.0; groups];
+    for (group, records) in records {
         if let Some(whole) = whole.get_mut(group) {
-            whole.records += offer.records;
+            *whole += records;
         }
     }
     whole
 }
 
-/// The level of each group at which `budget` of what is offered is kept. What is offered comes with its group; `whole` is
-/// what each group asks for together.
+/// The level of each group at which `budget` of what is offered is kept. `whole` is what each group asks for, among which
+/// `shared` is shared first. What is offered comes with its group.
 ///
 /// Shared among all keys alike, a goal would go to whoever has most keys. Shared among namespaces and then among the keys of
-/// each, a namespace with a hundred pods would get no more than one with a single one. So one half is shared in the one
+/// each, a namespace with a hundred pods would get no more than one with a single one. So one part is shared in the one
 /// way and what is left in the other: the level of a key is the sum of both.
 pub(super) fn levels(
     budget: f64,
-    whole: &[Offer],
+    (shared, whole): (f64, &[f64]),
     offers: impl Iterator<Item = (usize, Offer)> + Clone,
 ) -> Vec<f64> {
     let mut of_group = vec![0.0; whole.len()];
     let mut rest = budget;
-    if whole.iter().filter(|whole| whole.records > 0.0).count() > 1 {
-        let share = level(budget * SHARED, whole.iter().copied());
-        let budgets: Vec<f64> = whole.iter().map(|whole| whole.records.min(share)).collect();
-        rest -= budgets.iter().sum::<f64>();
+    if whole.iter().filter(|records| **records > 0.0).count() > 1 {
+        let share = level(shared, whole.iter().map(|records| Offer { records: *records, keys: 1.0 }));
+        let budgets: Vec<f64> = whole.iter().map(|records| records.min(share)).collect();
+        rest = (rest - budgets.iter().sum::<f64>()).max(0.0);
         of_group = levels_of(&budgets, offers.clone());
-        for (level, whole) in of_group.iter_mut().zip(whole) {
-            // Nothing is asked for beyond the share, or nobody has asked for anything yet.
-            if whole.records <= share {
+        for (level, records) in of_group.iter_mut().zip(whole) {
+            // All of it fits, or nothing has come yet.
+            if *records <= share {
                 *level = f64::INFINITY;
             }
         }
     }
-    let of_group_at = |group: usize| of_group.get(group).copied().unwrap_or(f64::INFINITY);
     // What is not kept by the share of its namespace.
+    let of_group_at = |group: usize| of_group.get(group).copied().unwrap_or(f64::INFINITY);
     let beyond = offers.filter_map(|(group, Offer { records, keys })| {
         let records = records - of_group_at(group) * keys;
         (records > 0.0).then_some(Offer { records, keys })

@@ -56,6 +56,12 @@ impl Newcomers {
         self.estimate.close(share);
     }
 
+    /// The records expected in the time ahead of keys that will have no estimate.
+    pub(super) fn besides_estimates(&self, ahead: &Ahead) -> f64 {
+        let count = (f64::from(self.estimate.count) - self.moved).max(0.0);
+        (count * ahead.seen).max(f64::from(self.estimate.mean) * ahead.known)
+    }
+
     /// The records expected in the time ahead, and of how many keys; `scale` is what the whole is of its parts.
     pub(super) fn offer(&self, ahead: &Ahead, scale: f64) -> Offer {
         let records = self.estimate.ahead(ahead);
