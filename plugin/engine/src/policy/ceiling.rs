@@ -18,7 +18,7 @@ pub struct Ceiling(pub Limit);
 #[derive(Debug)]
 pub(crate) struct CeilingState {
     below: Keyed<Buckets>,
-    above: Keyed<Windows>,
+    above: Box<Keyed<Windows>>,
     above_by: Key,
 }
 
@@ -36,7 +36,7 @@ impl Decides for Ceiling {
     fn start(&self, most: usize) -> CeilingState {
         CeilingState {
             below: Keyed::new(most, self.0.gcra()),
-            above: Keyed::new(most, ABOVE_PER),
+            above: Box::new(Keyed::new(most, ABOVE_PER)),
             above_by: Key(ABOVE.to_vec()),
         }
     }
@@ -76,7 +76,7 @@ impl Decides for Ceiling {
 impl Tables for CeilingState {
     fn each(&mut self, take: &mut dyn FnMut(&mut dyn KeyTable)) {
         take(&mut self.below);
-        take(&mut self.above);
+        take(&mut *self.above);
     }
 }
 

@@ -4,14 +4,14 @@
 //! there are: no step here looks through the keys. It knows nothing of what is remembered of a key, so that it is in the
 //! module once.
 
-use crate::hash::BuildWordHasher;
 use crate::tag_names::NamespaceId;
-use std::collections::HashMap;
+use hashbrown::HashTable;
 
 /// The places of a table.
 #[derive(Debug)]
 pub(super) struct Places {
-    of: HashMap<u64, u32, BuildWordHasher>,
+    /// By key, which is a hash already.
+    of: HashTable<u32>,
     places: Vec<Place>,
     /// The first of the places that are free; each says which is next.
     free: u32,
@@ -19,7 +19,8 @@ pub(super) struct Places {
     last: u32,
     /// The first is of records without a namespace, and of namespaces beyond the cap.
     groups: Vec<Group>,
-    group_of: HashMap<u64, u32, BuildWordHasher>,
+    /// By namespace, likewise.
+    group_of: HashTable<u32>,
     last_group: u32,
     /// Groups that hold a place.
     holding: usize,
@@ -55,12 +56,12 @@ impl Group {
 impl Places {
     pub(super) fn new() -> Places {
         Places {
-            of: HashMap::default(),
+            of: HashTable::new(),
             places: Vec::new(),
             free: NONE,
             last: NONE,
             groups: vec![Group::new(NamespaceId::NONE)],
-            group_of: HashMap::default(),
+            group_of: HashTable::new(),
             last_group: 0,
             holding: 0,
             turn: 0,
@@ -74,7 +75,9 @@ impl Places {
 
     /// The place of a key.
     pub(super) fn peek(&self, key: u64) -> Option<usize> {
-        self.of.get(&key).map(|place| *place as usize)
+        let Places { of, places, .. } = self;
+        of.find(key, |place| places.get(*place as usize).is_some_and(|place| place.key == key))
+            .map(|place| *place as usize)
     }
 
     /// The place of a key, which is then the most recently used one of its group.
@@ -85,7 +88,7 @@ impl Places {
         if last.is_some_and(|last| last.key == key) {
             return Some(self.last as usize);
         }
-        let place = *self.of.get(&key)?;
+        let place = self.peek(key)? as u32;
         self.last = place;
         let group = self.places.get(place as usize).map_or(NONE, |found| found.group);
         let is_newest = self.groups.get(group as usize).is_some_and(|group| group.newest == place);
@@ -112,7 +115,8 @@ impl Places {
                 self.places.len().saturating_sub(1) as u32
             }
         };
-        self.of.insert(key, place);
+        let Places { of, places, .. } = self;
+        of.insert_unique(key, place, |place| places.get(*place as usize).map_or(0, |place| place.key));
         self.attach(place, group);
         if let Some(group) = self.groups.get_mut(group as usize) {
             self.holding = self.holding.wrapping_add(usize::from(group.held == 0));
@@ -126,7 +130,9 @@ impl Places {
     pub(super) fn remove(&mut self, place: usize) {
         let Some(found) = self.places.get(place).filter(|found| found.group != NONE) else { return };
         let (key, group) = (found.key, found.group);
-        self.of.remove(&key);
+        if let Ok(found) = self.of.find_entry(key, |known| *known as usize == place) {
+            found.remove();
+        }
         self.detach(place as u32);
         if let Some(group) = self.groups.get_mut(group as usize) {
             group.held = group.held.saturating_sub(1);
@@ -169,7 +175,10 @@ impl Places {
         }
         let last = self.groups.get(self.last_group as usize);
         if last.is_none_or(|last| last.namespace != namespace) {
-            self.last_group = *self.group_of.get(&namespace.0)?;
+            let Places { groups, group_of, .. } = self;
+            let is_of =
+                |group: &u32| groups.get(*group as usize).is_some_and(|group| group.namespace == namespace);
+            self.last_group = *group_of.find(namespace.0, is_of)?;
         }
         Some(self.last_group as usize)
     }
@@ -178,17 +187,24 @@ impl Places {
     pub(super) fn add_group(&mut self, namespace: NamespaceId) -> usize {
         let group = self.groups.len();
         self.groups.push(Group::new(namespace));
-        self.group_of.insert(namespace.0, group as u32);
+        self.note_group(group as u32, namespace);
         group
     }
 
     /// Gives a group that holds nothing to another namespace.
     pub(super) fn rename_group(&mut self, group: usize, namespace: NamespaceId) {
-        if let Some(found) = self.groups.get_mut(group) {
-            self.group_of.remove(&found.namespace.0);
-            found.namespace = namespace;
-            self.group_of.insert(namespace.0, group as u32);
+        let Some(found) = self.groups.get_mut(group) else { return };
+        let before = std::mem::replace(&mut found.namespace, namespace);
+        if let Ok(found) = self.group_of.find_entry(before.0, |known| *known as usize == group) {
+            found.remove();
         }
+        self.note_group(group as u32, namespace);
+    }
+
+    fn note_group(&mut self, group: u32, namespace: NamespaceId) {
+        let Places { groups, group_of, .. } = self;
+        let hash = |group: &u32| groups.get(*group as usize).map_or(0, |group| group.namespace.0);
+        group_of.insert_unique(namespace.0, group, hash);
     }
 
     /// The next group, by turns: looking at one for each key that finds no place gets round to all of them.
