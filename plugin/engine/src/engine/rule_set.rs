@@ -163,14 +163,11 @@ impl RuleState {
         self.each(&mut |table| table.set_most(most));
     }
 
-    /// Of the capacity taken, what is beyond the `reserve` of each table, which is set from now on.
-    fn set_reserve(&mut self, reserve: usize) -> usize {
-        let mut pooled = 0usize;
-        self.each(&mut |table| {
-            table.set_reserve(reserve);
-            pooled = pooled.saturating_add(table.pooled());
-        });
-        pooled
+    /// Of that, what is beyond what is set aside for each table.
+    pub(super) fn pooled(&mut self) -> usize {
+        let mut sum = 0usize;
+        self.each(&mut |table| sum = sum.saturating_add(table.pooled()));
+        sum
     }
 
     /// Forgets the keys that are idle: other rules have no room left.
@@ -375,8 +372,9 @@ impl RuleSet {
         }
         let reserve = KeyCapacity::reserve_of(tables, most);
         for active in &mut self.rules {
+            active.state.each(&mut |table| table.set_reserve(reserve));
             taken = taken.saturating_add(active.state.capacity());
-            pooled = pooled.saturating_add(active.state.set_reserve(reserve));
+            pooled = pooled.saturating_add(active.state.pooled());
         }
         KeyCapacity::new((tables, reserve), taken, pooled)
     }

@@ -121,11 +121,12 @@ impl Goal {
             let past = elapsed as f64 / self.interval as f64;
             let ahead = 1.0 - past;
             // At least as much again as came so far. Clumps come in no time, so an instant says nothing of the pace.
-            let seen = (ahead / past.max(BRIEFEST)).max(1.0);
+            let pace = ahead / past.max(BRIEFEST);
+            let seen = pace.max(1.0);
             let total = (self.offered * seen).max(self.expected * ahead);
             let budget = self.goal * ahead.max(SHORTEST);
             self.move_new(&estimates);
-            self.plan(estimates, Ahead { seen, known: ahead }, total, (budget, budget * SHARED));
+            self.plan(estimates, Ahead { seen, pace, known: ahead }, total, (budget, budget * SHARED));
             self.set_alarm(budget);
         }
     }
@@ -187,17 +188,15 @@ impl Goal {
     }
 
     /// Takes room under the cap for one record. Where there are several namespaces, a part of the room is for those that have
-    /// kept less than their share in this interval: a flood does not find it.
+    /// asked for less than their share in this interval: a flood does not find it.
     fn take(&mut self, tenant: Tenant, now: u64) -> bool {
-        let share = self.goal * SHARED / self.tenants as f64;
-        let is_alone = self.tenants <= 1;
-        let kept = self.others_of(tenant).map_or(0.0, |others| others.kept);
-        let part = if is_alone || kept < share { Cap::ALL } else { 1.0 - SHARED };
-        let is_taken = self.cap.take(now, part);
-        if is_taken && let Some(others) = self.others_of(tenant) {
-            others.kept += 1.0;
-        }
-        is_taken
+        let share = if self.tenants > 1 { self.goal * SHARED / self.tenants as f64 } else { f64::INFINITY };
+        let asked = self.others_of(tenant).map(|others| {
+            others.asked += 1.0;
+            others.asked
+        });
+        let is_within = asked.is_none_or(|asked| asked <= share.max(1.0));
+        self.cap.take(now, if is_within { Cap::ALL } else { 1.0 - SHARED })
     }
 
     /// The keys without an estimate of a namespace, which begins anew where another one had its place.
@@ -253,7 +252,7 @@ impl Goal {
         self.planned = (self.goal - self.floors).max(self.goal / 2.0);
         // What floors have kept is paid for by those that ask for more than their share.
         let budget = (self.planned, self.goal * SHARED);
-        self.plan(estimates, Ahead { seen: 0.0, known: 1.0 }, self.expected, budget);
+        self.plan(estimates, Ahead { seen: 0.0, pace: 0.0, known: 1.0 }, self.expected, budget);
         (self.offered, self.keeping, self.floors, self.alarms) = (0.0, 0.0, 0.0, 0);
         self.set_alarm(self.goal);
     }
@@ -273,10 +272,12 @@ impl Goal {
         let sum: f64 = estimates.iter().map(|(_, estimate)| estimate.ahead(&ahead)).sum();
         let scale = (total / (sum + others)).min(1.0);
         let others: Vec<Offer> = self.others.iter().map(|others| others.offer(&ahead, scale)).collect();
-        let ahead = Ahead { seen: ahead.seen * scale, known: ahead.known * scale };
+        let [seen, pace, known] =
+            [ahead.seen, ahead.pace.min(MOST_FORESEEN), ahead.known].map(|part| part * scale);
+        let ahead = Ahead { seen, pace, known };
         // One clump makes no flood: a namespace that is taken for quiet too long is found out by the next plan, and one that
         // is taken for a flood would be thinned out for a whole interval.
-        let patient = Ahead { seen: ahead.seen.min(MOST_FORESEEN * scale), known: ahead.known };
+        let patient = Ahead { seen: pace, pace, known };
         let newcomers = self.others.iter().map(|others| others.besides_estimates(&patient)).enumerate();
         let known = estimates.iter().map(|(group, estimate)| (*group, estimate.ahead(&patient)));
         let whole = by_group(newcomers.chain(known), others.len());
@@ -328,6 +329,8 @@ impl Estimate {
 /// What becomes of one record counted in this interval, and of one in the mean, in the time a plan is made for.
 struct Ahead {
     seen: f64,
+    /// The first, if it goes on as it came.
+    pace: f64,
     known: f64,
 }
 

@@ -104,3 +104,48 @@ pub(super) fn chance(level: f64, records: f64) -> f32 {
 }
 
 const MOST_PASSES: u8 = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Guarantees: with keys of several namespaces, the budget is kept; a namespace that asks for no more than its share
+        /// is kept whole, each other one keeps at least the share; in a namespace no key gets more than another that asks
+        /// for more; and with one namespace the level is that of its keys.
+        #[test]
+        fn each_namespace_keeps_its_share_and_all_together_the_budget(
+            keys in prop::collection::vec((0usize..4, 0.01f64..100.0), 1..60),
+            part in 0.05f64..0.95, of_it in 0.1f64..1.0, namespaces in 1usize..5,
+        ) {
+            let keys: Vec<(usize, f64)> = keys.into_iter().map(|(group, n)| (group % namespaces, n)).collect();
+            let whole = by_group(keys.iter().copied(), namespaces);
+            let budget = part * whole.iter().sum::<f64>();
+            let shared = of_it * budget;
+            let offers = keys.iter().map(|(group, records)| (*group, Offer { records: *records, keys: 1.0 }));
+            let levels = levels(budget, (shared, &whole), offers.clone());
+            let kept = by_group(keys.iter().map(|(group, n)| (*group, n.min(levels[*group]))), namespaces);
+            prop_assert!((kept.iter().sum::<f64>() / budget - 1.0).abs() < 1e-6);
+            let asking = whole.iter().filter(|records| **records > 0.0).count();
+            let equal = shared / asking as f64;
+            for (kept, whole) in kept.iter().zip(&whole).filter(|(_, whole)| **whole > 0.0) {
+                let is_whole = (kept / whole - 1.0).abs() < 1e-6;
+                prop_assert!(is_whole || *kept >= equal * (1.0 - 1e-6) || asking == 1, "{kept} of {whole}");
+            }
+            if asking == 1 {
+                let alone = level(budget, offers.map(|(_, offer)| offer));
+                prop_assert_eq!(levels.iter().filter(|level| **level == alone).count(), namespaces);
+            }
+        }
+    }
+
+    /// One namespace with ten keys and one with a single one, all of which ask for more than there is: between what would be
+    /// fair to the keys and what would be fair to the namespaces.
+    #[test]
+    fn a_namespace_with_many_keys_gets_more_than_one_with_few() {
+        let keys = (0..11).map(|key| (usize::from(key == 10), Offer { records: 1000.0, keys: 1.0 }));
+        let found = levels(110.0, (55.0, &[10_000.0, 1_000.0]), keys);
+        assert_eq!(found, [2.75 + 5.0, 27.5 + 5.0]);
+    }
+}

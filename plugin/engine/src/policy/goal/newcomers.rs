@@ -17,8 +17,8 @@ pub(super) struct Newcomers {
     pub(super) moved_keys: f64,
     /// Whether anything of the namespace is expected, or has come.
     pub(super) is_expected: bool,
-    /// Records of the whole namespace that were kept in this interval.
-    pub(super) kept: f64,
+    /// Records of the whole namespace that have asked for room under the cap in this interval.
+    pub(super) asked: f64,
 }
 
 impl Newcomers {
@@ -31,7 +31,7 @@ impl Newcomers {
             moved: 0.0,
             moved_keys: 0.0,
             is_expected: false,
-            kept: 0.0,
+            asked: 0.0,
         }
     }
 
@@ -52,7 +52,7 @@ impl Newcomers {
         let keys = (self.keys.take() - self.moved_keys).max(0.0);
         self.keys_mean += share * (keys - self.keys_mean);
         self.estimate.count = self.estimate.count.saturating_sub(self.moved as u32);
-        (self.moved, self.moved_keys, self.kept) = (0.0, 0.0, 0.0);
+        (self.moved, self.moved_keys, self.asked) = (0.0, 0.0, 0.0);
         self.estimate.close(share);
     }
 

@@ -473,3 +473,58 @@ fn distinct_keys_are_counted() {
 fn an_estimate_is_small() {
     assert!(size_of::<Estimate>() <= 12 && size_of::<Goal>() <= 256);
 }
+
+/// Another namespace, which takes part without a table of its own.
+const BESIDE: Tenant = Tenant { group: 1, namespace: NamespaceId(9) };
+
+/// Scenario: a namespace with two keys of 1/s each beside one that offers as much as is given a second, each record of a new
+/// key without a place, from the second interval on and in clumps.
+/// Guarantees: each of its records is kept, from the first second of the flood on, and the goal holds.
+#[test]
+fn what_a_namespace_asks_for_up_to_its_share_is_kept_beside_any_flood() {
+    for (flood, clump) in [(200, 1), (2_000, SECOND), (20_000, 2 * SECOND)] {
+        let mut node = Node::new(20.0);
+        let (mut offered, mut kept, mut kept_of_flood, mut new) = (0, 0, 0, 1_000_000);
+        for second in 0..120 {
+            for tenth in 0..10 {
+                node.now = BEGIN + second * SECOND + tenth * SECOND / 10;
+                if tenth == 3 || tenth == 7 {
+                    offered += 1;
+                    kept += u32::from(node.offer(tenth));
+                }
+                let is_clump = (second * 10 + tenth) * (SECOND / 10) % clump == 0;
+                let of_clump = flood * clump.max(SECOND / 10) / SECOND;
+                for _ in 0..(if second >= 15 && is_clump { of_clump } else { 0 }) {
+                    new += 1;
+                    if node.goal.is_due(node.now) {
+                        node.goal.roll(node.now, grouped(&mut node.table));
+                    }
+                    let draw = node.rng.f64();
+                    kept_of_flood += u32::from(node.goal.offer(hash(new), BESIDE, None, node.now, draw));
+                }
+            }
+        }
+        assert_eq!((kept, offered), (240, 240), "{flood}, {clump}");
+        let rate = f64::from(kept_of_flood) / 105.0;
+        assert!((13.0..=22.0).contains(&rate), "{flood}, {clump}: {rate}");
+    }
+}
+
+/// A place of a group that is another namespace's now says nothing of that one.
+#[test]
+fn a_namespace_does_not_inherit_the_chances_of_the_one_before_it() {
+    let mut goal = Goal::new(1.0, INTERVAL);
+    for second in 0..40 {
+        for key in 0..1_000 {
+            let now = BEGIN + second * SECOND;
+            if goal.is_due(now) {
+                goal.roll(now, std::iter::empty());
+            }
+            goal.offer(hash(second * 1_000 + key), BESIDE, None, now, 0.5);
+        }
+    }
+    assert!(goal.others[1].estimate.chance < 0.01);
+    let now = BEGIN + 100 * SECOND;
+    let new = Tenant { namespace: NamespaceId(10), ..BESIDE };
+    assert!(goal.offer(1, new, None, now, 0.99));
+}

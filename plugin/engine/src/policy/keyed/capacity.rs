@@ -34,6 +34,11 @@ impl KeyCapacity {
         self.taken
     }
 
+    #[cfg(test)]
+    pub(crate) fn pooled(&self) -> usize {
+        self.pooled
+    }
+
     /// Whether keys that are idle should be looked for.
     pub(crate) fn is_nearly_full(&self) -> bool {
         let is_nearly = |taken: usize, most: usize| taken > most.saturating_sub(most / 8);
