@@ -325,6 +325,15 @@ impl<S: Forgettable> Keyed<S> {
         capacity.give_back_place(self.places.len(), self.reserve);
     }
 
+    /// Gives back the room of places that are free, when those are most of them.
+    fn shrink(&mut self) {
+        if self.entries.len() > FEW.max(self.places.len().saturating_mul(4)) {
+            let order = self.places.renumber();
+            let entries = order.into_iter().map(|before| self.entries.get_mut(before).map(std::mem::take));
+            self.entries = entries.map(Option::unwrap_or_default).collect();
+        }
+    }
+
     /// The states that have a key of their own, each with its group.
     pub(crate) fn states(&mut self) -> impl Iterator<Item = (usize, &mut S)> {
         let Keyed { places, entries, .. } = self;
@@ -342,6 +351,8 @@ impl<S: Forgettable> Keyed<S> {
 
 /// Groups of keys of a table: each namespace is one, and those beyond share the first. A node has fewer pods than that.
 const MAX_GROUPS: usize = 257;
+/// So many places are not worth to be given back.
+const FEW: usize = 64;
 /// Longest label of a key, in bytes.
 const MAX_LABEL: usize = 120;
 

@@ -147,6 +147,26 @@ impl Places {
         self.free = place as u32;
     }
 
+    /// Numbers the places anew, so that none is free and no more room is taken than for them. Says which number each had.
+    pub(super) fn renumber(&mut self) -> Vec<usize> {
+        let mut order = Vec::with_capacity(self.len());
+        for (at, group) in self.groups.iter_mut().enumerate() {
+            let mut place = group.oldest;
+            while let Some(found) = self.places.get(place as usize) {
+                order.push((place as usize, found.key, at));
+                place = found.newer;
+            }
+            *group = Group::new(group.namespace);
+        }
+        (self.free, self.last, self.holding) = (NONE, NONE, 0);
+        self.places = Vec::with_capacity(order.len());
+        self.of = HashTable::with_capacity(order.len());
+        for (_, key, group) in &order {
+            self.insert(*key, *group);
+        }
+        order.into_iter().map(|(before, ..)| before).collect()
+    }
+
     /// The key and the group of a place that is taken.
     pub(super) fn at(&self, place: usize) -> Option<(u64, usize)> {
         let found = self.places.get(place).filter(|found| found.group != NONE)?;
@@ -277,12 +297,14 @@ mod tests {
     enum Step {
         Use(u64, u64),
         Remove(u64),
+        Renumber,
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
         let step = prop_oneof![
             4 => (0u64..20, 0u64..4).prop_map(|(key, namespace)| Step::Use(key, namespace)),
             1 => (0u64..20).prop_map(Step::Remove),
+            1 => Just(Step::Renumber),
         ];
         prop::collection::vec(step, 0..200)
     }
@@ -312,6 +334,14 @@ mod tests {
                             found => prop_assert!(false, "{found:?}"),
                         }
                     }
+                    Step::Renumber => {
+                        let keys: Vec<Option<u64>> =
+                            (0..places.places.len()).map(|place| places.at(place).map(|(key, _)| key)).collect();
+                        for (now, before) in places.renumber().into_iter().enumerate() {
+                            prop_assert_eq!(places.at(now).map(|(key, _)| key), keys[before]);
+                        }
+                        prop_assert_eq!(places.places.len(), places.len());
+                    }
                     Step::Remove(key) => {
                         if let Some(place) = places.peek(key) {
                             places.remove(place);
@@ -319,6 +349,7 @@ mod tests {
                         }
                     }
                 }
+                prop_assert_eq!(places.len(), places.of.len());
                 prop_assert_eq!(places.len(), lists.iter().map(Vec::len).sum::<usize>());
                 prop_assert_eq!(places.holding, lists.iter().filter(|list| !list.is_empty()).count());
                 for (namespace, list) in lists.iter().enumerate() {

@@ -73,5 +73,6 @@ impl<S: Forgettable> KeyTable for Keyed<S> {
                 self.forget(place, capacity, account);
             }
         }
+        self.shrink();
     }
 }

@@ -258,3 +258,20 @@ fn a_namespace_of_which_nothing_is_left_makes_room_for_another() {
 fn an_entry_is_small() {
     assert!(size_of::<KeyEntry<()>>() <= 56, "{}", size_of::<KeyEntry<()>>());
 }
+
+/// A table keeps no room for a flood that is over; the keys that are left have their states and their order.
+#[test]
+fn the_room_of_a_flood_is_given_back() {
+    let (mut keyed, mut account) = (Keyed::new(5_000, ()), Account::default());
+    for n in 0..5_000 {
+        ask(&mut keyed, &mut account, &format!("flood-{n}"), 1, false);
+    }
+    for (now, key) in [(50, "a"), (60, "b"), (70, "flood-7"), (80, "a")] {
+        ask(&mut keyed, &mut account, key, now, false);
+    }
+    let mut capacity = KeyCapacity::new((0, 0), keyed.capacity(), keyed.capacity());
+    keyed.forget_idle(120, &mut capacity, &mut account);
+    assert_eq!((keyed.entries.len(), keyed.entries.capacity(), capacity.taken()), (1, 1, 1));
+    assert_eq!(ask(&mut keyed, &mut account, "flood-7", 121, true).count(), 3, "its own and the one before");
+    assert_eq!(keyed.unreported().records + account.unreported().records, 5_002);
+}
