@@ -249,10 +249,11 @@ impl<S: Forgettable> Keyed<S> {
     /// Puts a new key where there is room, or in the place of another one.
     #[inline(never)]
     fn admit_new(&mut self, key: &KeyText, asked: &mut Asked<'_>) -> Ownership {
-        let group = self.group_of(asked);
+        let turn = self.places.next_in_turn();
+        let group = self.group_of(asked, turn);
         let held = self.places.len();
         if held >= self.most || !asked.capacity.has_place(held, self.reserve) {
-            let Some(place) = self.place_to_give_up(group, asked.moment.now) else {
+            let Some(place) = self.place_to_give_up((group, turn), asked.moment.now) else {
                 return Ownership::Shared(group);
             };
             self.forget(place, asked.capacity, asked.account);
@@ -272,26 +273,24 @@ impl<S: Forgettable> Keyed<S> {
         place
     }
 
-    /// The place that a new key of a group may have at a full table, if there is one.
-    fn place_to_give_up(&mut self, group: usize, now: u64) -> Option<usize> {
-        let idle = |places: &Places, group: usize| {
+    /// The place that a new key of a group may have at a full table, if there is one. `turn` is another group, by turns.
+    fn place_to_give_up(&self, (group, turn): (usize, usize), now: u64) -> Option<usize> {
+        let Keyed { places, entries, settings, .. } = self;
+        let idle = |group: usize| {
             let place = places.oldest(group)?;
-            let entry = self.entries.get(place)?;
-            entry.is_idle(&self.settings, now).then_some(place)
+            entries.get(place)?.is_idle(settings, now).then_some(place)
         };
-        let places = &mut self.places;
-        let turn = places.next_in_turn();
-        let found = idle(places, group).or_else(|| idle(places, turn));
+        let found = idle(group).or_else(|| idle(turn));
         if found.is_some() || !places.is_below_its_share(group) {
             return found;
         }
         // Not for each key of a flood: the group grows, and stops at its share.
-        let found = (0..places.groups()).find_map(|group| idle(places, group));
+        let found = (0..places.groups()).find_map(idle);
         found.or_else(|| places.oldest(places.largest()))
     }
 
-    /// The group of a record's namespace.
-    fn group_of(&mut self, asked: &mut Asked<'_>) -> usize {
+    /// The group of a record's namespace. `turn` is the one that is looked at for whether anything is left of it.
+    fn group_of(&mut self, asked: &mut Asked<'_>, turn: usize) -> usize {
         let namespace = asked.keys.namespace();
         if let Some(group) = self.places.group(namespace) {
             return group;
@@ -300,17 +299,15 @@ impl<S: Forgettable> Keyed<S> {
             self.others.push(KeyEntry::default());
             return self.places.add_group(namespace);
         }
-        // One of which nothing is left makes room.
-        let group = self.places.next_in_turn();
-        let is_free = self.places.holds_nothing(group);
-        match self.others.get_mut(group.wrapping_sub(1)) {
+        let is_free = self.places.holds_nothing(turn);
+        match self.others.get_mut(turn.wrapping_sub(1)) {
             Some(other) if is_free && other.is_idle(&self.settings, asked.moment.now) => {
                 let other = std::mem::take(other);
                 self.unreported.remove(other.unreported);
                 asked.account.take_over("", other.unreported);
                 asked.capacity.give_back(other.state.capacity());
-                self.places.rename_group(group, namespace);
-                group
+                self.places.rename_group(turn, namespace);
+                turn
             }
             _ => 0,
         }

@@ -122,10 +122,10 @@ impl TargetState {
         let mut owner = keys.admit(key, asked);
         let now = if moment.is_late { late.measure(keys.late_clock(owner), &moment) } else { moment.now };
         if goal.is_due(now) {
+            let own = *keys.late_clock(owner);
             goal.roll(now, keys.states());
             keys.forget_idle(now, asked.capacity, asked.account);
             // A key that is new is idle as long as nothing has been counted on it.
-            let own = *keys.late_clock(owner);
             owner = keys.admit(key, asked);
             *keys.late_clock(owner) = own;
         }

@@ -492,7 +492,7 @@ fn what_a_namespace_asks_for_up_to_its_share_is_kept_beside_any_flood() {
                     offered += 1;
                     kept += u32::from(node.offer(tenth));
                 }
-                let is_clump = (second * 10 + tenth) * (SECOND / 10) % clump == 0;
+                let is_clump = ((second * 10 + tenth) * (SECOND / 10)).is_multiple_of(clump);
                 let of_clump = flood * clump.max(SECOND / 10) / SECOND;
                 for _ in 0..(if second >= 15 && is_clump { of_clump } else { 0 }) {
                     new += 1;
