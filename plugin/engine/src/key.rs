@@ -5,6 +5,7 @@
 use crate::diag::Code;
 use crate::facts::{Facts, Metadata};
 use crate::hash::{self, xxh3};
+use crate::tag_names::NamespaceId;
 use crate::threshold::Threshold;
 use crate::trace::TraceId;
 use crate::yaml::{Mistakes, Node};
@@ -44,6 +45,9 @@ pub(crate) trait KeySource {
     /// The 56-bit randomness of a sampling key, or `None` when the record lacks one of its parts.
     fn randomness(&mut self, key: &Key) -> Option<u64>;
 
+    /// The namespace that the record is from.
+    fn namespace(&self) -> NamespaceId;
+
     /// What an earlier stage has sampled by: randomness and threshold, as far as the line or the record says so.
     fn sampled_before(&mut self) -> (Option<u64>, Option<Threshold>);
 }
@@ -59,6 +63,13 @@ impl KeyText {
     pub(crate) fn new(text: Vec<u8>) -> KeyText {
         KeyText { hash: xxh3(&text), text }
     }
+}
+
+/// A key that was written before, and the namespace whose record had it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyId {
+    pub(crate) hash: u64,
+    pub(crate) namespace: NamespaceId,
 }
 
 /// The keys of one record.
@@ -99,6 +110,10 @@ impl KeySource for RecordKeys<'_, '_, '_> {
             text.push(0);
         }
         (!key.0.is_empty()).then(|| hash::randomness(&text, SEED))
+    }
+
+    fn namespace(&self) -> NamespaceId {
+        self.facts.names.namespace()
     }
 
     fn sampled_before(&mut self) -> (Option<u64>, Option<Threshold>) {

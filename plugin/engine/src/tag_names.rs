@@ -2,6 +2,7 @@
 //!
 //! It exists because every record asks for it, and to cut a tag costs more than to look at its parts.
 
+use crate::hash::xxh3;
 use crate::tag::ContainerTag;
 
 /// A tag, and the container that it names.
@@ -9,6 +10,16 @@ use crate::tag::ContainerTag;
 pub(crate) struct TagNames {
     tag: Box<str>,
     container: Option<ContainerNames>,
+    namespace: NamespaceId,
+}
+
+/// A namespace, as a number: a hash of its name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct NamespaceId(pub(crate) u64);
+
+impl NamespaceId {
+    /// That of a tag which names no container.
+    pub(crate) const NONE: NamespaceId = NamespaceId(0);
 }
 
 /// What [`ContainerTag`] borrows: owned, because to cut four texts out of a tag costs more than to look at them.
@@ -28,13 +39,21 @@ impl TagNames {
             container: found.container.into(),
             id: found.id.into(),
         });
-        TagNames { tag: tag.into(), container }
+        let namespace =
+            parsed.map_or(NamespaceId::NONE, |found| NamespaceId(xxh3(found.namespace.as_bytes())));
+        TagNames { tag: tag.into(), container, namespace }
     }
 
     /// The tag itself.
     #[inline]
     pub(crate) fn tag(&self) -> &str {
         &self.tag
+    }
+
+    /// The namespace of the container that the tag names.
+    #[inline]
+    pub(crate) fn namespace(&self) -> NamespaceId {
+        self.namespace
     }
 
     /// The container that the tag names.

@@ -556,7 +556,7 @@ mod tests {
 
     #[test]
     fn a_record_leaves_what_the_engine_needs() {
-        let whole = RESERVE + 20_000_000;
+        let whole = RESERVE + MAX_RECORD + 4_000_000;
         let mut heap = SizeClasses::new(Limited { left: whole, out: BTreeMap::new() });
         assert!(heap.allocate_record(MAX_RECORD + 2, whole).is_null());
         let first = heap.allocate_record(MAX_RECORD + 1, whole);

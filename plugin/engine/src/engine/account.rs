@@ -9,6 +9,7 @@ use crate::engine::emit::Emitted;
 use crate::engine::rule_set::RuleSet;
 use crate::engine::{Input, happened};
 use crate::facts::Facts;
+use crate::key::KeyId;
 use crate::metrics::{Counters, Metric, RowId};
 use crate::moment::Moment;
 use crate::pods::Found;
@@ -57,7 +58,7 @@ impl Accounting<'_> {
         (tag, bytes): (&mut DroppedByRow, u64),
     ) {
         match emitted {
-            Some(emitted) => self.emitted(judged.decided, emitted),
+            Some(emitted) => self.emitted(judged.decided, emitted, facts),
             None => self.dropped(judged.decided, facts, (tag, bytes)),
         }
         self.moment(&facts.moment);
@@ -108,7 +109,7 @@ impl Accounting<'_> {
     }
 
     #[inline]
-    fn emitted(&mut self, decided: Decided, emitted: &Emitted) {
+    fn emitted(&mut self, decided: Decided, emitted: &Emitted, facts: &Facts<'_>) {
         let Emitted { written, is_known, is_short, bytes } = emitted;
         if *written != Written::default() {
             self.counters.add(Metric::KeysReplaced, u64::from(written.replaced));
@@ -118,8 +119,9 @@ impl Accounting<'_> {
         let is_unknown = matches!(decided, Decided::Unknown { .. });
         self.metadata(is_known.map(|is_known| is_known && !is_unknown), *is_short);
         if let Decided::ByRule { rule, decision } = decided
-            && let (Some(key), Some(active)) = (decision.key(), self.rules.get_mut(rule))
+            && let (Some(hash), Some(active)) = (decision.key(), self.rules.get_mut(rule))
         {
+            let key = KeyId { hash, namespace: facts.names.namespace() };
             self.unsaved.budgets |= active.state.policy.charge(key, *bytes);
         }
     }

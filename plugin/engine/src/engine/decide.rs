@@ -6,7 +6,7 @@ use crate::config::model::{Policy, Rule};
 use crate::engine::decided::{Decided, Judged, ShadowMarks};
 use crate::engine::rule_set::{ActiveRule, Candidate, Candidates, RuleId, RuleSet};
 use crate::facts::{Facts, Metadata};
-use crate::key::RecordKeys;
+use crate::key::{KeyId, RecordKeys};
 use crate::metrics::{Counters, Metric};
 use crate::policy::{Action, Asked, Decision, KeyBuffers, KeyCapacity};
 use crate::stream::{Slot, StreamRuns, StreamSide, TagState};
@@ -158,7 +158,8 @@ impl Deciding<'_> {
                     match (decision.action(), decision.key()) {
                         (Action::Drop, _) => shadows.would_drop |= shadow.bit,
                         // What would be delivered is not known yet, with its metadata; what came is close.
-                        (Action::Keep, Some(key)) => {
+                        (Action::Keep, Some(hash)) => {
+                            let key = KeyId { hash, namespace: facts.names.namespace() };
                             active.state.policy.charge(key, self.bytes);
                         }
                         (Action::Keep, None) => {}
@@ -212,7 +213,8 @@ impl Deciding<'_> {
             }
         };
         let Some((active, key)) = self.rules.get_mut(rule).zip(decision.key()) else { return same };
-        let has_room = active.state.policy.follow(decision, self.bytes, &facts.moment);
+        let namespace = facts.names.namespace();
+        let has_room = active.state.policy.follow(decision, namespace, self.bytes, &facts.moment);
         if has_room {
             same
         } else {

@@ -147,7 +147,7 @@ impl Engine {
         let unreported = self.unreported().records;
         let expired = self.expired(now).count();
         self.counters.set(Metric::Unreported, unreported);
-        self.counters.set(Metric::KeysTracked, self.shared.capacity.0 as u64);
+        self.counters.set(Metric::KeysTracked, self.shared.capacity.taken() as u64);
         self.counters.set(Metric::RulesExpired, expired as u64);
         self.counters.set(Metric::PodsCached, self.cache.len() as u64);
         self.counters.set(Metric::TagsTracked, self.streams.len() as u64);

@@ -68,7 +68,7 @@ impl Engine {
                 active.state.report(&mut counters.row(active.row).unreported);
             }
         }
-        shared.capacity = KeyCapacity(rules.iter_mut().map(|active| active.state.capacity()).sum());
+        shared.capacity = rules.share_capacity(file.max_keys);
         before
     }
 }

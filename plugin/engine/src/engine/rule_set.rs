@@ -166,6 +166,13 @@ impl RuleState {
         self.each(&mut |table| table.set_most(most));
     }
 
+    /// Of that, what is beyond what is set aside for each table.
+    pub(super) fn pooled(&mut self) -> usize {
+        let mut sum = 0usize;
+        self.each(&mut |table| sum = sum.saturating_add(table.pooled()));
+        sum
+    }
+
     /// Forgets the keys that are idle: other rules have no room left.
     pub(super) fn forget_idle(&mut self, now: u64, capacity: &mut KeyCapacity, account: &mut Account) {
         self.each(&mut |table| table.forget_idle(now, capacity, account));
@@ -365,6 +372,21 @@ impl RuleSet {
                 && matches!(rule.why, Why::Guard(_)) == matches!(wanted.why, Why::Guard(_))
         };
         self.all().find(|(_, rule)| is_same(rule)).map(|(id, _)| id)
+    }
+
+    /// Sets a part of the capacity aside for each table, of at most `most` keys.
+    pub(super) fn share_capacity(&mut self, most: usize) -> KeyCapacity {
+        let (mut tables, mut taken, mut pooled) = (0usize, 0usize, 0usize);
+        for active in &mut self.rules {
+            active.state.each(&mut |_| tables = tables.saturating_add(1));
+        }
+        let reserve = KeyCapacity::reserve_of(tables, most);
+        for active in &mut self.rules {
+            active.state.each(&mut |table| table.set_reserve(reserve));
+            taken = taken.saturating_add(active.state.capacity());
+            pooled = pooled.saturating_add(active.state.pooled());
+        }
+        KeyCapacity::new((tables, reserve), taken, pooled)
     }
 
     /// The row of what no guard and no rule decides.

@@ -12,6 +12,7 @@ use crate::engine::journal::{self, Journal, JournalHeader, JournalWrite};
 use crate::json::{self, Level, Outline, Value, push_string};
 use crate::metrics::{Metric, RowId, Stage};
 use crate::policy::Spent;
+use crate::tag_names::NamespaceId;
 use crate::time::Now;
 use crate::unreported::Unreported;
 use std::fmt;
@@ -73,6 +74,7 @@ enum SavedLine {
     Spent {
         name: String,
         key: Option<u64>,
+        namespace: NamespaceId,
         label: String,
         day: u32,
         bytes: u64,
@@ -123,7 +125,7 @@ impl Engine {
             text.extend_from_slice(b"}\n");
         }
         for active in rules.iter() {
-            for Spent { key, label, day, bytes } in active.state.policy.spent() {
+            for Spent { key, namespace, label, day, bytes } in active.state.policy.spent() {
                 if text.len() > MOST {
                     break;
                 }
@@ -134,6 +136,9 @@ impl Engine {
                 let label = label.replace(char::is_control, "?");
                 let label = label.get(..label.floor_char_boundary(MAX_LABEL)).unwrap_or_default();
                 push_string(&mut text, label.as_bytes());
+                if namespace != NamespaceId::NONE {
+                    text.extend_from_slice(format!(",\"namespace\":\"{:016x}\"", namespace.0).as_bytes());
+                }
                 text.extend_from_slice(format!(",\"day\":{day},\"bytes\":{bytes}}}\n").as_bytes());
             }
         }
@@ -201,9 +206,9 @@ impl Engine {
                     }
                     self.counters.add(Metric::Restored, unreported.records);
                 }
-                SavedLine::Spent { name, key, label, day, bytes } => {
+                SavedLine::Spent { name, key, namespace, label, day, bytes } => {
                     if let Some(active) = self.rules.iter_mut().find(|active| *active.rule.name == *name) {
-                        let spent = Spent { key, label: &label, day, bytes };
+                        let spent = Spent { key, namespace, label: &label, day, bytes };
                         active.state.policy.put_spent(spent, &mut self.shared.capacity);
                     }
                 }
@@ -318,6 +323,11 @@ fn entry(line: &str) -> Option<SavedLine> {
         key: match &*string("key")? {
             OTHER => None,
             key => Some(u64::from_str_radix(key, 16).ok()?),
+        },
+        namespace: match string("namespace") {
+            // None, or written by a version that did not tell them apart.
+            None => NamespaceId::NONE,
+            Some(namespace) => NamespaceId(u64::from_str_radix(&namespace, 16).ok()?),
         },
         label: string("label")?,
         day: u32::try_from(whole(line, "day")?).ok()?,

@@ -7,7 +7,6 @@
 use crate::engine::{Answer, Engine};
 use crate::json::{self, Level, Value, push_string};
 use crate::metrics::{Metric, RowId};
-use crate::policy::MAX_KEYS;
 use crate::time::{EventTime, Now};
 use crate::unreported::{Account, Unreported};
 use std::collections::VecDeque;
@@ -85,7 +84,7 @@ impl Engine {
     /// When nearly all slots are taken, forgets the keys that are idle: each rule looks only at its own when it needs one.
     fn make_room(&mut self, now: Now) {
         let summaries = &mut self.summaries;
-        let is_full = self.shared.capacity.0 > MAX_KEYS.saturating_sub(MAX_KEYS / 8);
+        let is_full = self.shared.capacity.is_nearly_full();
         if !is_full || summaries.swept.is_some_and(|last| now.since(last).is_some_and(|past| past < SWEEP)) {
             return;
         }

@@ -6,6 +6,7 @@ mod clocks;
 mod hostile;
 mod lasting;
 mod reference;
+mod tenants;
 mod traffic;
 
 use super::*;

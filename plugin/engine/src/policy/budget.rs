@@ -5,7 +5,7 @@
 //! that goes back opens no new day.
 
 use crate::diag::Code;
-use crate::key::{Key, KeyText};
+use crate::key::{Key, KeyId, KeyText};
 use crate::policy::keyed::{Forgettable, Keyed};
 use crate::policy::settings::{by, probability, required};
 use crate::policy::target::{Target, TargetState};
@@ -105,7 +105,7 @@ impl Decides for Budget {
         Some(&self.by)
     }
 
-    fn charge(state: &mut BudgetState, key: u64, bytes: u64) -> bool {
+    fn charge(state: &mut BudgetState, key: KeyId, bytes: u64) -> bool {
         let spent = state.keys.state(key);
         spent.bytes = spent.bytes.saturating_add(bytes);
         true
@@ -118,16 +118,23 @@ impl Decides for Budget {
 
     fn spent(state: &BudgetState) -> Vec<Spent<'_>> {
         let spent = state.keys.entries().filter(|(.., spent)| spent.bytes > 0);
-        spent.map(|(key, label, spent)| Spent { key, label, day: spent.day, bytes: spent.bytes }).collect()
+        let found = spent.map(|(key, namespace, label, &SpentToday { day, bytes, .. })| Spent {
+            key,
+            namespace,
+            label,
+            day,
+            bytes,
+        });
+        found.collect()
     }
 
     fn put_spent(state: &mut BudgetState, spent: Spent<'_>, capacity: &mut KeyCapacity) {
         // What has been spent since the start, if the state was taken up later, counts too.
-        let since = state.keys.peek(spent.key).filter(|since| since.day >= spent.day);
+        let since = state.keys.peek(spent.key, spent.namespace).filter(|since| since.day >= spent.day);
         let (day, since) = since.map_or((spent.day, 0), |since| (since.day, since.bytes));
         let before = if day == spent.day { spent.bytes } else { 0 };
         let today = SpentToday { day, bytes: before.saturating_add(since), over: None };
-        state.keys.put(spent.key, spent.label, today, capacity);
+        state.keys.put((spent.key, spent.namespace), spent.label, today, capacity);
     }
 }
 
@@ -156,14 +163,14 @@ impl Budget {
         }
         match (&self.over, self.soft) {
             (Some(settings), Some(soft)) if spent.bytes >= soft => {
-                let new = || Box::new(TargetState::new(settings, most));
                 let over = match &mut spent.over {
                     Some(over) => over,
                     None if asked.capacity.has_room_for(GOAL) => {
                         asked.capacity.take(GOAL);
-                        spent.over.insert(new())
+                        // A key's goal is mostly one namespace's.
+                        spent.over.insert(Box::new(TargetState::undivided(settings, most)))
                     }
-                    None => common.get_or_insert_with(new),
+                    None => common.get_or_insert_with(|| Box::new(TargetState::new(settings, most))),
                 };
                 let key = asked.key(&settings.by);
                 let nameless = KeyText { hash: key.hash, text: Vec::new() };

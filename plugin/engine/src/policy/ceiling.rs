@@ -5,13 +5,14 @@
 //! ceiling's rate. Above it a pod has a tenth of that on top, for kinds of lines that were not seen for ten seconds: whoever
 //! invents a new kind with every line gets no more, and another pod's first error is not in their way.
 
-use crate::key::{Key, Part};
+use crate::key::{Key, KeyId, Part};
 use crate::moment::Moment;
 use crate::policy::gcra::{Buckets, GcraRate};
 use crate::policy::keyed::Keyed;
 use crate::policy::limit::owe;
 use crate::policy::window::Windows;
 use crate::policy::{Asked, Decides, Decision, KeyTable, Limit, Role, Tables};
+use crate::tag_names::NamespaceId;
 use crate::yaml::{Mistakes, Node, Rate, Unit};
 use std::num::NonZeroU64;
 
@@ -64,10 +65,18 @@ impl Decides for Ceiling {
         decision
     }
 
-    fn follow(&self, state: &mut Box<CeilingState>, before: Decision, bytes: u64, moment: &Moment) -> bool {
+    fn follow(
+        &self,
+        state: &mut Box<CeilingState>,
+        before: Decision,
+        namespace: NamespaceId,
+        bytes: u64,
+        moment: &Moment,
+    ) -> bool {
+        let of = |hash| KeyId { hash, namespace };
         match before {
-            Decision::Fits { key } => owe(&mut state.below, key, bytes, moment),
-            Decision::KeepFor { key, .. } => owe(&mut state.pods, key, bytes, moment),
+            Decision::Fits { key } => owe(&mut state.below, of(key), bytes, moment),
+            Decision::KeepFor { key, .. } => owe(&mut state.pods, of(key), bytes, moment),
             Decision::Keep | Decision::Drop | Decision::KeepAbove(_) | Decision::DropOf { .. } => true,
         }
     }
@@ -97,7 +106,8 @@ impl CeilingState {
         let of_pod = pod.hash;
         // A kind that a pod has no room for takes no place in the table either.
         let has_room = kinds.is_known(kind.hash) || {
-            let (buckets, _, now) = pods.known(of_pod, &asked.moment);
+            let (buckets, _, now) =
+                pods.known(KeyId { hash: of_pod, namespace: asked.keys.namespace() }, &asked.moment);
             buckets.of(&asked.moment).has_room(&rate, asked.bytes, now)
         };
         let decision = if has_room {

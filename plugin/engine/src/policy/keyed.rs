@@ -1,23 +1,42 @@
 //! One state per key, for a bounded number of keys.
 //!
-//! A new key is admitted when a slot is free or the least recently used key is idle, which is to say that a new state
-//! would be the same as the one that is forgotten. Otherwise it shares the state `other` with all that came too late: so a
-//! flood of new keys never gets a fresh burst for each, is never dropped outright and never kept one to one. What is
-//! unreported on a key that is forgotten goes to the rule's account.
+//! A new key is admitted when a place is free or one is idle, which is to say that a new state would be the same as the one
+//! that is forgotten. When none is, each namespace has a share: one that holds less than its share takes the least recently
+//! used place of the one that holds most. Otherwise a new key shares the state `other` with the keys of its namespace that
+//! came too late: so a flood of new keys never gets a fresh burst for each, is never dropped outright and never kept one to
+//! one, and takes nothing from another namespace. What is unreported on a key that is forgotten goes to the rule's account.
 
-use crate::hash::BuildWordHasher;
-use crate::key::{Key, KeyText};
+mod buffers;
+mod capacity;
+mod lasting;
+mod places;
+mod table;
+
+pub(crate) use buffers::KeyBuffers;
+pub(crate) use capacity::{KeyCapacity, MAX_KEYS};
+pub(crate) use table::KeyTable;
+
+use crate::key::{Key, KeyId, KeyText};
 use crate::moment::{LateClock, Moment};
-use crate::policy::{Asked, Decision, Tables};
+use crate::policy::{Asked, Decision};
+use crate::tag_names::NamespaceId;
 use crate::unreported::{Account, Unreported};
-use lru::LruCache;
+use places::Places;
 
 /// The states of a rule's keys.
 #[derive(Debug)]
 pub(crate) struct Keyed<S: Forgettable> {
-    keys: LruCache<u64, KeyEntry<S>, BuildWordHasher>,
-    other: KeyEntry<S>,
+    places: Places,
+    /// By place.
+    entries: Vec<KeyEntry<S>>,
+    /// By group of keys but the first, of the keys that found no place.
+    others: Vec<KeyEntry<S>>,
+    /// The first group's.
+    rest: KeyEntry<S>,
     most: usize,
+    /// How many places there are for this table whatever others take.
+    reserve: usize,
+    most_groups: usize,
     unreported: Unreported,
     settings: S::Settings,
 }
@@ -48,72 +67,17 @@ pub(crate) trait Forgettable: Default {
 /// Whose entry decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ownership {
-    /// The key's own.
-    Owned,
-    /// The one of all keys that have none.
-    Shared,
+    /// The key's own, at this place.
+    Owned(usize),
+    /// The one of all keys of this group that have none.
+    Shared(usize),
 }
 
-/// How many keys all rules remember together.
-#[derive(Debug, Default)]
-pub(crate) struct KeyCapacity(pub(crate) usize);
-
-impl KeyCapacity {
-    pub(crate) fn has_room_for(&self, more: usize) -> bool {
-        self.0.saturating_add(more) <= MAX_KEYS
-    }
-
-    pub(crate) fn take(&mut self, more: usize) {
-        self.0 = self.0.saturating_add(more);
-    }
-
-    pub(crate) fn give_back(&mut self, fewer: usize) {
-        self.0 = self.0.saturating_sub(fewer);
-    }
-}
-
-/// Room for the texts of keys, kept from record to record.
-#[derive(Debug, Default)]
-pub(crate) struct KeyBuffers(Vec<Vec<u8>>);
-
-impl KeyBuffers {
-    pub(crate) fn take(&mut self) -> Vec<u8> {
-        let mut text = self.0.pop().unwrap_or_default();
-        text.clear();
-        text
-    }
-
-    /// Kept for the next record, unless a field of a megabyte has been here.
-    pub(crate) fn give_back(&mut self, text: Vec<u8>) {
-        if text.capacity() <= MAX_KEY_KEPT {
-            self.0.push(text);
-        }
-    }
-}
-
-/// A table of keys, whatever it remembers of them.
-pub(crate) trait KeyTable {
-    /// What is dropped, counted on keys, and not reported yet.
-    #[cfg(test)]
-    fn unreported(&self) -> Unreported;
-
-    /// Hands all that over to the account.
-    fn report(&mut self, account: &mut Account);
-
-    /// Capacity taken.
-    fn capacity(&self) -> usize;
-
-    /// From now on at most so many keys.
-    fn set_most(&mut self, most: usize);
-
-    /// Forgets the keys that are idle.
-    fn forget_idle(&mut self, now: u64, capacity: &mut KeyCapacity, account: &mut Account);
-}
-
-impl<S: Forgettable> Tables for Keyed<S> {
-    fn each(&mut self, take: &mut dyn FnMut(&mut dyn KeyTable)) {
-        take(self);
-    }
+/// Whom a key belongs to: the keys of a namespace are a group.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tenant {
+    pub(crate) group: usize,
+    pub(crate) namespace: NamespaceId,
 }
 
 impl<S: Forgettable> KeyEntry<S> {
@@ -136,12 +100,29 @@ impl<S: Forgettable> Keyed<S> {
     pub(crate) fn new(most: usize, settings: S::Settings) -> Keyed<S> {
         Keyed {
             // Grown as needed: most rules have few keys.
-            keys: LruCache::unbounded_with_hasher(BuildWordHasher::default()),
-            other: KeyEntry::default(),
+            places: Places::new(),
+            entries: Vec::new(),
+            others: Vec::new(),
+            rest: KeyEntry::default(),
             most,
+            reserve: 0,
+            most_groups: MAX_GROUPS,
             unreported: Unreported::default(),
             settings,
         }
+    }
+
+    /// A table in which all namespaces are one: for what is one namespace's anyway.
+    pub(crate) fn undivided(most: usize, settings: S::Settings) -> Keyed<S> {
+        Keyed { most_groups: 1, ..Keyed::new(most, settings) }
+    }
+
+    /// One as it was new.
+    pub(crate) fn another(&self) -> Keyed<S>
+    where
+        S::Settings: Clone,
+    {
+        Keyed { most_groups: self.most_groups, ..Keyed::new(self.most, self.settings.clone()) }
     }
 
     /// What all states have in common.
@@ -176,7 +157,7 @@ impl<S: Forgettable> Keyed<S> {
         self.decide_as(owner, key.hash, asked, holds, decide)
     }
 
-    /// As [`Keyed::decide`], for the key that was admitted last.
+    /// As [`Keyed::decide`], for a key that was admitted.
     #[inline]
     pub(crate) fn decide_as(
         &mut self,
@@ -186,11 +167,11 @@ impl<S: Forgettable> Keyed<S> {
         holds: bool,
         decide: impl FnOnce(&mut S, &mut Asked<'_>, u64) -> bool,
     ) -> Decision {
-        let found = match owner {
-            Ownership::Owned => self.keys.iter_mut().next().map(|(_, entry)| entry),
-            Ownership::Shared => None,
+        let entry = match owner {
+            Ownership::Owned(place) => self.entries.get_mut(place),
+            Ownership::Shared(group) => self.others.get_mut(group.wrapping_sub(1)),
         };
-        let entry = found.unwrap_or(&mut self.other);
+        let entry = entry.unwrap_or(&mut self.rest);
         let now = entry.late.measure(&asked.moment);
         if decide(&mut entry.state, asked, now) {
             let count = entry.unreported.records.saturating_add(1);
@@ -210,285 +191,177 @@ impl<S: Forgettable> Keyed<S> {
         Decision::DropOf { key, is_on_key: holds }
     }
 
-    /// The state of a key that was decided before, else the shared one, and the time by which a record is measured.
-    pub(crate) fn known(&mut self, hash: u64, moment: &Moment) -> (&mut S, Ownership, u64) {
-        let (entry, owner) = match self.keys.peek_mut(&hash) {
-            Some(entry) => (entry, Ownership::Owned),
-            None => (&mut self.other, Ownership::Shared),
-        };
+    /// The state of a key that was decided before, else the one that its namespace shares, and the time by which a record is
+    /// measured.
+    pub(crate) fn known(&mut self, key: KeyId, moment: &Moment) -> (&mut S, Ownership, u64) {
+        let owner = self.owner(key);
+        let entry = self.entry(owner);
         (&mut entry.state, owner, entry.late.measure(moment))
     }
 
-    /// The clock for late records of the key that was admitted last, else of the shared state.
+    /// The clock for late records of a key that was admitted, else of the shared state.
     pub(crate) fn late_clock(&mut self, owner: Ownership) -> &mut LateClock {
-        let found = match owner {
-            Ownership::Owned => self.keys.iter_mut().next().map(|(_, entry)| entry),
-            Ownership::Shared => None,
-        };
-        &mut found.unwrap_or(&mut self.other).late
+        &mut self.entry(owner).late
     }
 
     /// Whether a key has an entry of its own.
     pub(crate) fn is_known(&self, hash: u64) -> bool {
-        self.keys.contains(&hash)
+        self.places.peek(hash).is_some()
     }
 
     /// As [`Keyed::known`], when no time is to be measured.
-    pub(crate) fn state(&mut self, hash: u64) -> &mut S {
-        match self.keys.peek_mut(&hash) {
-            Some(entry) => &mut entry.state,
-            None => &mut self.other.state,
+    pub(crate) fn state(&mut self, key: KeyId) -> &mut S {
+        let owner = self.owner(key);
+        &mut self.entry(owner).state
+    }
+
+    /// Whom an entry belongs to. A key that several namespaces have is that of the one which had it first.
+    pub(crate) fn tenant(&self, owner: Ownership) -> Tenant {
+        let group = match owner {
+            Ownership::Owned(place) => self.places.at(place).map_or(0, |(_, group)| group),
+            Ownership::Shared(group) => group,
+        };
+        Tenant { group, namespace: self.places.namespace(group) }
+    }
+
+    /// The key's own state.
+    pub(crate) fn owned(&mut self, owner: Ownership) -> Option<&mut S> {
+        match owner {
+            Ownership::Owned(place) => self.entries.get_mut(place).map(|entry| &mut entry.state),
+            Ownership::Shared(_) => None,
         }
+    }
+
+    fn owner(&mut self, key: KeyId) -> Ownership {
+        match self.places.peek(key.hash) {
+            Some(place) => Ownership::Owned(place),
+            None => Ownership::Shared(self.places.group(key.namespace).unwrap_or(0)),
+        }
+    }
+
+    fn entry(&mut self, owner: Ownership) -> &mut KeyEntry<S> {
+        let entry = match owner {
+            Ownership::Owned(place) => self.entries.get_mut(place),
+            Ownership::Shared(group) => self.others.get_mut(group.wrapping_sub(1)),
+        };
+        entry.unwrap_or(&mut self.rest)
     }
 
     /// Finds or makes a place for a key, which is then the most recently used one.
     #[inline]
     pub(crate) fn admit(&mut self, key: &KeyText, asked: &mut Asked<'_>) -> Ownership {
-        // Records of one key come in runs: the last one is compared before anything is looked up.
-        let is_last = self.keys.peek_mru().is_some_and(|(last, _)| *last == key.hash);
-        let is_owned = is_last
-            || self.keys.get(&key.hash).is_some()
-            || self.make(key, asked.moment.now, asked.capacity, asked.account);
-        if is_owned { Ownership::Owned } else { Ownership::Shared }
-    }
-
-    /// Puts a new key in the place of an idle one or where there is room, if there is.
-    fn make(&mut self, key: &KeyText, now: u64, capacity: &mut KeyCapacity, account: &mut Account) -> bool {
-        if self.keys.len() >= self.most || !capacity.has_room_for(1) {
-            let is_idle = self.keys.peek_lru().is_some_and(|(_, entry)| entry.is_idle(&self.settings, now));
-            if !is_idle {
-                return false;
-            }
-            let forgotten = self.keys.pop_lru();
-            self.forget(forgotten.map(|(_, entry)| entry), capacity, account);
+        match self.places.find(key.hash) {
+            Some(place) => Ownership::Owned(place),
+            None => self.admit_new(key, asked),
         }
-        capacity.take(1);
-        self.keys.put(key.hash, KeyEntry { label: label(&key.text), ..KeyEntry::default() });
-        true
     }
 
-    fn forget(&mut self, entry: Option<KeyEntry<S>>, capacity: &mut KeyCapacity, account: &mut Account) {
-        let Some(entry) = entry else { return };
+    /// Puts a new key where there is room, or in the place of another one.
+    #[inline(never)]
+    fn admit_new(&mut self, key: &KeyText, asked: &mut Asked<'_>) -> Ownership {
+        let turn = self.places.next_in_turn();
+        let group = self.group_of(asked, turn);
+        let held = self.places.len();
+        if held >= self.most || !asked.capacity.has_place(held, self.reserve) {
+            let Some(place) = self.place_to_give_up((group, turn), asked.moment.now) else {
+                return Ownership::Shared(group);
+            };
+            self.forget(place, asked.capacity, asked.account);
+        }
+        asked.capacity.take_place(self.places.len(), self.reserve);
+        let entry = KeyEntry { label: label(&key.text), ..KeyEntry::default() };
+        Ownership::Owned(self.insert(key.hash, group, entry))
+    }
+
+    fn insert(&mut self, key: u64, group: usize, entry: KeyEntry<S>) -> usize {
+        let place = self.places.insert(key, group);
+        match self.entries.get_mut(place) {
+            Some(free) => *free = entry,
+            // The next one: places are numbered as entries are.
+            None => self.entries.push(entry),
+        }
+        place
+    }
+
+    /// The place that a new key of a group may have at a full table, if there is one. `turn` is another group, by turns.
+    fn place_to_give_up(&self, (group, turn): (usize, usize), now: u64) -> Option<usize> {
+        let Keyed { places, entries, settings, .. } = self;
+        let idle = |group: usize| {
+            let place = places.oldest(group)?;
+            entries.get(place)?.is_idle(settings, now).then_some(place)
+        };
+        let found = idle(group).or_else(|| idle(turn));
+        if found.is_some() || !places.is_below_its_share(group) {
+            return found;
+        }
+        // Not for each key of a flood: the group grows, and stops at its share.
+        let found = (0..places.groups()).find_map(idle);
+        found.or_else(|| places.oldest(places.largest()))
+    }
+
+    /// The group of a record's namespace. `turn` is the one that is looked at for whether anything is left of it.
+    fn group_of(&mut self, asked: &mut Asked<'_>, turn: usize) -> usize {
+        let namespace = asked.keys.namespace();
+        if let Some(group) = self.places.group(namespace) {
+            return group;
+        }
+        if self.places.groups() < self.most_groups {
+            self.others.push(KeyEntry::default());
+            return self.places.add_group(namespace);
+        }
+        let is_free = self.places.holds_nothing(turn);
+        match self.others.get_mut(turn.wrapping_sub(1)) {
+            Some(other) if is_free && other.is_idle(&self.settings, asked.moment.now) => {
+                let other = std::mem::take(other);
+                self.unreported.remove(other.unreported);
+                asked.account.take_over("", other.unreported);
+                asked.capacity.give_back(other.state.capacity());
+                self.places.rename_group(turn, namespace);
+                turn
+            }
+            _ => 0,
+        }
+    }
+
+    fn forget(&mut self, place: usize, capacity: &mut KeyCapacity, account: &mut Account) {
+        let Some(entry) = self.entries.get_mut(place).map(std::mem::take) else { return };
+        self.places.remove(place);
         self.unreported.remove(entry.unreported);
         account.take_over(&entry.label, entry.unreported);
-        capacity.give_back(entry.state.capacity().saturating_add(1));
+        capacity.give_back(entry.state.capacity());
+        capacity.give_back_place(self.places.len(), self.reserve);
     }
 
-    /// The states that have a key of their own.
-    pub(crate) fn states(&mut self) -> impl Iterator<Item = &mut S> {
-        self.keys.iter_mut().map(|(_, entry)| &mut entry.state)
+    /// Gives back the room of places that are free, when those are most of them.
+    fn shrink(&mut self) {
+        if self.entries.len() > FEW.max(self.places.len().saturating_mul(4)) {
+            let order = self.places.renumber();
+            let entries = order.into_iter().map(|before| self.entries.get_mut(before).map(std::mem::take));
+            self.entries = entries.map(Option::unwrap_or_default).collect();
+        }
+    }
+
+    /// The states that have a key of their own, each with its group.
+    pub(crate) fn states(&mut self) -> impl Iterator<Item = (usize, &mut S)> {
+        let Keyed { places, entries, .. } = self;
+        entries.iter_mut().enumerate().filter_map(|(place, entry)| {
+            let (_, group) = places.at(place)?;
+            Some((group, &mut entry.state))
+        })
     }
 
     /// Most keys that have an entry of their own.
     pub(crate) fn most(&self) -> usize {
         self.most
     }
-
-    /// The hash, label and state of each key that has an entry, and the shared state, which has neither.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (Option<u64>, &str, &S)> {
-        let own = self.keys.iter().map(|(hash, entry)| (Some(*hash), &*entry.label, &entry.state));
-        own.chain([(None, "", &self.other.state)])
-    }
-
-    /// The state of a key, or the shared one for none.
-    pub(crate) fn peek(&self, hash: Option<u64>) -> Option<&S> {
-        match hash {
-            Some(hash) => self.keys.peek(&hash).map(|entry| &entry.state),
-            None => Some(&self.other.state),
-        }
-    }
-
-    /// Puts a state in the place of a key, if there is room, or of the shared one.
-    pub(crate) fn put(&mut self, hash: Option<u64>, label: &str, state: S, capacity: &mut KeyCapacity) {
-        let Some(hash) = hash else {
-            self.other.state = state;
-            return;
-        };
-        if self.keys.len() < self.most && capacity.has_room_for(1) {
-            let entry = KeyEntry { state, label: label.into(), ..KeyEntry::default() };
-            if self.keys.put(hash, entry).is_none() {
-                capacity.take(1);
-            }
-        }
-    }
 }
 
-impl<S: Forgettable> KeyTable for Keyed<S> {
-    #[cfg(test)]
-    fn unreported(&self) -> Unreported {
-        self.unreported
-    }
-
-    fn report(&mut self, account: &mut Account) {
-        if self.unreported == Unreported::default() {
-            return;
-        }
-        self.unreported = Unreported::default();
-        for (_, entry) in self.keys.iter_mut() {
-            account.take_over(&entry.label, entry.unreported.take());
-        }
-        account.take_over("", self.other.unreported.take());
-    }
-
-    fn capacity(&self) -> usize {
-        let own = self.keys.len().saturating_add(self.other.state.capacity());
-        self.keys.iter().fold(own, |sum, (_, entry)| sum.saturating_add(entry.state.capacity()))
-    }
-
-    fn set_most(&mut self, most: usize) {
-        self.most = most;
-    }
-
-    fn forget_idle(&mut self, now: u64, capacity: &mut KeyCapacity, account: &mut Account) {
-        let is_idle = |entry: &KeyEntry<S>| entry.is_idle(&self.settings, now);
-        let idle = self.keys.iter().filter(|(_, entry)| is_idle(entry)).map(|(hash, _)| *hash);
-        for hash in idle.collect::<Vec<u64>>() {
-            let forgotten = self.keys.pop(&hash);
-            self.forget(forgotten, capacity, account);
-        }
-    }
-}
-
-/// Most keys of all rules together, and so of one.
-pub(crate) const MAX_KEYS: usize = 65_536;
-/// Largest room for a key's text that is kept from record to record, in bytes.
-const MAX_KEY_KEPT: usize = 4096;
+/// Groups of keys of a table: each namespace is one, and those beyond share the first. A node has fewer pods than that.
+const MAX_GROUPS: usize = 257;
+/// So many places are not worth to be given back.
+const FEW: usize = 64;
 /// Longest label of a key, in bytes.
 const MAX_LABEL: usize = 120;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::key::KeySource;
-    use crate::threshold::Threshold;
-    use proptest::prelude::*;
-    use std::collections::BTreeMap;
-
-    /// A state that is busy for a time.
-    #[derive(Debug, Default)]
-    struct Busy(u64);
-
-    impl Forgettable for Busy {
-        type Settings = ();
-
-        fn is_idle(&self, (): &(), now: u64, _: Option<u64>) -> bool {
-            now >= self.0
-        }
-    }
-
-    fn at(now: u64) -> Moment {
-        Moment { now, event: now, is_late: false }
-    }
-
-    /// A record without keys of its own: the tests bring them.
-    struct NoKeys;
-
-    impl KeySource for NoKeys {
-        fn write(&mut self, _: &Key, _: &mut Vec<u8>) {}
-
-        fn randomness(&mut self, _: &Key) -> Option<u64> {
-            None
-        }
-
-        fn sampled_before(&mut self) -> (Option<u64>, Option<Threshold>) {
-            (None, None)
-        }
-    }
-
-    fn ask(keyed: &mut Keyed<Busy>, account: &mut Account, key: &str, now: u64, keep: bool) -> Decision {
-        let mut asked = Asked {
-            moment: at(now),
-            bytes: 10,
-            holds: true,
-            keys: &mut NoKeys,
-            capacity: &mut KeyCapacity(keyed.capacity()),
-            account,
-            random: &mut fastrand::Rng::with_seed(1),
-            buffers: &mut KeyBuffers::default(),
-            floor: None,
-        };
-        keyed.decide(&KeyText::new(key.into()), &mut asked, true, |state, _, _| {
-            state.0 = now + 100;
-            keep
-        })
-    }
-
-    #[test]
-    fn a_kept_record_stands_for_those_dropped_before_it() {
-        let (mut keyed, mut account) = (Keyed::new(8, ()), Account::default());
-        assert!(matches!(
-            ask(&mut keyed, &mut account, "a", 1, false),
-            Decision::DropOf { is_on_key: true, .. }
-        ));
-        ask(&mut keyed, &mut account, "a", 2, false);
-        ask(&mut keyed, &mut account, "b", 3, false);
-        assert_eq!(ask(&mut keyed, &mut account, "a", 4, true).count(), 3);
-        assert_eq!(ask(&mut keyed, &mut account, "a", 5, true).count(), 1);
-        assert_eq!(keyed.unreported(), Unreported { records: 1, bytes: 10 });
-    }
-
-    #[test]
-    fn at_the_cap_a_new_key_shares_until_the_oldest_is_idle() {
-        let (mut keyed, mut account) = (Keyed::new(2, ()), Account::default());
-        ask(&mut keyed, &mut account, "a", 0, false);
-        ask(&mut keyed, &mut account, "b", 50, false);
-        ask(&mut keyed, &mut account, "c", 99, false);
-        assert_eq!(keyed.capacity(), 2);
-        assert_eq!(keyed.other.state.0, 199, "c shares");
-        ask(&mut keyed, &mut account, "d", 100, true);
-        let labels: Vec<&str> = keyed.entries().map(|(_, label, _)| label).collect();
-        assert_eq!(labels, ["d", "b", ""], "a was idle");
-        assert_eq!(
-            account.unreported(),
-            Unreported { records: 1, bytes: 10 },
-            "what was unreported on it is not lost"
-        );
-    }
-
-    proptest! {
-        /// Whatever comes, each dropped record is unreported in one place until it is reported in one.
-        #[test]
-        fn nothing_is_lost_or_counted_twice(
-            records in prop::collection::vec((0u8..20, any::<bool>(), 0u64..60), 0..300), most in 1usize..12,
-        ) {
-            let (mut keyed, mut account) = (Keyed::new(most, ()), Account::default());
-            let (mut now, mut dropped, mut counted) = (0, 0, 0);
-            for (key, keep, step) in records {
-                now += step;
-                let decided = ask(&mut keyed, &mut account, &key.to_string(), now, keep);
-                if keep { counted += decided.count() - 1 } else { dropped += 1 }
-                prop_assert!(keyed.capacity() <= most);
-                prop_assert_eq!(keyed.unreported().records + account.unreported().records + counted, dropped);
-            }
-            keyed.report(&mut account);
-            prop_assert_eq!(keyed.unreported(), Unreported::default());
-            prop_assert_eq!(account.unreported().records + counted, dropped);
-        }
-
-        /// As long as there are slots for all, a key is decided as if it were alone.
-        #[test]
-        fn keys_do_not_meet_while_there_is_room(records in prop::collection::vec((0u8..8, any::<bool>()), 0..200)) {
-            let (mut keyed, mut account) = (Keyed::new(8, ()), Account::default());
-            let mut alone: BTreeMap<u8, u64> = BTreeMap::new();
-            for (key, keep) in records {
-                let open = alone.entry(key).or_default();
-                let decided = ask(&mut keyed, &mut account, &key.to_string(), 1, keep);
-                if keep {
-                    prop_assert_eq!(decided.count(), *open + 1);
-                    *open = 0;
-                } else {
-                    *open += 1;
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn labels_are_for_people() {
-        assert_eq!(&*label(b"shop\0web-1\0"), "shop/web-1");
-        let long = "ü".repeat(100);
-        let long = label(long.as_bytes());
-        assert!(long.len() <= MAX_LABEL && long.starts_with("üü"));
-        assert!(label(&[0xff; 300]).len() <= MAX_LABEL);
-    }
-}
+mod tests;

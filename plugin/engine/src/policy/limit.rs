@@ -1,12 +1,13 @@
 //! `limit: {rate, burst, by}`: keeps at most so much in a time, by the rate of [`crate::policy::gcra`].
 
 use crate::diag::Code;
-use crate::key::Key;
+use crate::key::{Key, KeyId};
 use crate::moment::Moment;
 use crate::policy::gcra::{Buckets, GcraRate};
 use crate::policy::keyed::Keyed;
 use crate::policy::settings::{by, rate, required};
 use crate::policy::{Asked, Decides, Decision};
+use crate::tag_names::NamespaceId;
 use crate::yaml::{Mistakes, Node, Rate, Section, Unit, parse_bytes};
 use std::num::NonZeroU64;
 
@@ -45,9 +46,16 @@ impl Decides for Limit {
         Some(&self.by)
     }
 
-    fn follow(&self, buckets: &mut Keyed<Buckets>, before: Decision, bytes: u64, moment: &Moment) -> bool {
+    fn follow(
+        &self,
+        buckets: &mut Keyed<Buckets>,
+        before: Decision,
+        namespace: NamespaceId,
+        bytes: u64,
+        moment: &Moment,
+    ) -> bool {
         match before.key() {
-            Some(key) if before.is_kept() => owe(buckets, key, bytes, moment),
+            Some(hash) if before.is_kept() => owe(buckets, KeyId { hash, namespace }, bytes, moment),
             _ => true,
         }
     }
@@ -96,7 +104,7 @@ impl Limit {
 
 /// Charges a line that is to be kept with the one before it, room or not, unless the debt is as large as it gets: many reports
 /// at once would pass the limit otherwise. Whether it was charged.
-pub(super) fn owe(buckets: &mut Keyed<Buckets>, key: u64, bytes: u64, moment: &Moment) -> bool {
+pub(super) fn owe(buckets: &mut Keyed<Buckets>, key: KeyId, bytes: u64, moment: &Moment) -> bool {
     let rate = *buckets.settings();
     let (state, _, now) = buckets.known(key, moment);
     state.of(moment).owe(&rate, bytes, now)

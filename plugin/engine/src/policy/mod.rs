@@ -39,8 +39,9 @@ pub(crate) use floor::FloorState;
 pub(crate) use keyed::{KeyBuffers, KeyCapacity, KeyTable, MAX_KEYS};
 pub(crate) use sample::annotation as sampling_annotation;
 
-use crate::key::{Key, KeySource, KeyText};
+use crate::key::{Key, KeyId, KeySource, KeyText};
 use crate::moment::Moment;
+use crate::tag_names::NamespaceId;
 use crate::threshold::Threshold;
 use crate::unreported::Account;
 use crate::yaml::{Mistakes, Node};
@@ -105,12 +106,19 @@ pub(crate) trait Decides: Clone + Debug + PartialEq + Sized {
     }
 
     /// Takes note of a line that goes with one that was decided so; whether it may share that one's fate.
-    fn follow(&self, _state: &mut Self::State, _before: Decision, _bytes: u64, _moment: &Moment) -> bool {
+    fn follow(
+        &self,
+        _state: &mut Self::State,
+        _before: Decision,
+        _namespace: NamespaceId,
+        _bytes: u64,
+        _moment: &Moment,
+    ) -> bool {
         true
     }
 
     /// Takes note of the bytes that were delivered of a record of this key; whether that has to be saved.
-    fn charge(_state: &mut Self::State, _key: u64, _bytes: u64) -> bool {
+    fn charge(_state: &mut Self::State, _key: KeyId, _bytes: u64) -> bool {
         false
     }
 
@@ -155,8 +163,9 @@ impl Tables for () {
 /// What a key has spent on a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Spent<'s> {
-    /// The hash of the key, `None` for all that share a state.
+    /// The hash of the key, `None` for all of a namespace that share a state.
     pub(crate) key: Option<u64>,
+    pub(crate) namespace: NamespaceId,
     /// The key for people.
     pub(crate) label: &'s str,
     /// Days since 1970.

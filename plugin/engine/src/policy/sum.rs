@@ -137,14 +137,20 @@ macro_rules! policies {
             }
 
             /// As [`Decides::follow`].
-            pub(crate) fn follow(&mut self, before: Decision, bytes: u64, moment: &Moment) -> bool {
+            pub(crate) fn follow(
+                &mut self,
+                before: Decision,
+                namespace: NamespaceId,
+                bytes: u64,
+                moment: &Moment,
+            ) -> bool {
                 match self {
-                    $(ActivePolicy::$name(active) => active.follow(before, bytes, moment)),+
+                    $(ActivePolicy::$name(active) => active.follow(before, namespace, bytes, moment)),+
                 }
             }
 
             /// As [`Decides::charge`].
-            pub(crate) fn charge(&mut self, key: u64, bytes: u64) -> bool {
+            pub(crate) fn charge(&mut self, key: KeyId, bytes: u64) -> bool {
                 match self {
                     $(ActivePolicy::$name(active) => active.charge(key, bytes)),+
                 }
@@ -176,7 +182,9 @@ macro_rules! policies {
 }
 
 use super::{Asked, Decides, Decision, KeyCapacity, KeyTable, Spent, Tables};
+use crate::key::KeyId;
 use crate::moment::Moment;
+use crate::tag_names::NamespaceId;
 
 impl<P: Decides> Active<P> {
     pub(super) fn start(settings: &P, most: usize) -> Active<P> {
@@ -188,11 +196,17 @@ impl<P: Decides> Active<P> {
         self.settings.decide(&mut self.state, asked)
     }
 
-    pub(super) fn follow(&mut self, before: Decision, bytes: u64, moment: &Moment) -> bool {
-        self.settings.follow(&mut self.state, before, bytes, moment)
+    pub(super) fn follow(
+        &mut self,
+        before: Decision,
+        namespace: NamespaceId,
+        bytes: u64,
+        moment: &Moment,
+    ) -> bool {
+        self.settings.follow(&mut self.state, before, namespace, bytes, moment)
     }
 
-    pub(super) fn charge(&mut self, key: u64, bytes: u64) -> bool {
+    pub(super) fn charge(&mut self, key: KeyId, bytes: u64) -> bool {
         P::charge(&mut self.state, key, bytes)
     }
 

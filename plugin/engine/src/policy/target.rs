@@ -5,12 +5,13 @@
 //! two hours is thinned out to what two hours would have given, whichever of its files is read first.
 
 use crate::diag::Code;
-use crate::key::{Key, KeyText};
+use crate::key::{Key, KeyId, KeyText};
 use crate::moment::{Moment, SharedLateClock};
 use crate::policy::goal::{Estimate, Goal};
 use crate::policy::keyed::{Forgettable, Keyed, Ownership};
 use crate::policy::settings::{by, rate, required, window};
 use crate::policy::{Asked, Decides, Decision, KeyTable, Tables, nanos};
+use crate::tag_names::NamespaceId;
 use crate::yaml::{Mistakes, Node, Rate, Section, Unit};
 use std::time::Duration;
 
@@ -64,9 +65,16 @@ impl Decides for Target {
         Some(&self.by)
     }
 
-    fn follow(&self, state: &mut Box<TargetState>, before: Decision, _: u64, moment: &Moment) -> bool {
-        if let Some(key) = before.key() {
-            state.follow(key, before.is_kept(), moment);
+    fn follow(
+        &self,
+        state: &mut Box<TargetState>,
+        before: Decision,
+        namespace: NamespaceId,
+        _: u64,
+        moment: &Moment,
+    ) -> bool {
+        if let Some(hash) = before.key() {
+            state.follow(KeyId { hash, namespace }, before.is_kept(), moment);
         }
         true
     }
@@ -95,7 +103,12 @@ impl Target {
 
 impl TargetState {
     pub(super) fn new(settings: &Target, most: usize) -> TargetState {
-        TargetState { in_time: SharedGoal::new(settings, most), late: None }
+        TargetState { in_time: SharedGoal::new(settings, Keyed::new(most, ())), late: None }
+    }
+
+    /// Of what is one namespace's anyway.
+    pub(super) fn undivided(settings: &Target, most: usize) -> TargetState {
+        TargetState { in_time: SharedGoal::new(settings, Keyed::undivided(most, ())), late: None }
     }
 
     /// Decides a record. `floor` may keep what the goal would not, if it can take room: it is told what the goal said and
@@ -108,39 +121,43 @@ impl TargetState {
         holds: bool,
         floor: impl FnOnce(&mut Asked<'_>, bool, &mut dyn FnMut() -> bool) -> bool,
     ) -> Decision {
-        let most = self.in_time.keys.most();
         let moment = asked.moment;
         let SharedGoal { goal, keys, late } = if moment.is_late {
-            &mut **self.late.get_or_insert_with(|| Box::new(SharedGoal::new(settings, most)))
+            let in_time = &self.in_time;
+            &mut **self
+                .late
+                .get_or_insert_with(|| Box::new(SharedGoal::new(settings, in_time.keys.another())))
         } else {
             &mut self.in_time
         };
         let mut owner = keys.admit(key, asked);
         let now = if moment.is_late { late.measure(keys.late_clock(owner), &moment) } else { moment.now };
         if goal.is_due(now) {
+            let own = *keys.late_clock(owner);
             goal.roll(now, keys.states());
             keys.forget_idle(now, asked.capacity, asked.account);
             // A key that is new is idle as long as nothing has been counted on it.
-            let own = *keys.late_clock(owner);
             owner = keys.admit(key, asked);
             *keys.late_clock(owner) = own;
         }
+        let tenant = keys.tenant(owner);
         keys.decide_as(owner, key.hash, asked, holds, |estimate, asked, _| {
-            let estimate = (owner == Ownership::Owned).then_some(estimate);
-            let is_kept = goal.offer(key.hash, estimate, now, asked.random.f64());
-            floor(asked, is_kept, &mut || goal.admit_floor(now))
+            let estimate = matches!(owner, Ownership::Owned(_)).then_some(estimate);
+            let is_kept = goal.offer(key.hash, tenant, estimate, now, asked.random.f64());
+            floor(asked, is_kept, &mut || goal.admit_floor(tenant, now))
         })
     }
 
     /// A line that goes with one that was decided.
-    fn follow(&mut self, key: u64, is_kept: bool, moment: &Moment) {
+    fn follow(&mut self, key: KeyId, is_kept: bool, moment: &Moment) {
         let shared = match &mut self.late {
             Some(late) if moment.is_late => late,
             _ => &mut self.in_time,
         };
         let now = if moment.is_late { shared.late.position() } else { moment.now };
-        let (estimate, owner, _) = shared.keys.known(key, moment);
-        shared.goal.follow(key, (owner == Ownership::Owned).then_some(estimate), now, is_kept);
+        let (_, owner, _) = shared.keys.known(key, moment);
+        let tenant = shared.keys.tenant(owner);
+        shared.goal.follow(key.hash, tenant, shared.keys.owned(owner), now, is_kept);
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -159,10 +176,10 @@ impl Tables for Box<TargetState> {
 }
 
 impl SharedGoal {
-    fn new(settings: &Target, most: usize) -> SharedGoal {
+    fn new(settings: &Target, keys: Keyed<Estimate>) -> SharedGoal {
         SharedGoal {
             goal: Goal::new(settings.rate.per_second(), nanos(settings.interval)),
-            keys: Keyed::new(most, ()),
+            keys,
             late: SharedLateClock::default(),
         }
     }

@@ -147,6 +147,42 @@ fn what_keys_without_a_slot_have_spent_survives() {
     assert!(kept(&mut first) > 3, "other keys are others");
 }
 
+/// Scenario: two namespaces with more spenders than places, of which one has spent what those without a place have.
+/// Guarantees: the other one has not, and both is so after a restart; what an older version saved is read.
+#[test]
+fn what_keys_without_a_slot_have_spent_is_their_own_namespaces() {
+    let rules = "version: 1\ndefaults: { max_keys: 2 }\nrules: [{ name: paid, budget: { spend: 1kB/day, by: $.u } }]\n";
+    let mut number = 0;
+    let mut kept = |engine: &mut BothWays, namespace: &str, records: u64| {
+        let tag = TAG.replace("p_n", &format!("p_{namespace}"));
+        let feed = |_: &u64| {
+            number += 1;
+            put(engine, &tag, &format!("{{\"log\":\"{}\",\"u\":{number}}}", "x".repeat(50)), START, START)
+                .is_some()
+        };
+        (0..records).filter(feed).count()
+    };
+    let mut first = engine(rules);
+    assert!(kept(&mut first, "loud", 100) > 3);
+    assert_eq!((kept(&mut first, "loud", 9), kept(&mut first, "quiet", 3)), (0, 3));
+    let saved = first.state_to_save(Now(START)).unwrap();
+    let mut second = engine(rules);
+    second.restore(&saved).unwrap();
+    assert_eq!((kept(&mut second, "loud", 9), kept(&mut second, "quiet", 1)), (0, 1));
+    let before: String = saved
+        .lines()
+        .map(|line| {
+            line.split(",\"namespace\"").next().unwrap().to_owned()
+                + &match line.split_once(",\"day\"") {
+                    Some((_, day)) if line.contains("namespace") => format!(",\"day\"{day}\n"),
+                    _ => "\n".to_owned(),
+                }
+        })
+        .collect();
+    assert!(!before.contains("namespace") && before.contains("other"));
+    engine(rules).restore(&before).unwrap();
+}
+
 #[test]
 fn a_flood_of_spenders_fits_into_the_saved_state_and_comes_back_in_time() {
     let rules = "version: 1\ndefaults: { max_keys: 65536 }\nrules: [{ name: paid, budget: { spend: 1kB/day, by: $.u } }]\n";
@@ -303,7 +339,8 @@ fn the_equation_holds_whatever_happens() {
                     };
                     let word =
                         random.choice(["w0", "w1", "w2", "guard w1", "  at x", "Caused by: y", "none"]);
-                    let tag = TAG.replace("p_n", &format!("p{}_n", random.u64(..3)));
+                    let namespace = random.choice(["n", "n", "m", "o"]).unwrap();
+                    let tag = TAG.replace("p_n", &format!("p{}_{namespace}", random.u64(..3)));
                     let users = if seed % 2 == 0 { 5 } else { 200 };
                     let text = format!("{{\"log\":\"{}\",\"u\":\"{}\"}}", word.unwrap(), random.u64(..users));
                     seen += 1;
@@ -314,7 +351,9 @@ fn the_equation_holds_whatever_happens() {
             }
             assert_eq!(stood + summed + engine.unreported().records, seen, "seed {seed} step {step}");
             let taken: usize = engine.quick.rules.iter_mut().map(|active| active.state.capacity()).sum();
-            assert_eq!(taken, engine.quick.shared.capacity.0, "seed {seed} step {step}");
+            let pooled: usize = engine.quick.rules.iter_mut().map(|active| active.state.pooled()).sum();
+            let capacity = &engine.quick.shared.capacity;
+            assert_eq!((taken, pooled), (capacity.taken(), capacity.pooled()), "seed {seed} step {step}");
         }
     }
 }

@@ -27,10 +27,10 @@ impl Distinct {
 
     /// The count; begins anew.
     pub(super) fn take(&mut self) -> f64 {
-        if let Some(bits) = &mut self.bits
-            && self.set > 0
-        {
-            bits.fill(0);
+        match &mut self.bits {
+            Some(bits) if self.set > 0 => bits.fill(0),
+            // Nothing came for a whole interval.
+            _ => self.bits = None,
         }
         self.set = 0;
         std::mem::take(&mut self.count)

@@ -1,3 +1,5 @@
+use super::distinct::Distinct;
+use super::levels::level;
 use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -42,7 +44,7 @@ impl Node {
 
     fn offer(&mut self, key: u64) -> bool {
         if self.goal.is_due(self.now) {
-            self.goal.roll(self.now, self.table.values_mut());
+            self.goal.roll(self.now, grouped(&mut self.table));
             self.table.retain(|_, estimate| !estimate.is_idle());
             assert!(!self.goal.is_due(self.now));
             self.rolls += 1;
@@ -51,7 +53,7 @@ impl Node {
         let (draw, before) = (self.rng.f64(), self.goal.keeping);
         let has_place = self.table.contains_key(&hash) || self.table.len() < self.places;
         let estimate = if has_place { Some(self.table.entry(hash).or_default()) } else { None };
-        let kept = self.goal.offer(hash, estimate, self.now, draw);
+        let kept = self.goal.offer(hash, ALONE, estimate, self.now, draw);
         let chance = self.goal.keeping - before;
         let slot = ((self.now - BEGIN) / INTERVAL) as usize;
         for numbers in [&mut self.offered, &mut self.kept, &mut self.drawn] {
@@ -91,6 +93,13 @@ impl Node {
         let kept = &self.kept[intervals];
         f64::from(kept.iter().sum::<u32>()) / kept.len() as f64 / 10.0
     }
+}
+
+/// The only namespace.
+const ALONE: Tenant = Tenant { group: 0, namespace: NamespaceId::NONE };
+
+fn grouped(table: &mut BTreeMap<u64, Estimate>) -> impl Iterator<Item = (usize, &mut Estimate)> {
+    table.values_mut().map(|estimate| (0, estimate))
 }
 
 /// A hash like the caller's: all bits depend on all (the finisher of SplitMix64).
@@ -327,10 +336,10 @@ proptest! {
         let mut kept = Vec::new();
         for step in steps {
             if goal.is_due(now) {
-                goal.roll(now, table.values_mut());
+                goal.roll(now, grouped(&mut table));
                 table.retain(|_, estimate| !estimate.is_idle());
                 prop_assert!(!goal.is_due(now));
-                for chance in table.values().chain([&goal.other]).map(|estimate| estimate.chance) {
+                for chance in table.values().chain([&goal.others[0].estimate]).map(|estimate| estimate.chance) {
                     prop_assert!(chance > 0.0 && chance <= 1.0);
                 }
                 prop_assert!((0.25..=4.0).contains(&goal.gain) && goal.expected >= 0.0);
@@ -340,12 +349,12 @@ proptest! {
                 _ => None,
             };
             let was_kept = match step {
-                Step::Offer(key) => goal.offer(key, estimate.take(), now, rng.f64()),
+                Step::Offer(key) => goal.offer(key, ALONE, estimate.take(), now, rng.f64()),
                 Step::Follow(key) => {
-                    goal.follow(key, estimate.take(), now, rng.bool());
+                    goal.follow(key, ALONE, estimate.take(), now, rng.bool());
                     false
                 }
-                Step::Floor => goal.admit_floor(now),
+                Step::Floor => goal.admit_floor(ALONE, now),
                 Step::Wait(nanos) => {
                     now += nanos;
                     forward += nanos;
@@ -375,16 +384,16 @@ fn a_clock_set_back_grants_nothing_and_recovers() {
         let mut node = Node::new(100.0);
         node.goal.roll(BEGIN, std::iter::empty());
         // All of the room is taken.
-        while node.goal.admit_floor(node.now) {}
+        while node.goal.admit_floor(ALONE, node.now) {}
         let goal = &mut node.goal;
         let (before, mut now) = (goal.cap.full_at, BEGIN - back);
-        assert!(!goal.admit_floor(now));
-        assert!(!goal.offer(1, None, now, 0.0) && !goal.is_due(now) && goal.start <= now);
+        assert!(!goal.admit_floor(ALONE, now));
+        assert!(!goal.offer(1, ALONE, None, now, 0.0) && !goal.is_due(now) && goal.start <= now);
         assert!(goal.cap.full_at <= before);
         now += 2 * INTERVAL;
         assert!(goal.is_due(now));
         goal.roll(now, std::iter::empty());
-        assert!(goal.offer(1, None, now, 0.0), "{back}");
+        assert!(goal.offer(1, ALONE, None, now, 0.0), "{back}");
     }
 }
 
@@ -393,10 +402,10 @@ fn endless_lines_that_follow_are_forgiven_after_two_intervals() {
     let mut goal = Goal::new(100.0, INTERVAL);
     goal.roll(BEGIN, std::iter::empty());
     for _ in 0..1_000_000 {
-        goal.follow(1, None, BEGIN, true);
+        goal.follow(1, ALONE, None, BEGIN, true);
     }
-    assert!(!goal.admit_floor(BEGIN));
-    assert!(!goal.admit_floor(BEGIN + INTERVAL / 2) && goal.admit_floor(BEGIN + 2 * INTERVAL));
+    assert!(!goal.admit_floor(ALONE, BEGIN));
+    assert!(!goal.admit_floor(ALONE, BEGIN + INTERVAL / 2) && goal.admit_floor(ALONE, BEGIN + 2 * INTERVAL));
 }
 
 #[test]
@@ -407,7 +416,7 @@ fn a_pause_forgets_nothing() {
     for tick in 0..600 {
         node.now += SECOND;
         if node.goal.is_due(node.now) {
-            node.goal.roll(node.now, node.table.values_mut());
+            node.goal.roll(node.now, grouped(&mut node.table));
         }
         assert!(!node.goal.is_due(node.now), "{tick}");
     }
@@ -463,4 +472,59 @@ fn distinct_keys_are_counted() {
 #[test]
 fn an_estimate_is_small() {
     assert!(size_of::<Estimate>() <= 12 && size_of::<Goal>() <= 256);
+}
+
+/// Another namespace, which takes part without a table of its own.
+const BESIDE: Tenant = Tenant { group: 1, namespace: NamespaceId(9) };
+
+/// Scenario: a namespace with two keys of 1/s each beside one that offers as much as is given a second, each record of a new
+/// key without a place, from the second interval on and in clumps.
+/// Guarantees: each of its records is kept, from the first second of the flood on, and the goal holds.
+#[test]
+fn what_a_namespace_asks_for_up_to_its_share_is_kept_beside_any_flood() {
+    for (flood, clump) in [(200, 1), (2_000, SECOND), (20_000, 2 * SECOND)] {
+        let mut node = Node::new(20.0);
+        let (mut offered, mut kept, mut kept_of_flood, mut new) = (0, 0, 0, 1_000_000);
+        for second in 0..120 {
+            for tenth in 0..10 {
+                node.now = BEGIN + second * SECOND + tenth * SECOND / 10;
+                if tenth == 3 || tenth == 7 {
+                    offered += 1;
+                    kept += u32::from(node.offer(tenth));
+                }
+                let is_clump = ((second * 10 + tenth) * (SECOND / 10)).is_multiple_of(clump);
+                let of_clump = flood * clump.max(SECOND / 10) / SECOND;
+                for _ in 0..(if second >= 15 && is_clump { of_clump } else { 0 }) {
+                    new += 1;
+                    if node.goal.is_due(node.now) {
+                        node.goal.roll(node.now, grouped(&mut node.table));
+                    }
+                    let draw = node.rng.f64();
+                    kept_of_flood += u32::from(node.goal.offer(hash(new), BESIDE, None, node.now, draw));
+                }
+            }
+        }
+        assert_eq!((kept, offered), (240, 240), "{flood}, {clump}");
+        let rate = f64::from(kept_of_flood) / 105.0;
+        assert!((13.0..=22.0).contains(&rate), "{flood}, {clump}: {rate}");
+    }
+}
+
+/// A place of a group that is another namespace's now says nothing of that one.
+#[test]
+fn a_namespace_does_not_inherit_the_chances_of_the_one_before_it() {
+    let mut goal = Goal::new(1.0, INTERVAL);
+    for second in 0..40 {
+        for key in 0..1_000 {
+            let now = BEGIN + second * SECOND;
+            if goal.is_due(now) {
+                goal.roll(now, std::iter::empty());
+            }
+            goal.offer(hash(second * 1_000 + key), BESIDE, None, now, 0.5);
+        }
+    }
+    assert!(goal.others[1].estimate.chance < 0.01);
+    let now = BEGIN + 100 * SECOND;
+    let new = Tenant { namespace: NamespaceId(10), ..BESIDE };
+    assert!(goal.offer(1, new, None, now, 0.99));
 }
