@@ -1,10 +1,11 @@
 //! Runs the tests that a rule file brings along: through the whole engine, with a clock, a seed and pods of their own.
 //!
 //! Every test starts with nothing remembered, at an instant before every `until` unless it names one: a file that is right
-//! today does not break when a rule's time is over. The work is bounded when the file is read.
+//! today does not break when a rule's time is over. The work is bounded when the file is read, and can be done in slices
+//! ([`TestRun`]): on a node records wait for it.
 
 use crate::config::{self, Expect, Kept, Loaded, NUMBER, RANDOM_ID, RuleFile, RuleTest, Subject};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, MAX_SHOWN};
 use crate::engine::{Action, Engine, Input, StepResult, Why};
 use crate::metrics::Stage;
 use crate::pods::{PodSource, Unavailable};
@@ -15,102 +16,183 @@ use std::rc::Rc;
 /// Reads a rule file and runs its tests; one that does not hold is explained.
 ///
 /// # Errors
-/// As [`load`].
-pub fn load_explained(source: &str) -> Result<Loaded, Vec<Diagnostic>> {
-    load_with(source, Some(why_not))
-}
-
-/// Reads a rule file and runs its tests.
-///
-/// # Errors
 /// As [`crate::config::load`]; for a file without mistakes, one diagnostic for each test that does not hold.
-pub fn load(source: &str) -> Result<Loaded, Vec<Diagnostic>> {
-    load_with(source, None)
+#[inline(never)]
+pub fn load_explained(source: &str) -> Result<Loaded, Vec<Diagnostic>> {
+    let mut run = TestRun { explain: Some(why_not), ..TestRun::begin(source)? };
+    run.go_on(&mut || true);
+    run.finish()
 }
 
 /// Why the wanted guard or rule does not apply. Not linked into the filter, which has no room to explain.
 type WhyNot = fn(&mut Engine, Input<'_>, Now, &mut OnePod, &Subject) -> Option<String>;
 
-#[inline(never)]
-fn load_with(source: &str, explain: Option<WhyNot>) -> Result<Loaded, Vec<Diagnostic>> {
-    let loaded = config::load(source)?;
-    let attempt = |test| attempt(&loaded.rules, test, explain).err();
-    let failed: Vec<Diagnostic> = loaded.tests.iter().filter_map(attempt).collect();
-    if failed.is_empty() { Ok(loaded) } else { Err(failed) }
+/// A rule file whose tests run a record at a time, in between whatever else there is to do.
+pub struct TestRun {
+    loaded: Loaded,
+    /// The test that is under way or comes next.
+    next: usize,
+    under_way: Option<Attempt>,
+    failed: Vec<Diagnostic>,
+    explain: Option<WhyNot>,
 }
 
-fn attempt(rules: &Rc<RuleFile>, test: &RuleTest, explain: Option<WhyNot>) -> Result<(), Diagnostic> {
-    let fails = |message: String| Diagnostic::new(Code::Test, test.span.clone(), message);
-    let first = u64::try_from(test.at.unwrap_or_else(|| instant(rules, test))).unwrap_or_default();
-    let first = first.saturating_mul(SECOND);
-    let age = nanos(test.age);
-    let mut pods = OnePod(test.pod.as_ref().map(|(front, back)| {
-        let started = first.saturating_sub(age) / SECOND;
-        [front, started.to_string().as_bytes(), back].concat()
-    }));
-    let every = nanos(test.every);
-    let mut engine = Engine::new(Rc::clone(rules), SEED);
-    let mut ids = fastrand::Rng::with_seed(SEED);
-    let mut out = Vec::new();
-    let (mut kept, mut shadow_dropped) = (0u32, 0u64);
-    for n in 0..test.times {
-        let now = first.saturating_add(every.saturating_mul(u64::from(n)));
-        let text = filled(&test.text, n, &mut ids);
-        let time = EventTime {
-            sec: u32::try_from(now / SECOND).unwrap_or(u32::MAX),
-            nsec: u32::try_from(now % SECOND).unwrap_or_default(),
-        };
-        let input = Input { tag: test.tag.as_bytes(), time, text: text.as_bytes() };
-        let (_, verdict) = engine.filter(input, &mut Now(now), &mut pods, &mut out);
-        // Of a rule in shadow mode, what it would have done.
-        let shadow = match &test.expect.subject {
-            Some(Subject::Shadow(name)) => engine.counters().shadows().iter().find(|row| row.name == *name),
-            _ => None,
-        };
-        let (is_shadows, action) = match shadow {
-            Some(row) => {
-                let would_drop = row.dropped > shadow_dropped;
-                shadow_dropped = row.dropped;
-                let is_asked = row.matched == u64::from(n).saturating_add(1);
-                (is_asked, if would_drop { Action::Drop } else { Action::Keep })
+impl TestRun {
+    /// Reads a rule file; none of its tests has run.
+    ///
+    /// # Errors
+    /// As [`crate::config::load`].
+    pub fn begin(source: &str) -> Result<TestRun, Vec<Diagnostic>> {
+        let loaded = config::load(source)?;
+        Ok(TestRun { loaded, next: 0, under_way: None, failed: Vec::new(), explain: None })
+    }
+
+    /// Whether the file has tests.
+    pub fn has_tests(&self) -> bool {
+        !self.loaded.tests.is_empty()
+    }
+
+    /// Runs tests for as long as `may_go_on` says after each record; whether all of them have run.
+    pub fn go_on(&mut self, may_go_on: &mut dyn FnMut() -> bool) -> bool {
+        let TestRun { loaded: Loaded { rules, tests, warnings: _ }, next, under_way, failed, explain } = self;
+        while let Some(test) = tests.get(*next) {
+            let attempt = under_way.get_or_insert_with(|| Attempt::begin(rules, test));
+            match attempt.feed(rules, test, *explain) {
+                Ok(false) => {}
+                outcome => {
+                    if let (Err(mistake), true) = (outcome, failed.len() < MAX_SHOWN) {
+                        failed.push(mistake);
+                    }
+                    *under_way = None;
+                    *next = next.saturating_add(1);
+                }
             }
-            None => (false, verdict.action),
-        };
-        kept = kept.saturating_add(u32::from(action == Action::Keep));
-        let which = if test.times > 1 { format!(" (repetition {n})") } else { String::new() };
-        if let Some(wanted) = &test.expect.subject
-            && !(is_shadows || is_subject(rules, verdict.why, wanted))
-        {
-            let message = match wanted {
-                Subject::Shadow(_) => format!("{} should meet this, it does not{which}", name(wanted)),
-                _ => format!(
-                    "{} should decide this, {} does{which}",
-                    name(wanted),
-                    decider(rules, verdict.why)
-                ),
-            };
-            let mistake = fails(message);
-            let help = explain.and_then(|why_not| why_not(&mut engine, input, Now(now), &mut pods, wanted));
-            return Err(match help {
-                Some(help) => mistake.with_help(help),
-                None => mistake,
-            });
+            if !may_go_on() {
+                break;
+            }
         }
-        if let Some(wanted) = test.expect.action
-            && wanted != action
-        {
-            let (wanted, found) = match wanted {
-                Action::Keep => ("kept", "drops"),
-                Action::Drop => ("dropped", "keeps"),
-            };
-            let decider = match &test.expect.subject {
-                Some(shadow @ Subject::Shadow(_)) => name(shadow),
-                _ => decider(rules, verdict.why),
-            };
-            return Err(fails(format!("this should be {wanted}, {decider} {found} it{which}")));
+        *next >= tests.len()
+    }
+
+    /// The file, if all its tests have run and hold.
+    ///
+    /// # Errors
+    /// One diagnostic for each test that does not hold.
+    pub fn finish(self) -> Result<Loaded, Vec<Diagnostic>> {
+        if self.failed.is_empty() { Ok(self.loaded) } else { Err(self.failed) }
+    }
+}
+
+/// A test under way, with an engine of its own.
+struct Attempt {
+    engine: Engine,
+    pods: OnePod,
+    ids: fastrand::Rng,
+    out: Vec<u8>,
+    /// When its first record comes, in nanoseconds since 1970.
+    first: u64,
+    /// The records so far.
+    n: u32,
+    kept: u32,
+    shadow_dropped: u64,
+}
+
+impl Attempt {
+    fn begin(rules: &Rc<RuleFile>, test: &RuleTest) -> Attempt {
+        let first = u64::try_from(test.at.unwrap_or_else(|| instant(rules, test))).unwrap_or_default();
+        let first = first.saturating_mul(SECOND);
+        let age = nanos(test.age);
+        let pods = OnePod(test.pod.as_ref().map(|(front, back)| {
+            let started = first.saturating_sub(age) / SECOND;
+            [front, started.to_string().as_bytes(), back].concat()
+        }));
+        Attempt {
+            engine: Engine::new(Rc::clone(rules), SEED),
+            pods,
+            ids: fastrand::Rng::with_seed(SEED),
+            out: Vec::new(),
+            first,
+            n: 0,
+            kept: 0,
+            shadow_dropped: 0,
         }
     }
-    check_kept(&test.expect, kept, test.times).map_err(fails)
+
+    /// Decides the next record; whether it was the last and the test holds.
+    fn feed(
+        &mut self,
+        rules: &RuleFile,
+        test: &RuleTest,
+        explain: Option<WhyNot>,
+    ) -> Result<bool, Diagnostic> {
+        let fails = |message: String| Diagnostic::new(Code::Test, test.span.clone(), message);
+        let Attempt { engine, pods, ids, out, first, n, kept, shadow_dropped } = self;
+        if *n < test.times {
+            let now = first.saturating_add(nanos(test.every).saturating_mul(u64::from(*n)));
+            let text = filled(&test.text, *n, ids);
+            let time = EventTime {
+                sec: u32::try_from(now / SECOND).unwrap_or(u32::MAX),
+                nsec: u32::try_from(now % SECOND).unwrap_or_default(),
+            };
+            let input = Input { tag: test.tag.as_bytes(), time, text: text.as_bytes() };
+            let (_, verdict) = engine.filter(input, &mut Now(now), pods, out);
+            // Of a rule in shadow mode, what it would have done.
+            let shadow = match &test.expect.subject {
+                Some(Subject::Shadow(name)) => {
+                    engine.counters().shadows().iter().find(|row| row.name == *name)
+                }
+                _ => None,
+            };
+            let (is_shadows, action) = match shadow {
+                Some(row) => {
+                    let would_drop = row.dropped > *shadow_dropped;
+                    *shadow_dropped = row.dropped;
+                    let is_asked = row.matched == u64::from(*n).saturating_add(1);
+                    (is_asked, if would_drop { Action::Drop } else { Action::Keep })
+                }
+                None => (false, verdict.action),
+            };
+            *kept = kept.saturating_add(u32::from(action == Action::Keep));
+            let which = if test.times > 1 { format!(" (repetition {n})") } else { String::new() };
+            if let Some(wanted) = &test.expect.subject
+                && !(is_shadows || is_subject(rules, verdict.why, wanted))
+            {
+                let message = match wanted {
+                    Subject::Shadow(_) => format!("{} should meet this, it does not{which}", name(wanted)),
+                    _ => format!(
+                        "{} should decide this, {} does{which}",
+                        name(wanted),
+                        decider(rules, verdict.why)
+                    ),
+                };
+                let mistake = fails(message);
+                let help = explain.and_then(|why_not| why_not(engine, input, Now(now), pods, wanted));
+                return Err(match help {
+                    Some(help) => mistake.with_help(help),
+                    None => mistake,
+                });
+            }
+            if let Some(wanted) = test.expect.action
+                && wanted != action
+            {
+                let (wanted, found) = match wanted {
+                    Action::Keep => ("kept", "drops"),
+                    Action::Drop => ("dropped", "keeps"),
+                };
+                let decider = match &test.expect.subject {
+                    Some(shadow @ Subject::Shadow(_)) => name(shadow),
+                    _ => decider(rules, verdict.why),
+                };
+                return Err(fails(format!("this should be {wanted}, {decider} {found} it{which}")));
+            }
+            *n = n.saturating_add(1);
+        }
+        if *n < test.times {
+            return Ok(false);
+        }
+        check_kept(&test.expect, *kept, test.times).map_err(fails)?;
+        Ok(true)
+    }
 }
 
 fn check_kept(expect: &Expect, kept: u32, times: u32) -> Result<(), String> {
@@ -306,6 +388,20 @@ mod tests {
             "{ record: { log: hello, kubernetes: { namespace_name: few } }, repeat: { n: 20 }, expect: { action: keep } }",
             &["this should be kept, rule `few` drops it (repetition 2)"],
         );
+    }
+
+    /// A record at a time comes to the same as all at once.
+    #[test]
+    fn tests_may_run_in_slices() {
+        let holds = "{ record: { log: 'x $n', kubernetes: { namespace_name: few } }, repeat: { n: 22 }, expect: { kept: 7 } }";
+        let fails = holds.replace("kept: 7", "kept: 8");
+        for (test, expected) in [(holds, Ok(())), (&fails, Err("8 of 22 should be kept, 7 are".to_owned()))] {
+            let source = format!("{RULES}- {holds}\n- {test}\n");
+            let mut run = TestRun::begin(&source).unwrap();
+            let slices = (1..).find(|_| run.go_on(&mut || false)).unwrap();
+            assert_eq!(slices, 44);
+            assert_eq!(run.finish().map(|_| ()).map_err(|mistakes| mistakes[0].message.clone()), expected);
+        }
     }
 
     #[test]

@@ -5,16 +5,15 @@
 //! on a full disk changes a counter and nothing else.
 
 mod lasting;
+mod rules;
 
-use crate::files::{PodFilesOnNode, Stamp, find_file, read_text, say, stamp, write_whole};
+use crate::files::{PodFilesOnNode, Stamp, find_file, say, write_whole};
 use crate::lives::StateFiles;
 use nodesieve_engine::config::RuleFile;
-use nodesieve_engine::diag::{Paint, render_all};
 use nodesieve_engine::engine::{Answer, Clock, Engine, Input, TICK_TAG};
 use nodesieve_engine::metrics::Metric;
-use nodesieve_engine::rule_test;
 use nodesieve_engine::time::Now;
-use std::fs;
+use rules::Candidate;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -38,6 +37,8 @@ pub(crate) struct Housekeeping {
     rule_file: Option<PathBuf>,
     /// What the rule file looked like when it was last read.
     stamp: Option<Stamp>,
+    /// The rules that are to take effect when their tests have run.
+    candidate: Option<Candidate>,
     pods: PodFilesOnNode,
     /// When housekeeping was done last, and when a record does it if no tick has come until then.
     last_done: Now,
@@ -70,6 +71,7 @@ impl Housekeeping {
             directories: directories.to_vec(),
             rule_file,
             stamp: None,
+            candidate: None,
             pods,
             last_done: Now::default(),
             next_due: Now::default(),
@@ -83,7 +85,7 @@ impl Housekeeping {
             has_complained: false,
         };
         if housekeeping.rule_file.is_some() {
-            housekeeping.reload();
+            housekeeping.read_rules();
         } else {
             let places: Vec<_> =
                 directories.iter().map(|directory| directory.display().to_string()).collect();
@@ -106,13 +108,13 @@ impl Housekeeping {
         out: &mut Vec<u8>,
     ) -> Answer {
         if self.is_waited_for {
-            self.attend(now);
+            self.attend(now, clock, input.tag == TICK_TAG);
         }
         if input.tag.len() == TICK_TAG.len() && input.tag == TICK_TAG {
-            return self.tick(input, now, out);
+            return self.tick(input, (now, clock), out);
         }
         if now < self.last_done || now >= self.next_due {
-            self.do_without_tick(now);
+            self.do_without_tick(now, clock);
         }
         let answer = self.engine.filter_lately(input, (now, clock), &mut self.pods, out).0;
         if let Some(write) = self.engine.journal_write() {
@@ -122,13 +124,14 @@ impl Housekeeping {
     }
 
     #[inline(never)]
-    fn tick(&mut self, input: Input<'_>, now: Now, out: &mut Vec<u8>) -> Answer {
+    fn tick(&mut self, input: Input<'_>, (now, clock): (Now, &mut dyn Clock), out: &mut Vec<u8>) -> Answer {
         self.reload_when_changed(now);
+        self.test_rules(clock, true);
         self.say_expired(now);
         let answer = self.engine.tick(input.text, now, out);
         self.save(now);
         // With its next call the host has what it gets now.
-        self.is_waited_for = answer == Answer::Keep;
+        self.is_waited_for = answer == Answer::Keep || self.candidate.is_some();
         self.write_metrics_when_due(now);
         self.next_due = now.after(TICK_IS_GONE);
         answer
@@ -136,9 +139,10 @@ impl Housekeeping {
 
     /// Does what a tick would: there is no tick input, or none has come for long.
     #[inline(never)]
-    fn do_without_tick(&mut self, now: Now) {
+    fn do_without_tick(&mut self, now: Now, clock: &mut dyn Clock) {
         self.engine.counters_mut().set(Metric::TickSeen, 0);
         self.reload_when_changed(now);
+        self.test_rules(clock, true);
         self.save(now);
         self.write_metrics_when_due(now);
         self.next_due = now.after(HOUSEKEEPING_EVERY);
@@ -159,69 +163,11 @@ impl Housekeeping {
         self.engine.counters_mut().set(Metric::Recoveries, u64::from(times));
     }
 
-    fn reload_when_changed(&mut self, now: Now) {
-        self.last_done = now;
-        if self.rule_file.is_none() {
-            self.rule_file = find_file(&self.directories, RULE_FILE);
-        }
-        match self.rule_file.as_deref().and_then(stamp) {
-            // The rules stay in force; when the file comes back, it is read.
-            None => {
-                self.stamp = None;
-                self.engine.counters_mut().set(Metric::ConfigValid, 0);
-            }
-            on_disk if on_disk != self.stamp => self.reload(),
-            Some(_) => {}
-        }
-    }
-
     /// Writes the metrics file if the last time was long enough ago.
     pub(crate) fn write_metrics_when_due(&mut self, now: Now) {
         if is_due(self.metrics_written, now, self.engine.rules().metrics.every) {
             self.metrics_written = Some(now);
             self.write_metrics(now);
-        }
-    }
-
-    fn reload(&mut self) {
-        let Some(path) = self.rule_file.clone() else { return };
-        self.stamp = stamp(&path);
-        match load(&path) {
-            Ok((rules, source)) => {
-                self.engine.count_reload(true);
-                self.engine.counters_mut().set(Metric::LastGood, 0);
-                self.put_in_force(rules);
-                self.keep_as_last_good(&source);
-            }
-            Err(message) => {
-                self.engine.count_reload(false);
-                let kept = if self.is_restored { "; the rules before it stay in force" } else { "" };
-                say(&format!("{message}{kept}\n"));
-                if !self.is_restored {
-                    self.fall_back();
-                }
-            }
-        }
-    }
-
-    /// The rule file is bad or missing and there are no rules before it: those that were taken last, in an earlier life.
-    fn fall_back(&mut self) {
-        // Where they are is said in the file that cannot be used: where it is by default, or in what the filter can see.
-        let default = RuleFile::default().state_dir.map(PathBuf::from);
-        let places = default.iter().chain(&self.directories).map(|directory| directory.join(LAST_GOOD_FILE));
-        let written = |path: &PathBuf| fs::metadata(path).and_then(|found| found.modified()).ok();
-        let newest = places.filter_map(|path| Some((written(&path)?, path))).max();
-        let Some((_, path)) = newest else {
-            say("nodesieve: find the last rules that were good: there are none; all is kept\n");
-            return;
-        };
-        match load(&path) {
-            Ok((rules, _)) => {
-                say(&format!("nodesieve: take {}: the last rules that were good\n", path.display()));
-                self.engine.counters_mut().set(Metric::LastGood, 1);
-                self.put_in_force(rules);
-            }
-            Err(message) => say(&format!("{message}; all is kept\n")),
         }
     }
 
@@ -244,17 +190,6 @@ impl Housekeeping {
         self.place_state();
     }
 
-    fn keep_as_last_good(&mut self, source: &str) {
-        // Two filters have the same rule file, so that it does not matter which of them writes it.
-        let Some(path) = self.last_good_path(LAST_GOOD_FILE) else { return };
-        if read_text(&path, MAX_RULE_BYTES).is_ok_and(|known| known == source) {
-            return;
-        }
-        if let Err(error) = write_whole(&path, source.as_bytes()) {
-            self.state_failed(&path, &error);
-        }
-    }
-
     /// Paths of a rule file that the filter can never open.
     fn unreachable_paths<'r>(&self, rules: &'r RuleFile) -> Vec<&'r str> {
         let is_visible =
@@ -271,26 +206,6 @@ impl Housekeeping {
             self.engine.counters_mut().add(Metric::MetricsFailed, 1);
         }
     }
-}
-
-/// The rules in a file, and its text; what it warns about is said.
-///
-/// # Errors
-/// What to say about a file that cannot be read, has mistakes, or whose own tests do not hold.
-fn load(path: &Path) -> Result<(Rc<RuleFile>, String), String> {
-    let shown = path.display().to_string();
-    let source =
-        read_text(path, MAX_RULE_BYTES).map_err(|error| format!("nodesieve: read {shown}: {error}"))?;
-    let refused = |mistakes: &[_]| {
-        let list = render_all(mistakes, &source, &shown, Paint::Plain);
-        let (count, s) = (mistakes.len(), if mistakes.len() == 1 { "" } else { "s" });
-        format!("{list}nodesieve: load {shown}: {count} mistake{s}")
-    };
-    let loaded = rule_test::load(&source).map_err(|mistakes| refused(&mistakes))?;
-    if !loaded.warnings.is_empty() {
-        say(&render_all(&loaded.warnings, &source, &shown, Paint::Plain));
-    }
-    Ok((loaded.rules, source))
 }
 
 fn is_due(last: Option<Now>, now: Now, every: Duration) -> bool {

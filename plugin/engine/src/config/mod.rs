@@ -23,7 +23,7 @@ use std::rc::Rc;
 pub struct Loaded {
     /// The rules.
     pub rules: Rc<RuleFile>,
-    /// The file's own tests, not run yet ([`crate::rule_test::load`]).
+    /// The file's own tests, not run yet ([`crate::rule_test::TestRun`]).
     pub tests: Vec<RuleTest>,
     /// Warnings only.
     pub warnings: Vec<Diagnostic>,

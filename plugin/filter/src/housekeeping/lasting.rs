@@ -7,7 +7,7 @@
 use super::Housekeeping;
 use crate::files::say;
 use crate::lives::{LeftBehind, StateFiles};
-use nodesieve_engine::engine::{Journal, JournalWrite, Left, taken_over_by};
+use nodesieve_engine::engine::{Clock, Journal, JournalWrite, Left, taken_over_by};
 use nodesieve_engine::metrics::Metric;
 use nodesieve_engine::time::Now;
 use std::io::ErrorKind;
@@ -26,11 +26,13 @@ impl Housekeeping {
         self.is_waited_for = self.state.is_some();
     }
 
-    /// Before a record: takes up what there is and has it on disk, and notes that the host has taken a summary.
+    /// Before a record: goes on with the tests of new rules, takes up what there is and has it on disk, and notes that the host has
+    /// taken a summary.
     #[cold]
     #[inline(never)]
-    pub(super) fn attend(&mut self, now: Now) {
-        self.is_waited_for = false;
+    pub(super) fn attend(&mut self, now: Now, clock: &mut dyn Clock, is_tick: bool) {
+        self.test_rules(clock, is_tick);
+        self.is_waited_for = self.candidate.is_some();
         if self.engine.summary_taken() && self.state.as_ref().is_some_and(StateFiles::has_journal) {
             self.write_into_journal(&self.engine.journal_header(now));
         }

@@ -434,3 +434,61 @@ fn when_the_tick_stops_records_carry_the_chores_again() {
     assert_eq!(feed(&mut housekeeping, "t", NOISE, 130), Answer::Drop);
     assert_eq!(housekeeping.engine.counters().get(Metric::TickSeen), 0);
 }
+
+/// A clock that goes on by five milliseconds whenever it is read.
+struct Busy(Now);
+
+impl Clock for Busy {
+    fn now(&mut self) -> Now {
+        self.0 = self.0.after(std::time::Duration::from_millis(5));
+        self.0
+    }
+}
+
+/// Scenario: the tests of a rule file take two seconds; it is there at the start, and later another one replaces it.
+/// Guarantees: nothing takes longer than a quarter of a second; until the tests have passed the last good rules decide, or those
+/// before; then the new ones do, and a file whose tests fail never does.
+#[test]
+fn long_tests_of_rules_do_not_make_records_wait() {
+    let scratch = Scratch::new("slices");
+    let tests = "tests: [{ record: { log: '$n' }, repeat: { n: 400 }, expect: { action: keep } }]\n";
+    let keep_all = scratch.rules("rules: []\n");
+    scratch.put("nodesieve.yaml", &scratch.rules(&format!("{DROP_NOISE}{tests}")));
+    scratch.put("last-good.yaml", &keep_all);
+    let mut housekeeping = Housekeeping::start(std::slice::from_ref(&scratch.0), 1);
+    let mut clock = Busy(Now(100_000_000_000));
+    let mut out = Vec::new();
+    let mut record = |housekeeping: &mut Housekeeping, tag: &str| {
+        clock.0 = clock.0.after(std::time::Duration::from_millis(10));
+        let before = clock.0;
+        let input = Input { tag: tag.as_bytes(), time: EventTime::default(), text: NOISE.as_bytes() };
+        let answer = housekeeping.filter(input, (before, &mut clock), &mut out);
+        let took = clock.0.since(before).unwrap();
+        assert!(took.as_millis() <= 275, "{took:?}");
+        (answer, took.as_millis())
+    };
+    let mut first = Vec::new();
+    while record(&mut housekeeping, "t").0 == Answer::Keep {
+        first.push(record(&mut housekeeping, "t").1);
+    }
+    let waited = first.iter().filter(|took| **took > 40).count();
+    assert!(first.len() > 50 && waited == 0, "records go on between slices: {first:?}");
+    assert_eq!(housekeeping.engine.counters().get(Metric::LastGood), 0);
+
+    let failing = tests.replace("action: keep", "action: drop");
+    scratch.put("nodesieve.yaml", &scratch.rules(&failing));
+    for _ in 0..30 {
+        record(&mut housekeeping, "nodesieve.tick");
+        assert_eq!(record(&mut housekeeping, "t").0, Answer::Drop, "the rules before stay");
+    }
+    assert_eq!(housekeeping.engine.counters().get(Metric::ReloadsRefused), 1);
+
+    scratch.put("nodesieve.yaml", &scratch.rules(&format!("rules: []\n{tests}")));
+    let ticks = (1..)
+        .find(|_| {
+            record(&mut housekeeping, "nodesieve.tick");
+            record(&mut housekeeping, "t").0 == Answer::Keep
+        })
+        .unwrap();
+    assert!((5..20).contains(&ticks), "{ticks} ticks");
+}
