@@ -46,6 +46,8 @@ pub const PODS: &str = "/run/nodesieve/pods";
 pub const METRICS: &str = "/run/nodesieve/metrics.prom";
 /// What outlives the pod: offsets, chunks, state.
 pub const STATE: &str = "/var/lib/nodesieve";
+/// What the filter may see of that.
+pub const FILTER_STATE: &str = "/var/lib/nodesieve/filter";
 /// Where the image has the filter.
 pub const MODULE: &str = "/opt/nodesieve";
 

@@ -4,7 +4,7 @@
 //! a ConfigMap, pod files go away, lines are added. The rule it keeps: everything is below one root that is removed
 //! with it.
 
-use super::{FluentBitError, LOGS, MODULE, PODS, RULES, STATE, rules};
+use super::{FILTER_STATE, FluentBitError, LOGS, MODULE, PODS, RULES, STATE, rules};
 use crate::volume::TmpfsVolume;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ impl TemporaryNode {
             .tempdir()
             .map_err(|reason| FluentBitError::Make { path: std::env::temp_dir(), reason })?;
         let node = TemporaryNode { disk: None, root, revision: 0 };
-        for directory in [LOGS, RULES, PODS, STATE, MODULE] {
+        for directory in [LOGS, RULES, PODS, FILTER_STATE, MODULE] {
             let path = node.at(directory);
             fs::create_dir_all(&path).map_err(|reason| FluentBitError::Make { path, reason })?;
         }
@@ -41,7 +41,8 @@ impl TemporaryNode {
         let disk =
             TmpfsVolume::mount(&path, bytes).map_err(|reason| FluentBitError::Make { path, reason })?;
         self.disk = Some(disk);
-        Ok(())
+        let path = self.at(FILTER_STATE);
+        fs::create_dir_all(&path).map_err(|reason| FluentBitError::Make { path, reason })
     }
 
     pub(super) fn root(&self) -> &Path {

@@ -6,7 +6,7 @@
 //! (`{version: 1}`) cannot be run this way.
 
 use super::config::rooted;
-use super::{METRICS, PODS, STATE};
+use super::{FILTER_STATE, METRICS, PODS};
 use std::path::Path;
 
 /// What is written where the file says nothing: the deployed paths, and metrics often enough to wait for.
@@ -14,7 +14,7 @@ const SAID: [(&str, &str, &str); 4] = [
     ("pods", "dir", PODS),
     ("metrics", "file", METRICS),
     ("metrics", "every", "1s"),
-    ("state", "dir", STATE),
+    ("state", "dir", FILTER_STATE),
 ];
 
 /// `rules` for a node whose root is `root`.
@@ -98,7 +98,7 @@ mod tests {
         let placed = placed("version: 1\nmetrics: { file: /run/nodesieve/m.prom }\n", Path::new("/t"));
         assert_eq!(
             placed,
-            "version: 1\nmetrics: { every: 1s, file: /t/run/nodesieve/m.prom }\npods: { dir: /t/run/nodesieve/pods }\nstate: { dir: /t/var/lib/nodesieve }\n"
+            "version: 1\nmetrics: { every: 1s, file: /t/run/nodesieve/m.prom }\npods: { dir: /t/run/nodesieve/pods }\nstate: { dir: /t/var/lib/nodesieve/filter }\n"
         );
     }
 }

@@ -218,6 +218,15 @@ fn the_fluent_bit_configuration_and_the_rule_file_agree_on_paths_and_tags() {
         );
     }
     assert!(paths.split(',').any(|visible| visible.trim() == host_test::tree::CONFIG_DIRECTORY));
+    // The filter sees nothing of Fluent Bit's own, and would refuse to be told to.
+    let storage = &sections.iter().find(|(section, _)| section == "service").unwrap().1;
+    let storage = storage.iter().find(|(key, _)| key == "storage.path").unwrap().1.clone();
+    assert_eq!([value("input", "tail", "db"), storage], config::FLUENT_BITS.map(str::to_owned));
+    assert!(
+        !paths
+            .split(',')
+            .any(|visible| config::FLUENT_BITS.iter().any(|own| Path::new(own).starts_with(visible.trim())))
+    );
     assert_eq!(value("input", "dummy", "tag").as_bytes(), TICK_TAG);
     assert_eq!(value("filter", "wasm", "function_name"), "filter");
     assert_eq!(value("output", "kinesis_firehose", "retry_limit"), "no_limits");

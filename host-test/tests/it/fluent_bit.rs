@@ -98,7 +98,7 @@ fn fluent_bit_reads_both_configurations_without_a_complaint() {
         // Even a dry run looks for the module and the directories that it may see.
         let shipped = fs::read_to_string(support::conf().join(name))
             .unwrap()
-            .replace("/etc/nodesieve,/run/nodesieve,/var/lib/nodesieve", &here);
+            .replace("/etc/nodesieve,/run/nodesieve,/var/lib/nodesieve/filter", &here);
         let path = directory.path().join(name);
         fs::write(&path, &shipped).unwrap();
         let (is_well, said) = dry_run(&path);

@@ -222,9 +222,11 @@ fn every_path_is_on_the_volume_that_it_has_to_be_on() {
     assert_eq!(mount(agent, &pipeline("db")), on("state", false));
     assert_eq!(mount(agent, &pipeline("storage.path")), on("state", false));
     assert_eq!(mount(agent, &pipeline("path")), on("logs", true));
-    for (path, volume) in
-        pipeline("accessible_paths").split(',').zip([on("rules", true), on("run", false), on("state", false)])
-    {
+    for (path, volume) in pipeline("accessible_paths").split(',').zip([
+        on("rules", true),
+        on("run", false),
+        on("filter-state", false),
+    ]) {
         assert_eq!(mount(agent, path), volume);
     }
     assert_eq!(named(&pod["volumes"], "run")["emptyDir"]["medium"], "Memory");

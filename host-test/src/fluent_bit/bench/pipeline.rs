@@ -4,7 +4,7 @@
 //! them, but for buffers in memory and an end when all files are read.
 
 use super::super::config::built_in_filter;
-use super::super::{FluentBitError, METRICS, MODULE, RULES, STATE};
+use super::super::{FILTER_STATE, FluentBitError, METRICS, MODULE, RULES};
 use crate::bench::paths;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -84,7 +84,7 @@ impl FilterStage {
                 format!(
                     "    - name: wasm\n      match_regex: ^(kube\\.|nodesieve\\.tick$)\n      event_format: json\n      \
                      wasm_path: {root}{MODULE}/nodesieve.wasm\n      function_name: filter\n      \
-                     accessible_paths: {root}{RULES},{root}{run},{root}{STATE}\n      wasm_stack_size: 256k\n"
+                     accessible_paths: {root}{RULES},{root}{run},{root}{FILTER_STATE}\n      wasm_stack_size: 256k\n"
                 )
             }
         }

@@ -1,6 +1,7 @@
 //! The sections of the file around the rules.
 
 use crate::config::model::{Action, Ceiling, Continuation, Role, RuleFile};
+use crate::config::own_paths::are_apart;
 use crate::config::rule_tests::{RuleTest, rule_tests};
 use crate::config::rules::{names_are_unique, rules, shadows_are_few, unreachable};
 use crate::diag::Code;
@@ -48,6 +49,7 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Mist
             }
         }
         enrich_key_is_free(&top, &file, &mut mistakes);
+        are_apart(&top, &file, &mut mistakes);
         file.guards = rules(source, top.get("guards"), Role::Guard, &mut mistakes);
         file.rules = rules(source, top.get("rules"), Role::Rule, &mut mistakes);
         let key = &*file.enrich.key;

@@ -5,11 +5,13 @@
 
 mod lower;
 pub mod model;
+mod own_paths;
 mod rule_tests;
 mod rules;
 
 pub use crate::yaml::parse_bytes;
 pub use model::RuleFile;
+pub use own_paths::FLUENT_BITS;
 pub use rule_tests::{Expect, Kept, NUMBER, RANDOM_ID, RuleTest, Subject};
 
 pub(crate) use rules::is_name;

@@ -128,7 +128,7 @@ impl Default for RuleFile {
                 file: "/run/nodesieve/metrics.prom".into(),
                 every: Duration::from_secs(10),
             },
-            state_dir: Some("/var/lib/nodesieve".into()),
+            state_dir: Some("/var/lib/nodesieve/filter".into()),
             exclude_annotations: false,
             summary: Some(Duration::from_secs(60)),
             max_keys: 4096,

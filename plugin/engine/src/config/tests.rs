@@ -121,7 +121,7 @@ fn floors_ceilings_and_modes_are_part_of_a_rule() {
     let defaults = load("version: 1\n").unwrap().rules;
     assert_eq!(
         (defaults.exclude_annotations, defaults.state_dir.as_deref()),
-        (false, Some("/var/lib/nodesieve"))
+        (false, Some("/var/lib/nodesieve/filter"))
     );
     assert_eq!((defaults.summary, defaults.max_keys), (Some(Duration::from_secs(60)), 4096));
 }

@@ -13,13 +13,14 @@ impl Scratch {
         let path = std::env::temp_dir().join(format!("nodesieve-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(path.join("pods")).unwrap();
+        fs::create_dir_all(path.join("state")).unwrap();
         Scratch(path)
     }
 
     fn rules(&self, rules: &str) -> String {
         let root = self.0.display();
         format!(
-            "version: 1\npods: {{ dir: {root}/pods }}\nmetrics: {{ file: {root}/metrics.prom }}\nstate: {{ dir: {root} }}\n{rules}"
+            "version: 1\npods: {{ dir: {root}/pods }}\nmetrics: {{ file: {root}/metrics.prom }}\nstate: {{ dir: {root}/state }}\n{rules}"
         )
     }
 
@@ -28,7 +29,7 @@ impl Scratch {
     }
 
     fn files(&self, prefix: &str) -> Vec<PathBuf> {
-        let entries = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path());
+        let entries = fs::read_dir(self.0.join("state")).unwrap().map(|entry| entry.unwrap().path());
         let mut files: Vec<PathBuf> = entries
             .filter(|path| path.file_name().is_some_and(|name| name.to_str().unwrap().starts_with(prefix)))
             .collect();
@@ -175,7 +176,7 @@ fn paths_that_the_filter_cannot_see_are_named() {
     let unseen = RuleFile::default();
     assert_eq!(
         housekeeping.unreachable_paths(&unseen),
-        ["/run/nodesieve/pods", "/run/nodesieve/metrics.prom", "/var/lib/nodesieve"]
+        ["/run/nodesieve/pods", "/run/nodesieve/metrics.prom", "/var/lib/nodesieve/filter"]
     );
 }
 
@@ -231,7 +232,7 @@ fn what_is_open_survives_the_end_of_the_filter() {
     drop(second);
     let mut third = start();
     assert_eq!(summary(&mut third, 300), said, "word for word: nobody knows whether it arrived");
-    scratch.put("state.ndjson", "{\"nodesieve_state\":1}\n{\"acc");
+    scratch.put("state/state.ndjson", "{\"nodesieve_state\":1}\n{\"acc");
     let mut fourth = start();
     feed(&mut fourth, "nodesieve.tick", "{}", 600);
     assert_eq!(fourth.engine.counters().get(Metric::StateFailed), 1);
@@ -333,12 +334,12 @@ fn what_was_taken_over_and_is_still_there_is_not_counted_again() {
 fn at_the_start_a_bad_file_gives_way_to_the_last_good_one() {
     let scratch = Scratch::new("last-good");
     scratch.put("nodesieve.yaml", &scratch.rules(DROP_NOISE));
-    drop(Housekeeping::start(std::slice::from_ref(&scratch.0), 1));
+    drop(Housekeeping::start(&[scratch.0.clone(), scratch.0.join("state")], 1));
     let failing =
         format!("{DROP_NOISE}tests: [{{ record: {{ log: hello }}, expect: {{ action: drop }} }}]\n");
     for bad in ["rules: [{ nmae: x }]\n".to_owned(), failing] {
         scratch.put("nodesieve.yaml", &scratch.rules(&bad));
-        let mut housekeeping = Housekeeping::start(std::slice::from_ref(&scratch.0), 1);
+        let mut housekeeping = Housekeeping::start(&[scratch.0.clone(), scratch.0.join("state")], 1);
         assert_eq!(feed(&mut housekeeping, "t", NOISE, 100), Answer::Drop);
         let metric = |metric| housekeeping.engine.counters().get(metric);
         assert_eq!(
@@ -347,7 +348,7 @@ fn at_the_start_a_bad_file_gives_way_to_the_last_good_one() {
         );
     }
     scratch.put("nodesieve.yaml", &scratch.rules("rules: []\n"));
-    let mut housekeeping = Housekeeping::start(std::slice::from_ref(&scratch.0), 1);
+    let mut housekeeping = Housekeeping::start(&[scratch.0.clone(), scratch.0.join("state")], 1);
     assert_eq!(feed(&mut housekeeping, "t", NOISE, 100), Answer::Keep);
     assert_eq!(housekeeping.engine.counters().get(Metric::LastGood), 0);
 }
@@ -388,9 +389,9 @@ fn a_state_that_cannot_be_written_is_counted_and_costs_no_record() {
 fn the_last_good_rules_serve_while_there_is_no_better_file() {
     let scratch = Scratch::new("late-and-bad");
     scratch.put("nodesieve.yaml", &scratch.rules(DROP_NOISE));
-    drop(Housekeeping::start(std::slice::from_ref(&scratch.0), 1));
+    drop(Housekeeping::start(&[scratch.0.clone(), scratch.0.join("state")], 1));
     fs::remove_file(scratch.0.join("nodesieve.yaml")).unwrap();
-    let mut housekeeping = Housekeeping::start(std::slice::from_ref(&scratch.0), 1);
+    let mut housekeeping = Housekeeping::start(&[scratch.0.clone(), scratch.0.join("state")], 1);
     assert_eq!(feed(&mut housekeeping, "t", NOISE, 100), Answer::Drop);
     scratch.put("nodesieve.yaml", "version: 2\n");
     feed(&mut housekeeping, "nodesieve.tick", "{}", 101);
@@ -405,8 +406,8 @@ fn a_state_that_moves_leaves_nothing_behind() {
     let scratch = Scratch::new("moves");
     fs::create_dir_all(scratch.0.join("other")).unwrap();
     let here = scratch.rules(DROP_NOISE);
-    let there = here.replace("state: { dir: ", "state: { dir: /").replace(
-        &format!("state: {{ dir: /{}", scratch.0.display()),
+    let there = here.replace(
+        &format!("state: {{ dir: {}/state", scratch.0.display()),
         &format!("state: {{ dir: {}/other", scratch.0.display()),
     );
     scratch.put("nodesieve.yaml", &here);
