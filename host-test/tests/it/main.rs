@@ -35,6 +35,7 @@ mod playground_state;
 mod policies;
 mod replay;
 mod report;
+mod rule_limits;
 mod sidecar;
 mod sidecar_program;
 mod support;

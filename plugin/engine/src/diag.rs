@@ -238,10 +238,12 @@ pub fn in_order(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
 #[inline(never)]
 pub fn render_all(diagnostics: &[Diagnostic], source: &str, file: &str, paint: Paint) -> String {
     let mut places = Places::of(source);
-    let shown = diagnostics.iter().take(MAX_SHOWN);
+    // And the one that says how many more there are.
+    let most = MAX_SHOWN.saturating_add(1);
+    let shown = diagnostics.iter().take(most);
     let shown = shown.map(|diagnostic| diagnostic.render_at(&mut places, file, paint));
     let mut out = shown.collect::<Vec<_>>().join("\n");
-    if let Some(more) = diagnostics.len().checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
+    if let Some(more) = diagnostics.len().checked_sub(most).filter(|more| *more > 0) {
         out.push_str(&format!("\nand {more} more\n"));
     }
     out
@@ -339,7 +341,7 @@ mod tests {
         let caret = shown.lines().nth(4).unwrap().find('^');
         assert_eq!(caret, shown.lines().nth(3).unwrap().find("key"));
         let all = render_all(&vec![mistake; 1000], &source, "f", Paint::Plain);
-        assert!(all.len() < 60_000 && all.ends_with("and 900 more\n"), "{}", all.len());
+        assert!(all.len() < 60_000 && all.ends_with("and 899 more\n"), "{}", all.len());
     }
 
     #[test]

@@ -24,8 +24,8 @@ const RULE_FILE: &str = "nodesieve.yaml";
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
 /// How long after its last tick the tick input counts as gone.
 const TICK_IS_GONE: Duration = Duration::from_secs(30);
-/// Largest rule file, in bytes. One more is read, so that a larger one is refused as `check` does.
-const MAX_RULE_BYTES: u64 = nodesieve_engine::config::MAX_BYTES as u64 + 1;
+/// Largest rule file, in bytes.
+const MAX_RULE_BYTES: u64 = nodesieve_engine::config::MAX_BYTES as u64;
 /// The last rule file that was taken, in `state.dir`.
 const LAST_GOOD_FILE: &str = "last-good.yaml";
 

@@ -14,6 +14,7 @@ pub(super) fn parse<'w>(
 ) -> Option<(&'w str, Pattern)> {
     let (source, node) = (written.source, written.node);
     let text = mistakes.text(node, key)?;
+    mistakes.count_pattern(text, &node.span);
     match Pattern::parse(text) {
         Ok(pattern) => Some((text, pattern)),
         Err(error) => {

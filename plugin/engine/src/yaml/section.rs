@@ -15,6 +15,8 @@ pub(crate) struct Mistakes {
     more: usize,
     /// Whether one of them is more than a warning.
     are_serious: bool,
+    /// Bytes of all patterns so far.
+    patterns: usize,
 }
 
 impl Mistakes {
@@ -31,6 +33,17 @@ impl Mistakes {
         }
     }
 
+    /// Takes note of a pattern: what all of them ask of a line is bounded by how long they are.
+    pub(crate) fn count_pattern(&mut self, text: &str, span: &Range<usize>) {
+        let had_room = self.patterns <= MAX_PATTERNS;
+        self.patterns = self.patterns.saturating_add(text.len());
+        if had_room && self.patterns > MAX_PATTERNS {
+            let message = format!("the patterns up to here have more than {MAX_PATTERNS} bytes");
+            let help = "a node asks all of them about its lines: use namespace, container or labels where they will do";
+            self.note_with_help(Code::TooLarge, span, message, help);
+        }
+    }
+
     /// Whether there are so many that the next is only counted.
     pub(crate) fn is_full(&self) -> bool {
         self.list.len() >= MAX_SHOWN
@@ -43,7 +56,7 @@ impl Mistakes {
 
     /// All of them in the order of their places, and how many more there are.
     pub(crate) fn in_order(self) -> Vec<Diagnostic> {
-        let Mistakes { list, more, are_serious: _ } = self;
+        let Mistakes { list, more, are_serious: _, patterns: _ } = self;
         let end = list.iter().map(|mistake| mistake.span.end).max().unwrap_or_default();
         let mut list = in_order(list);
         if more > 0 {
@@ -184,6 +197,9 @@ impl Mistakes {
         Some(text.to_owned())
     }
 }
+
+/// Bytes of all patterns of a file.
+const MAX_PATTERNS: usize = 64 << 10;
 
 /// A mapping whose keys have been checked.
 pub(crate) struct Section<'n> {

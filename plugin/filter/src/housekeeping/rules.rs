@@ -7,12 +7,13 @@
 use super::{Housekeeping, LAST_GOOD_FILE, MAX_RULE_BYTES, RULE_FILE};
 use crate::files::{find_file, read_text, say, stamp, write_whole};
 use nodesieve_engine::config::{self, RuleFile};
-use nodesieve_engine::diag::{Diagnostic, Paint, render_all};
+use nodesieve_engine::diag::{Code, Diagnostic, MAX_SHOWN, Paint, render_all};
 use nodesieve_engine::engine::Clock;
 use nodesieve_engine::metrics::Metric;
 use nodesieve_engine::rule_test::TestRun;
 use nodesieve_engine::time::Now;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -57,7 +58,11 @@ impl Housekeeping {
         self.candidate = None;
         let source = match read_text(&path, MAX_RULE_BYTES) {
             Ok(source) => source,
-            Err(error) => return self.refuse(&format!("nodesieve: read {}: {error}", path.display())),
+            Err(error) => {
+                let code = if error.kind() == ErrorKind::FileTooLarge { Code::TooLarge.name() } else { "" };
+                let code = if code.is_empty() { String::new() } else { format!(" [{code}]") };
+                return self.refuse(&format!("nodesieve: read {}: {error}{code}", path.display()));
+            }
         };
         match TestRun::begin(&source) {
             Err(mistakes) => self.refuse(&refusal(&mistakes, &source, &path)),
@@ -168,6 +173,10 @@ impl Housekeeping {
 fn refusal(mistakes: &[Diagnostic], source: &str, path: &Path) -> String {
     let shown = path.display().to_string();
     let list = render_all(mistakes, source, &shown, Paint::Plain);
-    let (count, s) = (mistakes.len(), if mistakes.len() == 1 { "" } else { "s" });
-    format!("{list}nodesieve: load {shown}: {count} mistake{s}")
+    let count = match mistakes.len() {
+        1 => "1 mistake".to_owned(),
+        count if count > MAX_SHOWN => format!("more than {MAX_SHOWN} mistakes"),
+        count => format!("{count} mistakes"),
+    };
+    format!("{list}nodesieve: load {shown}: {count}")
 }
