@@ -196,14 +196,19 @@ impl KubeletClient {
         // Dropped with this function, which ends the connection whatever the outcome.
         let mut driver = JoinSet::new();
         driver.spawn(connection);
-        let response = within(*read_timeout, "wait for an answer", sender.send_request(self.request(token)));
+        let request = self.request(token.clone());
+        let response = within(*read_timeout, "wait for an answer", sender.send_request(request));
         let response = response.await?.map_err(PollError::Broken)?;
-        match response.status() {
-            StatusCode::OK => read_list(response, *read_timeout, limits).await,
-            StatusCode::UNAUTHORIZED => Err(PollError::Unauthorized(said(response, *read_timeout).await)),
-            StatusCode::FORBIDDEN => Err(PollError::Forbidden(said(response, *read_timeout).await)),
-            code => Err(PollError::Status { code: code.as_u16(), said: said(response, *read_timeout).await }),
+        let status = response.status();
+        if status == StatusCode::OK {
+            return read_list(response, *read_timeout, limits).await;
         }
+        let said = said(response, *read_timeout, &token).await;
+        Err(match status {
+            StatusCode::UNAUTHORIZED => PollError::Unauthorized(said),
+            StatusCode::FORBIDDEN => PollError::Forbidden(said),
+            code => PollError::Status { code: code.as_u16(), said },
+        })
     }
 
     fn request(&self, token: HeaderValue) -> Request<Empty<Bytes>> {
@@ -300,8 +305,9 @@ impl Read for Chunks {
     }
 }
 
-/// How an answer that is no list starts, in one line; kubelet says there what it wanted to see.
-async fn said(response: Response<Incoming>, silence: Duration) -> String {
+/// How an answer that is no list starts, in one line; kubelet says there what it wanted to see. It goes into the log, so one that
+/// sends any part of our token back is not repeated.
+async fn said(response: Response<Incoming>, silence: Duration, token: &HeaderValue) -> String {
     let first = timeout(silence, response.into_body().frame()).await;
     let chunk = first
         .ok()
@@ -310,10 +316,25 @@ async fn said(response: Response<Incoming>, silence: Duration) -> String {
         .and_then(|frame| frame.into_data().ok())
         .unwrap_or_default();
     let text = String::from_utf8_lossy(&chunk);
+    if has_part_of(&text, token.as_bytes()) {
+        return "(an answer with our token in it)".to_owned();
+    }
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_SAID).collect();
     line.trim().to_owned()
 }
 
+/// Whether a text has so much of a secret that it is no accident.
+fn has_part_of(text: &str, secret: &[u8]) -> bool {
+    let secret = secret.strip_prefix(b"Bearer ").unwrap_or(secret);
+    secret.windows(TELLING.min(secret.len().max(1))).any(|part| holds(text.as_bytes(), part))
+}
+
+fn holds(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+/// Bytes of a token in a row that stand in no other text.
+const TELLING: usize = 12;
 /// Characters of an answer that is no list.
 const MAX_SAID: usize = 200;
 /// hyper's buffer for what is read, in bytes; by itself it would grow to some 400 kB.
@@ -324,6 +345,16 @@ const CHUNKS: usize = 4;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_with_a_part_of_the_token_is_known() {
+        let token = b"Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6IjEyMyJ9.abc";
+        assert!(
+            has_part_of("Forbidden: eyJhbGciOiJSUzI1NiIs", token) && has_part_of("x tpZCI6IjEyMyJ9 y", token)
+        );
+        assert!(!has_part_of("Forbidden (user=system:node, verb=get)", token) && !has_part_of("", token));
+        assert!(has_part_of("short", b"short") && !has_part_of("anything", b"Bearer xyz"));
+    }
     use crate::settings::TlsTrust;
 
     fn client(host: &str) -> KubeletClient {

@@ -20,9 +20,9 @@ pub enum ListError {
         /// What there was.
         bytes: u64,
     },
-    /// Not JSON, or `items` is not a list; the reason names line and column.
+    /// Not JSON, or `items` is not a list; the reason names line and column, and nothing of what stands there.
     #[error("read pod list: {0}")]
-    Json(serde_json::Error),
+    Json(String),
     /// `items` is missing or `null`, as from a kubelet that is just starting, or the answer is a list itself.
     #[error("read pod list: the answer has no items")]
     NoItems,
@@ -55,7 +55,18 @@ pub(crate) fn read(list: impl Read, max_bytes: u64, each: impl FnMut(&str)) -> R
         Err(_) if meter.pod.get() > MAX_POD_BYTES => Err(ListError::PodTooLarge),
         Err(error) if error.is_io() => Err(ListError::Read(error.into())),
         Err(error) if error.is_eof() => Err(ListError::Cut { bytes }),
-        Err(error) => Err(ListError::Json(error)),
+        Err(error) => Err(ListError::Json(without_quotes(&error.to_string()))),
+    }
+}
+
+/// A reason without what it quotes of the text: labels, annotations and tokens are not for a log.
+fn without_quotes(reason: &str) -> String {
+    let quoted =
+        |mark: char| Some((reason.find(mark)?, reason.rfind(mark)?)).filter(|(first, last)| first < last);
+    let span = quoted('"').or_else(|| quoted('`'));
+    match span.and_then(|(first, last)| Some((reason.get(..first)?, reason.get(last..)?.get(1..)?))) {
+        Some((before, behind)) => format!("{}{behind}", before.trim_end()),
+        None => reason.to_owned(),
     }
 }
 
@@ -208,7 +219,11 @@ mod tests {
             (b"{\"items\":null}", 100, "read pod list: the answer has no items"),
             (b"[[]]", 100, "read pod list: the answer has no items"),
             (b"<html>", 100, "read pod list: expected value at line 1 column 1"),
-            (b"\"items\"", 100, "invalid type: string"),
+            (
+                b"\"items\"",
+                100,
+                "read pod list: invalid type: string, expected a list of pods at line 1 column 7",
+            ),
             (b"{\"items\":{}}", 100, "invalid type: map, expected a list of pods at line 1 column 10"),
             (b"{\"items\":[],\"items\":[]}", 100, "items is there twice"),
             (b"{\"items\":[1,2,3]}", 10, "read pod list: larger than 10 bytes"),

@@ -242,7 +242,7 @@ impl Offsets {
 }
 
 /// Most values of a rule file, keys, lists and mappings among them: a rule has some dozens.
-const MAX_VALUES: usize = 50_000;
+const MAX_VALUES: usize = 40_000;
 /// Deepest nesting of a rule file. The format itself needs 5; 8 KiB of guest stack bear far more than 16.
 const MAX_DEPTH: usize = 16;
 
