@@ -35,9 +35,9 @@ pub struct Loaded {
 /// Every mistake in the file, and the warnings with them, when there is at least one mistake.
 #[inline(never)]
 pub fn load(source: &str) -> Result<Loaded, Vec<Diagnostic>> {
-    let root = yaml::read(source)?;
+    let root = yaml::read(source).map_err(|mistakes| in_order(mistakes, source))?;
     let (rules, tests, mistakes) = lower::lower(source, &root);
-    let mistakes = in_order(mistakes);
+    let mistakes = in_order(mistakes, source);
     if mistakes.iter().all(|mistake| mistake.code.is_warning()) {
         Ok(Loaded { rules: Rc::new(rules), tests, warnings: mistakes })
     } else {
