@@ -39,9 +39,7 @@ pub(crate) fn check(data: &[u8]) -> Behaviour {
     let in_ascii = ascii_only(&String::from_utf8_lossy(quoted));
     let otherwise = Line::exactly(in_ascii.as_bytes());
     assert_eq!(otherwise.text(), text.as_bytes());
-    // A value of logfmt ends at an escape, and so in front of what is beyond ASCII where the host has escaped that.
-    let has_pairs = text.contains('=');
-    if text.len() <= SHORT && (text.is_ascii() || !has_pairs) {
+    if text.len() <= SHORT && stands_apart(&text) {
         assert_eq!(Severity::of(&otherwise), level, "the level with what is beyond ASCII escaped");
         assert_eq!(template(&otherwise, &keys), shape, "the template with what is beyond ASCII escaped");
         let by_other = Look::at(&otherwise, severity::read(&otherwise)).is_tail();
@@ -57,6 +55,13 @@ pub(crate) fn check(data: &[u8]) -> Behaviour {
         shape % 64,
         text.len().checked_ilog2(),
     ))
+}
+
+/// Whether what is beyond ASCII has only blanks beside it. A word ends where an escape begins, and not at a letter with an accent: what
+/// is glued to a level, as in `level=warné`, is passed over where the host has escaped it, and makes it none where it has not.
+fn stands_apart(text: &str) -> bool {
+    let is_apart = |one: char, other: char| one.is_ascii() == other.is_ascii() || one == ' ' || other == ' ';
+    text.chars().zip(text.chars().skip(1)).all(|(one, other)| is_apart(one, other))
 }
 
 /// How long a line may be that is compared over its escapes: what looks at the start of a line counts bytes as they are written.

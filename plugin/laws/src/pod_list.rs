@@ -121,10 +121,13 @@ fn items(data: &[u8]) -> Option<Vec<&RawValue>> {
     list.items
 }
 
+/// What is wrong with it, without places and values.
 fn kind(error: &ListError) -> Option<String> {
     match error {
         ListError::Json(error) => {
-            error.to_string().split(" at line").next().map(|kind| kind.chars().take(30).collect())
+            let said = error.to_string();
+            let kind = said.split(['`', '"', ':']).next().unwrap_or_default();
+            Some(kind.chars().filter(|one| !one.is_ascii_digit()).collect())
         }
         _ => None,
     }
