@@ -28,7 +28,7 @@ struct Failing {
     has_buffers: bool,
 }
 
-const FAILING: [Failing; 8] = [
+static FAILING: [Failing; 8] = [
     Failing { name: "fd_read", parameters: &[I32; 4], errors: &READING, has_buffers: true },
     Failing { name: "fd_write", parameters: &[I32; 4], errors: &WRITING, has_buffers: true },
     Failing {

@@ -176,7 +176,8 @@ const MOST_CALLS: usize = 300;
 /// The farthest that the clock moves at once, in milliseconds: two years.
 const FARTHEST: i64 = 63_072_000_000;
 
-pub(crate) const WORDS: &[&str] = &[
+/// What sequences are made of.
+pub const WORDS: &[&str] = &[
     "\n",
     "\n.\n",
     "\n@0\n",

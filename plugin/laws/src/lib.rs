@@ -5,6 +5,7 @@
 //! hold by asserting it, needs nothing but its bytes, and does the same for the same bytes; what it returns tells the driver whether
 //! an input has led somewhere new.
 #![forbid(unsafe_code)]
+#![expect(clippy::panic, reason = "a law that is broken panics, that is how libFuzzer and tests hear of it")]
 
 mod behaviour;
 pub mod calls;
@@ -12,6 +13,7 @@ mod engines;
 pub mod fuzz;
 mod json;
 mod line;
+pub mod native;
 mod pattern;
 mod pod_file;
 mod pod_list;
@@ -21,7 +23,7 @@ mod selector;
 mod state;
 
 pub use behaviour::Behaviour;
-pub use record::{check_answer, sums};
+pub use record::{check_answer, event_time, sums};
 
 /// A kind of input and what is true of it.
 #[derive(Clone, Copy, Debug)]

@@ -59,7 +59,7 @@ pub(crate) fn check(data: &[u8]) -> Behaviour {
 
 /// A record whose pod has this file.
 fn decide(content: &[u8]) {
-    let Ok(loaded) = load(RULES) else { std::panic::panic_any("the rules of the law load") };
+    let Ok(loaded) = load(RULES) else { panic!("the rules of the law load") };
     let mut engines = Engines::new(&loaded.rules);
     let mut pods = OneFile(content);
     for (n, text) in [

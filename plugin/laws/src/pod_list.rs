@@ -27,7 +27,7 @@ pub(crate) fn check(data: &[u8]) -> Behaviour {
             return Behaviour::of((variant(&error), kind(&error)));
         }
     };
-    let Some(items) = by_library else { std::panic::panic_any("taken, and no list of pods for a library") };
+    let Some(items) = by_library else { panic!("taken, and no list of pods for a library") };
     assert_eq!(files.bytes, data.len() as u64);
     for file in &files.files {
         assert!(file_name(&file.namespace, &file.pod).is_some(), "{file:?}");
@@ -56,7 +56,7 @@ fn check_alone(files: &PodFiles, items: &[&RawValue], limits: &Limits) {
     for item in items {
         let list = format!("{{\"items\":[{}]}}", item.get());
         let Ok(one) = project(list.as_bytes(), limits) else {
-            std::panic::panic_any("a list of one of its items is refused")
+            panic!("a list of one of its items is refused")
         };
         assert!(one.files.len() as u64 + one.skipped == 1, "{one:?}");
         skipped += one.skipped;

@@ -52,7 +52,7 @@ pub(crate) fn check(data: &[u8]) -> Behaviour {
 }
 
 /// When a record happened, by the clock and how late it is.
-pub(crate) fn event_time(clock: i64, late: u32) -> EventTime {
+pub fn event_time(clock: i64, late: u32) -> EventTime {
     let millis = clock.saturating_sub(i64::from(late).saturating_mul(1000)).max(0);
     EventTime { sec: (millis / 1000) as u32, nsec: (millis % 1000) as u32 * 1_000_000 }
 }
@@ -60,7 +60,7 @@ pub(crate) fn event_time(clock: i64, late: u32) -> EventTime {
 fn rule_file(index: usize) -> Rc<RuleFile> {
     match load(&rules(index)) {
         Ok(loaded) => loaded.rules,
-        Err(mistakes) => std::panic::panic_any(format!("rules {index}: {mistakes:?}")),
+        Err(mistakes) => panic!("rules {index}: {mistakes:?}"),
     }
 }
 

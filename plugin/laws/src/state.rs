@@ -25,7 +25,7 @@ fn mended(text: &str) -> String {
 }
 
 fn restore(text: &str) -> Behaviour {
-    let Ok(loaded) = load(RULES) else { std::panic::panic_any("the rules of the law load") };
+    let Ok(loaded) = load(RULES) else { panic!("the rules of the law load") };
     let mut engines = Engines::new(&loaded.rules);
     let mut clock = START;
     let now = |clock: i64| Now(clock.unsigned_abs() * 1_000_000);

@@ -3,6 +3,7 @@
 //! `NODESIEVE_FUZZ_SECONDS=600 cargo test --release --package nodesieve-laws -- --nocapture` is the long form. What breaks a law is
 //! written to `target/tmp`, and belongs into `plugin/fuzz/seeds` once it is mended.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::disallowed_methods, reason = "tests read manifests")]
 
 use nodesieve_laws::fuzz::Fuzzing;
 use nodesieve_laws::{LAWS, law};

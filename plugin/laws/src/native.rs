@@ -1,0 +1,140 @@
+//! The engine as the filter's face for Fluent Bit calls it: with the readings of the clock that the face makes, the rules that it reads
+//! from a file, and the state that it saves on ticks.
+//!
+//! It exists to be compared with the compiled module, call by call. The rule it keeps: what `plugin/filter` does to an answer, it does;
+//! metrics and log events, which change none, it leaves out.
+
+use crate::calls::Pods;
+use nodesieve_engine::config::RuleFile;
+use nodesieve_engine::engine::{Answer, Clock, Engine, Input, TICK_TAG};
+use nodesieve_engine::metrics::Metric;
+use nodesieve_engine::rule_test;
+use nodesieve_engine::time::Now;
+use std::time::Duration;
+
+/// What stays when a filter ends.
+#[derive(Clone, Debug, Default)]
+pub struct Disk {
+    /// The rule file.
+    pub rules: String,
+    /// The pod files.
+    pub pods: Pods,
+    /// The saved state, once there is one.
+    state: Option<String>,
+}
+
+/// A filter from its first call on.
+pub struct Native {
+    engine: Engine,
+    clock: Reading,
+    awaits_restore: bool,
+    last_done: Now,
+    next_due: Now,
+}
+
+impl Native {
+    /// One that starts with what is on the disk.
+    pub fn start(disk: &Disk, seed: u64) -> Native {
+        let mut native = Native {
+            engine: Engine::new(RuleFile::default(), seed),
+            clock: Reading { now: Now(0), read: Now(0), second: 0, left: 0, ticks: false },
+            awaits_restore: true,
+            last_done: Now(0),
+            next_due: Now(0),
+        };
+        native.reload(disk);
+        native
+    }
+
+    /// One call at a time of the clock. `has_new_rules` says that the rule file was written since the last one.
+    pub fn call(
+        &mut self,
+        input: Input<'_>,
+        now: Now,
+        disk: &mut Disk,
+        has_new_rules: &mut bool,
+        out: &mut Vec<u8>,
+    ) -> Answer {
+        self.clock.now = now;
+        let lately = self.clock.lately(&input);
+        if std::mem::take(&mut self.awaits_restore)
+            && let Some(saved) = &disk.state
+        {
+            assert_eq!(restore(&mut self.engine, saved), Ok(()), "{saved}");
+        }
+        let is_tick = input.tag == TICK_TAG;
+        if is_tick || lately < self.last_done || lately >= self.next_due {
+            self.last_done = lately;
+            if std::mem::take(has_new_rules) {
+                self.reload(disk);
+            }
+            if is_tick {
+                let answer = self.engine.tick(input.text, lately, out);
+                self.save(disk, lately);
+                self.next_due = lately.after(TICK_IS_GONE);
+                return answer;
+            }
+            self.engine.counters_mut().set(Metric::TickSeen, 0);
+            self.save(disk, lately);
+            self.next_due = lately.after(HOUSEKEEPING_EVERY);
+        }
+        let mut pods = disk.pods;
+        self.engine.filter_lately(input, (lately, &mut self.clock), &mut pods, out).0
+    }
+
+    fn reload(&mut self, disk: &Disk) {
+        let loaded = rule_test::load(&disk.rules);
+        self.engine.count_reload(loaded.is_ok());
+        if let Ok(loaded) = loaded {
+            self.engine.replace_rules(loaded.rules);
+        }
+    }
+
+    fn save(&mut self, disk: &mut Disk, now: Now) {
+        if let Some(state) = self.engine.state_to_save(now) {
+            disk.state = Some(state);
+        }
+    }
+}
+
+/// The one place where the saved state is handed to the engine, besides [`crate::engines`].
+fn restore(engine: &mut Engine, saved: &str) -> Result<(), nodesieve_engine::engine::SavedError> {
+    engine.restore(saved)
+}
+
+/// The host's clock as the face reads it: for every second of records, after every tick, after so many records; for each where no ticks
+/// come; and when a policy asks.
+struct Reading {
+    now: Now,
+    read: Now,
+    second: u32,
+    left: u32,
+    ticks: bool,
+}
+
+impl Reading {
+    fn lately(&mut self, input: &Input<'_>) -> Now {
+        let is_tick = input.tag == TICK_TAG;
+        if self.left == 0 || input.time.sec != self.second || is_tick {
+            self.ticks |= is_tick;
+            self.read = self.now;
+            self.second = input.time.sec;
+            let will_do = self.ticks && !is_tick && input.time.sec != 0;
+            self.left = if will_do { RECORDS_A_READING } else { 0 };
+        } else {
+            self.left -= 1;
+        }
+        self.read
+    }
+}
+
+impl Clock for Reading {
+    fn now(&mut self) -> Now {
+        self.read = self.now;
+        self.read
+    }
+}
+
+const RECORDS_A_READING: u32 = 64;
+const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
+const TICK_IS_GONE: Duration = Duration::from_secs(30);
