@@ -119,7 +119,9 @@ impl Soak<'_> {
                 soaking.step()?;
             }
             soaking.check();
-            if soaking.memory.len() >= CHECKS_OF_A_LIFE {
+            // Every other life is short.
+            let is_short = soaking.report.restarts.is_multiple_of(2);
+            if soaking.memory.len() >= if is_short { CHECKS_OF_A_SHORT_LIFE } else { CHECKS_OF_A_LIFE } {
                 soaking.restart()?;
             }
             progress(records, started.elapsed());
@@ -267,7 +269,8 @@ impl<'a> Soaking<'a> {
 
     fn jump(&mut self) {
         self.report.jumps += 1;
-        let by = self.random.u64(..1 << self.random.u32(20..48));
+        let bits = self.random.u32(20..48);
+        let by = self.random.u64(..1 << bits);
         let is_back = self.random.bool();
         let to = if is_back { self.clock.saturating_sub(by) } else { self.clock.saturating_add(by) };
         self.clock = to.clamp(START - YEAR, START + 40 * YEAR);
@@ -292,9 +295,13 @@ impl<'a> Soaking<'a> {
         let [seen, kept, dropped, unreported, passed] =
             [Metric::Seen, Metric::Kept, Metric::Dropped, Metric::Unreported, Metric::PassThrough]
                 .map(|metric| counts.get(metric));
-        let SoakReport { records, kept: all_kept, dropped: all_dropped, counted, summarised, .. } = self.report;
+        let SoakReport { records, kept: all_kept, dropped: all_dropped, counted, summarised, .. } =
+            self.report;
         if (seen, kept + dropped) != (self.seen, self.seen) {
-            self.broken(format!("{} handed over in this life, {seen} seen, {kept} kept, {dropped} dropped", self.seen));
+            self.broken(format!(
+                "{} handed over in this life, {seen} seen, {kept} kept, {dropped} dropped",
+                self.seen
+            ));
         }
         if all_kept + all_dropped != records || all_kept + counted + summarised + unreported != records {
             self.broken(format!(
@@ -311,6 +318,8 @@ impl<'a> Soaking<'a> {
         self.end_of_life();
         self.report.restarts += 1;
         self.faults.set(0);
+        // One that is refused at a start, without a last good one, would leave the saved state where it is.
+        self.tree.put_rules(&rules(self.random.usize(..RULES.len())))?;
         self.guest = started(self.module, &self.tree, &self.faults)?;
         self.begin_of_life();
         Ok(())
@@ -370,6 +379,7 @@ const GUEST_SEED: u64 = 7;
 const STEPS: u32 = 5_000;
 /// Checks of one life: 250,000 things that happen.
 const CHECKS_OF_A_LIFE: usize = 50;
+const CHECKS_OF_A_SHORT_LIFE: usize = 3;
 /// With fewer, a life was too short to say whether its memory grows.
 const CHECKS_TO_JUDGE: usize = 20;
 /// How much memory may still grow after the first half of a life, in bytes: a table that had never been full.

@@ -39,7 +39,9 @@ impl Traffic {
         let content = self.file(pod, started);
         match self.random.u32(..16) {
             0 => fs::create_dir(path),
-            1 => fs::write(path, content.get(..self.random.usize(..content.len().max(1))).unwrap_or_default()),
+            1 => {
+                fs::write(path, content.get(..self.random.usize(..content.len().max(1))).unwrap_or_default())
+            }
             2 => fs::write(path, vec![b'x'; 600_000]),
             _ => fs::write(path, content),
         }
@@ -65,7 +67,13 @@ impl Traffic {
         let pod = match self.random.u32(..20) {
             0 => self.random.u64(..self.next.saturating_add(5)),
             1 => {
-                let odd = [b"other.tag".as_slice(), b"kube.var.log.containers.", b"kube.var.log.containers.a_b_c.log", b"\xff\xfe", b""];
+                let odd = [
+                    b"other.tag".as_slice(),
+                    b"kube.var.log.containers.",
+                    b"kube.var.log.containers.a_b_c.log",
+                    b"\xff\xfe",
+                    b"",
+                ];
                 return self.random.choice(odd).unwrap_or_default().to_vec();
             }
             // Two write most.
@@ -93,7 +101,10 @@ impl Traffic {
             2 => format!(r#"{{"message":{quoted},"level":"error","trace_id":"{:032x}"}}"#, random.u128(..)),
             3 => "{}".to_owned(),
             4 => format!("{{\"a\":{}1{}}}", "[".repeat(random.usize(..300)), "]".repeat(random.usize(..300))),
-            5 => format!(r#"{{"log":{quoted},"u":"{key}","truncated":7,"k":"{}"}}"#, "v".repeat(random.usize(..3000))),
+            5 => format!(
+                r#"{{"log":{quoted},"u":"{key}","truncated":7,"k":"{}"}}"#,
+                "v".repeat(random.usize(..3000))
+            ),
             _ => format!(
                 r#"{{"time":"2026-11-20T10:00:{:02}.5Z","stream":"{stream}","_p":"F","log":{quoted},"u":"{key}"}}"#,
                 random.u32(..60)

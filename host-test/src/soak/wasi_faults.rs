@@ -102,7 +102,8 @@ impl WasiFaults {
         let forwards = Forwards(Arc::new(OnceLock::new()));
         linker.allow_shadowing(true);
         for (at, failing) in FAILING.iter().enumerate() {
-            let parameters = failing.parameters.iter().map(|kind| if *kind == I64 { ValType::I64 } else { ValType::I32 });
+            let parameters =
+                failing.parameters.iter().map(|kind| if *kind == I64 { ValType::I64 } else { ValType::I32 });
             let kind = FuncType::new(linker.engine(), parameters.collect::<Vec<_>>(), [ValType::I32]);
             let (faults, forwards) = (self.clone(), forwards.clone());
             linker.func_new(WASI, failing.name, kind, move |caller, parameters, results| {
@@ -115,7 +116,9 @@ impl WasiFaults {
                     }
                     (_, None) => Err(wasmtime::Error::msg("a call before the module in between is there")),
                     (None, Some(forward)) => forward.call(caller, parameters, results),
-                    (Some(Fault::Short(bytes)), Some(forward)) => shortened(caller, &forward, bytes, parameters, results),
+                    (Some(Fault::Short(bytes)), Some(forward)) => {
+                        shortened(caller, &forward, bytes, parameters, results)
+                    }
                 }
             })?;
         }
@@ -183,7 +186,7 @@ fn shortened(
 /// The module in between: it imports a memory and the functions, and exports the memory and a function that calls each.
 fn in_between() -> Vec<u8> {
     let number = |number: usize| -> u8 { u8::try_from(number).unwrap_or_default() };
-    let text = |text: &str| [&[number(text.len())], text.as_bytes()].concat();
+    let text = |text: &str| [&[number(text.len())][..], text.as_bytes()].concat();
     let count = FAILING.len();
     let mut types = vec![number(count)];
     let mut imports = vec![number(count + 1)];
@@ -193,7 +196,7 @@ fn in_between() -> Vec<u8> {
     exports.extend([text("memory"), vec![0x02, 0x00]].concat());
     let mut code = vec![number(count)];
     for (at, Failing { name, parameters, .. }) in FAILING.iter().enumerate() {
-        types.extend([&[0x60, number(parameters.len())], *parameters, &[1, I32]].concat());
+        types.extend([&[0x60, number(parameters.len())][..], *parameters, &[1, I32][..]].concat());
         imports.extend([text(WASI), text(name), vec![0x00, number(at)]].concat());
         functions.push(number(at));
         exports.extend([text(name), vec![0x00, number(count + at)]].concat());
@@ -234,7 +237,8 @@ mod tests {
     #[test]
     fn as_many_calls_fail_as_are_asked_for() {
         let faults = WasiFaults::new(1);
-        let struck = |faults: &WasiFaults| (0..10_000).filter(|_| faults.strike(&FAILING[0]).is_some()).count();
+        let struck =
+            |faults: &WasiFaults| (0..10_000).filter(|_| faults.strike(&FAILING[0]).is_some()).count();
         assert_eq!(struck(&faults), 0);
         faults.set(10);
         let found = struck(&faults);

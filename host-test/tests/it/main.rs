@@ -35,5 +35,6 @@ mod replay;
 mod report;
 mod sidecar;
 mod sidecar_program;
+mod soak;
 mod support;
 mod vocabulary;

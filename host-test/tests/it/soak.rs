@@ -39,7 +39,8 @@ fn the_module_answers_any_sequence_of_calls_as_the_engine_does() {
 
 fn soak(faults: u32) {
     let module = support::module();
-    let length = seconds().map_or(SoakLength::Records(30_000), |seconds| SoakLength::Time(Duration::from_secs(seconds)));
+    let length = seconds()
+        .map_or(SoakLength::Records(30_000), |seconds| SoakLength::Time(Duration::from_secs(seconds)));
     let report = Soak { module: &module, seed: 1, length, faults }.run(|_, _| {}).unwrap();
     eprintln!("{report:#?}");
     assert!(report.broken.is_empty(), "{report:#?}");
