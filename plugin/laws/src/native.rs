@@ -20,7 +20,7 @@ pub struct Disk {
     /// The pod files.
     pub pods: Pods,
     /// The saved state, once there is one.
-    state: Option<String>,
+    pub state: Option<String>,
 }
 
 /// A filter from its first call on.
