@@ -4,7 +4,7 @@
 //! stand for, what was summed up and what is unreported.
 
 use crate::json::is_json;
-use crate::record::count;
+use crate::record::{count, summed};
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::engine::{Answer, Engine, Input, SavedError, Verdict};
 use nodesieve_engine::metrics::Metric;
@@ -68,7 +68,7 @@ impl Engines {
             self.dropped += 1;
         } else {
             self.kept += 1;
-            self.stood += count(answer, &self.out);
+            self.stood = self.stood.saturating_add(count(answer, &self.out));
         }
         answer
     }
@@ -95,7 +95,7 @@ impl Engines {
         if is_summary {
             let most = self.rules().input.max_record;
             assert!(self.out.len() <= most, "a summary of {} bytes, at most {most}", self.out.len());
-            self.summed += crate::record::summed(&self.out);
+            self.summed = self.summed.saturating_add(summed(&self.out));
         }
         is_summary
     }
@@ -119,7 +119,7 @@ impl Engines {
     pub(crate) fn restore(&mut self, saved: &str) -> Result<(), SavedError> {
         let taken = self.quick.restore(saved);
         assert_eq!(taken, self.reference.restore(saved));
-        self.inherited += self.quick.counters().get(Metric::Restored);
+        self.inherited = self.inherited.saturating_add(self.restored());
         taken
     }
 

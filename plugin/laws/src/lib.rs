@@ -40,14 +40,14 @@ pub struct Law {
 
 /// All of them but the sequences of calls of the compiled module, which take a host.
 pub const LAWS: [Law; 8] = [
-    Law { name: "line", check: line::check, words: line::WORDS, executions: 6_000 },
-    Law { name: "pattern", check: pattern::check, words: pattern::WORDS, executions: 10_000 },
-    Law { name: "selector", check: selector::check, words: selector::WORDS, executions: 20_000 },
-    Law { name: "rules", check: rules::check, words: rules::WORDS, executions: 2_000 },
-    Law { name: "record", check: record::check, words: calls::WORDS, executions: 1_000 },
-    Law { name: "pod_file", check: pod_file::check, words: pod_file::WORDS, executions: 4_000 },
-    Law { name: "pod_list", check: pod_list::check, words: pod_list::WORDS, executions: 2_000 },
-    Law { name: "state", check: state::check, words: state::WORDS, executions: 2_000 },
+    Law { name: "line", check: line::check, words: line::WORDS, executions: 12_000 },
+    Law { name: "pattern", check: pattern::check, words: pattern::WORDS, executions: 15_000 },
+    Law { name: "selector", check: selector::check, words: selector::WORDS, executions: 40_000 },
+    Law { name: "rules", check: rules::check, words: rules::WORDS, executions: 10_000 },
+    Law { name: "record", check: record::check, words: calls::WORDS, executions: 3_000 },
+    Law { name: "pod_file", check: pod_file::check, words: pod_file::WORDS, executions: 6_000 },
+    Law { name: "pod_list", check: pod_list::check, words: pod_list::WORDS, executions: 20_000 },
+    Law { name: "state", check: state::check, words: state::WORDS, executions: 6_000 },
 ];
 
 /// The law of this name, for a cargo-fuzz target.
