@@ -126,7 +126,9 @@ fn check_kept(text: &[u8], out: &[u8], is_faulty: bool, rules: &RuleFile) {
     }
     let most = rules.input.max_record;
     assert!(out.len() <= most, "{} bytes, at most {most}: {}", out.len(), shown());
-    assert!(out.first() == Some(&b'{') && out.last() == Some(&b'}'), "{}", shown());
+    // A host that wrote blanks around it gets them back.
+    let object = out.trim_ascii();
+    assert!(object.starts_with(b"{") && object.ends_with(b"}"), "{}", shown());
     let (Some(own), Some(found)) = (members(&readable), members(out)) else { return };
     let ours = [&*rules.enrich.key, "nodesieve", TRUNCATED];
     let is_truncated = found.last().is_some_and(|(key, _)| key == TRUNCATED) && own.last() != found.last();

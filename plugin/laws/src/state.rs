@@ -95,15 +95,20 @@ fn member<'l>(line: &'l str, key: &str) -> Option<&'l str> {
     members(line.as_bytes())?.into_iter().rev().find(|(other, _)| other == key).map(|(_, value)| value)
 }
 
+/// Whether a line is the end: it counts lines, whatever else stands in it.
+fn is_end(line: &str) -> bool {
+    member(line, "lines").is_some_and(|lines| lines.parse::<u64>().is_ok())
+}
+
 /// Whether a line is the last summary of the life before.
 fn is_summary_of_before(line: &str) -> bool {
-    member(line, "summary").is_some_and(|summary| summary.starts_with('"'))
+    member(line, "summary").is_some_and(|summary| summary.starts_with('"')) && !is_end(line)
 }
 
 /// How many records a line says are unreported.
 fn records_of_account(line: &str) -> Option<u64> {
     let is_account = member(line, "account").is_some_and(|name| name.starts_with('"'));
-    if !is_account || is_summary_of_before(line) {
+    if !is_account || is_end(line) || is_summary_of_before(line) {
         return None;
     }
     member(line, "records")?.parse().ok()
