@@ -138,3 +138,38 @@ impl Clock for Reading {
 const RECORDS_A_READING: u32 = 64;
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
 const TICK_IS_GONE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calls::{START, rules};
+    use crate::record::{event_time, sums};
+
+    /// Scenario: rules are swapped for some that drop, and the filter ends behind a tick.
+    /// Guarantees: the new rules hold from the tick on, and the next life sums up what the one before has dropped.
+    #[test]
+    fn rules_are_read_on_ticks_and_what_is_dropped_outlives_the_filter() {
+        let mut disk = Disk { rules: rules(6), ..Disk::default() };
+        let (mut out, mut has_new_rules) = (Vec::new(), false);
+        let mut call = |native: &mut Native, disk: &mut Disk, seconds: i64, tag: &str, is_new: bool| {
+            has_new_rules |= is_new;
+            let clock = START + seconds * 1000;
+            let text = br#"{"log":"x"}"#;
+            let input = Input { tag: tag.as_bytes(), time: event_time(clock, 0), text };
+            let answer =
+                native.call(input, Now(clock.unsigned_abs() * 1_000_000), disk, &mut has_new_rules, &mut out);
+            (answer, sums(&out).1)
+        };
+        let (tick, tag) = ("nodesieve.tick", "kube.var.log.containers.p_n_c-0a.log");
+        let mut native = Native::start(&disk, 1);
+        assert_eq!(call(&mut native, &mut disk, 0, tick, false).0, Answer::Drop);
+        disk.rules = rules(4);
+        assert_eq!(call(&mut native, &mut disk, 0, tag, true).0, Answer::Keep, "not before a tick");
+        assert_eq!(call(&mut native, &mut disk, 1, tick, false).0, Answer::Drop);
+        assert_eq!(call(&mut native, &mut disk, 1, tag, false).0, Answer::Drop);
+        assert_eq!(call(&mut native, &mut disk, 1, tick, false).0, Answer::Drop);
+        let mut next = Native::start(&disk, 1);
+        assert_eq!(call(&mut next, &mut disk, 3, tick, false).0, Answer::Drop);
+        assert_eq!(call(&mut next, &mut disk, 6, tick, false), (Answer::Keep, 1));
+    }
+}
