@@ -117,6 +117,11 @@ impl Clock {
         self.0.fetch_max(nanoseconds, Ordering::Relaxed);
     }
 
+    /// Sets the time, whatever it is now: a node's clock may be set back.
+    pub fn set_to(&self, nanoseconds: u64) {
+        self.0.store(nanoseconds, Ordering::Relaxed);
+    }
+
     /// The time.
     pub fn nanoseconds(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -182,11 +187,21 @@ impl CompiledModule {
         settings: &GuestSettings,
         import: impl FnOnce(&mut Linker<WasiP1Ctx>) -> wasmtime::Result<()>,
     ) -> Result<Guest, GuestError> {
+        self.start_around(settings, import, |(), _, _| Ok(()))
+    }
+
+    /// The same; what `import` returns is given to `ready` with the guest's memory, before any code of the guest runs.
+    pub(crate) fn start_around<I>(
+        &self,
+        settings: &GuestSettings,
+        import: impl FnOnce(&mut Linker<WasiP1Ctx>) -> wasmtime::Result<I>,
+        ready: impl FnOnce(I, &mut Store<WasiP1Ctx>, Memory) -> wasmtime::Result<()>,
+    ) -> Result<Guest, GuestError> {
         let CompiledModule { engine, module, path } = self;
         let load = |reason| load_error(path, &reason);
         let mut linker: Linker<WasiP1Ctx> = Linker::new(engine);
         add_to_linker_sync(&mut linker, |context| context).map_err(load)?;
-        import(&mut linker).map_err(load)?;
+        let imported = import(&mut linker).map_err(load)?;
 
         let clock = Clock::default();
         let stderr = MemoryOutputPipe::new(MAX_STDERR);
@@ -204,13 +219,14 @@ impl CompiledModule {
         let mut store = Store::new(engine, context.build_p1());
         store.set_fuel(u64::MAX).map_err(load)?;
         let instance = linker.instantiate(&mut store, module).map_err(load)?;
-        if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut store, "_initialize") {
-            initialize.call(&mut store, ()).map_err(load)?;
-        }
         let memory = instance.get_memory(&mut store, "memory").ok_or_else(|| GuestError::Load {
             path: path.to_owned(),
             reason: "it does not export `memory`".into(),
         })?;
+        ready(imported, &mut store, memory).map_err(load)?;
+        if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut store, "_initialize") {
+            initialize.call(&mut store, ()).map_err(load)?;
+        }
         let filter = instance.get_typed_func(&mut store, "filter").map_err(load)?;
         let malloc = instance.get_typed_func(&mut store, "malloc").map_err(load)?;
         let free = instance.get_typed_func(&mut store, "free").map_err(load)?;

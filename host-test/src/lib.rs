@@ -31,6 +31,7 @@ pub mod report;
 pub mod rule_files;
 pub mod samples;
 pub mod sidecar;
+pub mod soak;
 pub mod table;
 pub mod tree;
 pub mod volume;

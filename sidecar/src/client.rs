@@ -316,10 +316,10 @@ async fn said(response: Response<Incoming>, silence: Duration, token: &HeaderVal
         .and_then(|frame| frame.into_data().ok())
         .unwrap_or_default();
     let text = String::from_utf8_lossy(&chunk);
-    if has_part_of(&text, token.as_bytes()) {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_SAID).collect();
+    if has_part_of(&line, token.as_bytes()) {
         return "(an answer with our token in it)".to_owned();
     }
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_SAID).collect();
     line.trim().to_owned()
 }
 

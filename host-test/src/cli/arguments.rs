@@ -32,6 +32,8 @@ pub(super) enum Command {
     Match(MatchArguments),
     /// Runs a real Fluent Bit (FLUENT_BIT or PATH) on the sample logs and compares what arrives with the replay
     FluentBit(FluentBitArguments),
+    /// Runs the compiled filter under hostile records, changing rules and pods, jumping clocks, failing files and restarts
+    Soak(SoakArguments),
     /// Counts the guest instructions that a record costs, by path through the filter
     Bench(BenchArguments),
     /// Serves a fake of a node's kubelet on 127.0.0.1 that can be made to misbehave while it runs
@@ -228,6 +230,27 @@ pub(super) struct FluentBitArguments {
     /// With --kubelet or --fault: how many lines are written meanwhile
     #[arg(long, default_value_t = 100_000)]
     pub(super) lines: u64,
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: OutputFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SoakArguments {
+    /// For how many seconds
+    #[arg(long, default_value_t = 60)]
+    pub(super) seconds: u64,
+    /// Instead of a time: how many records. The same seed and number are the same run
+    #[arg(long, conflicts_with = "seconds")]
+    pub(super) records: Option<u64>,
+    /// What everything that happens starts from
+    #[arg(long, default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Of so many calls for a file one fails; 0 for none
+    #[arg(long, default_value_t = 50)]
+    pub(super) faults: u32,
+    /// The compiled filter [default: NODESIEVE_WASM, else built now]
+    #[arg(long, value_name = "FILE.wasm")]
+    pub(super) wasm: Option<PathBuf>,
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: OutputFormat,
 }

@@ -4,6 +4,7 @@ mod arguments;
 mod benchmarks;
 mod commands;
 mod faces;
+mod soak;
 mod trouble;
 
 use arguments::{Arguments, Command};
@@ -27,6 +28,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
             (None, Some(fault)) => trouble::fault(&arguments, fault),
             (None, None) => commands::fluent_bit(&arguments),
         },
+        Command::Soak(arguments) => soak::soak(&arguments),
         Command::Bench(arguments) => benchmarks::bench(&arguments),
         Command::Kubelet(arguments) => trouble::serve(&arguments),
         Command::Playground(arguments) => faces::playground(&arguments),

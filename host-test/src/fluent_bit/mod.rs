@@ -18,11 +18,13 @@ mod outage;
 mod process;
 mod rules;
 mod run;
+mod soak;
 
 pub use bench::{CpuBench, CpuBenchError, CpuReport, CpuTable, PipelineCost};
 pub use fault::{Buffering, FaultError, FaultReport, FaultRun, InjectedFault};
 pub use outage::{Outage, OutageReport};
 pub use run::{End, MetadataSource, RunOutcome, Running};
+pub use soak::{NodeSoak, NodeSoakReport};
 
 use crate::fake::FakeError;
 use crate::sidecar::SidecarError;

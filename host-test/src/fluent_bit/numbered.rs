@@ -10,6 +10,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -18,8 +19,13 @@ pub(super) const PODS: u8 = 20;
 
 /// The kubelet's list of these pods.
 pub(super) fn pod_list() -> Vec<u8> {
+    list_of(0..u64::from(PODS))
+}
+
+/// The kubelet's list of the pods of these numbers.
+pub(super) fn list_of(pods: Range<u64>) -> Vec<u8> {
     let pod = |n| FakePod::new("shop", &format!("web-{n}")).with("app", &format!("{n:064x}"));
-    list((0..PODS).map(|n| pod(n).item()))
+    list(pods.map(|n| pod(n).item()))
 }
 
 /// Lines by their number.
@@ -93,15 +99,39 @@ impl Arrived {
 }
 
 /// Writes these lines, to one container after the other, where the runtime writes them: behind the link in [`LOGS`].
-pub(super) fn write(running: &Running, numbers: std::ops::Range<u64>) -> Result<(), FluentBitError> {
+pub(super) fn write(running: &Running, numbers: Range<u64>) -> Result<(), FluentBitError> {
     let mut texts: BTreeMap<u64, String> = BTreeMap::new();
     for number in numbers {
-        let text = texts.entry(number % u64::from(PODS)).or_default();
-        text.push_str(&format!("2026-11-20T10:00:00.000000001Z stdout F line {number}\n"));
+        texts.entry(number % u64::from(PODS)).or_default().push_str(&line(number));
     }
-    for (pod, text) in texts {
-        let path = log_file(running, pod);
-        append(&path, &text, &link(running, pod)).map_err(|reason| FluentBitError::Make { path, reason })?;
+    texts.into_iter().try_for_each(|(pod, text)| write_text(running, pod, &text))
+}
+
+/// Writes these lines to the container of this pod.
+pub(super) fn write_to(running: &Running, pod: u64, numbers: Range<u64>) -> Result<(), FluentBitError> {
+    write_text(running, pod, &numbers.map(line).collect::<String>())
+}
+
+fn line(number: u64) -> String {
+    format!("2026-11-20T10:00:00.000000001Z stdout F line {number}\n")
+}
+
+fn write_text(running: &Running, pod: u64, text: &str) -> Result<(), FluentBitError> {
+    let path = log_file(running, pod);
+    append(&path, text, &link(running, pod)).map_err(|reason| FluentBitError::Make { path, reason })
+}
+
+/// Removes what a pod has written, as kubelet does when it is gone.
+pub(super) fn remove(running: &Running, pod: u64) -> Result<(), FluentBitError> {
+    let (log, link) = (log_file(running, pod), link(running, pod));
+    let directory = log.parent().and_then(Path::parent).map(Path::to_owned).unwrap_or(log);
+    for (path, removed) in [(&link, fs::remove_file(&link)), (&directory, fs::remove_dir_all(&directory))] {
+        match removed {
+            Err(reason) if reason.kind() != io::ErrorKind::NotFound => {
+                return Err(FluentBitError::Make { path: path.clone(), reason });
+            }
+            _ => {}
+        }
     }
     Ok(())
 }
@@ -120,7 +150,12 @@ fn append(path: &Path, text: &str, link: &Path) -> io::Result<()> {
 /// Rotates all logs as kubelet does with `containerLogMaxFiles: 5`: the file gets another name, the one before the last four
 /// is removed, and the next line makes a new one. `turn` counts the rotations from 0.
 pub(super) fn rotate(running: &Running, turn: u64) -> Result<(), FluentBitError> {
-    for pod in 0..u64::from(PODS) {
+    rotate_logs_of(running, 0..u64::from(PODS), turn)
+}
+
+/// The same of the pods of these numbers.
+pub(super) fn rotate_logs_of(running: &Running, pods: Range<u64>, turn: u64) -> Result<(), FluentBitError> {
+    for pod in pods {
         let path = log_file(running, pod);
         let rotated = |turn: u64| path.with_file_name(format!("0.log.{turn:06}"));
         if let Some(old) = turn.checked_sub(4) {

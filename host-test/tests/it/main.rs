@@ -38,5 +38,6 @@ mod report;
 mod rule_limits;
 mod sidecar;
 mod sidecar_program;
+mod soak;
 mod support;
 mod vocabulary;

@@ -225,8 +225,13 @@ impl Paint {
     }
 }
 
-/// The mistakes of a file in the order of their places.
-pub fn in_order(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+/// The mistakes of a file in the order of their places, which are whole characters of `source`: a place of one byte may be that of a
+/// longer character, or lie behind the end.
+pub fn in_order(mut diagnostics: Vec<Diagnostic>, source: &str) -> Vec<Diagnostic> {
+    for Diagnostic { span, .. } in &mut diagnostics {
+        let start = source.floor_char_boundary(span.start);
+        *span = start..source.ceil_char_boundary(span.end).max(start);
+    }
     // A heap of small keys: a sort would be ten times the code, and quadratic time a way to stop the filter.
     let keys = diagnostics.iter().enumerate().map(|(at, one)| (one.span.start, one.code, at));
     let order = keys.collect::<BinaryHeap<_>>().into_sorted_vec();
@@ -327,6 +332,16 @@ mod tests {
         assert!(at_end.contains("2 | \tx\n  | \t ^"), "{at_end}");
         let behind = Diagnostic::new(Code::Syntax, 99..120, "x").render(source, "f", Paint::Plain);
         assert!(behind.contains("f:2:3"));
+    }
+
+    #[test]
+    fn a_place_is_made_of_whole_characters_of_the_text() {
+        let of = |span| Diagnostic::new(Code::Syntax, span, "");
+        let spans: Vec<_> = in_order(vec![of(9..10), of(0..1), of(4..5), of(1..1)], "ä: ö")
+            .into_iter()
+            .map(|one| one.span)
+            .collect();
+        assert_eq!(spans, [0..2, 0..2, 4..6, 6..6]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub use rule_tests::{Expect, Kept, NUMBER, RANDOM_ID, RuleTest, Subject};
 
 pub(crate) use rules::is_name;
 
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, in_order};
 use crate::yaml;
 use std::rc::Rc;
 
@@ -41,12 +41,12 @@ pub fn load(source: &str) -> Result<Loaded, Vec<Diagnostic>> {
         let message = format!("the file has {} bytes, at most {MAX_BYTES} are read", source.len());
         return Err(vec![Diagnostic::new(Code::TooLarge, 0..0, message)]);
     }
-    let root = yaml::read(source)?;
+    let root = yaml::read(source).map_err(|mistakes| in_order(mistakes, source))?;
     let (rules, tests, mistakes) = lower::lower(source, &root);
     if mistakes.are_serious() {
-        Err(mistakes.in_order())
+        Err(mistakes.in_order(source))
     } else {
-        Ok(Loaded { rules: Rc::new(rules), tests, warnings: mistakes.in_order() })
+        Ok(Loaded { rules: Rc::new(rules), tests, warnings: mistakes.in_order(source) })
     }
 }
 

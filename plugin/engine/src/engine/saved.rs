@@ -262,7 +262,12 @@ fn read(text: &str, now: Now) -> Result<Saved, SavedError> {
         let number = index.saturating_add(2);
         if let Some(count) = whole(line, "lines") {
             let is_whole = count == number.saturating_sub(1) as u64 && text.ends_with('\n');
-            return if is_whole { Ok(saved) } else { Err(SavedError::CutOff) };
+            return match (is_whole, total > number) {
+                (false, _) => Err(SavedError::CutOff),
+                // What stands behind the end was not counted by it.
+                (true, true) => Err(SavedError::Line(number.saturating_add(1))),
+                (true, false) => Ok(saved),
+            };
         }
         // Half a line is the end of what was written, whatever stands in it.
         let is_last = total == number;
@@ -290,9 +295,8 @@ fn makes_sense(line: &SavedLine, now: Now) -> bool {
 }
 
 fn entry(line: &str) -> Option<SavedLine> {
-    if !line.ends_with('}') {
-        return None;
-    }
+    // What is damaged in its middle is none of ours either, whatever can still be read of it.
+    Outline::of(line.as_bytes(), Level::Plain)?;
     let string = |key: &str| match value(line, key)? {
         Value::String(content) => String::from_utf8(json::unescape(content)).ok(),
         _ => None,

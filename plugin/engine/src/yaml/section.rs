@@ -55,10 +55,10 @@ impl Mistakes {
     }
 
     /// All of them in the order of their places, and how many more there are.
-    pub(crate) fn in_order(self) -> Vec<Diagnostic> {
+    pub(crate) fn in_order(self, source: &str) -> Vec<Diagnostic> {
         let Mistakes { list, more, are_serious: _, patterns: _ } = self;
         let end = list.iter().map(|mistake| mistake.span.end).max().unwrap_or_default();
-        let mut list = in_order(list);
+        let mut list = in_order(list, source);
         if more > 0 {
             let message = format!("{more} more mistakes are not shown");
             list.push(Diagnostic::new(Code::TooLarge, end..end, message));

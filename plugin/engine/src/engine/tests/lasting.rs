@@ -280,6 +280,22 @@ fn a_saved_state_that_is_not_whole_is_refused_as_a_whole() {
     assert_eq!(engine(RULES).restore(&strange), Err(SavedError::Line(2)));
 }
 
+/// Scenario: a byte of a line is damaged, or something is written behind the end.
+/// Guarantees: nothing is taken, not even what could still be read.
+#[test]
+fn a_saved_state_that_is_damaged_in_its_middle_or_behind_its_end_is_refused() {
+    let account =
+        "{\"account\":\"gone\",\"stage\":\"rule\",\"records\":2,\"bytes\":30,\"first\":5,\"last\":6}\n";
+    let saved = |line: &str, rest: &str| format!("{{\"nodesieve_state\":1}}\n{line}{{\"lines\":2}}\n{rest}");
+    assert!(engine(RULES).restore(&saved(account, "")).is_ok());
+    let damaged = account.replace("\"first\":5", "\"first\":5x\"y\"");
+    for (text, line) in [(saved(&damaged, ""), 2), (saved(account, account), 4)] {
+        let mut engine = engine(RULES);
+        assert_eq!(engine.restore(&text), Err(SavedError::Line(line)), "{text}");
+        assert_eq!(engine.counters().get(Metric::Restored), 0);
+    }
+}
+
 /// Guarantees: what has no room in one summary comes with the next tick, and no summary is larger than a record may be.
 #[test]
 fn summaries_are_cut_between_rules() {

@@ -1,0 +1,10 @@
+//! The law `record` under libFuzzer.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    if let Some(law) = nodesieve_laws::law("record") {
+        (law.check)(data);
+    }
+});
