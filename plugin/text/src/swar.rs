@@ -230,6 +230,46 @@ fn closed<const QUOTES: bool>(text: &[u8], from: usize) -> Option<bool> {
     is_closed.then_some(seen & HIGH != 0)
 }
 
+/// How often a byte stands at the end of a text, one behind the other.
+#[inline]
+pub fn trailing(text: &[u8], byte: u8) -> usize {
+    let wanted = LOW.wrapping_mul(u64::from(byte));
+    let mut rest = text;
+    while let Some((before, word)) = rest.split_last_chunk::<8>() {
+        if u64::from_le_bytes(*word) != wanted {
+            break;
+        }
+        rest = before;
+    }
+    while let [before @ .., last] = rest {
+        if *last != byte {
+            break;
+        }
+        rest = before;
+    }
+    text.len().wrapping_sub(rest.len())
+}
+
+/// How often a byte stands at the start of a text, one behind the other.
+#[inline]
+pub fn leading(text: &[u8], byte: u8) -> usize {
+    let wanted = LOW.wrapping_mul(u64::from(byte));
+    let mut rest = text;
+    while let Some((word, behind)) = rest.split_first_chunk::<8>() {
+        if u64::from_le_bytes(*word) != wanted {
+            break;
+        }
+        rest = behind;
+    }
+    while let [first, behind @ ..] = rest {
+        if *first != byte {
+            break;
+        }
+        rest = behind;
+    }
+    text.len().wrapping_sub(rest.len())
+}
+
 /// Whether every byte of `text` is ASCII.
 pub fn is_ascii(text: &[u8]) -> bool {
     let (blocks, tail) = text.as_chunks::<32>();
@@ -373,6 +413,13 @@ mod tests {
                 prop_assert_eq!(find_byte(&text, from, byte), slow(&|b| b == byte));
             }
             prop_assert_eq!(find_either(&text, from, b'"', 0x80), slow(&|b| b == b'"' || b == 0x80));
+        }
+
+        #[test]
+        fn runs_are_counted_as_a_byte_loop_does(before in "[ab]{0,30}", run in 0usize..40, behind in "[ab]{0,30}") {
+            let text = format!("{before}{}{behind}", "a".repeat(run)).into_bytes();
+            prop_assert_eq!(trailing(&text, b'a'), text.iter().rev().take_while(|byte| **byte == b'a').count());
+            prop_assert_eq!(leading(&text, b'a'), text.iter().take_while(|byte| **byte == b'a').count());
         }
 
         #[test]

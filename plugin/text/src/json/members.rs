@@ -1,7 +1,7 @@
 //! The walk over the members of one JSON object, at either quoting level.
 
 use crate::json::MAX_DEPTH;
-use crate::json::escape::{Escapes, unescape};
+use crate::json::escape::{Escapes, pass_escapes, pass_units, unescape};
 use crate::json::unreadable::{MAX_UNREADABLE, is_unreadable};
 use crate::swar;
 
@@ -318,11 +318,16 @@ pub(crate) fn plain_end(text: &[u8], content: usize) -> Option<(usize, usize, Es
             return Some((at, at.wrapping_add(1), escapes));
         }
         from = at.wrapping_add(2);
-        if text.get(at.wrapping_add(1)) == Some(&b'"') {
-            escapes = escapes.max(Escapes::Short);
-            from = from.wrapping_add(swar::pass_quoted(text.get(from..)?));
-        } else {
-            escapes = escapes.max(Escapes::at(text, at));
+        match text.get(at.wrapping_add(1)) {
+            Some(b'"') => {
+                escapes = escapes.max(Escapes::Short);
+                from = from.wrapping_add(swar::pass_quoted(text.get(from..)?));
+            }
+            Some(b'u') => from = pass_units(text, at, &mut escapes),
+            _ => {
+                escapes = escapes.max(Escapes::at(text, at));
+                from = from.wrapping_add(pass_escapes(text.get(from..)?, &mut escapes));
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ mod outline;
 mod reader;
 mod unreadable;
 
-pub use escape::{Escapes, cut, push_string, unescape, unescape_into};
+pub use escape::{Escapes, cut, push_string, unescape, unescape_into, unescape_start};
 pub(crate) use members::plain_end;
 pub use members::{Level, Malformed, Member, Members, Value, skip_blank};
 pub use outline::Outline;
