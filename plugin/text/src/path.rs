@@ -154,7 +154,7 @@ pub fn each_in_line<T>(
     let in_members = |path: &Path| {
         outline.members(text, level).rev().find_map(|(written, has_escapes, value)| {
             let is = |key: &[u8]| {
-                if has_escapes { json::is_resolved(written, level, key) } else { swar::equal(written, key) }
+                if has_escapes { json::stands_for(written, level, key) } else { swar::equal(written, key) }
             };
             path.in_member(is, value, level)
         })

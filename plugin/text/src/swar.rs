@@ -5,6 +5,8 @@
 
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
+const QUOTES: u64 = LOW.wrapping_mul(b'"' as u64);
+const BACKSLASHES: u64 = LOW.wrapping_mul(b'\\' as u64);
 
 /// The position of the first `byte` in `text` at or after `from`. Quickest for ASCII bytes.
 #[inline]
@@ -156,8 +158,6 @@ fn pair_in(block: &[u8], tail: &[u8], one: u64, two: u64) -> Option<usize> {
 /// quote of its own or another escape, or to where there are none for two words. What stands behind is not inside an escape.
 #[inline]
 pub(crate) fn pass_quoted(text: &[u8]) -> usize {
-    const QUOTES: u64 = LOW.wrapping_mul(b'"' as u64);
-    const BACKSLASHES: u64 = LOW.wrapping_mul(b'\\' as u64);
     let (words, _) = text.as_chunks::<8>();
     let (mut length, mut idle) = (0usize, 0u32);
     // Marks the first byte of a word when the word before ends in a backslash.
@@ -230,6 +230,53 @@ fn closed<const QUOTES: bool>(text: &[u8], from: usize) -> Option<bool> {
     is_closed.then_some(seen & HIGH != 0)
 }
 
+/// Where the first quote stands, if it is in the first sixteen bytes and no backslash comes before it.
+#[inline(always)]
+pub(crate) fn near_quote(text: &[u8]) -> Option<usize> {
+    let mut at = 0usize;
+    for word in text.first_chunk::<16>()?.as_chunks::<8>().0 {
+        let word = u64::from_le_bytes(*word);
+        let quotes = zero_bytes(word ^ QUOTES);
+        let special = quotes | zero_bytes(word ^ BACKSLASHES);
+        if special != 0 {
+            // The lowest mark is always a true one.
+            let is_quote = quotes & special.wrapping_neg() & special != 0;
+            return is_quote.then(|| at.wrapping_add((special.trailing_zeros() / 8) as usize));
+        }
+        at = at.wrapping_add(8);
+    }
+    None
+}
+
+/// Where the first backslash stands, if it is in the first sixteen bytes, a quote behind it and none before it.
+#[inline(always)]
+pub(crate) fn near_escaped_quote(text: &[u8]) -> Option<usize> {
+    let mut at = 0usize;
+    for word in text.first_chunk::<16>()?.as_chunks::<8>().0 {
+        let word = u64::from_le_bytes(*word);
+        let backslashes = zero_bytes(word ^ BACKSLASHES);
+        let special = backslashes | zero_bytes(word ^ QUOTES);
+        if special != 0 {
+            let found = at.wrapping_add((special.trailing_zeros() / 8) as usize);
+            let is_backslash = backslashes & special.wrapping_neg() & special != 0;
+            return (is_backslash && text.get(found.wrapping_add(1)) == Some(&b'"')).then_some(found);
+        }
+        at = at.wrapping_add(8);
+    }
+    None
+}
+
+/// Whether eight bytes are decimal digits.
+#[inline(always)]
+pub(crate) fn are_digits(word: [u8; 8]) -> bool {
+    const UPPER: u64 = LOW.wrapping_mul(0xf0);
+    const DIGIT: u64 = LOW.wrapping_mul(0x30);
+    let word = u64::from_le_bytes(word);
+    // Ten and more carry into the upper half.
+    let carried = word.wrapping_add(LOW.wrapping_mul(6));
+    ((word ^ DIGIT) | (carried ^ DIGIT)) & UPPER == 0
+}
+
 /// How often a byte stands at the end of a text, one behind the other.
 #[inline]
 pub fn trailing(text: &[u8], byte: u8) -> usize {
@@ -278,6 +325,21 @@ pub fn is_ascii(text: &[u8]) -> bool {
         words.iter().fold(0, |seen, word| seen | u64::from_le_bytes(*word)) & HIGH == 0
     };
     blocks.iter().all(block_is_ascii) && tail.is_ascii()
+}
+
+/// What is left of a text behind blocks of ASCII.
+#[inline]
+pub(crate) fn behind_ascii(text: &[u8]) -> &[u8] {
+    let mut rest = text;
+    while let Some((block, behind)) = rest.split_first_chunk::<32>() {
+        let [a, b, c, d] = block.as_chunks::<8>().0 else { break };
+        let [a, b, c, d] = [a, b, c, d].map(|word| u64::from_le_bytes(*word));
+        if (a | b | c | d) & HIGH != 0 {
+            break;
+        }
+        rest = behind;
+    }
+    rest
 }
 
 /// Whether two texts are equal; like `==`, but libc's comparison in the guest goes byte by byte.
@@ -413,6 +475,16 @@ mod tests {
                 prop_assert_eq!(find_byte(&text, from, byte), slow(&|b| b == byte));
             }
             prop_assert_eq!(find_either(&text, from, b'"', 0x80), slow(&|b| b == b'"' || b == 0x80));
+        }
+
+        #[test]
+        fn quotes_nearby_are_those_that_a_byte_loop_finds(text in "[a\"\\\\!#\\[\\]]{0,24}|[a-z]{0,14}[\"\\\\]{0,3}[a-z]{0,9}", digits in "[/-:0-9]{8}|[ -~]{8}") {
+            let text = text.as_bytes();
+            let special = text.iter().position(|byte| matches!(byte, b'"' | b'\\')).filter(|at| *at < 16 && text.len() >= 16);
+            prop_assert_eq!(near_quote(text), special.filter(|at| text[*at] == b'"'));
+            let is_escaped = |at: &usize| text[*at] == b'\\' && text.get(at + 1) == Some(&b'"');
+            prop_assert_eq!(near_escaped_quote(text), special.filter(is_escaped));
+            prop_assert_eq!(are_digits(*digits.as_bytes().first_chunk().unwrap()), digits.bytes().all(|byte| byte.is_ascii_digit()));
         }
 
         #[test]

@@ -15,10 +15,9 @@ mod reader;
 mod unreadable;
 
 pub use escape::{Escapes, cut, push_string, unescape, unescape_into, unescape_start};
-pub(crate) use members::plain_end;
+pub(crate) use members::{plain_end, stands_for};
 pub use members::{Level, Malformed, Member, Members, Value, skip_blank};
 pub use outline::Outline;
-pub(crate) use outline::is_resolved;
 pub use reader::JsonReader;
 pub use unreadable::quote_unreadable;
 

@@ -5,8 +5,8 @@
 //! scalars, escapes, control characters in strings, commas, and that nothing stands behind the object.
 
 use crate::hash::key_bit;
-use crate::json::members::plain_end;
-use crate::json::{Level, MAX_DEPTH, Value, skip_blank, unescape};
+use crate::json::members::{plain_end, stands_for};
+use crate::json::{Level, MAX_DEPTH, Value, skip_blank};
 use crate::swar;
 use std::cell::OnceCell;
 
@@ -138,21 +138,11 @@ impl Outline {
             if length.is_multiple_of(2) {
                 swar::equal(written, key)
             } else {
-                is_resolved(written, level, key)
+                stands_for(written, level, key)
             }
         };
         let place = self.places.iter().rev().find(is_key)?;
         part(place.value, place.value_end).map(|text| typed(text, level))
-    }
-}
-
-/// Whether a key as written, with escapes in it, is `key`.
-#[inline(never)]
-pub(crate) fn is_resolved(written: &[u8], level: Level, key: &[u8]) -> bool {
-    let once = unescape(written);
-    match level {
-        Level::Plain => once == key,
-        Level::Quoted => unescape(&once) == key,
     }
 }
 

@@ -13,7 +13,10 @@ pub fn is_unreadable(scalar: &[u8]) -> bool {
         Some(b'n' | b'N') => digits.len() != 4 || digits != b"null",
         Some(b'i' | b'I') => true,
         // 309 digits and more without an exponent are read by nobody's printer; the text is parsed all the same.
-        Some(b'0'..=b'9') if digits.len() > 300 || digits.iter().any(|byte| matches!(byte, b'e' | b'E')) => {
+        Some(b'0'..=b'9')
+            if digits.len() > 300
+                || digits.iter().position(|byte| matches!(byte, b'e' | b'E')).is_some_and(|at| is_large(digits, at)) =>
+        {
             std::str::from_utf8(scalar)
                 .ok()
                 .and_then(|text| text.parse::<f64>().ok())
@@ -21,6 +24,14 @@ pub fn is_unreadable(scalar: &[u8]) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a number with an exponent, whose letter stands at `at`, may be beyond the doubles: not with a short exponent and few digits.
+fn is_large(digits: &[u8], at: usize) -> bool {
+    let exponent = digits.get(at..).unwrap_or_default().len();
+    // `e+99` and 200 digits are 10^299 at the most.
+    let is_short = exponent <= 3 || exponent == 4 && matches!(digits.get(at.wrapping_add(1)), Some(b'+' | b'-'));
+    !is_short || at > 200
 }
 
 /// Copies a JSON text with every unreadable number in quotes, whatever its depth; how many there were.
