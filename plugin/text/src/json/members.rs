@@ -367,6 +367,7 @@ fn scalar_length(rest: &[u8]) -> Option<(usize, u8)> {
 pub fn skip_blank(text: &[u8], at: usize, level: Level) -> usize {
     match text.get(at) {
         Some(byte) if *byte > b' ' && *byte != b'\\' => at,
+        Some(b'\\') if text.get(at.wrapping_add(1)) == Some(&b'"') => at,
         _ => skip_blanks(text, at, level),
     }
 }
@@ -408,6 +409,8 @@ fn after_quote(text: &[u8], at: usize, level: Level) -> Option<usize> {
 pub(crate) fn plain_end(text: &[u8], content: usize) -> Option<(usize, usize, Escapes)> {
     let mut escapes = Escapes::None;
     let mut from = content;
+    // Whether there are escapes of something else than quotes.
+    let mut is_mixed = false;
     loop {
         let at = swar::find_either(text, from, b'"', b'\\')?;
         if text.get(at) == Some(&b'"') {
@@ -415,52 +418,40 @@ pub(crate) fn plain_end(text: &[u8], content: usize) -> Option<(usize, usize, Es
         }
         from = at.wrapping_add(2);
         match text.get(at.wrapping_add(1)) {
-            Some(b'"') => {
+            Some(b'"') if !is_mixed => {
                 escapes = escapes.max(Escapes::Short);
                 from = from.wrapping_add(swar::pass_quoted(text.get(from..)?));
+                continue;
             }
             Some(b'u') => from = pass_units(text, at, &mut escapes),
-            _ => {
-                escapes = escapes.max(Escapes::at(text, at));
-                from = from.wrapping_add(pass_escapes(text.get(from..)?, &mut escapes));
-            }
+            _ => escapes = escapes.max(Escapes::at(text, at)),
         }
+        is_mixed = true;
+        from = from.wrapping_add(pass_escapes(text.get(from..)?, &mut escapes));
     }
 }
 
 /// The same for a string inside a string, where any backslash in it is [`Escapes::Irregular`].
 fn quoted_end(text: &[u8], content: usize) -> Option<(usize, usize, Escapes)> {
-    let mut at = content;
-    let mut escapes = Escapes::None;
+    let mut from = content;
     loop {
-        // Where there is one backslash, there are more.
-        if text.get(at) != Some(&b'\\') {
-            at = swar::find_either(text, at, b'"', b'\\')?;
-        }
-        let rest = text.get(at..)?;
-        let run = match rest {
-            [b'\\', b'\\', b'\\', b'\\', b'\\', ..] => swar::leading(rest, b'\\'),
-            [b'\\', b'\\', b'\\', b'\\', ..] => 4,
-            [b'\\', b'\\', b'\\', ..] => 3,
-            [b'\\', b'\\', ..] => 2,
-            [b'\\', ..] => 1,
-            _ => 0,
-        };
-        at = at.wrapping_add(run);
-        if text.get(at) != Some(&b'"') {
-            escapes = Escapes::Irregular;
-            continue;
-        }
-        let after = at.wrapping_add(1);
-        match run % 4 {
+        let quote = swar::find_byte(text, from, b'"')?;
+        let after = quote.wrapping_add(1);
+        let before = text.get(content..quote)?;
+        match swar::trailing(before, b'\\') % 4 {
             // One backslash escapes the quote for the record, every further pair is one backslash of the line.
             1 => {
-                let escapes = if run > 1 { Escapes::Irregular } else { escapes };
-                return Some((at.wrapping_sub(1), after, escapes));
+                let end = quote.wrapping_sub(1);
+                let has_more = swar::find_byte(text.get(content..end)?, 0, b'\\').is_some();
+                return Some((end, after, if has_more { Escapes::Irregular } else { Escapes::None }));
             }
             // Unescaped: the record's own string ends here, so the line's string never did.
             0 | 2 => return None,
-            _ => (at, escapes) = (after, Escapes::Irregular),
+            _ => from = after,
+        }
+        // Where there is one quote of the line, there are more.
+        while text.get(from..).and_then(<[u8]>::first_chunk::<4>) == Some(br#"\\\""#) {
+            from = from.wrapping_add(4);
         }
     }
 }

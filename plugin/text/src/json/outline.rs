@@ -280,7 +280,11 @@ impl<const QUOTED: bool> Walk<QUOTED> {
                 [b'\\', b'u', ..] => escape(rest)?,
                 _ => return None,
             };
-            at = swar::find_byte(content, at.wrapping_add(length), b'\\')?;
+            at = at.wrapping_add(length);
+            // Where there is one escape, there are more.
+            if content.get(at) != Some(&b'\\') {
+                at = swar::find_byte(content, at, b'\\')?;
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! These lines state no level of their own. That they are errors is what they are.
 
-use super::Severity;
+use super::{Severity, bytes};
 use crate::swar;
 
 /// The severity of the crash report that `text` opens at `at`, which is where a message starts.
@@ -87,15 +87,25 @@ pub(crate) fn opening(text: &[u8], at: usize) -> Option<Severity> {
         b'O' | b'J' if starts(rest, &[b"OpenJDK ", b"Java HotSpot"]) && contains(rest, b" VM warning: ") => {
             Some(Severity::Warn)
         }
-        b'/' | b'a'..=b'z' | b'A'..=b'Z' => ruby(rest).or_else(|| thrown(rest)).or_else(|| script(rest)),
+        b'/' | b'a'..=b'z' | b'A'..=b'Z' => by_its_token(rest),
         _ => None,
     }
 }
 
+/// What the first token says: its last letters tell most words from all that name something thrown.
+fn by_its_token(text: &[u8]) -> Option<Severity> {
+    let token = token(text);
+    let found = match token {
+        [.., b':', b'i', b'n'] => ruby(text, token),
+        [.., b'n' | b'r' | b'p' | b'k' | b'g'] | [.., b'n' | b'r' | b'p' | b'k' | b'g', b':'] => thrown(text, token),
+        _ => None,
+    };
+    found.or_else(|| script(text))
+}
+
 /// `java.lang.IllegalStateException: closed`, `TypeError: x is not a function`, `ValueError`: a name that says what it is,
 /// then a colon or nothing.
-fn thrown(text: &[u8]) -> Option<Severity> {
-    let token = token(text);
+fn thrown(text: &[u8], token: &[u8]) -> Option<Severity> {
     let name = token.strip_suffix(b":").unwrap_or(token);
     let has_colon = name.len() < token.len();
     // Its last letters tell most words from it.
@@ -121,9 +131,7 @@ fn thrown(text: &[u8]) -> Option<Severity> {
     if !has_colon && token.len() < text.len() && !is_rails() && !is_coded {
         return None;
     }
-    let is_inside =
-        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'$' | b':' | b'\\');
-    if !name.iter().all(is_inside) {
+    if bytes::span(name, bytes::NAME) < name.len() {
         return None;
     }
     let class = name.rsplit(|byte| matches!(byte, b'.' | b':' | b'\\' | b'$')).next()?;
@@ -147,7 +155,7 @@ fn token(text: &[u8]) -> &[u8] {
 /// Whether a line names something that was thrown, and nothing else: the last line of a Python traceback, the first of a
 /// Java one behind its log line.
 pub(crate) fn names_thrown(text: &[u8]) -> bool {
-    thrown(text).is_some()
+    thrown(text, token(text)).is_some()
 }
 
 /// Behind `PHP `: `Fatal error:  Uncaught ...`, `Warning:  ...`.
@@ -162,8 +170,7 @@ fn php(rest: &[u8]) -> Option<Severity> {
 }
 
 /// `/app/a.rb:3:in 'divide': divided by 0 (ZeroDivisionError)`.
-fn ruby(text: &[u8]) -> Option<Severity> {
-    let token = token(text);
+fn ruby(text: &[u8], token: &[u8]) -> Option<Severity> {
     let place = token.strip_suffix(b":in")?;
     let behind = text.get(token.len().wrapping_add(1)..)?;
     let digits = place.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();

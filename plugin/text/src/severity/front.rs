@@ -4,7 +4,7 @@
 //! brackets, punctuation, names with dots, colons or dashes in them. Ordinary words are a message: one may be the name of a
 //! logger or a thread behind a time, with more of them the search is over. So a level word in running text is none.
 
-use super::{Severity, crash, level_key, logfmt, names};
+use super::{Severity, bytes, crash, level_key, logfmt, names};
 use crate::head::COLOUR;
 
 mod level_word;
@@ -192,18 +192,18 @@ fn digits(text: &[u8], at: usize, passed: &mut Prelude) -> usize {
     let known = date_or_time(text.get(at..).unwrap_or_default());
     let mut end = at.wrapping_add(known);
     let (mut colons, mut others) = (u8::from(known > 0), 0u8);
-    while let Some(&byte) = text.get(end) {
-        match byte {
-            b':' => {
+    loop {
+        end = end.wrapping_add(bytes::span(text.get(end..).unwrap_or_default(), bytes::NUMBER));
+        match text.get(end) {
+            Some(b':') => {
                 // `10:00:00,123:ERROR:root:boom`
                 if text.get(end.wrapping_add(1)).is_some_and(u8::is_ascii_uppercase) {
                     break;
                 }
                 colons = colons.saturating_add(1);
             }
-            b'-' | b'/' | b'.' => others = others.saturating_add(1),
-            b',' if text.get(end.wrapping_add(1)).is_some_and(u8::is_ascii_uppercase) => break,
-            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'+' | b',' | b'_' | b'@' => {}
+            Some(b'-' | b'/' | b'.') => others = others.saturating_add(1),
+            Some(b',') if !text.get(end.wrapping_add(1)).is_some_and(u8::is_ascii_uppercase) => {}
             _ => break,
         }
         end = end.wrapping_add(1);
@@ -217,7 +217,7 @@ fn digits(text: &[u8], at: usize, passed: &mut Prelude) -> usize {
 /// Reads a token that starts with a letter: where to go on, or what it says.
 fn word(text: &[u8], at: usize, passed: &mut Prelude) -> Result<usize, Front> {
     let rest = text.get(at..).unwrap_or_default();
-    let length = rest.iter().take(MAX_WORD).take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let length = bytes::span(rest.get(..MAX_WORD).unwrap_or(rest), bytes::LETTER);
     let word = rest.get(..length).unwrap_or_default();
     let behind = rest.get(length..).unwrap_or_default();
     let next = behind.first().copied().unwrap_or(b' ');
@@ -363,25 +363,7 @@ fn wrapper(text: &[u8], outer: Severity) -> Front {
 /// The end of a token: the next blank, colour, bracket, bar or quote.
 fn end_of_token(text: &[u8], from: usize) -> usize {
     let rest = text.get(from..).unwrap_or_default();
-    let is_end = |byte: &u8| {
-        matches!(
-            *byte,
-            b' ' | b'\t'
-                | COLOUR
-                | b'['
-                | b']'
-                | b'('
-                | b')'
-                | b'<'
-                | b'>'
-                | b'{'
-                | b'}'
-                | b'|'
-                | b'"'
-                | b'\''
-        )
-    };
-    from.wrapping_add(rest.iter().position(is_end).unwrap_or(rest.len()))
+    from.wrapping_add(bytes::span_without(rest, bytes::TOKEN_END))
 }
 
 /// How many tokens may stand in front of a message.

@@ -1,7 +1,7 @@
 //! Lines of `key=value` pairs.
 
 use crate::severity::level_key::{LevelKey, key};
-use crate::severity::{Severity, names};
+use crate::severity::{Severity, bytes, names};
 use crate::swar;
 
 /// The level of a line that is logfmt from its start: `key=value` pairs and nothing else before the level.
@@ -50,9 +50,7 @@ pub(super) fn key_length(text: &[u8]) -> Option<usize> {
     if !text.first()?.is_ascii_alphabetic() && text.first() != Some(&b'@') {
         return None;
     }
-    let is_inside =
-        |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'@' | b'-' | b'/');
-    let length = text.iter().take(MAX_KEY).take_while(is_inside).count();
+    let length = bytes::span(text.get(..MAX_KEY).unwrap_or(text), bytes::KEY);
     (text.get(length) == Some(&b'=')).then_some(length)
 }
 
@@ -61,7 +59,7 @@ pub(super) fn pair_value(text: &[u8], start: usize, is_escaped: bool) -> Option<
     let rest = text.get(start..)?;
     let opening: &[u8] = if is_escaped { b"\\\"" } else { b"\"" };
     if !rest.starts_with(opening) {
-        let length = rest.iter().position(|byte| matches!(byte, b' ' | b'\\' | b'\t')).unwrap_or(rest.len());
+        let length = bytes::span_without(rest, bytes::VALUE_END);
         return Some((rest.get(..length)?, start.wrapping_add(length)));
     }
     let from = start.wrapping_add(opening.len());
@@ -69,7 +67,7 @@ pub(super) fn pair_value(text: &[u8], start: usize, is_escaped: bool) -> Option<
     loop {
         let quote = swar::find_byte(text, at, b'"')?;
         let before = text.get(from..quote)?;
-        let backslashes = before.iter().rev().take_while(|&&byte| byte == b'\\').count();
+        let backslashes = swar::trailing(before, b'\\');
         let closes = if is_escaped { backslashes % 4 == 1 } else { backslashes % 2 == 0 };
         if closes {
             let end = quote.wrapping_sub(usize::from(is_escaped));

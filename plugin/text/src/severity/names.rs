@@ -15,6 +15,12 @@ pub(super) struct Name {
 
 /// The level that a name stands for, in any case.
 pub(super) fn name(text: &[u8]) -> Option<Name> {
+    // Most words have another length than all names that start so.
+    let first = text.first()?.to_ascii_lowercase().wrapping_sub(b'a');
+    let lengths = *LENGTHS.get(usize::from(first))?;
+    if text.len() > LONGEST || lengths & (1u16 << text.len()) == 0 {
+        return None;
+    }
     let mut lower = [0u8; LONGEST];
     let slot = lower.get_mut(..text.len())?;
     for (to, from) in slot.iter_mut().zip(text) {
@@ -212,5 +218,44 @@ fn is_digits(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(u8::is_ascii_digit)
 }
 
+/// The lengths of the names that start with each letter, a bit for each.
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // While compiling.
+const LENGTHS: [u16; 26] = {
+    let mut lengths = [0u16; 26];
+    lengths[b'e' as usize - b'a' as usize] = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 9;
+    lengths[b'i' as usize - b'a' as usize] = 1 << 3 | 1 << 4 | 1 << 11 | 1 << 13;
+    lengths[b'w' as usize - b'a' as usize] = 1 << 3 | 1 << 4 | 1 << 7;
+    lengths[b'd' as usize - b'a' as usize] = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7;
+    lengths[b'f' as usize - b'a' as usize] = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7;
+    lengths[b't' as usize - b'a' as usize] = 1 << 3 | 1 << 4 | 1 << 5;
+    lengths[b'c' as usize - b'a' as usize] = 1 << 4 | 1 << 6 | 1 << 8;
+    lengths[b's' as usize - b'a' as usize] = 1 << 5 | 1 << 6 | 1 << 7;
+    lengths[b'n' as usize - b'a' as usize] = 1 << 4 | 1 << 6;
+    lengths[b'a' as usize - b'a' as usize] = 1 << 5;
+    lengths[b'p' as usize - b'a' as usize] = 1 << 3 | 1 << 5;
+    lengths[b'l' as usize - b'a' as usize] = 1 << 3;
+    lengths[b'v' as usize - b'a' as usize] = 1 << 3 | 1 << 7;
+    lengths[b'h' as usize - b'a' as usize] = 1 << 4;
+    lengths
+};
+
 /// The longest name: `informational`.
 const LONGEST: usize = 13;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Guarantees: no name is passed by for its length. The list is that of the source.
+    #[test]
+    fn every_name_has_its_letter_and_length_in_the_table() {
+        let source = include_str!("names.rs");
+        let body = source.split("match *slot.first()? {").nth(1).unwrap().split("\n}\n").next().unwrap();
+        let names: Vec<&str> = body.split(" b\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        assert!(names.len() > 40, "{names:?}");
+        for known in names {
+            assert!(name(known.as_bytes()).is_some(), "{known}");
+            assert!(name(known.to_uppercase().as_bytes()).is_some(), "{known}");
+        }
+    }
+}

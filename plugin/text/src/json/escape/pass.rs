@@ -71,12 +71,17 @@ pub(crate) fn pass_escapes(text: &[u8], worst: &mut Escapes) -> usize {
         let mut others = escaped & !(quotes | backslashes) & !exact_zeros(word ^ letter);
         while others != 0 {
             let at = start.wrapping_add((others.trailing_zeros() / 8) as usize);
+            others &= others.wrapping_sub(1);
+            // Control characters are all that most printers escape in this way.
+            let unit = text.get(at..).and_then(<[u8]>::first_chunk::<4>).map(|unit| u32::from_le_bytes(*unit));
+            if unit.is_some_and(|unit| unit & CONTROL_UNIT_MASK == CONTROL_UNIT) {
+                continue;
+            }
             found = found.max(Escapes::at(text, at.wrapping_sub(1)));
             match text.get(at) {
                 Some(b'u') | None => {}
                 Some(byte) => letter = LOW.wrapping_mul(u64::from(*byte)),
             }
-            others &= others.wrapping_sub(1);
         }
     }
     *worst = found;
@@ -125,6 +130,9 @@ const UNIT: u64 = 0x755c;
 /// `\u000` and `\u001`, and what is compared.
 const CONTROL: u64 = 0x30_3030_755c;
 const CONTROL_MASK: u64 = 0xfe_ffff_ffff;
+/// The same without the backslash.
+const CONTROL_UNIT: u32 = 0x3030_3075;
+const CONTROL_UNIT_MASK: u32 = 0xfeff_ffff;
 /// Where the four digits stand.
 const DIGITS: u64 = 0x8080_8080_0000;
 
