@@ -4,7 +4,7 @@ use crate::swar;
 
 mod pass;
 
-pub(crate) use pass::{pass_escapes, pass_units};
+pub(crate) use pass::pass_escapes;
 
 /// Which escapes a string contains, from harmless to inconvenient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,7 +1,7 @@
 //! The walk over the members of one JSON object, at either quoting level.
 
 use crate::json::MAX_DEPTH;
-use crate::json::escape::{Escapes, pass_escapes, pass_units, unescape};
+use crate::json::escape::{Escapes, pass_escapes, unescape};
 use crate::json::unreadable::{MAX_UNREADABLE, is_unreadable};
 use crate::swar;
 
@@ -423,11 +423,12 @@ pub(crate) fn plain_end(text: &[u8], content: usize) -> Option<(usize, usize, Es
                 from = from.wrapping_add(swar::pass_quoted(text.get(from..)?));
                 continue;
             }
-            Some(b'u') => from = pass_units(text, at, &mut escapes),
-            _ => escapes = escapes.max(Escapes::at(text, at)),
+            Some(_) => {
+                is_mixed = true;
+                from = at.wrapping_add(pass_escapes(text.get(at..)?, &mut escapes));
+            }
+            None => return None,
         }
-        is_mixed = true;
-        from = from.wrapping_add(pass_escapes(text.get(from..)?, &mut escapes));
     }
 }
 

@@ -7,7 +7,21 @@ use crate::swar;
 
 /// The severity of the crash report that `text` opens at `at`, which is where a message starts.
 pub(crate) fn opening(text: &[u8], at: usize) -> Option<Severity> {
+    opening_of(text.get(at..)?, None)
+}
+
+/// As [`opening`], where a token starts whose length and [classes](bytes::token) are known.
+#[inline]
+pub(super) fn opening_before(text: &[u8], at: usize, (length, seen): (usize, u16)) -> Option<Severity> {
     let rest = text.get(at..)?;
+    // One that ends with something else than a blank goes on for this.
+    let is_whole = matches!(rest.get(length), None | Some(b' ')) && seen & bytes::LINE_END == 0;
+    opening_of(rest, if is_whole { rest.get(..length) } else { None })
+}
+
+/// `known` is what stands before the first blank, if that is known.
+#[inline(never)]
+fn opening_of(rest: &[u8], known: Option<&[u8]>) -> Option<Severity> {
     match rest.first()? {
         b'T' if rest.starts_with(b"Traceback (most recent call last)") => Some(Severity::Error),
         b'T' if rest.starts_with(b"The application panicked (crashed)") => Some(Severity::Fatal),
@@ -87,14 +101,17 @@ pub(crate) fn opening(text: &[u8], at: usize) -> Option<Severity> {
         b'O' | b'J' if starts(rest, &[b"OpenJDK ", b"Java HotSpot"]) && contains(rest, b" VM warning: ") => {
             Some(Severity::Warn)
         }
-        b'/' | b'a'..=b'z' | b'A'..=b'Z' => by_its_token(rest),
+        b'/' | b'a'..=b'z' | b'A'..=b'Z' => by_its_token(rest, known),
         _ => None,
     }
 }
 
 /// What the first token says: its last letters tell most words from all that name something thrown.
-fn by_its_token(text: &[u8]) -> Option<Severity> {
-    let token = token(text);
+fn by_its_token(text: &[u8], known: Option<&[u8]>) -> Option<Severity> {
+    let token = match known {
+        Some(token) if token.len() <= MAX_NAME => token,
+        _ => token(text),
+    };
     let found = match token {
         [.., b':', b'i', b'n'] => ruby(text, token),
         [.., b'n' | b'r' | b'p' | b'k' | b'g'] | [.., b'n' | b'r' | b'p' | b'k' | b'g', b':'] => thrown(text, token),

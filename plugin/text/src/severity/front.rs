@@ -188,6 +188,7 @@ fn date_or_time(text: &[u8]) -> usize {
 }
 
 /// Passes a token that starts with a digit; returns its end.
+#[inline(never)]
 fn digits(text: &[u8], at: usize, passed: &mut Prelude) -> usize {
     let known = date_or_time(text.get(at..).unwrap_or_default());
     let mut end = at.wrapping_add(known);
@@ -215,9 +216,16 @@ fn digits(text: &[u8], at: usize, passed: &mut Prelude) -> usize {
 }
 
 /// Reads a token that starts with a letter: where to go on, or what it says.
+#[inline(never)]
 fn word(text: &[u8], at: usize, passed: &mut Prelude) -> Result<usize, Front> {
     let rest = text.get(at..).unwrap_or_default();
-    let length = bytes::span(rest.get(..MAX_WORD).unwrap_or(rest), bytes::LETTER);
+    let (token_length, seen) = bytes::token(rest);
+    let token = rest.get(..token_length).unwrap_or_default();
+    let length = if seen & bytes::NO_LETTER == 0 && token_length <= MAX_WORD {
+        token_length
+    } else {
+        bytes::span(rest.get(..MAX_WORD).unwrap_or(rest), bytes::LETTER)
+    };
     let word = rest.get(..length).unwrap_or_default();
     let behind = rest.get(length..).unwrap_or_default();
     let next = behind.first().copied().unwrap_or(b' ');
@@ -255,15 +263,16 @@ fn word(text: &[u8], at: usize, passed: &mut Prelude) -> Result<usize, Front> {
     {
         return Err(Front::Level(severity));
     }
+    let end = at.wrapping_add(token_length);
     if passed.bracket == 0
         && passed.words == 0
-        && let Some(severity) = crash::opening(text, at)
+        && let Some(severity) = crash::opening_before(text, at, (token_length, seen))
     {
         return Err(Front::Crash(severity));
     }
-    let end = end_of_token(text, at.wrapping_add(length));
-    let token = text.get(at..end).unwrap_or_default();
-    if let Some(severity) = within_token(token, text.get(end..).unwrap_or_default(), passed) {
+    if seen & bytes::SEPARATOR != 0
+        && let Some(severity) = within_token(token, text.get(end..).unwrap_or_default(), passed)
+    {
         return Err(Front::Level(severity));
     }
     let before = std::mem::replace(&mut passed.before, b'a');
@@ -280,17 +289,16 @@ fn word(text: &[u8], at: usize, passed: &mut Prelude) -> Result<usize, Front> {
     };
     let is_name = end > at.wrapping_add(length) || is_program();
     if is_name {
-        if let Some(length) = logfmt::key_length(token) {
+        if seen & bytes::EQUALS != 0
+            && let Some(length) = logfmt::key_length(token)
+        {
             return pair(text, at, length, passed);
         }
         passed.is_prefixed = true;
         passed.is_named |= token.last() == Some(&b':') || text.get(end) == Some(&b'[');
         if passed.is_named {
             passed.words = 0;
-        } else if token
-            .iter()
-            .all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b',' | b'.' | b'!' | b'-'))
-        {
+        } else if seen & bytes::ODD == 0 {
             // `error-prone`, `well,`: words all the same.
             passed.words = passed.words.saturating_add(1);
         }

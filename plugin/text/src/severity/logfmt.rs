@@ -9,30 +9,41 @@ use crate::swar;
 /// `is_escaped` says whether quotes are written `\"`. A number is no level here: nobody who writes logfmt counts.
 pub(super) fn logfmt(text: &[u8], is_escaped: bool) -> Option<Severity> {
     let text = text.get(..text.len().min(MAX_LOGFMT)).unwrap_or_default();
-    let mut at = 0usize;
-    let mut pairs = 0usize;
+    let (mut rest, mut pairs) = (text, 0usize);
     loop {
-        let rest = text.get(at..)?;
         let length = key_length(rest)?;
-        let name = rest.get(..length)?;
+        let (name, behind) = rest.split_at_checked(length)?;
         pairs = pairs.wrapping_add(1);
-        let start = at.wrapping_add(length).wrapping_add(1);
-        let (value, end) = pair_value(text, start, is_escaped)?;
-        if let Some(LevelKey::Level | LevelKey::Priority) = key(name)
-            && name.len() > 1
+        let behind = behind.get(1..)?;
+        let (value, behind) = match behind.first() {
+            Some(b'"' | b'\\') => {
+                let (value, end) = pair_value(behind, 0, is_escaped)?;
+                (value, behind.get(end..)?)
+            }
+            _ => behind.split_at_checked(bytes::span_without(behind, bytes::VALUE_END))?,
+        };
+        if may_be_level(name)
+            && let Some(LevelKey::Level | LevelKey::Priority) = key(name)
             && let Some(found) = names::value(value)
         {
             // One pair alone is rather a setting: `LOG_LEVEL=debug`.
-            let more = text.get(end..).unwrap_or_default().trim_ascii_start();
-            let is_alone =
-                pairs == 1 && key_length(more).is_none() && name.iter().any(u8::is_ascii_uppercase);
+            let is_alone = pairs == 1
+                && key_length(behind.trim_ascii_start()).is_none()
+                && name.iter().any(u8::is_ascii_uppercase);
             return (!is_alone).then_some(found);
         }
-        at = end;
-        while matches!(text.get(at), Some(b' ')) {
-            at = at.wrapping_add(1);
-        }
+        rest = match behind {
+            [b' ', next @ ..] if next.first() != Some(&b' ') => next,
+            _ => behind.get(swar::leading(behind, b' ')..)?,
+        };
     }
+}
+
+/// Whether a key may say a level, by its first letter.
+#[inline]
+fn may_be_level(name: &[u8]) -> bool {
+    name.len() > 1
+        && matches!(name, [b'l' | b'L' | b's' | b'S' | b'p' | b'P' | b'e' | b'E' | b'@', ..])
 }
 
 /// Whether a line is logfmt: two pairs at its start at the least.
@@ -46,6 +57,7 @@ pub(super) fn is_logfmt(text: &[u8], is_escaped: bool) -> bool {
 }
 
 /// The length of the key that a pair starts with.
+#[inline]
 pub(super) fn key_length(text: &[u8]) -> Option<usize> {
     if !text.first()?.is_ascii_alphabetic() && text.first() != Some(&b'@') {
         return None;
