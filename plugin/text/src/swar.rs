@@ -154,6 +154,27 @@ fn pair_in(block: &[u8], tail: &[u8], one: u64, two: u64) -> Option<usize> {
     None
 }
 
+/// Whether three bytes stand somewhere one behind the other. The first should be rare; of a word that has it, the others are looked at in
+/// all places at once, so that a text of nothing else takes no longer.
+#[inline]
+pub(crate) fn has_three(text: &[u8], [first, second, third]: [u8; 3]) -> bool {
+    let [one, two, three] = [first, second, third].map(|byte| LOW.wrapping_mul(u64::from(byte)));
+    let mut at = 0usize;
+    while let Some(found) = find_byte(text, at, first) {
+        let rest = text.get(found..).unwrap_or_default();
+        let Some(ten) = rest.first_chunk::<10>() else {
+            return rest.windows(3).any(|found| found == [first, second, third]);
+        };
+        let word = |at: usize| ten.get(at..).and_then(|rest| rest.first_chunk::<8>()).map_or(0, |word| u64::from_le_bytes(*word));
+        let all = exact_zeros(word(0) ^ one) & exact_zeros(word(1) ^ two) & exact_zeros(word(2) ^ three);
+        if all != 0 {
+            return true;
+        }
+        at = found.wrapping_add(8);
+    }
+    false
+}
+
 /// How many bytes at the start of a text are whole words with nothing in them but text and escaped quotes: up to the word with a
 /// quote of its own or another escape, or to where there are none for two words. What stands behind is not inside an escape.
 #[inline]
@@ -485,6 +506,12 @@ mod tests {
             let is_escaped = |at: &usize| text[*at] == b'\\' && text.get(at + 1) == Some(&b'"');
             prop_assert_eq!(near_escaped_quote(text), special.filter(is_escaped));
             prop_assert_eq!(are_digits(*digits.as_bytes().first_chunk().unwrap()), digits.bytes().all(|byte| byte.is_ascii_digit()));
+        }
+
+        #[test]
+        fn three_bytes_are_found_where_a_byte_loop_finds_them(text in "[{\\\\x]{0,60}|[x{]{0,30}[{\\\\]{0,4}x{0,12}") {
+            let text = text.as_bytes();
+            prop_assert_eq!(has_three(text, [b'{', b'\\', b'\\']), text.windows(3).any(|three| three == br"{\\"));
         }
 
         #[test]

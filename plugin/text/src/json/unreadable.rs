@@ -39,29 +39,30 @@ fn is_large(digits: &[u8], at: usize) -> bool {
 /// Only tokens are looked at. A text that is no JSON is copied as far as it can be told apart.
 pub fn quote_unreadable(text: &[u8], out: &mut Vec<u8>) -> usize {
     out.clear();
-    let (mut at, mut quoted) = (0usize, 0usize);
+    let (mut at, mut copied, mut quoted) = (0usize, 0usize, 0usize);
     while let Some(&byte) = text.get(at) {
-        let end = match byte {
-            b'"' => plain_end(text, at.wrapping_add(1)).map_or(text.len(), |(_, after, _)| after),
-            b'{' | b'}' | b'[' | b']' | b',' | b':' | b' ' | b'\n' | b'\t' | b'\r' => at.wrapping_add(1),
+        match byte {
+            b'"' => at = plain_end(text, at.wrapping_add(1)).map_or(text.len(), |(_, after, _)| after),
+            b'{' | b'}' | b'[' | b']' | b',' | b':' | b' ' | b'\n' | b'\t' | b'\r' => at = at.wrapping_add(1),
             _ => {
                 let rest = text.get(at..).unwrap_or_default();
                 let ends =
                     |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r' | b'"');
-                at.wrapping_add(rest.iter().position(ends).unwrap_or(rest.len()))
+                let end = at.wrapping_add(rest.iter().position(ends).unwrap_or(rest.len()));
+                let token = text.get(at..end).unwrap_or_default();
+                if is_unreadable(token) {
+                    quoted = quoted.wrapping_add(1);
+                    out.extend_from_slice(text.get(copied..at).unwrap_or_default());
+                    out.push(b'"');
+                    out.extend_from_slice(token);
+                    out.push(b'"');
+                    copied = end;
+                }
+                at = end;
             }
-        };
-        let token = text.get(at..end).unwrap_or_default();
-        if byte != b'"' && is_unreadable(token) {
-            quoted = quoted.wrapping_add(1);
-            out.push(b'"');
-            out.extend_from_slice(token);
-            out.push(b'"');
-        } else {
-            out.extend_from_slice(token);
         }
-        at = end;
     }
+    out.extend_from_slice(text.get(copied..).unwrap_or_default());
     quoted
 }
 

@@ -63,7 +63,7 @@ fn long_name(text: &[u8]) -> Option<Name> {
 
 /// A text of at most eight bytes as a number, in lower case; what is no letter does not become one.
 #[inline(always)]
-const fn folded(text: &[u8]) -> Option<u64> {
+pub(super) const fn folded(text: &[u8]) -> Option<u64> {
     let bytes = match text {
         [] => 0,
         [a] => u64::from_le_bytes([*a, 0, 0, 0, 0, 0, 0, 0]),

@@ -62,26 +62,42 @@ fn behind_pairs(text: &[u8], letter: u8) -> &[u8] {
     rest
 }
 
-/// What is left behind the UTF-16 unit that `rest` starts with, `behind` being what stands behind its letter. Four digits are taken for
-/// what they should be, but for a quote or a backslash among them.
+/// What is left behind the UTF-16 unit that `rest` starts with, `behind` being what stands behind its letter, and behind the same unit
+/// as often as it follows. Four digits are taken for what they should be, but for a quote or a backslash among them.
 #[inline(always)]
 fn unit<'t>(rest: &'t [u8], behind: &'t [u8], seen: &mut u8) -> &'t [u8] {
     let Some((digits, after)) = behind.split_first_chunk::<4>() else {
         *seen |= of_unit(rest);
         return behind;
     };
-    let word = u32::from_le_bytes(*digits);
     // Control characters are what most printers escape in this way.
-    if word & CONTROL_MASK == CONTROL && !matches!(digits, [.., b'"' | b'\\']) {
-        *seen |= SHORT;
-        return after;
-    }
     *seen |= match digits {
         [b'0', b'0', b'0' | b'1', _] => SHORT,
         [b'0', b'0', b'2'..=b'7', _] => IRREGULAR,
         _ => WIDE,
     };
-    if digits.iter().any(|byte| matches!(byte, b'"' | b'\\')) { behind } else { after }
+    let word = u32::from_le_bytes(*digits);
+    if (zeros(word ^ QUOTES) | zeros(word ^ BACKSLASHES)) & HIGH != 0 {
+        return behind;
+    }
+    let mut left = after;
+    if let [b'\\', b'u', ..] = left
+        && let Some(known) = rest.first_chunk::<8>()
+    {
+        let known = u64::from_le_bytes(*known);
+        while let Some(next) = left.first_chunk::<8>()
+            && (u64::from_le_bytes(*next) ^ known) & UNIT_MASK == 0
+        {
+            left = left.get(6..).unwrap_or_default();
+        }
+    }
+    left
+}
+
+/// Marks the zero bytes of a word in their high bits; above the first, others may be marked too.
+#[inline(always)]
+fn zeros(word: u32) -> u32 {
+    word.wrapping_sub(0x0101_0101) & !word
 }
 
 #[inline(never)]
@@ -121,9 +137,11 @@ static KINDS: [u8; 256] = {
     kinds
 };
 
-/// `000` and `001`, and what is compared.
-const CONTROL: u32 = 0x30_3030;
-const CONTROL_MASK: u32 = 0xfe_ffff;
+const HIGH: u32 = 0x8080_8080;
+const QUOTES: u32 = 0x2222_2222;
+const BACKSLASHES: u32 = 0x5c5c_5c5c;
+/// The six bytes of a unit.
+const UNIT_MASK: u64 = 0xffff_ffff_ffff;
 /// After so many bytes without an escape, the next one is searched for.
 const FEW: u32 = 8;
 
