@@ -10,15 +10,18 @@ pub fn is_utf8(text: &[u8]) -> bool {
     let mut rest = text;
     // Marks the bytes at the start of a word that belong to a character of the word before.
     let mut open = 0u64;
+    let mut is_ascii = true;
     loop {
-        if open == 0 {
+        if is_ascii {
             rest = swar::behind_ascii(rest);
         }
         let Some((word, behind)) = rest.split_first_chunk::<8>() else { break };
-        match characters(u64::from_le_bytes(*word), rest, open) {
+        let word = u64::from_le_bytes(*word);
+        match characters(word, rest, open) {
             Some(next) => open = next,
             None => return false,
         }
+        is_ascii = word & HIGH | open == 0;
         rest = behind;
     }
     let mut last = [0u8; 8];
