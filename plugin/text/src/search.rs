@@ -160,13 +160,7 @@ impl Prepared {
         let rare = rarest(None).unwrap_or_default();
         let other = rarest(Some(rare.0)).unwrap_or(rare);
         let is_common = frequency(rare.1) >= 4;
-        Prepared {
-            bytes: bytes.into(),
-            rare,
-            other,
-            is_common,
-            linear: OnceCell::new(),
-        }
+        Prepared { bytes: bytes.into(), rare, other, is_common, linear: OnceCell::new() }
     }
 
     /// The bytes.

@@ -165,7 +165,9 @@ pub(crate) fn has_three(text: &[u8], [first, second, third]: [u8; 3]) -> bool {
         let Some(ten) = rest.first_chunk::<10>() else {
             return rest.windows(3).any(|found| found == [first, second, third]);
         };
-        let word = |at: usize| ten.get(at..).and_then(|rest| rest.first_chunk::<8>()).map_or(0, |word| u64::from_le_bytes(*word));
+        let word = |at: usize| {
+            ten.get(at..).and_then(|rest| rest.first_chunk::<8>()).map_or(0, |word| u64::from_le_bytes(*word))
+        };
         let all = exact_zeros(word(0) ^ one) & exact_zeros(word(1) ^ two) & exact_zeros(word(2) ^ three);
         if all != 0 {
             return true;

@@ -38,7 +38,8 @@ fn characters(word: u64, rest: &[u8], open: u64) -> Option<u64> {
     let continuing = is_high & !word.wrapping_shl(1);
     // Of two bytes and more, of three and more, of four.
     let leading = is_high & word.wrapping_shl(1);
-    let (three, four) = (leading & word.wrapping_shl(2), leading & word.wrapping_shl(2) & word.wrapping_shl(3));
+    let (three, four) =
+        (leading & word.wrapping_shl(2), leading & word.wrapping_shl(2) & word.wrapping_shl(3));
     let expected = leading.wrapping_shl(8) | three.wrapping_shl(16) | four.wrapping_shl(24) | open;
     let next = leading.wrapping_shr(56) | three.wrapping_shr(48) | four.wrapping_shr(40);
     if expected != continuing {

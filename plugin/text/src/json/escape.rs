@@ -146,7 +146,9 @@ fn resolve_unit(content: &[u8], backslash: usize, unit: Option<u16>, out: &mut V
     match unit {
         None => {
             let length = 6usize.min(content.len().wrapping_sub(backslash));
-            out.extend_from_slice(content.get(backslash..).and_then(|rest| rest.get(..length)).unwrap_or_default());
+            out.extend_from_slice(
+                content.get(backslash..).and_then(|rest| rest.get(..length)).unwrap_or_default(),
+            );
             length
         }
         Some(unit @ 0..0x800) => {
@@ -154,7 +156,8 @@ fn resolve_unit(content: &[u8], backslash: usize, unit: Option<u16>, out: &mut V
             6
         }
         Some(unit @ (..0xd800 | 0xe000..)) => {
-            let bytes = [0xe0 | (unit >> 12) as u8, 0x80 | (unit >> 6 & 0x3f) as u8, 0x80 | (unit & 0x3f) as u8];
+            let bytes =
+                [0xe0 | (unit >> 12) as u8, 0x80 | (unit >> 6 & 0x3f) as u8, 0x80 | (unit & 0x3f) as u8];
             out.extend_from_slice(&bytes);
             6
         }
@@ -231,6 +234,7 @@ pub(super) fn code_unit(content: &[u8], backslash: usize) -> Option<u16> {
 const LONGEST: usize = 12;
 
 /// What a letter behind a backslash stands for, 0 for none.
+#[allow(clippy::indexing_slicing)] // While compiling.
 static SHORT: [u8; 256] = {
     let mut letters = [0u8; 256];
     letters[b'n' as usize] = b'\n';

@@ -235,7 +235,8 @@ impl<'a> Members<'a> {
             _ => {
                 let (length, seen) = scalar_length(value)?;
                 let number = value.get(..length)?;
-                let is_checked = matches!(self.unreadable, Unreadable::Found(_)) && seen & ScalarBytes::ODD != 0;
+                let is_checked =
+                    matches!(self.unreadable, Unreadable::Found(_)) && seen & ScalarBytes::ODD != 0;
                 if length == 0 || is_checked && is_unreadable(number) {
                     return None;
                 }

@@ -15,8 +15,8 @@ mod reader;
 mod unreadable;
 
 pub use escape::{Escapes, cut, push_string, unescape, unescape_into, unescape_start};
-pub(crate) use members::{plain_end, stands_for};
 pub use members::{Level, Malformed, Member, Members, Value, skip_blank};
+pub(crate) use members::{plain_end, stands_for};
 pub use outline::Outline;
 pub use reader::JsonReader;
 pub use unreadable::quote_unreadable;

@@ -135,11 +135,7 @@ impl Outline {
                 return false;
             }
             let written = part(place.key, place.key.wrapping_add(place.key_length / 2)).unwrap_or_default();
-            if length.is_multiple_of(2) {
-                swar::equal(written, key)
-            } else {
-                stands_for(written, level, key)
-            }
+            if length.is_multiple_of(2) { swar::equal(written, key) } else { stands_for(written, level, key) }
         };
         let place = self.places.iter().rev().find(is_key)?;
         part(place.value, place.value_end).map(|text| typed(text, level))

@@ -15,7 +15,10 @@ pub fn is_unreadable(scalar: &[u8]) -> bool {
         // 309 digits and more without an exponent are read by nobody's printer; the text is parsed all the same.
         Some(b'0'..=b'9')
             if digits.len() > 300
-                || digits.iter().position(|byte| matches!(byte, b'e' | b'E')).is_some_and(|at| is_large(digits, at)) =>
+                || digits
+                    .iter()
+                    .position(|byte| matches!(byte, b'e' | b'E'))
+                    .is_some_and(|at| is_large(digits, at)) =>
         {
             std::str::from_utf8(scalar)
                 .ok()
@@ -30,7 +33,8 @@ pub fn is_unreadable(scalar: &[u8]) -> bool {
 fn is_large(digits: &[u8], at: usize) -> bool {
     let exponent = digits.get(at..).unwrap_or_default().len();
     // `e+99` and 200 digits are 10^299 at the most.
-    let is_short = exponent <= 3 || exponent == 4 && matches!(digits.get(at.wrapping_add(1)), Some(b'+' | b'-'));
+    let is_short =
+        exponent <= 3 || exponent == 4 && matches!(digits.get(at.wrapping_add(1)), Some(b'+' | b'-'));
     !is_short || at > 200
 }
 

@@ -114,7 +114,9 @@ fn by_its_token(text: &[u8], known: Option<&[u8]>) -> Option<Severity> {
     };
     let found = match token {
         [.., b':', b'i', b'n'] => ruby(text, token),
-        [.., b'n' | b'r' | b'p' | b'k' | b'g'] | [.., b'n' | b'r' | b'p' | b'k' | b'g', b':'] => thrown(text, token),
+        [.., b'n' | b'r' | b'p' | b'k' | b'g'] | [.., b'n' | b'r' | b'p' | b'k' | b'g', b':'] => {
+            thrown(text, token)
+        }
         _ => None,
     };
     found.or_else(|| script(text))

@@ -42,8 +42,7 @@ pub(super) fn logfmt(text: &[u8], is_escaped: bool) -> Option<Severity> {
 /// Whether a key may say a level, by its first letter.
 #[inline]
 fn may_be_level(name: &[u8]) -> bool {
-    name.len() > 1
-        && matches!(name, [b'l' | b'L' | b's' | b'S' | b'p' | b'P' | b'e' | b'E' | b'@', ..])
+    name.len() > 1 && matches!(name, [b'l' | b'L' | b's' | b'S' | b'p' | b'P' | b'e' | b'E' | b'@', ..])
 }
 
 /// Whether a line is logfmt: two pairs at its start at the least.
@@ -80,7 +79,7 @@ pub(super) fn pair_value(text: &[u8], start: usize, is_escaped: bool) -> Option<
         let quote = swar::find_byte(text, at, b'"')?;
         let before = text.get(from..quote)?;
         let backslashes = swar::trailing(before, b'\\');
-        let closes = if is_escaped { backslashes % 4 == 1 } else { backslashes % 2 == 0 };
+        let closes = if is_escaped { backslashes % 4 == 1 } else { backslashes.is_multiple_of(2) };
         if closes {
             let end = quote.wrapping_sub(usize::from(is_escaped));
             return Some((text.get(from..end)?, quote.wrapping_add(1)));

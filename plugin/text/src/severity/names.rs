@@ -70,7 +70,9 @@ pub(super) const fn folded(text: &[u8]) -> Option<u64> {
         [a, b] => u64::from_le_bytes([*a, *b, 0, 0, 0, 0, 0, 0]),
         [a, b, c] => u64::from_le_bytes([*a, *b, *c, 0, 0, 0, 0, 0]),
         _ if text.len() <= 8 => {
-            let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) else { return None };
+            let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) else {
+                return None;
+            };
             let shift = (text.len() as u32).wrapping_sub(4).wrapping_mul(8);
             u32::from_le_bytes(*first) as u64 | (u32::from_le_bytes(*last) as u64).wrapping_shl(shift)
         }
@@ -281,7 +283,7 @@ const LENGTHS: [u16; 26] = {
     lengths[b'c' as usize - b'a' as usize] = 1 << 4 | 1 << 6 | 1 << 8;
     lengths[b's' as usize - b'a' as usize] = 1 << 5 | 1 << 6 | 1 << 7;
     lengths[b'n' as usize - b'a' as usize] = 1 << 4 | 1 << 6;
-    lengths[b'a' as usize - b'a' as usize] = 1 << 5;
+    lengths[0] = 1 << 5;
     lengths[b'p' as usize - b'a' as usize] = 1 << 3 | 1 << 5;
     lengths[b'l' as usize - b'a' as usize] = 1 << 3;
     lengths[b'v' as usize - b'a' as usize] = 1 << 3 | 1 << 7;
@@ -353,7 +355,9 @@ mod tests {
     #[test]
     fn every_name_is_one_in_any_case() {
         for (text, severity, is_word) in NAMES {
-            for text in [text.to_owned(), text.to_uppercase(), format!("{}{}", &text[..1].to_uppercase(), &text[1..])] {
+            for text in
+                [text.to_owned(), text.to_uppercase(), format!("{}{}", &text[..1].to_uppercase(), &text[1..])]
+            {
                 assert_eq!(name(text.as_bytes()), Some(Name { severity, is_word }), "{text}");
             }
         }

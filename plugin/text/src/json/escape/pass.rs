@@ -5,36 +5,41 @@
 //! is not inside an escape.
 
 use crate::json::Escapes;
+use crate::swar::zero_bytes;
 
 /// How many bytes at the start of a text, which is not inside an escape, are a string's content: up to its closing quote, or to where
 /// there are no escapes for some bytes.
 #[inline(never)]
 pub(crate) fn pass_escapes(text: &[u8], worst: &mut Escapes) -> usize {
-    let (mut rest, mut plain, mut seen) = (text, 0u32, 0u8);
-    loop {
-        match rest {
-            [b'\\', letter, behind @ ..] => {
-                plain = 0;
-                let kind = kind(*letter);
-                if kind == UNIT {
-                    rest = unit(rest, behind, &mut seen);
-                    continue;
-                }
-                seen |= kind;
-                // The same escape once more: most likely there are many.
-                rest = match behind {
-                    [b'\\', next, ..] if next == letter => behind_pairs(rest, *letter),
-                    _ => behind,
-                };
+    let (mut rest, mut seen) = (text, 0u8);
+    while let [first, behind @ ..] = rest {
+        if *first != b'\\' {
+            if *first == b'"' {
+                break;
             }
-            [b'"', ..] | [] | [b'\\'] => break,
-            [_, behind @ ..] => {
-                plain = plain.wrapping_add(1);
-                if plain > FEW {
-                    break;
-                }
-                rest = behind;
-            }
+            // One byte by itself; where there are more, the next escape is looked for among some.
+            rest = match behind.first() {
+                Some(b'\\' | b'"') | None => behind,
+                Some(_) => match near_special(behind) {
+                    Some(length) => behind.get(length..).unwrap_or_default(),
+                    None => break,
+                },
+            };
+            continue;
+        }
+        let [letter, behind @ ..] = behind else { break };
+        let kind = kind(*letter);
+        if kind == UNIT {
+            rest = unit(rest, behind, &mut seen);
+            continue;
+        }
+        seen |= kind;
+        rest = behind;
+        // The same escape once more: most likely there are many.
+        if let Some(next) = behind.first_chunk::<2>()
+            && u16::from_le_bytes(*next) == u16::from_le_bytes([b'\\', *letter])
+        {
+            rest = behind_pairs(behind, *letter);
         }
     }
     let found = match seen {
@@ -48,11 +53,23 @@ pub(crate) fn pass_escapes(text: &[u8], worst: &mut Escapes) -> usize {
     text.len().wrapping_sub(rest.len())
 }
 
-/// What is left behind escapes of one letter that stand one behind the other, of which there are two at least.
+/// Where the next quote or backslash stands, if it is in the next eight bytes.
+#[inline(always)]
+fn near_special(text: &[u8]) -> Option<usize> {
+    let Some(word) = text.first_chunk::<8>() else {
+        return text.iter().position(|byte| matches!(byte, b'\\' | b'"')).or(Some(text.len()));
+    };
+    let word = u64::from_le_bytes(*word);
+    // The lowest mark is always a true one.
+    let found = zero_bytes(word ^ ALL_QUOTES) | zero_bytes(word ^ ALL_BACKSLASHES);
+    (found != 0).then(|| (found.trailing_zeros() / 8) as usize)
+}
+
+/// What is left behind escapes of one letter that stand one behind the other, of which there is one at least.
 #[inline]
 fn behind_pairs(text: &[u8], letter: u8) -> &[u8] {
     let pairs = u64::from(u16::from_le_bytes([b'\\', letter])).wrapping_mul(0x0001_0001_0001_0001);
-    let mut rest = text.get(4..).unwrap_or_default();
+    let mut rest = text.get(2..).unwrap_or_default();
     while let Some((word, behind)) = rest.split_first_chunk::<8>() {
         if u64::from_le_bytes(*word) != pairs {
             break;
@@ -142,8 +159,8 @@ const QUOTES: u32 = 0x2222_2222;
 const BACKSLASHES: u32 = 0x5c5c_5c5c;
 /// The six bytes of a unit.
 const UNIT_MASK: u64 = 0xffff_ffff_ffff;
-/// After so many bytes without an escape, the next one is searched for.
-const FEW: u32 = 8;
+const ALL_QUOTES: u64 = 0x2222_2222_2222_2222;
+const ALL_BACKSLASHES: u64 = 0x5c5c_5c5c_5c5c_5c5c;
 
 #[cfg(test)]
 mod tests {
@@ -180,7 +197,7 @@ mod tests {
             prop_assert!(is_whole, "{length} is inside an escape");
             prop_assert_eq!(worst, expected);
             let rest = &text[length..];
-            let is_idle = length >= FEW as usize && !text[length - FEW as usize..length].contains(&b'\\');
+            let is_idle = rest.len() >= 9 && !rest[..9].contains(&b'\\') && !rest[..9].contains(&b'"');
             prop_assert!(matches!(rest, [] | [b'"', ..] | [b'\\']) || is_idle, "{length} of {}", text.len());
         }
     }
@@ -188,7 +205,9 @@ mod tests {
     /// Guarantees: one step for an escape, and less for those that are all the same: the work is bounded by the bytes whatever they are.
     #[test]
     fn a_line_of_nothing_but_escapes_is_passed_in_one_go() {
-        for escape in ["\\n", "\\\\", "\\\"", "\\u0001", "\\u00e9", "\\/", "\\u0001\\n", "ab\\t", "\\u00e9\\\""] {
+        for escape in
+            ["\\n", "\\\\", "\\\"", "\\u0001", "\\u00e9", "\\/", "\\u0001\\n", "ab\\t", "\\u00e9\\\""]
+        {
             let text = escape.repeat(1000);
             assert_eq!(pass_escapes(text.as_bytes(), &mut Escapes::None), text.len(), "{escape}");
         }
