@@ -37,3 +37,4 @@ mod sidecar;
 mod sidecar_program;
 mod support;
 mod vocabulary;
+mod work_per_byte;
