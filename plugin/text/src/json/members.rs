@@ -187,14 +187,14 @@ impl<'a> Members<'a> {
             Level::Quoted => self.short::<2>(b"\\\""),
         };
         match short {
-            Some(member) => Ok(Some(member)),
+            Some(member) => member.map(Some),
             None => self.any(),
         }
     }
 
     /// The next member if it is as most are: without blanks but one behind the colon, and its key short and without escapes. Slices all the way, because an interpreter pays for every sum of a start and an offset.
     #[inline(never)]
-    fn short<const QUOTE: usize>(&mut self, quote: &[u8; QUOTE]) -> Option<Member<'a>> {
+    fn short<const QUOTE: usize>(&mut self, quote: &[u8; QUOTE]) -> Option<Result<Member<'a>, Malformed>> {
         let text = self.text;
         let near = if QUOTE == 1 { swar::near_quote } else { swar::near_escaped_quote };
         let string = |rest: &'a [u8]| {
@@ -216,21 +216,20 @@ impl<'a> Members<'a> {
         let value_start = place(value);
         let mut escapes = Escapes::None;
         let (kind, end) = match value {
-            [b'{', ..] => {
-                let (inner, end) = self.container(value_start).ok()?;
-                (Value::Object(inner), end)
-            }
-            [b'[', ..] => {
-                let (inner, end) = self.container(value_start).ok()?;
-                (Value::Array(inner), end)
-            }
+            [bracket @ (b'{' | b'['), ..] => match self.container(value_start) {
+                Ok((inner, end)) if *bracket == b'{' => (Value::Object(inner), end),
+                Ok((inner, end)) => (Value::Array(inner), end),
+                Err(malformed) => return Some(Err(malformed)),
+            },
             [b'"' | b'\\', ..] => match string(value) {
                 Some((inner, behind)) => (Value::String(inner), place(behind)),
-                None => {
-                    let (inner, end, found) = self.string(value_start).ok()?;
-                    escapes = found;
-                    (Value::String(inner), end)
-                }
+                None => match self.string(value_start) {
+                    Ok((inner, end, found)) => {
+                        escapes = found;
+                        (Value::String(inner), end)
+                    }
+                    Err(malformed) => return Some(Err(malformed)),
+                },
             },
             _ => {
                 let (length, seen) = scalar_length(value)?;
@@ -246,7 +245,7 @@ impl<'a> Members<'a> {
         self.first = false;
         self.at = end;
         let key_escapes = Escapes::None;
-        Some(Member { key, key_escapes, escapes, value: kind, start: place(rest), value_start, end })
+        Some(Ok(Member { key, key_escapes, escapes, value: kind, start: place(rest), value_start, end }))
     }
 
     #[inline(never)]

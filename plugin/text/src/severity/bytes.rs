@@ -56,8 +56,9 @@ pub(super) fn span_without(text: &[u8], class: u16) -> usize {
     text.iter().position(|byte| class_of(*byte) & class != 0).unwrap_or(text.len())
 }
 
+/// The classes of a byte.
 #[inline(always)]
-fn class_of(byte: u8) -> u16 {
+pub(super) fn class_of(byte: u8) -> u16 {
     CLASSES.get(usize::from(byte)).copied().unwrap_or(0)
 }
 

@@ -192,24 +192,22 @@ fn date_or_time(text: &[u8]) -> usize {
 fn digits(text: &[u8], at: usize, passed: &mut Prelude) -> usize {
     let known = date_or_time(text.get(at..).unwrap_or_default());
     let mut end = at.wrapping_add(known);
-    let (mut colons, mut others) = (u8::from(known > 0), 0u8);
-    loop {
-        end = end.wrapping_add(bytes::span(text.get(end..).unwrap_or_default(), bytes::NUMBER));
-        match text.get(end) {
-            Some(b':') => {
+    // A colon, a dash, a slash or a dot: a number alone has none.
+    let mut is_joined = known > 0;
+    while let Some(&byte) = text.get(end) {
+        if bytes::class_of(byte) & bytes::NUMBER == 0 {
+            match byte {
+                b'-' | b'/' | b'.' => is_joined = true,
                 // `10:00:00,123:ERROR:root:boom`
-                if text.get(end.wrapping_add(1)).is_some_and(u8::is_ascii_uppercase) {
-                    break;
-                }
-                colons = colons.saturating_add(1);
+                b':' | b',' if text.get(end.wrapping_add(1)).is_some_and(u8::is_ascii_uppercase) => break,
+                b':' => is_joined = true,
+                b',' => {}
+                _ => break,
             }
-            Some(b'-' | b'/' | b'.') => others = others.saturating_add(1),
-            Some(b',') if !text.get(end.wrapping_add(1)).is_some_and(u8::is_ascii_uppercase) => {}
-            _ => break,
         }
         end = end.wrapping_add(1);
     }
-    passed.is_dated |= colons > 0 || others > 0 || end.wrapping_sub(at) >= 10;
+    passed.is_dated |= is_joined || end.wrapping_sub(at) >= 10;
     (passed.words, passed.before, passed.is_prefixed, passed.bracket_has_more) = (0, b'0', true, true);
     // What is glued to the time with a colon or a comma starts a token of its own.
     if matches!(text.get(end), Some(b':' | b',')) { end.wrapping_add(1) } else { end }

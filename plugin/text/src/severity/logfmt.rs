@@ -85,6 +85,14 @@ pub(super) fn pair_value(text: &[u8], start: usize, is_escaped: bool) -> Option<
             return Some((text.get(from..end)?, quote.wrapping_add(1)));
         }
         at = quote.wrapping_add(1);
+        // Where there is one quote of the value, there are more.
+        loop {
+            at = match text.get(at..)? {
+                [b'\\', b'\\', b'\\', b'"', ..] if is_escaped => at.wrapping_add(4),
+                [b'\\', b'"', ..] if !is_escaped => at.wrapping_add(2),
+                _ => break,
+            };
+        }
     }
 }
 

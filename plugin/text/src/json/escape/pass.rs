@@ -53,16 +53,23 @@ pub(crate) fn pass_escapes(text: &[u8], worst: &mut Escapes) -> usize {
     text.len().wrapping_sub(rest.len())
 }
 
-/// Where the next quote or backslash stands, if it is in the next eight bytes.
+/// Where the next quote or backslash stands, if it is in the next sixteen bytes.
 #[inline(always)]
 fn near_special(text: &[u8]) -> Option<usize> {
-    let Some(word) = text.first_chunk::<8>() else {
+    let Some(words) = text.first_chunk::<16>() else {
         return text.iter().position(|byte| matches!(byte, b'\\' | b'"')).or(Some(text.len()));
     };
-    let word = u64::from_le_bytes(*word);
-    // The lowest mark is always a true one.
-    let found = zero_bytes(word ^ ALL_QUOTES) | zero_bytes(word ^ ALL_BACKSLASHES);
-    (found != 0).then(|| (found.trailing_zeros() / 8) as usize)
+    let mut at = 0usize;
+    for word in words.as_chunks::<8>().0 {
+        let word = u64::from_le_bytes(*word);
+        // The lowest mark is always a true one.
+        let found = zero_bytes(word ^ ALL_QUOTES) | zero_bytes(word ^ ALL_BACKSLASHES);
+        if found != 0 {
+            return Some(at.wrapping_add((found.trailing_zeros() / 8) as usize));
+        }
+        at = at.wrapping_add(8);
+    }
+    None
 }
 
 /// What is left behind escapes of one letter that stand one behind the other, of which there is one at least.
@@ -188,7 +195,7 @@ mod tests {
 
         #[test]
         fn what_is_passed_is_what_escapes_are_one_by_one(
-            text in "(a|(\\\\\\\\){1,9}|\\\\\"|(\\\\n){1,9}|\\\\t|\\\\/|\\\\u0001|\\\\u001f|\\\\u00e9|\\\\u4e2d|\\\\u0041|\\\\u12\"|\\\\u1\\\\n|\\\\u000\"|a{9}|\"|\\\\){0,30}",
+            text in "(a|(\\\\\\\\){1,9}|\\\\\"|(\\\\n){1,9}|\\\\t|\\\\/|\\\\u0001|\\\\u001f|\\\\u00e9|\\\\u4e2d|\\\\u0041|\\\\u12\"|\\\\u1\\\\n|\\\\u000\"|a{9}|a{18}|\"|\\\\){0,30}",
         ) {
             let text = text.as_bytes();
             let mut worst = Escapes::None;
@@ -197,7 +204,7 @@ mod tests {
             prop_assert!(is_whole, "{length} is inside an escape");
             prop_assert_eq!(worst, expected);
             let rest = &text[length..];
-            let is_idle = rest.len() >= 9 && !rest[..9].contains(&b'\\') && !rest[..9].contains(&b'"');
+            let is_idle = rest.len() >= 17 && !rest[..17].contains(&b'\\') && !rest[..17].contains(&b'"');
             prop_assert!(matches!(rest, [] | [b'"', ..] | [b'\\']) || is_idle, "{length} of {}", text.len());
         }
     }
