@@ -223,13 +223,12 @@ impl<'a> Members<'a> {
             },
             [b'"' | b'\\', ..] => match string(value) {
                 Some((inner, behind)) => (Value::String(inner), place(behind)),
-                None => match self.string(value_start) {
-                    Ok((inner, end, found)) => {
-                        escapes = found;
-                        (Value::String(inner), end)
-                    }
-                    Err(malformed) => return Some(Err(malformed)),
-                },
+                // What is no string may be a blank before one.
+                None => {
+                    let (inner, end, found) = self.string(value_start).ok()?;
+                    escapes = found;
+                    (Value::String(inner), end)
+                }
             },
             _ => {
                 let (length, seen) = scalar_length(value)?;
