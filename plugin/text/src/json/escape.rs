@@ -297,6 +297,32 @@ mod tests {
             prop_assert_eq!(unescape(&out[1..out.len() - 1]), text.as_bytes());
         }
 
+        /// From the start, escape by escape.
+        #[test]
+        fn a_cut_is_where_reading_from_the_start_has_it(
+            text in "(a|é|\\\\\\\\|\\\\n|\\\\\"|\\\\u0001|\\\\ud83d\\\\ude00|\\\\ud83d|(\\\\\\\\){9}){0,30}", limit in 0usize..120,
+        ) {
+            let content = text.as_bytes();
+            let (mut at, mut end) = (0, limit.min(content.len()));
+            while at < end {
+                let length = if content[at] == b'\\' { escape_length(content, at) } else { 1 };
+                if at + length > end {
+                    end = at;
+                }
+                at += length;
+            }
+            while !text.is_char_boundary(end) {
+                end -= 1;
+            }
+            prop_assert_eq!(cut(content, limit), &content[..end]);
+        }
+
+        #[test]
+        fn as_much_is_resolved_as_is_enough(text in "(a|é|\\\\n|\\\\u0001|\\\\u00e9|\\\\ud83d\\\\ude00){0,30}", enough in 0usize..60) {
+            let (all, start) = (unescape(text.as_bytes()), unescape_start(text.as_bytes(), enough));
+            prop_assert!(all.starts_with(&start) && start.len() >= enough.min(all.len()));
+        }
+
         #[test]
         fn every_cut_is_valid_json_and_a_start_of_the_text(text in "[a\n\"é😀\\\\]{0,12}", limit in 0usize..80, ascii in any::<bool>()) {
             let mut written = serde_json::to_string(&text).unwrap();
