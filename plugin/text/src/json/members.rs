@@ -493,7 +493,8 @@ pub(crate) fn plain_end(text: &[u8], content: usize) -> Option<(usize, usize, Es
             }
             Some(_) => {
                 is_mixed = true;
-                from = at.wrapping_add(pass_escapes(text.get(at..)?, &mut escapes));
+                // An escape is two bytes at the least, so that this comes to an end.
+                from = at.wrapping_add(pass_escapes(text.get(at..)?, &mut escapes).max(2));
             }
             None => return None,
         }
