@@ -41,3 +41,4 @@ mod sidecar_program;
 mod soak;
 mod support;
 mod vocabulary;
+mod work_per_byte;

@@ -15,7 +15,7 @@
 
 pub use nodesieve_text::{
     automaton, continuation, fields, glob, hash, json, line, many, number, path, record, search, severity,
-    swar, tag, template, time, trace, wildcard,
+    swar, tag, template, time, trace, utf8, wildcard,
 };
 
 mod condition;

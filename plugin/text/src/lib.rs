@@ -29,4 +29,5 @@ pub mod tag;
 pub mod template;
 pub mod time;
 pub mod trace;
+pub mod utf8;
 pub mod wildcard;

@@ -141,7 +141,7 @@ pub fn each_in_json<T>(
 pub fn each_in_line<T>(
     paths: &Paths,
     line: &Line<'_>,
-    mut take: impl FnMut(&Path, &[u8]) -> Option<T>,
+    take: impl FnMut(&Path, &[u8]) -> Option<T>,
 ) -> Option<T> {
     let (text, level) = line.as_json();
     let Some(outline) = line.outline().filter(|outline| outline.is_whole()) else {
@@ -151,19 +151,16 @@ pub fn each_in_line<T>(
     if !paths.may_start(bits) {
         return None;
     }
-    // Of duplicate keys the last counts: the first from the end.
-    let in_members = |path: &Path| {
-        outline.members(text, level).rev().find_map(|(written, has_escapes, value)| {
+    let mut found = NOTHING;
+    for (written, has_escapes, value) in outline.members(text, level) {
+        if has_escapes || paths.may_start(key_bit(written)) {
             let is = |key: &[u8]| {
-                if has_escapes { json::is_resolved(written, level, key) } else { swar::equal(written, key) }
+                if has_escapes { json::stands_for(written, level, key) } else { swar::equal(written, key) }
             };
-            path.in_member(is, value, level)
-        })
-    };
-    let candidates = paths.iter().filter(|path| path.bits() & bits != 0);
-    candidates
-        .filter_map(|path| Some((path, in_members(path)?)))
-        .find_map(|(path, value)| taken(path, value, level, &mut take))
+            note(paths, &mut found, is, value, level);
+        }
+    }
+    first(paths, found, level, take)
 }
 
 /// What each path has found.

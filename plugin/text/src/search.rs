@@ -2,13 +2,14 @@
 //!
 //! The needle's rarest byte is searched eight bytes at a time and only its hits are compared. The line is searched as
 //! the host wrote it, escapes and all, with the needle escaped the same way; a hit counts unless it starts inside an
-//! escape. When a line makes the rare byte frequent, the search changes over to `memchr`'s two-way search, so that
-//! no line can make it quadratic.
+//! escape. When a line makes the rare byte frequent, the search changes over to one that looks at each byte once,
+//! so that no line can make it quadratic, nor dear.
 
 use crate::json::{Escapes, push_string};
 use crate::line::Line;
 use crate::swar;
 use memchr::memmem;
+use std::cell::OnceCell;
 
 /// A line that terms are searched for in.
 #[derive(Clone, Copy, Debug)]
@@ -121,7 +122,32 @@ pub struct Prepared {
     other: (usize, u8),
     /// Whether even the rarest is found in every few words.
     is_common: bool,
-    linear: memmem::Finder<'static>,
+    linear: OnceCell<LinearSearch>,
+}
+
+/// A search that takes a bounded time for each byte, made when a line needs it.
+#[derive(Clone, Debug)]
+enum LinearSearch {
+    /// For each byte the places of the bytes searched for where it stands: of at most 64, a place is a bit, and how far each start has
+    /// come is one word (Baeza-Yates and Gonnet, *A new approach to text searching*, 1992).
+    Places(Box<[u64; 256]>),
+    /// Crochemore and Perrin's two ways, which cost some times as much.
+    TwoWay(Box<memmem::Finder<'static>>),
+}
+
+impl LinearSearch {
+    fn new(bytes: &[u8]) -> LinearSearch {
+        if bytes.len() > 64 {
+            return LinearSearch::TwoWay(Box::new(memmem::Finder::new(bytes).into_owned()));
+        }
+        let mut places = Box::new([0u64; 256]);
+        for (place, byte) in (0u32..).zip(bytes) {
+            if let Some(bits) = places.get_mut(usize::from(*byte)) {
+                *bits |= 1u64.wrapping_shl(place);
+            }
+        }
+        LinearSearch::Places(places)
+    }
 }
 
 impl Prepared {
@@ -134,13 +160,7 @@ impl Prepared {
         let rare = rarest(None).unwrap_or_default();
         let other = rarest(Some(rare.0)).unwrap_or(rare);
         let is_common = frequency(rare.1) >= 4;
-        Prepared {
-            bytes: bytes.into(),
-            rare,
-            other,
-            is_common,
-            linear: memmem::Finder::new(bytes).into_owned(),
-        }
+        Prepared { bytes: bytes.into(), rare, other, is_common, linear: OnceCell::new() }
     }
 
     /// The bytes.
@@ -169,10 +189,49 @@ impl Prepared {
             from = start.wrapping_add(1);
             budget = budget.saturating_sub(1);
             if budget == 0 {
-                return self.linear.find(text.get(from..)?).map(|found| found.wrapping_add(from));
+                return self.find_linear(text.get(from..)?).map(|found| found.wrapping_add(from));
             }
         }
         None
+    }
+}
+
+impl Prepared {
+    /// The same with a bounded time for each byte.
+    #[inline(never)]
+    fn find_linear(&self, text: &[u8]) -> Option<usize> {
+        let places = match self.linear.get_or_init(|| LinearSearch::new(&self.bytes)) {
+            LinearSearch::Places(places) => places,
+            LinearSearch::TwoWay(finder) => return finder.find(text),
+        };
+        let last = 1u64.wrapping_shl((self.bytes.len() as u32).wrapping_sub(1));
+        let mut state = 0u64;
+        let step = |state: u64, byte: u8| {
+            (state.wrapping_shl(1) | 1) & places.get(usize::from(byte)).copied().unwrap_or(0)
+        };
+        let mut rest = text;
+        // Eight bytes are looked at before anybody asks whether one of them was the last.
+        while let Some((block, behind)) = rest.split_first_chunk::<8>() {
+            let [a, b, c, d, e, f, g, h] = *block;
+            let one = step(state, a);
+            let two = step(one, b);
+            let three = step(two, c);
+            let four = step(three, d);
+            let five = step(four, e);
+            let six = step(five, f);
+            let seven = step(six, g);
+            let eight = step(seven, h);
+            if (one | two | three | four | five | six | seven | eight) & last != 0 {
+                break;
+            }
+            (state, rest) = (eight, behind);
+        }
+        let is_end = |byte: &u8| {
+            state = step(state, *byte);
+            state & last != 0
+        };
+        let behind = rest.iter().position(is_end)?.wrapping_add(text.len().wrapping_sub(rest.len()));
+        Some(behind.wrapping_add(1).wrapping_sub(self.bytes.len()))
     }
 }
 
@@ -216,6 +275,14 @@ mod tests {
             }
             let line = Line::exactly(&written.as_bytes()[1..written.len() - 1]);
             prop_assert_eq!(Needle::new(needle.clone()).occurs_in(&line), text.contains(&needle), "{}", written);
+        }
+
+        #[test]
+        fn the_linear_search_finds_the_first_occurrence(text in "[ab]{0,120}", needle in "[ab]{1,6}|[ab]{60,70}", place in 0usize..60) {
+            let text = format!("{}{needle}{text}", &text[..place.min(text.len())]);
+            for text in [&text[..], &text[..needle.len() - 1]] {
+                prop_assert_eq!(Prepared::new(needle.as_bytes()).find_linear(text.as_bytes()), text.find(&needle));
+            }
         }
 
         #[test]

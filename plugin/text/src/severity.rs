@@ -13,6 +13,7 @@ use crate::swar;
 use front::Front;
 
 mod access_log;
+mod bytes;
 pub(crate) mod crash;
 mod front;
 mod level_key;

@@ -5,6 +5,8 @@
 
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
+const QUOTES: u64 = LOW.wrapping_mul(b'"' as u64);
+const BACKSLASHES: u64 = LOW.wrapping_mul(b'\\' as u64);
 
 /// The position of the first `byte` in `text` at or after `from`. Quickest for ASCII bytes.
 #[inline]
@@ -152,12 +154,33 @@ fn pair_in(block: &[u8], tail: &[u8], one: u64, two: u64) -> Option<usize> {
     None
 }
 
+/// Whether three bytes stand somewhere one behind the other. The first should be rare; of a word that has it, the others are looked at in
+/// all places at once, so that a text of nothing else takes no longer.
+#[inline]
+pub(crate) fn has_three(text: &[u8], [first, second, third]: [u8; 3]) -> bool {
+    let [one, two, three] = [first, second, third].map(|byte| LOW.wrapping_mul(u64::from(byte)));
+    let mut at = 0usize;
+    while let Some(found) = find_byte(text, at, first) {
+        let rest = text.get(found..).unwrap_or_default();
+        let Some(ten) = rest.first_chunk::<10>() else {
+            return rest.windows(3).any(|found| found == [first, second, third]);
+        };
+        let word = |at: usize| {
+            ten.get(at..).and_then(|rest| rest.first_chunk::<8>()).map_or(0, |word| u64::from_le_bytes(*word))
+        };
+        let all = exact_zeros(word(0) ^ one) & exact_zeros(word(1) ^ two) & exact_zeros(word(2) ^ three);
+        if all != 0 {
+            return true;
+        }
+        at = found.wrapping_add(8);
+    }
+    false
+}
+
 /// How many bytes at the start of a text are whole words with nothing in them but text and escaped quotes: up to the word with a
 /// quote of its own or another escape, or to where there are none for two words. What stands behind is not inside an escape.
 #[inline]
 pub(crate) fn pass_quoted(text: &[u8]) -> usize {
-    const QUOTES: u64 = LOW.wrapping_mul(b'"' as u64);
-    const BACKSLASHES: u64 = LOW.wrapping_mul(b'\\' as u64);
     let (words, _) = text.as_chunks::<8>();
     let (mut length, mut idle) = (0usize, 0u32);
     // Marks the first byte of a word when the word before ends in a backslash.
@@ -230,6 +253,93 @@ fn closed<const QUOTES: bool>(text: &[u8], from: usize) -> Option<bool> {
     is_closed.then_some(seen & HIGH != 0)
 }
 
+/// Where the first quote stands, if it is in the first sixteen bytes and no backslash comes before it.
+#[inline(always)]
+pub(crate) fn near_quote(text: &[u8]) -> Option<usize> {
+    let mut at = 0usize;
+    for word in text.first_chunk::<16>()?.as_chunks::<8>().0 {
+        let word = u64::from_le_bytes(*word);
+        let quotes = zero_bytes(word ^ QUOTES);
+        let special = quotes | zero_bytes(word ^ BACKSLASHES);
+        if special != 0 {
+            // The lowest mark is always a true one.
+            let is_quote = quotes & special.wrapping_neg() & special != 0;
+            return is_quote.then(|| at.wrapping_add((special.trailing_zeros() / 8) as usize));
+        }
+        at = at.wrapping_add(8);
+    }
+    None
+}
+
+/// Where the first backslash stands, if it is in the first sixteen bytes, a quote behind it and none before it.
+#[inline(always)]
+pub(crate) fn near_escaped_quote(text: &[u8]) -> Option<usize> {
+    let mut at = 0usize;
+    for word in text.first_chunk::<16>()?.as_chunks::<8>().0 {
+        let word = u64::from_le_bytes(*word);
+        let backslashes = zero_bytes(word ^ BACKSLASHES);
+        let special = backslashes | zero_bytes(word ^ QUOTES);
+        if special != 0 {
+            let found = at.wrapping_add((special.trailing_zeros() / 8) as usize);
+            let is_backslash = backslashes & special.wrapping_neg() & special != 0;
+            return (is_backslash && text.get(found.wrapping_add(1)) == Some(&b'"')).then_some(found);
+        }
+        at = at.wrapping_add(8);
+    }
+    None
+}
+
+/// Whether eight bytes are decimal digits.
+#[inline(always)]
+pub(crate) fn are_digits(word: [u8; 8]) -> bool {
+    const UPPER: u64 = LOW.wrapping_mul(0xf0);
+    const DIGIT: u64 = LOW.wrapping_mul(0x30);
+    let word = u64::from_le_bytes(word);
+    // Ten and more carry into the upper half.
+    let carried = word.wrapping_add(LOW.wrapping_mul(6));
+    ((word ^ DIGIT) | (carried ^ DIGIT)) & UPPER == 0
+}
+
+/// How often a byte stands at the end of a text, one behind the other.
+#[inline]
+pub fn trailing(text: &[u8], byte: u8) -> usize {
+    let wanted = LOW.wrapping_mul(u64::from(byte));
+    let mut rest = text;
+    while let Some((before, word)) = rest.split_last_chunk::<8>() {
+        if u64::from_le_bytes(*word) != wanted {
+            break;
+        }
+        rest = before;
+    }
+    while let [before @ .., last] = rest {
+        if *last != byte {
+            break;
+        }
+        rest = before;
+    }
+    text.len().wrapping_sub(rest.len())
+}
+
+/// How often a byte stands at the start of a text, one behind the other.
+#[inline]
+pub fn leading(text: &[u8], byte: u8) -> usize {
+    let wanted = LOW.wrapping_mul(u64::from(byte));
+    let mut rest = text;
+    while let Some((word, behind)) = rest.split_first_chunk::<8>() {
+        if u64::from_le_bytes(*word) != wanted {
+            break;
+        }
+        rest = behind;
+    }
+    while let [first, behind @ ..] = rest {
+        if *first != byte {
+            break;
+        }
+        rest = behind;
+    }
+    text.len().wrapping_sub(rest.len())
+}
+
 /// Whether every byte of `text` is ASCII.
 pub fn is_ascii(text: &[u8]) -> bool {
     let (blocks, tail) = text.as_chunks::<32>();
@@ -238,6 +348,21 @@ pub fn is_ascii(text: &[u8]) -> bool {
         words.iter().fold(0, |seen, word| seen | u64::from_le_bytes(*word)) & HIGH == 0
     };
     blocks.iter().all(block_is_ascii) && tail.is_ascii()
+}
+
+/// What is left of a text behind blocks of ASCII.
+#[inline]
+pub(crate) fn behind_ascii(text: &[u8]) -> &[u8] {
+    let mut rest = text;
+    while let Some((block, behind)) = rest.split_first_chunk::<32>() {
+        let [a, b, c, d] = block.as_chunks::<8>().0 else { break };
+        let [a, b, c, d] = [a, b, c, d].map(|word| u64::from_le_bytes(*word));
+        if (a | b | c | d) & HIGH != 0 {
+            break;
+        }
+        rest = behind;
+    }
+    rest
 }
 
 /// Whether two texts are equal; like `==`, but libc's comparison in the guest goes byte by byte.
@@ -373,6 +498,29 @@ mod tests {
                 prop_assert_eq!(find_byte(&text, from, byte), slow(&|b| b == byte));
             }
             prop_assert_eq!(find_either(&text, from, b'"', 0x80), slow(&|b| b == b'"' || b == 0x80));
+        }
+
+        #[test]
+        fn quotes_nearby_are_those_that_a_byte_loop_finds(text in "[a\"\\\\!#\\[\\]]{0,24}|[a-z]{0,14}[\"\\\\]{0,3}[a-z]{0,9}", digits in "[/-:0-9]{8}|[ -~]{8}") {
+            let text = text.as_bytes();
+            let special = text.iter().position(|byte| matches!(byte, b'"' | b'\\')).filter(|at| *at < 16 && text.len() >= 16);
+            prop_assert_eq!(near_quote(text), special.filter(|at| text[*at] == b'"'));
+            let is_escaped = |at: &usize| text[*at] == b'\\' && text.get(at + 1) == Some(&b'"');
+            prop_assert_eq!(near_escaped_quote(text), special.filter(is_escaped));
+            prop_assert_eq!(are_digits(*digits.as_bytes().first_chunk().unwrap()), digits.bytes().all(|byte| byte.is_ascii_digit()));
+        }
+
+        #[test]
+        fn three_bytes_are_found_where_a_byte_loop_finds_them(text in "[{\\\\x]{0,60}|[x{]{0,30}[{\\\\]{0,4}x{0,12}") {
+            let text = text.as_bytes();
+            prop_assert_eq!(has_three(text, [b'{', b'\\', b'\\']), text.windows(3).any(|three| three == br"{\\"));
+        }
+
+        #[test]
+        fn runs_are_counted_as_a_byte_loop_does(before in "[ab]{0,30}", run in 0usize..40, behind in "[ab]{0,30}") {
+            let text = format!("{before}{}{behind}", "a".repeat(run)).into_bytes();
+            prop_assert_eq!(trailing(&text, b'a'), text.iter().rev().take_while(|byte| **byte == b'a').count());
+            prop_assert_eq!(leading(&text, b'a'), text.iter().take_while(|byte| **byte == b'a').count());
         }
 
         #[test]

@@ -99,10 +99,11 @@ pub fn masked(line: &Line<'_>, message_keys: &[Box<str>], limit: usize) -> Strin
 
 /// The start of a line's text. Of a long line only what can be needed is unescaped.
 fn with_text(line: &Line<'_>, read: impl FnOnce(&[u8])) {
-    if line.escapes() == json::Escapes::None || line.raw().len() <= MAX_WRITTEN {
-        read(line.text());
-    } else {
-        read(&json::unescape(json::cut(line.raw(), MAX_WRITTEN)));
+    match line.escapes() {
+        json::Escapes::None => read(line.text()),
+        // Others need all of it.
+        json::Escapes::Irregular if line.raw().len() <= MAX_WRITTEN => read(line.text()),
+        _ => read(&json::unescape_start(line.raw(), ENOUGH)),
     }
 }
 
@@ -191,7 +192,10 @@ impl<'a> JsonLine<'a> {
         let is_other = |error: &(usize, &[u8])| message.is_none_or(|(_, text)| !std::ptr::eq(text, error.1));
         Said {
             level,
-            error: error.filter(is_other).map(|(_, text)| raised(self.resolved(text))),
+            error: error.filter(is_other).map(|(_, text)| match self.resolved(text) {
+                start if start.starts_with(TRACEBACK) => raised(self.resolved_whole(text)),
+                start => start,
+            }),
             message: message.map(|(_, text)| self.resolved(text)),
             status: status.map(|(_, status)| status),
         }
@@ -253,13 +257,24 @@ impl<'a> JsonLine<'a> {
         masked
     }
 
-    /// A string with its escapes resolved, as far as can be needed.
+    /// A string with its escapes resolved, as far as masking reads it.
     fn resolved(&self, written: &[u8]) -> Vec<u8> {
+        match self.level {
+            Level::Plain => json::unescape_start(written, ENOUGH),
+            Level::Quoted => {
+                let once = json::unescape_start(written, ENOUGH.wrapping_mul(MAX_SPELLING));
+                // Without a backslash there is nothing more to resolve.
+                let has_more = swar::find_byte(&once, 0, b'\\').is_some();
+                if has_more { json::unescape_start(&once, ENOUGH) } else { once }
+            }
+        }
+    }
+
+    /// The same as far as its last line is looked for.
+    fn resolved_whole(&self, written: &[u8]) -> Vec<u8> {
         let once = json::unescape(json::cut(written, MAX_WRITTEN));
         match self.level {
             Level::Plain => once,
-            // Without a backslash there is nothing more to resolve.
-            Level::Quoted if swar::find_byte(&once, 0, b'\\').is_none() => once,
             Level::Quoted => json::unescape(&once),
         }
     }
@@ -307,7 +322,7 @@ fn insert<T: Ord>(list: &mut Vec<T>, value: T) {
 
 /// The line of a traceback that says what was raised: its last. All others start alike.
 fn raised(text: Vec<u8>) -> Vec<u8> {
-    if !text.starts_with(b"Traceback (most recent call last)") {
+    if !text.starts_with(TRACEBACK) {
         return text;
     }
     let last = text.split(|byte| *byte == b'\n').rev().find(|line| !line.trim_ascii().is_empty());
@@ -332,6 +347,9 @@ fn said(value: Value<'_>) -> Option<Vec<u8>> {
 const MAX_LEVEL: usize = 16;
 /// The most bytes that one byte of text takes as written: `\\u0041`, an escape inside a string inside a string.
 const MAX_SPELLING: usize = 7;
+/// So much of a text is all that masking reads of it, and tells that there is more.
+const ENOUGH: usize = mask::MAX_TEXT + 64;
+const TRACEBACK: &[u8] = b"Traceback (most recent call last)";
 /// So much of a string as written has all the text that is read, and one more escape that may be cut.
 const MAX_WRITTEN: usize = mask::MAX_TEXT * MAX_SPELLING + 64;
 

@@ -38,10 +38,10 @@ use crate::policy::{KeyBuffers, KeyCapacity};
 use crate::record::{Names, RecordShape, RecordView, TRUNCATED};
 use crate::search::Prepared;
 use crate::stream::{StreamSide, Streams};
-use crate::swar;
 use crate::tag::ContainerTag;
 use crate::time::{EventTime, Now};
 use crate::unreported::Unreported;
+use crate::utf8::is_utf8;
 use account::{Accounting, Unsaved};
 use decide::{Deciding, SharedByRules, Tag};
 use decided::{Decided, Judged, ShadowMarks};
@@ -396,7 +396,7 @@ fn names(rules: &RuleFile) -> Names {
 /// it is told not to.
 #[inline(never)]
 fn read_in_full<'a>(text: &'a [u8], names: &Names, shape: &mut RecordShape) -> Result<RecordView<'a>, Fault> {
-    if !swar::is_ascii(text) && std::str::from_utf8(text).is_err() {
+    if !is_utf8(text) {
         return Err(Fault::Utf8);
     }
     RecordView::read_shaped(text, names, shape).map_err(|reason| match reason {

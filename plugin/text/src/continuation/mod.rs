@@ -12,6 +12,7 @@ mod signs;
 use crate::head;
 use crate::line::Line;
 use crate::severity::{self, PrecedenceStep, Reading, Severity};
+use crate::swar;
 
 pub use body::Body;
 
@@ -93,7 +94,8 @@ impl<'t> Look<'t> {
         let indent = head.iter().take_while(|byte| matches!(**byte, b' ' | b'\t')).count();
         let text = head.get(severity::padding(head)..).unwrap_or_default().trim_ascii_end();
         // The start may end before the line does; a bracket at the line's end is written as it is.
-        let last = match raw.trim_ascii_end().last() {
+        let padded = raw.len().wrapping_sub(swar::trailing(raw, b' '));
+        let last = match raw.get(..padded).unwrap_or_default().trim_ascii_end().last() {
             bracket @ Some(b'{' | b'[' | b'}' | b']' | b',') => bracket,
             other if raw.len() > head::MAX_HEAD => other,
             _ => text.last(),

@@ -2,6 +2,10 @@
 
 use crate::swar;
 
+mod pass;
+
+pub(crate) use pass::pass_escapes;
+
 /// Which escapes a string contains, from harmless to inconvenient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Escapes {
@@ -80,42 +84,114 @@ pub fn unescape(content: &[u8]) -> Vec<u8> {
 /// A lone surrogate becomes U+FFFD; an escape that JSON does not know stays as it is.
 pub fn unescape_into(content: &[u8], out: &mut Vec<u8>) {
     out.clear();
+    resolve(content, usize::MAX, out);
+}
+
+/// As [`unescape`], of as much as gives `enough` bytes, and maybe some more.
+pub fn unescape_start(content: &[u8], enough: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(content.len().min(enough).wrapping_add(32));
+    resolve(content, enough, &mut out);
+    out
+}
+
+/// Appends a content with its escapes resolved, until there is enough of it.
+fn resolve(content: &[u8], enough: usize, out: &mut Vec<u8>) {
     let mut from = 0usize;
-    while let Some(backslash) = swar::find_byte(content, from, b'\\') {
-        out.extend_from_slice(content.get(from..backslash).unwrap_or_default());
-        from = backslash.wrapping_add(escape_length(content, backslash)).min(content.len());
-        let escape = content.get(backslash..from).unwrap_or_default();
-        match escape.get(1) {
-            Some(b'n') => out.push(b'\n'),
-            Some(b't') => out.push(b'\t'),
-            Some(b'r') => out.push(b'\r'),
-            Some(b'b') => out.push(8),
-            Some(b'f') => out.push(12),
-            Some(byte @ (b'"' | b'\\' | b'/')) => out.push(*byte),
-            Some(b'u') => {
-                let first = code_unit(content, backslash);
-                let second =
-                    if escape.len() == 12 { code_unit(content, backslash.wrapping_add(6)) } else { None };
-                let decoded = char::decode_utf16(first.into_iter().chain(second)).next();
-                let character = decoded.and_then(Result::ok).unwrap_or(char::REPLACEMENT_CHARACTER);
-                match first {
-                    Some(_) => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
-                    None => out.extend_from_slice(escape),
-                }
-            }
-            _ => out.extend_from_slice(escape),
+    while out.len() < enough {
+        let left = enough.wrapping_sub(out.len());
+        let rest = content.get(from..).unwrap_or_default();
+        let plain = swar::find_byte(rest, 0, b'\\').unwrap_or(rest.len());
+        let taken = plain.min(left);
+        out.extend_from_slice(rest.get(..taken).unwrap_or_default());
+        if plain == rest.len() {
+            return;
+        }
+        from = from.wrapping_add(plain);
+        // Where there is one escape, there are more.
+        while content.get(from) == Some(&b'\\') && out.len() < enough {
+            from = from.wrapping_add(resolve_one(content, from, out));
         }
     }
-    out.extend_from_slice(content.get(from..).unwrap_or_default());
+}
+
+/// Appends what the escape at `backslash` stands for; its length.
+#[inline(always)]
+fn resolve_one(content: &[u8], backslash: usize, out: &mut Vec<u8>) -> usize {
+    let Some(letter) = content.get(backslash.wrapping_add(1)) else {
+        out.push(b'\\');
+        return 1;
+    };
+    match SHORT.get(usize::from(*letter)) {
+        Some(0) | None if *letter == b'u' => match code_unit(content, backslash) {
+            Some(unit @ 0..0x80) => {
+                out.push(unit as u8);
+                6
+            }
+            unit => resolve_unit(content, backslash, unit, out),
+        },
+        Some(0) | None => {
+            out.extend_from_slice(&[b'\\', *letter]);
+            2
+        }
+        Some(meant) => {
+            out.push(*meant);
+            2
+        }
+    }
+}
+
+/// The same of a unit beyond ASCII, of half of a pair, and of what is no unit.
+#[inline(never)]
+fn resolve_unit(content: &[u8], backslash: usize, unit: Option<u16>, out: &mut Vec<u8>) -> usize {
+    match unit {
+        None => {
+            let length = 6usize.min(content.len().wrapping_sub(backslash));
+            out.extend_from_slice(
+                content.get(backslash..).and_then(|rest| rest.get(..length)).unwrap_or_default(),
+            );
+            length
+        }
+        Some(unit @ 0..0x800) => {
+            out.extend_from_slice(&[0xc0 | (unit >> 6) as u8, 0x80 | (unit & 0x3f) as u8]);
+            6
+        }
+        Some(unit @ (..0xd800 | 0xe000..)) => {
+            let bytes =
+                [0xe0 | (unit >> 12) as u8, 0x80 | (unit >> 6 & 0x3f) as u8, 0x80 | (unit & 0x3f) as u8];
+            out.extend_from_slice(&bytes);
+            6
+        }
+        Some(first) => {
+            let length = escape_length(content, backslash);
+            let second = if length == 12 { code_unit(content, backslash.wrapping_add(6)) } else { None };
+            let decoded = char::decode_utf16([first].into_iter().chain(second)).next();
+            let character = decoded.and_then(Result::ok).unwrap_or(char::REPLACEMENT_CHARACTER);
+            out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            length
+        }
+    }
 }
 
 /// The longest start of a string's content that is at most `limit` bytes and cuts neither an escape, nor a surrogate
 /// pair, nor a UTF-8 character.
+///
+/// Only what stands around the limit is looked at: of an escape there, the backslash is found from behind, and whether the run of
+/// backslashes that it ends makes it one.
 pub fn cut(content: &[u8], limit: usize) -> &[u8] {
     if content.len() <= limit {
         return content;
     }
-    let mut from = 0usize;
+    let start = content.get(..limit.saturating_sub(LONGEST)).unwrap_or_default();
+    // An escape that starts before the last backslash of this start ends before the limit.
+    let near = start.get(start.len().saturating_sub(LONGEST)..).unwrap_or_default();
+    let mut from = match near.iter().rposition(|byte| *byte == b'\\') {
+        None => start.len(),
+        Some(last) => {
+            let behind = start.len().wrapping_sub(near.len()).wrapping_add(last).wrapping_add(1);
+            let run = swar::trailing(start.get(..behind).unwrap_or_default(), b'\\');
+            if run % 2 == 1 { behind.wrapping_sub(1) } else { behind }
+        }
+    };
     let mut end = limit;
     while let Some(backslash) = swar::find_byte(content.get(..limit).unwrap_or_default(), from, b'\\') {
         from = backslash.wrapping_add(escape_length(content, backslash));
@@ -142,15 +218,52 @@ fn escape_length(content: &[u8], backslash: usize) -> usize {
     if high && low() { 12 } else { 6 }
 }
 
+/// The unit of UTF-16 that the escape at `backslash` stands for.
+#[inline]
 pub(super) fn code_unit(content: &[u8], backslash: usize) -> Option<u16> {
-    let text = content.get(backslash..backslash.wrapping_add(6))?;
-    let digits = std::str::from_utf8(text.strip_prefix(b"\\u")?).ok()?;
-    if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        u16::from_str_radix(digits, 16).ok()
-    } else {
-        None
+    let [b'\\', b'u', digits @ ..] = content.get(backslash..)?.first_chunk::<6>()? else { return None };
+    let digit = |byte: u8| u16::from(DIGITS.get(usize::from(byte)).copied().unwrap_or(NO_DIGIT));
+    let [one, two, three, four] = digits.map(digit);
+    if (one | two | three | four) & u16::from(NO_DIGIT) != 0 {
+        return None;
     }
+    Some(one << 12 | two << 8 | three << 4 | four)
 }
+
+/// The longest escape: a surrogate pair.
+const LONGEST: usize = 12;
+
+/// What a letter behind a backslash stands for, 0 for none.
+#[allow(clippy::indexing_slicing)] // While compiling.
+static SHORT: [u8; 256] = {
+    let mut letters = [0u8; 256];
+    letters[b'n' as usize] = b'\n';
+    letters[b't' as usize] = b'\t';
+    letters[b'r' as usize] = b'\r';
+    letters[b'b' as usize] = 8;
+    letters[b'f' as usize] = 12;
+    letters[b'"' as usize] = b'"';
+    letters[b'\\' as usize] = b'\\';
+    letters[b'/' as usize] = b'/';
+    letters
+};
+
+/// What a hexadecimal digit is worth.
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // While compiling.
+static DIGITS: [u8; 256] = {
+    let (mut digits, mut byte) = ([NO_DIGIT; 256], 0usize);
+    while byte < 256 {
+        digits[byte] = match byte as u8 {
+            digit @ b'0'..=b'9' => digit - b'0',
+            digit @ b'a'..=b'f' => digit - b'a' + 10,
+            digit @ b'A'..=b'F' => digit - b'A' + 10,
+            _ => NO_DIGIT,
+        };
+        byte += 1;
+    }
+    digits
+};
+const NO_DIGIT: u8 = 0x80;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -182,6 +295,32 @@ mod tests {
             push_string(&mut out, text.as_bytes());
             prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text.clone());
             prop_assert_eq!(unescape(&out[1..out.len() - 1]), text.as_bytes());
+        }
+
+        /// From the start, escape by escape.
+        #[test]
+        fn a_cut_is_where_reading_from_the_start_has_it(
+            text in "(a|é|\\\\\\\\|\\\\n|\\\\\"|\\\\u0001|\\\\ud83d\\\\ude00|\\\\ud83d|(\\\\\\\\){9}){0,30}", limit in 0usize..120,
+        ) {
+            let content = text.as_bytes();
+            let (mut at, mut end) = (0, limit.min(content.len()));
+            while at < end {
+                let length = if content[at] == b'\\' { escape_length(content, at) } else { 1 };
+                if at + length > end {
+                    end = at;
+                }
+                at += length;
+            }
+            while !text.is_char_boundary(end) {
+                end -= 1;
+            }
+            prop_assert_eq!(cut(content, limit), &content[..end]);
+        }
+
+        #[test]
+        fn as_much_is_resolved_as_is_enough(text in "(a|é|\\\\n|\\\\u0001|\\\\u00e9|\\\\ud83d\\\\ude00){0,30}", enough in 0usize..60) {
+            let (all, start) = (unescape(text.as_bytes()), unescape_start(text.as_bytes(), enough));
+            prop_assert!(all.starts_with(&start) && start.len() >= enough.min(all.len()));
         }
 
         #[test]

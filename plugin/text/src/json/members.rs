@@ -1,8 +1,8 @@
 //! The walk over the members of one JSON object, at either quoting level.
 
-use crate::json::escape::{Escapes, unescape};
+use crate::json::MAX_DEPTH;
+use crate::json::escape::{Escapes, pass_escapes, unescape};
 use crate::json::unreadable::{MAX_UNREADABLE, is_unreadable};
-use crate::json::{MAX_DEPTH, is_too_long};
 use crate::swar;
 
 /// How the quotes of the text are written.
@@ -63,16 +63,31 @@ impl Member<'_> {
         if self.key_escapes == Escapes::None {
             return self.key == name;
         }
-        if is_too_long(self.key, name) {
-            return false;
-        }
-        let once = unescape(self.key);
-        match level {
-            Level::Plain => once == name,
-            Level::Quoted => unescape(&once) == name,
-        }
+        stands_for(self.key, level, name)
     }
 }
+
+/// Whether a key as written, with escapes in it, is `name`. One that is too long for that is not resolved.
+#[inline(never)]
+pub(crate) fn stands_for(written: &[u8], level: Level, name: &[u8]) -> bool {
+    let spelling = match level {
+        Level::Plain => LONGEST_SPELLING,
+        Level::Quoted => LONGEST_SPELLING.wrapping_mul(LONGEST_SPELLING),
+    };
+    // Most keys differ from a name in what stands before their first escape.
+    let is_other = written.first().is_none_or(|first| *first != b'\\' && Some(first) != name.first());
+    if is_other || written.len() > name.len().wrapping_mul(spelling) {
+        return false;
+    }
+    let once = unescape(written);
+    match level {
+        Level::Plain => once == name,
+        Level::Quoted => unescape(&once) == name,
+    }
+}
+
+/// The most bytes that a byte takes as written.
+const LONGEST_SPELLING: usize = 6;
 
 /// Iterates the members of the object that `text` starts with.
 #[derive(Debug)]
@@ -167,7 +182,75 @@ impl<'a> Members<'a> {
         clippy::should_implement_trait,
         reason = "a fallible walk reads best as `while let Ok(Some(..))`"
     )]
+    #[inline]
     pub fn next(&mut self) -> Result<Option<Member<'a>>, Malformed> {
+        let short = match self.level {
+            Level::Plain => self.short::<1>(b"\""),
+            Level::Quoted => self.short::<2>(b"\\\""),
+        };
+        match short {
+            Some(member) => member.map(Some),
+            None => self.any(),
+        }
+    }
+
+    /// The next member if it is as most are: without blanks but one behind the colon, and its key short and without escapes. Slices all the way, because an interpreter pays for every sum of a start and an offset.
+    #[inline(never)]
+    fn short<const QUOTE: usize>(&mut self, quote: &[u8; QUOTE]) -> Option<Result<Member<'a>, Malformed>> {
+        let text = self.text;
+        let near = if QUOTE == 1 { swar::near_quote } else { swar::near_escaped_quote };
+        let string = |rest: &'a [u8]| {
+            let content = rest.strip_prefix(quote)?;
+            let (inner, behind) = content.split_at_checked(near(content)?)?;
+            Some((inner, behind.get(QUOTE..)?))
+        };
+        let rest = match text.get(self.at..)? {
+            [b',', rest @ ..] if !self.first => rest,
+            rest if self.first => rest,
+            _ => return None,
+        };
+        let (key, behind) = string(rest)?;
+        let value = match behind {
+            [b':', b' ', value @ ..] | [b':', value @ ..] => value,
+            _ => return None,
+        };
+        let place = |rest: &[u8]| text.len().wrapping_sub(rest.len());
+        let value_start = place(value);
+        let mut escapes = Escapes::None;
+        let (kind, end) = match value {
+            [bracket @ (b'{' | b'['), ..] => match self.container(value_start) {
+                Ok((inner, end)) if *bracket == b'{' => (Value::Object(inner), end),
+                Ok((inner, end)) => (Value::Array(inner), end),
+                Err(malformed) => return Some(Err(malformed)),
+            },
+            [b'"' | b'\\', ..] => match string(value) {
+                Some((inner, behind)) => (Value::String(inner), place(behind)),
+                // What is no string may be a blank before one.
+                None => {
+                    let (inner, end, found) = self.string(value_start).ok()?;
+                    escapes = found;
+                    (Value::String(inner), end)
+                }
+            },
+            _ => {
+                let (length, seen) = scalar_length(value)?;
+                let number = value.get(..length)?;
+                let is_checked =
+                    matches!(self.unreadable, Unreadable::Found(_)) && seen & ScalarBytes::ODD != 0;
+                if length == 0 || is_checked && is_unreadable(number) {
+                    return None;
+                }
+                (Value::Scalar(number), value_start.wrapping_add(length))
+            }
+        };
+        self.first = false;
+        self.at = end;
+        let key_escapes = Escapes::None;
+        Some(Ok(Member { key, key_escapes, escapes, value: kind, start: place(rest), value_start, end }))
+    }
+
+    #[inline(never)]
+    fn any(&mut self) -> Result<Option<Member<'a>>, Malformed> {
         let mut at = skip_blank(self.text, self.at, self.level);
         match self.text.get(at) {
             Some(b'}') => {
@@ -209,6 +292,16 @@ impl<'a> Members<'a> {
     #[inline]
     fn string(&self, at: usize) -> Result<(&'a [u8], usize, Escapes), Malformed> {
         let content = after_quote(self.text, at, self.level).ok_or(Malformed::Syntax)?;
+        // Most strings end with their first special byte.
+        let rest = self.text.get(content..).ok_or(Malformed::Syntax)?;
+        let near = match self.level {
+            Level::Plain => swar::near_quote(rest).map(|end| (end, end.wrapping_add(1))),
+            Level::Quoted => swar::near_escaped_quote(rest).map(|end| (end, end.wrapping_add(2))),
+        };
+        if let Some((end, after)) = near {
+            let text = rest.get(..end).unwrap_or_default();
+            return Ok((text, content.wrapping_add(after), Escapes::None));
+        }
         let found = match self.level {
             Level::Plain => plain_end(self.text, content),
             Level::Quoted => quoted_end(self.text, content),
@@ -219,15 +312,14 @@ impl<'a> Members<'a> {
 
     fn scalar(&mut self, at: usize) -> Result<(&'a [u8], usize), Malformed> {
         let rest = self.text.get(at..).unwrap_or_default();
-        let length = rest
-            .iter()
-            .position(|byte| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r' | b'\\'));
-        let text = rest.get(..length.ok_or(Malformed::Syntax)?).unwrap_or_default();
-        if text.is_empty() || text.iter().any(|byte| matches!(byte, b'"' | b'{' | b'[' | b':')) {
+        let (length, seen) = scalar_length(rest).ok_or(Malformed::Syntax)?;
+        let text = rest.get(..length).unwrap_or_default();
+        if text.is_empty() {
             return Err(Malformed::Syntax);
         }
         let end = at.wrapping_add(text.len());
         if let Unreadable::Found(found) = &mut self.unreadable
+            && seen & ScalarBytes::ODD != 0
             && is_unreadable(text)
         {
             if found.len() >= MAX_UNREADABLE {
@@ -287,11 +379,81 @@ fn kind(open: &[u64], depth: u32) -> bool {
     open.get((depth / 64) as usize).is_some_and(|word| word & (1u64 << (depth % 64)) != 0)
 }
 
+/// What bytes are to a scalar, as bits.
+struct ScalarBytes;
+
+impl ScalarBytes {
+    /// Ends it.
+    const END: u8 = 1;
+    /// Cannot be in one.
+    const WRONG: u8 = 2;
+    /// A letter of `nan`, `inf` or an exponent: nobody knows whether the host reads it back.
+    const ODD: u8 = 4;
+
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // While compiling.
+    const fn classes() -> [u8; 256] {
+        let (mut classes, mut byte) = ([0u8; 256], 0usize);
+        while byte < 256 {
+            classes[byte] = match byte as u8 {
+                b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r' | b'\\' => Self::END,
+                b'"' | b'{' | b'[' | b':' => Self::WRONG,
+                b'0'..=b'9' | b'-' | b'+' | b'.' => 0,
+                _ => Self::ODD,
+            };
+            byte += 1;
+        }
+        classes
+    }
+}
+
+static SCALAR: [u8; 256] = ScalarBytes::classes();
+
+/// How long the scalar is that a text starts with, and what bytes of it are; `None` where it does not end or has what no scalar
+/// has.
+#[inline]
+fn scalar_length(rest: &[u8]) -> Option<(usize, u8)> {
+    let (mut left, mut seen) = (rest, 0u8);
+    while let Some((word, behind)) = left.split_first_chunk::<8>()
+        && swar::are_digits(*word)
+    {
+        left = behind;
+    }
+    let mut length = rest.len().wrapping_sub(left.len());
+    for byte in left {
+        let class = SCALAR.get(usize::from(*byte)).copied().unwrap_or(0);
+        if class & (ScalarBytes::END | ScalarBytes::WRONG) != 0 {
+            // A number of very many digits is one that the host may not read back.
+            let is_long = if length > LONGEST_DIGITS { ScalarBytes::ODD } else { 0 };
+            return (class & ScalarBytes::END != 0).then_some((length, seen | is_long));
+        }
+        seen |= class;
+        length = length.wrapping_add(1);
+    }
+    None
+}
+
 /// The first byte at or after `at` that is not white space; inside quotes, `\n`, `\t` and `\r` are white space too.
-pub fn skip_blank(text: &[u8], mut at: usize, level: Level) -> usize {
+#[inline]
+pub fn skip_blank(text: &[u8], at: usize, level: Level) -> usize {
+    match text.get(at) {
+        Some(byte) if *byte > b' ' && *byte != b'\\' => at,
+        Some(b'\\') if text.get(at.wrapping_add(1)) == Some(&b'"') => at,
+        _ => skip_blanks(text, at, level),
+    }
+}
+
+#[inline(never)]
+fn skip_blanks(text: &[u8], mut at: usize, level: Level) -> usize {
     loop {
         match text.get(at) {
-            Some(b' ' | b'\n' | b'\t' | b'\r') => at = at.wrapping_add(1),
+            Some(b' ' | b'\n' | b'\t' | b'\r') => {
+                at = at.wrapping_add(1);
+                if let Some(rest) = text.get(at..)
+                    && matches!(rest, [b' ', b' ', ..])
+                {
+                    at = at.wrapping_add(swar::leading(rest, b' '));
+                }
+            }
             Some(b'\\') if level == Level::Quoted => match text.get(at.wrapping_add(1)) {
                 Some(b'n' | b't' | b'r') => at = at.wrapping_add(2),
                 _ => return at,
@@ -317,17 +479,26 @@ fn after_quote(text: &[u8], at: usize, level: Level) -> Option<usize> {
 pub(crate) fn plain_end(text: &[u8], content: usize) -> Option<(usize, usize, Escapes)> {
     let mut escapes = Escapes::None;
     let mut from = content;
+    // Whether there are escapes of something else than quotes.
+    let mut is_mixed = false;
     loop {
         let at = swar::find_either(text, from, b'"', b'\\')?;
         if text.get(at) == Some(&b'"') {
             return Some((at, at.wrapping_add(1), escapes));
         }
         from = at.wrapping_add(2);
-        if text.get(at.wrapping_add(1)) == Some(&b'"') {
-            escapes = escapes.max(Escapes::Short);
-            from = from.wrapping_add(swar::pass_quoted(text.get(from..)?));
-        } else {
-            escapes = escapes.max(Escapes::at(text, at));
+        match text.get(at.wrapping_add(1)) {
+            Some(b'"') if !is_mixed => {
+                escapes = escapes.max(Escapes::Short);
+                from = from.wrapping_add(swar::pass_quoted(text.get(from..)?));
+                continue;
+            }
+            Some(_) => {
+                is_mixed = true;
+                // An escape is two bytes at the least, so that this comes to an end.
+                from = at.wrapping_add(pass_escapes(text.get(at..)?, &mut escapes).max(2));
+            }
+            None => return None,
         }
     }
 }
@@ -338,21 +509,27 @@ fn quoted_end(text: &[u8], content: usize) -> Option<(usize, usize, Escapes)> {
     loop {
         let quote = swar::find_byte(text, from, b'"')?;
         let after = quote.wrapping_add(1);
-        let before = text.get(content..quote).unwrap_or_default();
-        let backslashes = before.iter().rev().take_while(|&&byte| byte == b'\\').count();
-        if backslashes % 4 == 1 {
+        let before = text.get(content..quote)?;
+        match swar::trailing(before, b'\\') % 4 {
             // One backslash escapes the quote for the record, every further pair is one backslash of the line.
-            let end = quote.wrapping_sub(1);
-            let has_more = swar::find_byte(text.get(content..end).unwrap_or_default(), 0, b'\\').is_some();
-            return Some((end, after, if has_more { Escapes::Irregular } else { Escapes::None }));
-        }
-        if backslashes % 2 == 0 {
+            1 => {
+                let end = quote.wrapping_sub(1);
+                let has_more = swar::find_byte(text.get(content..end)?, 0, b'\\').is_some();
+                return Some((end, after, if has_more { Escapes::Irregular } else { Escapes::None }));
+            }
             // Unescaped: the record's own string ends here, so the line's string never did.
-            return None;
+            0 | 2 => return None,
+            _ => from = after,
         }
-        from = after;
+        // Where there is one quote of the line, there are more.
+        while text.get(from..).and_then(<[u8]>::first_chunk::<4>) == Some(br#"\\\""#) {
+            from = from.wrapping_add(4);
+        }
     }
 }
+
+/// More digits than that are looked at whole.
+const LONGEST_DIGITS: usize = 300;
 
 #[cfg(test)]
 mod tests;

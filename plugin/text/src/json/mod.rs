@@ -14,11 +14,10 @@ mod outline;
 mod reader;
 mod unreadable;
 
-pub use escape::{Escapes, cut, push_string, unescape, unescape_into};
-pub(crate) use members::plain_end;
+pub use escape::{Escapes, cut, push_string, unescape, unescape_into, unescape_start};
 pub use members::{Level, Malformed, Member, Members, Value, skip_blank};
+pub(crate) use members::{plain_end, stands_for};
 pub use outline::Outline;
-pub(crate) use outline::{is_resolved, is_too_long};
 pub use reader::JsonReader;
 pub use unreadable::quote_unreadable;
 

@@ -5,8 +5,8 @@
 //! scalars, escapes, control characters in strings, commas, and that nothing stands behind the object.
 
 use crate::hash::key_bit;
-use crate::json::members::plain_end;
-use crate::json::{Level, MAX_DEPTH, Value, skip_blank, unescape};
+use crate::json::members::{plain_end, stands_for};
+use crate::json::{Level, MAX_DEPTH, Value, skip_blank};
 use crate::swar;
 use std::cell::OnceCell;
 
@@ -135,37 +135,12 @@ impl Outline {
                 return false;
             }
             let written = part(place.key, place.key.wrapping_add(place.key_length / 2)).unwrap_or_default();
-            if length.is_multiple_of(2) {
-                swar::equal(written, key)
-            } else {
-                is_resolved(written, level, key)
-            }
+            if length.is_multiple_of(2) { swar::equal(written, key) } else { stands_for(written, level, key) }
         };
         let place = self.places.iter().rev().find(is_key)?;
         part(place.value, place.value_end).map(|text| typed(text, level))
     }
 }
-
-/// Whether a key as written, with escapes in it, is `key`.
-#[inline(never)]
-pub(crate) fn is_resolved(written: &[u8], level: Level, key: &[u8]) -> bool {
-    if is_too_long(written, key) {
-        return false;
-    }
-    let once = unescape(written);
-    match level {
-        Level::Plain => once == key,
-        Level::Quoted => unescape(&once) == key,
-    }
-}
-
-/// Whether a key as written is longer than any way to write `key` is. To resolve it would take as much memory as there may be.
-pub(crate) fn is_too_long(written: &[u8], key: &[u8]) -> bool {
-    written.len() > key.len().saturating_mul(LONGEST_SPELLING)
-}
-
-/// The most bytes that a byte takes as written, inside a string inside a string: an escape of six, of which each is escaped.
-const LONGEST_SPELLING: usize = 36;
 
 /// A value by its first character.
 fn typed(text: &[u8], level: Level) -> Value<'_> {
@@ -301,7 +276,11 @@ impl<const QUOTED: bool> Walk<QUOTED> {
                 [b'\\', b'u', ..] => escape(rest)?,
                 _ => return None,
             };
-            at = swar::find_byte(content, at.wrapping_add(length), b'\\')?;
+            at = at.wrapping_add(length);
+            // Where there is one escape, there are more.
+            if content.get(at) != Some(&b'\\') {
+                at = swar::find_byte(content, at, b'\\')?;
+            }
         }
     }
 

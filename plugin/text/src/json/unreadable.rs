@@ -13,7 +13,13 @@ pub fn is_unreadable(scalar: &[u8]) -> bool {
         Some(b'n' | b'N') => digits.len() != 4 || digits != b"null",
         Some(b'i' | b'I') => true,
         // 309 digits and more without an exponent are read by nobody's printer; the text is parsed all the same.
-        Some(b'0'..=b'9') if digits.len() > 300 || digits.iter().any(|byte| matches!(byte, b'e' | b'E')) => {
+        Some(b'0'..=b'9')
+            if digits.len() > 300
+                || digits
+                    .iter()
+                    .position(|byte| matches!(byte, b'e' | b'E'))
+                    .is_some_and(|at| is_large(digits, at)) =>
+        {
             std::str::from_utf8(scalar)
                 .ok()
                 .and_then(|text| text.parse::<f64>().ok())
@@ -23,34 +29,44 @@ pub fn is_unreadable(scalar: &[u8]) -> bool {
     }
 }
 
+/// Whether a number with an exponent, whose letter stands at `at`, may be beyond the doubles: not with a short exponent and few digits.
+fn is_large(digits: &[u8], at: usize) -> bool {
+    let exponent = digits.get(at..).unwrap_or_default().len();
+    // `e+99` and 200 digits are 10^299 at the most.
+    let is_short =
+        exponent <= 3 || exponent == 4 && matches!(digits.get(at.wrapping_add(1)), Some(b'+' | b'-'));
+    !is_short || at > 200
+}
+
 /// Copies a JSON text with every unreadable number in quotes, whatever its depth; how many there were.
 ///
 /// Only tokens are looked at. A text that is no JSON is copied as far as it can be told apart.
 pub fn quote_unreadable(text: &[u8], out: &mut Vec<u8>) -> usize {
     out.clear();
-    let (mut at, mut quoted) = (0usize, 0usize);
+    let (mut at, mut copied, mut quoted) = (0usize, 0usize, 0usize);
     while let Some(&byte) = text.get(at) {
-        let end = match byte {
-            b'"' => plain_end(text, at.wrapping_add(1)).map_or(text.len(), |(_, after, _)| after),
-            b'{' | b'}' | b'[' | b']' | b',' | b':' | b' ' | b'\n' | b'\t' | b'\r' => at.wrapping_add(1),
+        match byte {
+            b'"' => at = plain_end(text, at.wrapping_add(1)).map_or(text.len(), |(_, after, _)| after),
+            b'{' | b'}' | b'[' | b']' | b',' | b':' | b' ' | b'\n' | b'\t' | b'\r' => at = at.wrapping_add(1),
             _ => {
                 let rest = text.get(at..).unwrap_or_default();
                 let ends =
                     |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r' | b'"');
-                at.wrapping_add(rest.iter().position(ends).unwrap_or(rest.len()))
+                let end = at.wrapping_add(rest.iter().position(ends).unwrap_or(rest.len()));
+                let token = text.get(at..end).unwrap_or_default();
+                if is_unreadable(token) {
+                    quoted = quoted.wrapping_add(1);
+                    out.extend_from_slice(text.get(copied..at).unwrap_or_default());
+                    out.push(b'"');
+                    out.extend_from_slice(token);
+                    out.push(b'"');
+                    copied = end;
+                }
+                at = end;
             }
-        };
-        let token = text.get(at..end).unwrap_or_default();
-        if byte != b'"' && is_unreadable(token) {
-            quoted = quoted.wrapping_add(1);
-            out.push(b'"');
-            out.extend_from_slice(token);
-            out.push(b'"');
-        } else {
-            out.extend_from_slice(token);
         }
-        at = end;
     }
+    out.extend_from_slice(text.get(copied..).unwrap_or_default());
     quoted
 }
 

@@ -11,6 +11,7 @@
 use crate::json::{Escapes, Level, Members, Value, plain_end};
 use crate::record::{MemberSpan, RecordView, StreamName};
 use crate::swar;
+use crate::utf8::is_utf8;
 
 /// The layouts of a container's two streams.
 #[derive(Debug, Default)]
@@ -152,7 +153,7 @@ impl HeadLayout {
     fn escapes(&self, text: &[u8], end: usize) -> Option<Escapes> {
         let (found, _, escapes) = plain_end(text, self.length)?;
         let line = text.get(self.length..end)?;
-        let is_text = found == end && (swar::is_ascii(line) || std::str::from_utf8(line).is_ok());
+        let is_text = found == end && is_utf8(line);
         is_text.then_some(escapes)
     }
 

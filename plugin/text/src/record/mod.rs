@@ -41,6 +41,13 @@ impl Names {
         Names { message, appended, sought, lengths }
     }
 
+    /// Whether a key with escapes may be one of the names, by its length.
+    fn may_stand_for(&self, written: &[u8]) -> bool {
+        let longest = 64u32.wrapping_sub(self.lengths.leading_zeros()) as usize;
+        // A byte takes at most six, and names of 63 bytes and more have one bit.
+        longest > 63 || written.len() <= longest.wrapping_mul(6)
+    }
+
     fn has_length(&self, length: usize) -> bool {
         self.lengths & length_bit(length) != 0
     }
@@ -154,7 +161,16 @@ impl<'a> RecordView<'a> {
             if member.key_escapes == Escapes::None && !names.has_length(member.key.len()) {
                 continue;
             }
-            let is = |name: &str| member.has_key(name.as_bytes(), Level::Plain);
+            let resolved;
+            let key = match member.key_escapes {
+                Escapes::None => member.key,
+                _ if !names.may_stand_for(member.key) => continue,
+                _ => {
+                    resolved = json::unescape(member.key);
+                    resolved.as_slice()
+                }
+            };
+            let is = |name: &str| key == name.as_bytes();
             if names.appended.iter().any(|name| is(name)) {
                 doubled.push(member.key);
             }

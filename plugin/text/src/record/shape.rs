@@ -82,18 +82,19 @@ impl RecordShape {
 
     /// Reads a record in full and takes its shape, if it has one: strings only, and no key of ours.
     pub(super) fn learn<'a>(&mut self, text: &'a [u8], names: &Names) -> Result<RecordView<'a>, Malformed> {
-        let mut values: Vec<Option<MemberSpan>> = Vec::new();
+        let mut values: Option<Vec<MemberSpan>> = Some(Vec::new());
         let view = RecordView::read_noting(text, names, &mut |member| {
-            values.push(match member.value {
-                Value::String(content) if values.len() < MAX_MEMBERS => {
+            let Some(known) = &mut values else { return };
+            match member.value {
+                Value::String(content) if known.len() < MAX_MEMBERS => {
                     let start = member.value_start.wrapping_add(1);
-                    Some(MemberSpan { start, end: start.wrapping_add(content.len()) })
+                    known.push(MemberSpan { start, end: start.wrapping_add(content.len()) });
                 }
-                _ => None,
-            });
+                _ => values = None,
+            }
         })?;
         self.pieces.clear();
-        let Some(values) = values.into_iter().collect::<Option<Vec<MemberSpan>>>() else { return Ok(view) };
+        let Some(values) = values else { return Ok(view) };
         if values.is_empty() || !view.doubled().is_empty() {
             return Ok(view);
         }

@@ -236,7 +236,7 @@ fn appended_length(mut first: bool, append: &[Append<'_>]) -> usize {
 
 fn is_key(written: &[u8], name: &str) -> bool {
     written == name.as_bytes()
-        || (written.contains(&b'\\') && json::is_resolved(written, Level::Plain, name.as_bytes()))
+        || (written.contains(&b'\\') && json::stands_for(written, Level::Plain, name.as_bytes()))
 }
 
 fn push_members(out: &mut Vec<u8>, mut first: bool, append: &[Append<'_>]) {

@@ -2,12 +2,26 @@
 //!
 //! These lines state no level of their own. That they are errors is what they are.
 
-use super::Severity;
+use super::{Severity, bytes};
 use crate::swar;
 
 /// The severity of the crash report that `text` opens at `at`, which is where a message starts.
 pub(crate) fn opening(text: &[u8], at: usize) -> Option<Severity> {
+    opening_of(text.get(at..)?, None)
+}
+
+/// As [`opening`], where a token starts whose length and [classes](bytes::token) are known.
+#[inline]
+pub(super) fn opening_before(text: &[u8], at: usize, (length, seen): (usize, u16)) -> Option<Severity> {
     let rest = text.get(at..)?;
+    // One that ends with something else than a blank goes on for this.
+    let is_whole = matches!(rest.get(length), None | Some(b' ')) && seen & bytes::LINE_END == 0;
+    opening_of(rest, if is_whole { rest.get(..length) } else { None })
+}
+
+/// `known` is what stands before the first blank, if that is known.
+#[inline(never)]
+fn opening_of(rest: &[u8], known: Option<&[u8]>) -> Option<Severity> {
     match rest.first()? {
         b'T' if rest.starts_with(b"Traceback (most recent call last)") => Some(Severity::Error),
         b'T' if rest.starts_with(b"The application panicked (crashed)") => Some(Severity::Fatal),
@@ -87,15 +101,30 @@ pub(crate) fn opening(text: &[u8], at: usize) -> Option<Severity> {
         b'O' | b'J' if starts(rest, &[b"OpenJDK ", b"Java HotSpot"]) && contains(rest, b" VM warning: ") => {
             Some(Severity::Warn)
         }
-        b'/' | b'a'..=b'z' | b'A'..=b'Z' => ruby(rest).or_else(|| thrown(rest)).or_else(|| script(rest)),
+        b'/' | b'a'..=b'z' | b'A'..=b'Z' => by_its_token(rest, known),
         _ => None,
     }
 }
 
+/// What the first token says: its last letters tell most words from all that name something thrown.
+fn by_its_token(text: &[u8], known: Option<&[u8]>) -> Option<Severity> {
+    let token = match known {
+        Some(token) if token.len() <= MAX_NAME => token,
+        _ => token(text),
+    };
+    let found = match token {
+        [.., b':', b'i', b'n'] => ruby(text, token),
+        [.., b'n' | b'r' | b'p' | b'k' | b'g'] | [.., b'n' | b'r' | b'p' | b'k' | b'g', b':'] => {
+            thrown(text, token)
+        }
+        _ => None,
+    };
+    found.or_else(|| script(text))
+}
+
 /// `java.lang.IllegalStateException: closed`, `TypeError: x is not a function`, `ValueError`: a name that says what it is,
 /// then a colon or nothing.
-fn thrown(text: &[u8]) -> Option<Severity> {
-    let token = token(text);
+fn thrown(text: &[u8], token: &[u8]) -> Option<Severity> {
     let name = token.strip_suffix(b":").unwrap_or(token);
     let has_colon = name.len() < token.len();
     // Its last letters tell most words from it.
@@ -121,9 +150,7 @@ fn thrown(text: &[u8]) -> Option<Severity> {
     if !has_colon && token.len() < text.len() && !is_rails() && !is_coded {
         return None;
     }
-    let is_inside =
-        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'$' | b':' | b'\\');
-    if !name.iter().all(is_inside) {
+    if bytes::span(name, bytes::NAME) < name.len() {
         return None;
     }
     let class = name.rsplit(|byte| matches!(byte, b'.' | b':' | b'\\' | b'$')).next()?;
@@ -147,7 +174,7 @@ fn token(text: &[u8]) -> &[u8] {
 /// Whether a line names something that was thrown, and nothing else: the last line of a Python traceback, the first of a
 /// Java one behind its log line.
 pub(crate) fn names_thrown(text: &[u8]) -> bool {
-    thrown(text).is_some()
+    thrown(text, token(text)).is_some()
 }
 
 /// Behind `PHP `: `Fatal error:  Uncaught ...`, `Warning:  ...`.
@@ -162,8 +189,7 @@ fn php(rest: &[u8]) -> Option<Severity> {
 }
 
 /// `/app/a.rb:3:in 'divide': divided by 0 (ZeroDivisionError)`.
-fn ruby(text: &[u8]) -> Option<Severity> {
-    let token = token(text);
+fn ruby(text: &[u8], token: &[u8]) -> Option<Severity> {
     let place = token.strip_suffix(b":in")?;
     let behind = text.get(token.len().wrapping_add(1)..)?;
     let digits = place.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();

@@ -4,7 +4,7 @@
 //! brackets, punctuation, names with dots, colons or dashes in them. Ordinary words are a message: one may be the name of a
 //! logger or a thread behind a time, with more of them the search is over. So a level word in running text is none.
 
-use super::{Severity, crash, level_key, logfmt, names};
+use super::{Severity, bytes, crash, level_key, logfmt, names};
 use crate::head::COLOUR;
 
 mod level_word;
@@ -188,36 +188,42 @@ fn date_or_time(text: &[u8]) -> usize {
 }
 
 /// Passes a token that starts with a digit; returns its end.
+#[inline(never)]
 fn digits(text: &[u8], at: usize, passed: &mut Prelude) -> usize {
     let known = date_or_time(text.get(at..).unwrap_or_default());
     let mut end = at.wrapping_add(known);
-    let (mut colons, mut others) = (u8::from(known > 0), 0u8);
+    // A colon, a dash, a slash or a dot: a number alone has none.
+    let mut is_joined = known > 0;
     while let Some(&byte) = text.get(end) {
-        match byte {
-            b':' => {
+        if bytes::class_of(byte) & bytes::NUMBER == 0 {
+            match byte {
+                b'-' | b'/' | b'.' => is_joined = true,
                 // `10:00:00,123:ERROR:root:boom`
-                if text.get(end.wrapping_add(1)).is_some_and(u8::is_ascii_uppercase) {
-                    break;
-                }
-                colons = colons.saturating_add(1);
+                b':' | b',' if text.get(end.wrapping_add(1)).is_some_and(u8::is_ascii_uppercase) => break,
+                b':' => is_joined = true,
+                b',' => {}
+                _ => break,
             }
-            b'-' | b'/' | b'.' => others = others.saturating_add(1),
-            b',' if text.get(end.wrapping_add(1)).is_some_and(u8::is_ascii_uppercase) => break,
-            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'+' | b',' | b'_' | b'@' => {}
-            _ => break,
         }
         end = end.wrapping_add(1);
     }
-    passed.is_dated |= colons > 0 || others > 0 || end.wrapping_sub(at) >= 10;
+    passed.is_dated |= is_joined || end.wrapping_sub(at) >= 10;
     (passed.words, passed.before, passed.is_prefixed, passed.bracket_has_more) = (0, b'0', true, true);
     // What is glued to the time with a colon or a comma starts a token of its own.
     if matches!(text.get(end), Some(b':' | b',')) { end.wrapping_add(1) } else { end }
 }
 
 /// Reads a token that starts with a letter: where to go on, or what it says.
+#[inline(never)]
 fn word(text: &[u8], at: usize, passed: &mut Prelude) -> Result<usize, Front> {
     let rest = text.get(at..).unwrap_or_default();
-    let length = rest.iter().take(MAX_WORD).take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let (token_length, seen) = bytes::token(rest);
+    let token = rest.get(..token_length).unwrap_or_default();
+    let length = if seen & bytes::NO_LETTER == 0 && token_length <= MAX_WORD {
+        token_length
+    } else {
+        bytes::span(rest.get(..MAX_WORD).unwrap_or(rest), bytes::LETTER)
+    };
     let word = rest.get(..length).unwrap_or_default();
     let behind = rest.get(length..).unwrap_or_default();
     let next = behind.first().copied().unwrap_or(b' ');
@@ -255,15 +261,16 @@ fn word(text: &[u8], at: usize, passed: &mut Prelude) -> Result<usize, Front> {
     {
         return Err(Front::Level(severity));
     }
+    let end = at.wrapping_add(token_length);
     if passed.bracket == 0
         && passed.words == 0
-        && let Some(severity) = crash::opening(text, at)
+        && let Some(severity) = crash::opening_before(text, at, (token_length, seen))
     {
         return Err(Front::Crash(severity));
     }
-    let end = end_of_token(text, at.wrapping_add(length));
-    let token = text.get(at..end).unwrap_or_default();
-    if let Some(severity) = within_token(token, text.get(end..).unwrap_or_default(), passed) {
+    if seen & bytes::SEPARATOR != 0
+        && let Some(severity) = within_token(token, text.get(end..).unwrap_or_default(), passed)
+    {
         return Err(Front::Level(severity));
     }
     let before = std::mem::replace(&mut passed.before, b'a');
@@ -280,17 +287,16 @@ fn word(text: &[u8], at: usize, passed: &mut Prelude) -> Result<usize, Front> {
     };
     let is_name = end > at.wrapping_add(length) || is_program();
     if is_name {
-        if let Some(length) = logfmt::key_length(token) {
+        if seen & bytes::EQUALS != 0
+            && let Some(length) = logfmt::key_length(token)
+        {
             return pair(text, at, length, passed);
         }
         passed.is_prefixed = true;
         passed.is_named |= token.last() == Some(&b':') || text.get(end) == Some(&b'[');
         if passed.is_named {
             passed.words = 0;
-        } else if token
-            .iter()
-            .all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b',' | b'.' | b'!' | b'-'))
-        {
+        } else if seen & bytes::ODD == 0 {
             // `error-prone`, `well,`: words all the same.
             passed.words = passed.words.saturating_add(1);
         }
@@ -363,25 +369,7 @@ fn wrapper(text: &[u8], outer: Severity) -> Front {
 /// The end of a token: the next blank, colour, bracket, bar or quote.
 fn end_of_token(text: &[u8], from: usize) -> usize {
     let rest = text.get(from..).unwrap_or_default();
-    let is_end = |byte: &u8| {
-        matches!(
-            *byte,
-            b' ' | b'\t'
-                | COLOUR
-                | b'['
-                | b']'
-                | b'('
-                | b')'
-                | b'<'
-                | b'>'
-                | b'{'
-                | b'}'
-                | b'|'
-                | b'"'
-                | b'\''
-        )
-    };
-    from.wrapping_add(rest.iter().position(is_end).unwrap_or(rest.len()))
+    from.wrapping_add(bytes::span_without(rest, bytes::TOKEN_END))
 }
 
 /// How many tokens may stand in front of a message.

@@ -114,14 +114,34 @@ pub(crate) fn of_field(name: &[u8], value: Value<'_>) -> Option<Severity> {
 }
 
 pub(super) fn key(name: &[u8]) -> Option<LevelKey> {
-    let first = name.first()? | 0x20;
     let (from, to) = *RANGES.get(name.len())?;
     let candidates = KEYS.get(usize::from(from)..usize::from(to))?;
-    let is_it = |known: &&(&[u8], LevelKey)| {
-        known.0.first().is_some_and(|own| own | 0x20 == first) && known.0.eq_ignore_ascii_case(name)
+    let Some(folded) = names::folded(name) else {
+        let first = name.first()? | 0x20;
+        let is_it = |known: &&(&[u8], LevelKey)| {
+            known.0.first().is_some_and(|own| own | 0x20 == first) && known.0.eq_ignore_ascii_case(name)
+        };
+        return candidates.iter().find(is_it).map(|(_, key)| *key);
     };
-    candidates.iter().find(is_it).map(|(_, key)| *key)
+    let at = FOLDED.get(usize::from(from)..usize::from(to))?.iter().position(|known| *known == folded)?;
+    let (known, key) = candidates.get(at)?;
+    // `@` folds as a backtick does.
+    (known.first() != Some(&b'@') || name.first() == Some(&b'@')).then_some(*key)
 }
+
+/// The keys [folded](names::folded), 0 for those that are too long for that.
+static FOLDED: [u64; KEYS.len()] = {
+    let (mut folded, mut at) = ([0u64; KEYS.len()], 0usize);
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // While compiling.
+    while at < KEYS.len() {
+        folded[at] = match names::folded(KEYS[at].0) {
+            Some(key) => key,
+            None => 0,
+        };
+        at += 1;
+    }
+    folded
+};
 
 /// Where the keys of each length stand.
 pub(super) const RANGES: [(u8, u8); 16] = {
@@ -138,3 +158,24 @@ pub(super) const RANGES: [(u8, u8); 16] = {
     }
     ranges
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_key_is_what_differs_from_a_known_one_by_case_only(
+            at in 0..KEYS.len(), place in any::<prop::sample::Index>(), byte in any::<u8>(), is_upper in any::<bool>(), is_changed in any::<bool>(),
+        ) {
+            let mut name = if is_upper { KEYS[at].0.to_ascii_uppercase() } else { KEYS[at].0.to_vec() };
+            if is_changed {
+                let place = place.index(name.len());
+                name[place] = byte;
+            }
+            let known = KEYS.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name)).map(|(_, key)| *key);
+            prop_assert_eq!(key(&name), known, "{}", String::from_utf8_lossy(&name));
+        }
+    }
+}

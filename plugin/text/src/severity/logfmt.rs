@@ -1,7 +1,7 @@
 //! Lines of `key=value` pairs.
 
 use crate::severity::level_key::{LevelKey, key};
-use crate::severity::{Severity, names};
+use crate::severity::{Severity, bytes, names};
 use crate::swar;
 
 /// The level of a line that is logfmt from its start: `key=value` pairs and nothing else before the level.
@@ -9,30 +9,40 @@ use crate::swar;
 /// `is_escaped` says whether quotes are written `\"`. A number is no level here: nobody who writes logfmt counts.
 pub(super) fn logfmt(text: &[u8], is_escaped: bool) -> Option<Severity> {
     let text = text.get(..text.len().min(MAX_LOGFMT)).unwrap_or_default();
-    let mut at = 0usize;
-    let mut pairs = 0usize;
+    let (mut rest, mut pairs) = (text, 0usize);
     loop {
-        let rest = text.get(at..)?;
         let length = key_length(rest)?;
-        let name = rest.get(..length)?;
+        let (name, behind) = rest.split_at_checked(length)?;
         pairs = pairs.wrapping_add(1);
-        let start = at.wrapping_add(length).wrapping_add(1);
-        let (value, end) = pair_value(text, start, is_escaped)?;
-        if let Some(LevelKey::Level | LevelKey::Priority) = key(name)
-            && name.len() > 1
+        let behind = behind.get(1..)?;
+        let (value, behind) = match behind.first() {
+            Some(b'"' | b'\\') => {
+                let (value, end) = pair_value(behind, 0, is_escaped)?;
+                (value, behind.get(end..)?)
+            }
+            _ => behind.split_at_checked(bytes::span_without(behind, bytes::VALUE_END))?,
+        };
+        if may_be_level(name)
+            && let Some(LevelKey::Level | LevelKey::Priority) = key(name)
             && let Some(found) = names::value(value)
         {
             // One pair alone is rather a setting: `LOG_LEVEL=debug`.
-            let more = text.get(end..).unwrap_or_default().trim_ascii_start();
-            let is_alone =
-                pairs == 1 && key_length(more).is_none() && name.iter().any(u8::is_ascii_uppercase);
+            let is_alone = pairs == 1
+                && key_length(behind.trim_ascii_start()).is_none()
+                && name.iter().any(u8::is_ascii_uppercase);
             return (!is_alone).then_some(found);
         }
-        at = end;
-        while matches!(text.get(at), Some(b' ')) {
-            at = at.wrapping_add(1);
-        }
+        rest = match behind {
+            [b' ', next @ ..] if next.first() != Some(&b' ') => next,
+            _ => behind.get(swar::leading(behind, b' ')..)?,
+        };
     }
+}
+
+/// Whether a key may say a level, by its first letter.
+#[inline]
+fn may_be_level(name: &[u8]) -> bool {
+    name.len() > 1 && matches!(name, [b'l' | b'L' | b's' | b'S' | b'p' | b'P' | b'e' | b'E' | b'@', ..])
 }
 
 /// Whether a line is logfmt: two pairs at its start at the least.
@@ -46,13 +56,12 @@ pub(super) fn is_logfmt(text: &[u8], is_escaped: bool) -> bool {
 }
 
 /// The length of the key that a pair starts with.
+#[inline]
 pub(super) fn key_length(text: &[u8]) -> Option<usize> {
     if !text.first()?.is_ascii_alphabetic() && text.first() != Some(&b'@') {
         return None;
     }
-    let is_inside =
-        |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'@' | b'-' | b'/');
-    let length = text.iter().take(MAX_KEY).take_while(is_inside).count();
+    let length = bytes::span(text.get(..MAX_KEY).unwrap_or(text), bytes::KEY);
     (text.get(length) == Some(&b'=')).then_some(length)
 }
 
@@ -61,7 +70,7 @@ pub(super) fn pair_value(text: &[u8], start: usize, is_escaped: bool) -> Option<
     let rest = text.get(start..)?;
     let opening: &[u8] = if is_escaped { b"\\\"" } else { b"\"" };
     if !rest.starts_with(opening) {
-        let length = rest.iter().position(|byte| matches!(byte, b' ' | b'\\' | b'\t')).unwrap_or(rest.len());
+        let length = bytes::span_without(rest, bytes::VALUE_END);
         return Some((rest.get(..length)?, start.wrapping_add(length)));
     }
     let from = start.wrapping_add(opening.len());
@@ -69,13 +78,21 @@ pub(super) fn pair_value(text: &[u8], start: usize, is_escaped: bool) -> Option<
     loop {
         let quote = swar::find_byte(text, at, b'"')?;
         let before = text.get(from..quote)?;
-        let backslashes = before.iter().rev().take_while(|&&byte| byte == b'\\').count();
-        let closes = if is_escaped { backslashes % 4 == 1 } else { backslashes % 2 == 0 };
+        let backslashes = swar::trailing(before, b'\\');
+        let closes = if is_escaped { backslashes % 4 == 1 } else { backslashes.is_multiple_of(2) };
         if closes {
             let end = quote.wrapping_sub(usize::from(is_escaped));
             return Some((text.get(from..end)?, quote.wrapping_add(1)));
         }
         at = quote.wrapping_add(1);
+        // Where there is one quote of the value, there are more.
+        loop {
+            at = match text.get(at..)? {
+                [b'\\', b'\\', b'\\', b'"', ..] if is_escaped => at.wrapping_add(4),
+                [b'\\', b'"', ..] if !is_escaped => at.wrapping_add(2),
+                _ => break,
+            };
+        }
     }
 }
 

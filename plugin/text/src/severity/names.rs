@@ -15,73 +15,72 @@ pub(super) struct Name {
 
 /// The level that a name stands for, in any case.
 pub(super) fn name(text: &[u8]) -> Option<Name> {
-    let mut lower = [0u8; LONGEST];
-    let slot = lower.get_mut(..text.len())?;
-    for (to, from) in slot.iter_mut().zip(text) {
-        *to = from.to_ascii_lowercase();
+    // Most words have another length than all names that start so.
+    let first = text.first()?.to_ascii_lowercase().wrapping_sub(b'a');
+    let lengths = *LENGTHS.get(usize::from(first))?;
+    if text.len() > LONGEST || lengths & (1u16 << text.len()) == 0 {
+        return None;
     }
     let sure = |severity| Some(Name { severity, is_word: false });
     let word = |severity| Some(Name { severity, is_word: true });
-    // Most words are told by their first letter.
-    match *slot.first()? {
-        b'e' => match &*slot {
-            b"error" | b"err" | b"erro" | b"eror" => sure(Severity::Error),
-            b"emergency" | b"emerg" => word(Severity::Fatal),
-            _ => None,
-        },
-        b'i' => match &*slot {
-            b"info" | b"inf" | b"information" | b"informational" => sure(Severity::Info),
-            _ => None,
-        },
-        b'w' => match &*slot {
-            b"warn" | b"warning" | b"wrn" => sure(Severity::Warn),
-            _ => None,
-        },
-        b'd' => match &*slot {
-            b"debug" | b"dbug" | b"dbg" | b"debu" | b"debg" => sure(Severity::Debug),
-            b"default" => word(Severity::Info),
-            b"dpanic" => word(Severity::Fatal),
-            _ => None,
-        },
-        b'f' => match &*slot {
-            b"fatal" | b"ftl" | b"fata" => sure(Severity::Fatal),
-            b"fail" | b"failure" => word(Severity::Error),
-            b"fine" => word(Severity::Debug),
-            b"finer" | b"finest" => word(Severity::Trace),
-            _ => None,
-        },
-        b't' => match &*slot {
-            b"trace" | b"trce" | b"trc" | b"trac" => word(Severity::Trace),
-            _ => None,
-        },
-        b'c' => match &*slot {
-            b"critical" | b"crit" => word(Severity::Fatal),
-            b"config" => word(Severity::Debug),
-            _ => None,
-        },
-        b's' => match &*slot {
-            b"severe" => sure(Severity::Error),
-            b"silly" => word(Severity::Trace),
-            b"system" | b"success" => word(Severity::Info),
-            _ => None,
-        },
-        b'n' => match &*slot {
-            b"notice" | b"note" => word(Severity::Info),
-            _ => None,
-        },
-        b'a' => (&*slot == b"alert").then_some(Name { severity: Severity::Fatal, is_word: true }),
-        b'p' => match &*slot {
-            b"panic" | b"pnc" => word(Severity::Fatal),
-            _ => None,
-        },
-        b'l' => (&*slot == b"log").then_some(Name { severity: Severity::Info, is_word: true }),
-        b'v' => match &*slot {
-            b"verbose" | b"vrb" => word(Severity::Trace),
-            _ => None,
-        },
-        b'h' => (&*slot == b"http").then_some(Name { severity: Severity::Debug, is_word: true }),
+    let Some(folded) = folded(text) else { return long_name(text) };
+    match folded {
+        ERROR | ERR | ERRO | EROR => sure(Severity::Error),
+        EMERG => word(Severity::Fatal),
+        INFO | INF => sure(Severity::Info),
+        WARN | WARNING | WRN => sure(Severity::Warn),
+        DEBUG | DBUG | DBG | DEBU | DEBG => sure(Severity::Debug),
+        DEFAULT => word(Severity::Info),
+        DPANIC => word(Severity::Fatal),
+        FATAL | FTL | FATA => sure(Severity::Fatal),
+        FAIL | FAILURE => word(Severity::Error),
+        FINE => word(Severity::Debug),
+        FINER | FINEST => word(Severity::Trace),
+        TRACE | TRCE | TRC | TRAC => word(Severity::Trace),
+        CRITICAL | CRIT => word(Severity::Fatal),
+        CONFIG => word(Severity::Debug),
+        SEVERE => sure(Severity::Error),
+        SILLY => word(Severity::Trace),
+        SYSTEM | SUCCESS => word(Severity::Info),
+        NOTICE | NOTE => word(Severity::Info),
+        ALERT => word(Severity::Fatal),
+        PANIC | PNC => word(Severity::Fatal),
+        LOG => word(Severity::Info),
+        VERBOSE | VRB => word(Severity::Trace),
+        HTTP => word(Severity::Debug),
         _ => None,
     }
+}
+
+/// A name of more than eight letters.
+fn long_name(text: &[u8]) -> Option<Name> {
+    let is = |name: &[u8]| text.eq_ignore_ascii_case(name);
+    if is(b"information") || is(b"informational") {
+        return Some(Name { severity: Severity::Info, is_word: false });
+    }
+    is(b"emergency").then_some(Name { severity: Severity::Fatal, is_word: true })
+}
+
+/// A text of at most eight bytes as a number, in lower case; what is no letter does not become one.
+#[inline(always)]
+pub(super) const fn folded(text: &[u8]) -> Option<u64> {
+    let bytes = match text {
+        [] => 0,
+        [a] => u64::from_le_bytes([*a, 0, 0, 0, 0, 0, 0, 0]),
+        [a, b] => u64::from_le_bytes([*a, *b, 0, 0, 0, 0, 0, 0]),
+        [a, b, c] => u64::from_le_bytes([*a, *b, *c, 0, 0, 0, 0, 0]),
+        _ if text.len() <= 8 => {
+            let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) else {
+                return None;
+            };
+            let shift = (text.len() as u32).wrapping_sub(4).wrapping_mul(8);
+            u32::from_le_bytes(*first) as u64 | (u32::from_le_bytes(*last) as u64).wrapping_shl(shift)
+        }
+        _ => return None,
+    };
+    // Of two letters one is the other with this bit, and no other byte becomes a letter by it.
+    let all = u64::MAX.wrapping_shr(64u32.wrapping_sub((text.len() as u32).wrapping_mul(8)));
+    Some(bytes | 0x2020_2020_2020_2020 & if text.is_empty() { 0 } else { all })
 }
 
 /// The letter that stands for a level in klog, glog, logcat, MongoDB's text and Ruby's `Logger`.
@@ -212,5 +211,168 @@ fn is_digits(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(u8::is_ascii_digit)
 }
 
+/// The names of at most eight letters, folded.
+mod short {
+    use super::folded;
+
+    const fn name(text: &[u8]) -> u64 {
+        match folded(text) {
+            Some(folded) => folded,
+            None => 0,
+        }
+    }
+
+    pub(super) const ERROR: u64 = name(b"error");
+    pub(super) const ERR: u64 = name(b"err");
+    pub(super) const ERRO: u64 = name(b"erro");
+    pub(super) const EROR: u64 = name(b"eror");
+    pub(super) const EMERG: u64 = name(b"emerg");
+    pub(super) const INFO: u64 = name(b"info");
+    pub(super) const INF: u64 = name(b"inf");
+    pub(super) const WARN: u64 = name(b"warn");
+    pub(super) const WARNING: u64 = name(b"warning");
+    pub(super) const WRN: u64 = name(b"wrn");
+    pub(super) const DEBUG: u64 = name(b"debug");
+    pub(super) const DBUG: u64 = name(b"dbug");
+    pub(super) const DBG: u64 = name(b"dbg");
+    pub(super) const DEBU: u64 = name(b"debu");
+    pub(super) const DEBG: u64 = name(b"debg");
+    pub(super) const DEFAULT: u64 = name(b"default");
+    pub(super) const DPANIC: u64 = name(b"dpanic");
+    pub(super) const FATAL: u64 = name(b"fatal");
+    pub(super) const FTL: u64 = name(b"ftl");
+    pub(super) const FATA: u64 = name(b"fata");
+    pub(super) const FAIL: u64 = name(b"fail");
+    pub(super) const FAILURE: u64 = name(b"failure");
+    pub(super) const FINE: u64 = name(b"fine");
+    pub(super) const FINER: u64 = name(b"finer");
+    pub(super) const FINEST: u64 = name(b"finest");
+    pub(super) const TRACE: u64 = name(b"trace");
+    pub(super) const TRCE: u64 = name(b"trce");
+    pub(super) const TRC: u64 = name(b"trc");
+    pub(super) const TRAC: u64 = name(b"trac");
+    pub(super) const CRITICAL: u64 = name(b"critical");
+    pub(super) const CRIT: u64 = name(b"crit");
+    pub(super) const CONFIG: u64 = name(b"config");
+    pub(super) const SEVERE: u64 = name(b"severe");
+    pub(super) const SILLY: u64 = name(b"silly");
+    pub(super) const SYSTEM: u64 = name(b"system");
+    pub(super) const SUCCESS: u64 = name(b"success");
+    pub(super) const NOTICE: u64 = name(b"notice");
+    pub(super) const NOTE: u64 = name(b"note");
+    pub(super) const ALERT: u64 = name(b"alert");
+    pub(super) const PANIC: u64 = name(b"panic");
+    pub(super) const PNC: u64 = name(b"pnc");
+    pub(super) const LOG: u64 = name(b"log");
+    pub(super) const VERBOSE: u64 = name(b"verbose");
+    pub(super) const VRB: u64 = name(b"vrb");
+    pub(super) const HTTP: u64 = name(b"http");
+}
+use short::*;
+
+/// The lengths of the names that start with each letter, a bit for each.
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // While compiling.
+const LENGTHS: [u16; 26] = {
+    let mut lengths = [0u16; 26];
+    lengths[b'e' as usize - b'a' as usize] = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 9;
+    lengths[b'i' as usize - b'a' as usize] = 1 << 3 | 1 << 4 | 1 << 11 | 1 << 13;
+    lengths[b'w' as usize - b'a' as usize] = 1 << 3 | 1 << 4 | 1 << 7;
+    lengths[b'd' as usize - b'a' as usize] = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7;
+    lengths[b'f' as usize - b'a' as usize] = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7;
+    lengths[b't' as usize - b'a' as usize] = 1 << 3 | 1 << 4 | 1 << 5;
+    lengths[b'c' as usize - b'a' as usize] = 1 << 4 | 1 << 6 | 1 << 8;
+    lengths[b's' as usize - b'a' as usize] = 1 << 5 | 1 << 6 | 1 << 7;
+    lengths[b'n' as usize - b'a' as usize] = 1 << 4 | 1 << 6;
+    lengths[0] = 1 << 5;
+    lengths[b'p' as usize - b'a' as usize] = 1 << 3 | 1 << 5;
+    lengths[b'l' as usize - b'a' as usize] = 1 << 3;
+    lengths[b'v' as usize - b'a' as usize] = 1 << 3 | 1 << 7;
+    lengths[b'h' as usize - b'a' as usize] = 1 << 4;
+    lengths
+};
+
 /// The longest name: `informational`.
 const LONGEST: usize = 13;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use proptest::prelude::*;
+
+    /// The names, each with its level and whether it is a word.
+    const NAMES: [(&str, Severity, bool); 48] = [
+        ("error", Severity::Error, false),
+        ("err", Severity::Error, false),
+        ("erro", Severity::Error, false),
+        ("eror", Severity::Error, false),
+        ("severe", Severity::Error, false),
+        ("emergency", Severity::Fatal, true),
+        ("emerg", Severity::Fatal, true),
+        ("dpanic", Severity::Fatal, true),
+        ("critical", Severity::Fatal, true),
+        ("crit", Severity::Fatal, true),
+        ("alert", Severity::Fatal, true),
+        ("panic", Severity::Fatal, true),
+        ("pnc", Severity::Fatal, true),
+        ("info", Severity::Info, false),
+        ("inf", Severity::Info, false),
+        ("information", Severity::Info, false),
+        ("informational", Severity::Info, false),
+        ("warn", Severity::Warn, false),
+        ("warning", Severity::Warn, false),
+        ("wrn", Severity::Warn, false),
+        ("debug", Severity::Debug, false),
+        ("dbug", Severity::Debug, false),
+        ("dbg", Severity::Debug, false),
+        ("debu", Severity::Debug, false),
+        ("debg", Severity::Debug, false),
+        ("default", Severity::Info, true),
+        ("system", Severity::Info, true),
+        ("success", Severity::Info, true),
+        ("notice", Severity::Info, true),
+        ("note", Severity::Info, true),
+        ("log", Severity::Info, true),
+        ("fatal", Severity::Fatal, false),
+        ("ftl", Severity::Fatal, false),
+        ("fata", Severity::Fatal, false),
+        ("fail", Severity::Error, true),
+        ("failure", Severity::Error, true),
+        ("fine", Severity::Debug, true),
+        ("config", Severity::Debug, true),
+        ("http", Severity::Debug, true),
+        ("finer", Severity::Trace, true),
+        ("finest", Severity::Trace, true),
+        ("trace", Severity::Trace, true),
+        ("trce", Severity::Trace, true),
+        ("trc", Severity::Trace, true),
+        ("trac", Severity::Trace, true),
+        ("silly", Severity::Trace, true),
+        ("verbose", Severity::Trace, true),
+        ("vrb", Severity::Trace, true),
+    ];
+
+    #[test]
+    fn every_name_is_one_in_any_case() {
+        for (text, severity, is_word) in NAMES {
+            for text in
+                [text.to_owned(), text.to_uppercase(), format!("{}{}", &text[..1].to_uppercase(), &text[1..])]
+            {
+                assert_eq!(name(text.as_bytes()), Some(Name { severity, is_word }), "{text}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_else_is_a_name(
+            at in 0..NAMES.len(), place in any::<prop::sample::Index>(), byte in any::<u8>(), is_longer in any::<bool>(),
+        ) {
+            let mut text = NAMES[at].0.as_bytes().to_vec();
+            let place = place.index(text.len());
+            if is_longer { text.insert(place, byte) } else { text[place] = byte }
+            let known = NAMES.iter().find(|(name, _, _)| text.eq_ignore_ascii_case(name.as_bytes()));
+            prop_assert_eq!(name(&text), known.map(|(_, severity, is_word)| Name { severity: *severity, is_word: *is_word }));
+        }
+    }
+}

@@ -250,14 +250,7 @@ fn json_member<'a>(text: &'a [u8], level: Level, name: &[u8]) -> Option<&'a [u8]
 
 /// Whether a string of an object that stands inside a string may hold an object itself: `{\\\"`.
 fn may_wrap(text: &[u8]) -> bool {
-    let mut from = 1usize;
-    while let Some(at) = swar::find_pair(text, from, (0, b'{'), (2, b'\\'), 3) {
-        if text.get(at.wrapping_add(1)) == Some(&b'\\') {
-            return true;
-        }
-        from = at.wrapping_add(1);
-    }
-    false
+    swar::has_three(text.get(1..).unwrap_or_default(), [b'{', b'\\', b'\\'])
 }
 
 /// Whether `error_severity` stands somewhere, the level of a PostgreSQL record that an operator wraps: CloudNativePG has it in

@@ -70,6 +70,7 @@ fn reads_prefixes_and_openings() {
     check("Exception in thread \"main\" java.lang.X", Some(Severity::Error));
     check("java.lang.IllegalStateException: closed", Some(Severity::Error));
     check("\u{1b}[31mERROR\u{1b}[0m red", Some(Severity::Error));
+    check("java.lang.IllegalStateException:\nclosed", Some(Severity::Error));
 }
 
 #[test]

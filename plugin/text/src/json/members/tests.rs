@@ -134,3 +134,11 @@ fn read(value: Value<'_>, level: Level) -> serde_json::Value {
     let text = if level == Level::Plain { text } else { unescape(&text) };
     serde_json::from_slice(&text).unwrap()
 }
+
+#[test]
+fn escaped_blanks_stand_between_tokens_inside_quotes() {
+    let text = r#"{\"a\":\t\"b\",\n\"c\"\r:\n1\n}"#.as_bytes();
+    for (key, value) in [("a", Value::String(b"b")), ("c", Value::Scalar(b"1"))] {
+        assert_eq!(lookup(text, Level::Quoted, &[key.into()]), Some(value), "{key}");
+    }
+}

@@ -5,8 +5,13 @@ use crate::head::COLOUR;
 use crate::severity::{Severity, names};
 
 /// Whether a level's name is a level where it stands.
+#[inline(never)]
 pub(super) fn is_level(word: &[u8], name: names::Name, behind: &[u8], passed: &Prelude) -> bool {
     let next = behind.first().copied().unwrap_or(b' ');
+    if passed.bracket == 0 && next.is_ascii_alphanumeric() && !(next.is_ascii_digit() && word == b"DEBUG") {
+        // A letter or digit goes on with the word.
+        return false;
+    }
     let after = behind.get(1).copied().unwrap_or(b' ');
     let is_capital = |byte: &u8| byte.is_ascii_uppercase();
     let capitals = word.iter().all(is_capital) && word.len() >= 3;
@@ -140,6 +145,7 @@ pub(super) fn is_level(word: &[u8], name: names::Name, behind: &[u8], passed: &P
 }
 
 /// A level's letter: `[I 10:00:00 Lab]`, `2026-11-20T10:00:00 E NETWORK [conn]`, `[E]`, `| W [x]`, `SLF4J(W): `.
+#[inline(never)]
 pub(super) fn one_letter(word: &[u8], behind: &[u8], passed: &Prelude) -> Option<Severity> {
     let severity = match word {
         // etcd's capnslog has a letter for critical.
