@@ -151,6 +151,26 @@ pub fn each_in_line<T>(
     if !paths.may_start(bits) {
         return None;
     }
+    // Where few can be there, as nearly always, each is looked for: of duplicate keys the last counts, the first from the end.
+    if paths.iter().filter(|path| path.bits() & bits != 0).count() <= FEW {
+        let in_members = |path: &Path| {
+            outline.members(text, level).rev().find_map(|(written, has_escapes, value)| {
+                let is = |key: &[u8]| {
+                    if has_escapes {
+                        json::stands_for(written, level, key)
+                    } else {
+                        swar::equal(written, key)
+                    }
+                };
+                path.in_member(is, value, level)
+            })
+        };
+        let candidates = paths.iter().filter(|path| path.bits() & bits != 0);
+        let mut take = take;
+        return candidates
+            .filter_map(|path| Some((path, in_members(path)?)))
+            .find_map(|(path, value)| taken(path, value, level, &mut take));
+    }
     let mut found = NOTHING;
     for (written, has_escapes, value) in outline.members(text, level) {
         if has_escapes || paths.may_start(key_bit(written)) {
@@ -280,6 +300,9 @@ fn behind_colour(text: &[u8]) -> &[u8] {
 pub const MAX_PATHS: usize = 16;
 /// Longest value.
 const MAX_VALUE: usize = 256;
+
+/// So many paths are looked for one by one.
+const FEW: usize = 2;
 
 #[cfg(test)]
 mod tests {

@@ -83,9 +83,13 @@ fn place_of(row: RowId) -> u64 {
 
 fn sealed(words: [u64; 3], place: u64) -> [u8; SLOT] {
     let mut bytes = [0; SLOT];
-    let all = words.into_iter().chain([seal(words, place)]);
-    for (slot, word) in bytes.chunks_exact_mut(8).zip(all) {
-        slot.copy_from_slice(&word.to_le_bytes());
+    let [a, b, c] = words;
+    let mut rest = bytes.as_mut_slice();
+    for word in [a, b, c, seal(words, place)] {
+        if let Some((first, behind)) = std::mem::take(&mut rest).split_first_chunk_mut::<8>() {
+            *first = word.to_le_bytes();
+            rest = behind;
+        }
     }
     bytes
 }
