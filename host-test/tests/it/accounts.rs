@@ -16,8 +16,8 @@ const RULES: &str = "version: 1\ndefaults: { summary: 3s }\nrules:\n\
     - { name: few, when: { container: app1 }, first: { n: 1, per: 2s, by: container } }\n\
     - { name: gone, when: { container: app2 }, drop: {}, reason: test }\n";
 const ROUNDS: u64 = 8;
-/// 500 lines a second, for two seconds and a half each round.
-const STEPS: u64 = 25;
+/// 500 lines a second, for a second and a half each round.
+const STEPS: u64 = 15;
 const LINES_A_STEP: u64 = 50;
 const LONG: Duration = Duration::from_secs(60);
 

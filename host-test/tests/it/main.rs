@@ -36,6 +36,7 @@ mod policies;
 mod replay;
 mod report;
 mod rule_limits;
+mod security;
 mod sidecar;
 mod sidecar_program;
 mod soak;

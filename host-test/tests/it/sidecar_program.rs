@@ -190,3 +190,30 @@ fn a_large_node_costs_little() {
     assert!(each < 300, "{each} ms of CPU for each poll, of 30 s a hundredth is 300");
     assert!(bytes < 8_000_000, "{bytes} bytes");
 }
+
+/// Scenario: 110 pods with 256,000 bytes of annotations each, as much as Kubernetes allows: a list of 28 MB.
+/// Guarantees: it is taken, and in far less memory than the container has.
+#[test]
+fn annotations_of_one_tenant_do_not_keep_it_from_starting() {
+    let pods = (0..110).map(|n| {
+        let mut pod = FakePod::new("tenant-a", &format!("web-{n}"));
+        pod.annotations = (0..64).map(|at| (format!("note-{at}"), "x".repeat(4000))).collect();
+        pod.annotations.push(("fluentbit.io/exclude".into(), "true".into()));
+        pod.with("app", &format!("{n:064x}"))
+    });
+    let kubelet = kubelet(list(pods.map(|pod| pod.item())));
+    let root = tempfile::tempdir().unwrap();
+    let mut child =
+        against(&kubelet, root.path(), &["--interval", "1s"]).stderr(Stdio::null()).spawn().unwrap();
+    assert!(kubelet.wait_until(|asked| asked.lists >= 3, LONG));
+    let (largest, _) = cost(&child);
+    terminate(&child);
+    assert!(child.wait().unwrap().success());
+    let files: Vec<_> =
+        fs::read_dir(root.path().join("pods")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 110);
+    let first = fs::read_to_string(&files[0]).unwrap();
+    assert!(first.contains("fluentbit.io/exclude") && !first.contains("note-1"), "{first}");
+    eprintln!("{largest} kB at most");
+    assert!(largest < 24_000, "{largest} kB");
+}

@@ -31,6 +31,8 @@ impl Unreported {
 pub(crate) struct Account {
     /// All that the rule has dropped and not reported, on keys and here.
     pub(crate) open: Unreported,
+    /// How often that has changed since it was written into the journal.
+    pub(crate) unwritten: u32,
     /// What has no key, or one of too many.
     other: Unreported,
     /// Few enough to look through.

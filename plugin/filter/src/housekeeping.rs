@@ -52,6 +52,8 @@ pub(crate) struct Housekeeping {
     is_waited_for: bool,
     /// Whether it has been said that the directory is another filter's too.
     has_said_shared: bool,
+    /// How many writes into the journal this second has left.
+    writes_left: u32,
     /// Files in a place that the rules do not name any more.
     left_behind: Option<StateFiles>,
     /// Rules whose time was over at the last tick.
@@ -80,6 +82,7 @@ impl Housekeeping {
             state: None,
             is_waited_for: false,
             has_said_shared: false,
+            writes_left: lasting::WRITES_A_SECOND,
             left_behind: None,
             expired: 0,
             has_complained: false,
@@ -118,7 +121,7 @@ impl Housekeeping {
         }
         let answer = self.engine.filter_lately(input, (now, clock), &mut self.pods, out).0;
         if let Some(write) = self.engine.journal_write() {
-            self.write_into_journal(&write);
+            self.write_record(&write);
         }
         answer
     }

@@ -129,7 +129,8 @@ pub const SETTINGS: [Setting; 24] = [
         flag: "annotations",
         variable: "NODESIEVE_ANNOTATIONS",
         value: "GLOBS",
-        default: "*",
+        // Those that are read by default. Anybody may write 256 kB of others onto a pod, and all of a list are held at once.
+        default: "fluentbit.io/exclude*,nodesieve.io/*",
         meaning: "keys of annotations that are written, separated by commas",
     },
     Setting {

@@ -48,7 +48,7 @@ fn a_pod_full_of_escapes_is_read_like_any_other() {
 fn a_full_or_read_only_volume_is_told_and_survived() {
     let mut pods = pods(30);
     for pod in &mut pods {
-        pod.annotations = vec![("note".into(), "x".repeat(4000))];
+        pod.annotations = vec![("nodesieve.io/note".into(), "x".repeat(4000))];
     }
     let kubelet = kubelet(&pods);
     let root = tempfile::tempdir().unwrap();

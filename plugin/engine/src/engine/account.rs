@@ -18,6 +18,7 @@ use crate::record::Written;
 use crate::stream::DroppedByRow;
 use crate::template::masked;
 use crate::time::Now;
+use crate::unreported::Account;
 
 /// Where records are counted.
 pub(super) struct Accounting<'a> {
@@ -28,18 +29,37 @@ pub(super) struct Accounting<'a> {
 }
 
 /// What has changed since the state was saved.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Unsaved {
     pub(super) counts: bool,
     pub(super) budgets: bool,
-    /// The row whose unreported counts the last record has changed.
+    /// The row whose unreported counts the last record has changed, if that is to be written now.
     pub(super) row: Option<RowId>,
+    /// Of so many dropped records of a row, one is written.
+    pub(super) every: u32,
+}
+
+impl Default for Unsaved {
+    fn default() -> Unsaved {
+        Unsaved { counts: false, budgets: false, row: None, every: 1 }
+    }
 }
 
 impl Unsaved {
-    /// A record has changed what a row has unreported.
+    /// A record was dropped that this row has unreported now.
     #[inline]
-    fn note(&mut self, row: RowId) {
+    fn note(&mut self, row: RowId, account: &mut Account) {
+        self.counts = true;
+        account.unwritten = account.unwritten.wrapping_add(1);
+        if account.unwritten >= self.every {
+            account.unwritten = 0;
+            self.row = Some(row);
+        }
+    }
+
+    /// A record has reported others.
+    #[inline]
+    fn note_reported(&mut self, row: RowId) {
         self.counts = true;
         self.row = Some(row);
     }
@@ -88,7 +108,7 @@ impl Accounting<'_> {
         count.unreported.add(bytes);
         count.drop(bytes);
         dropped.note(row, bytes);
-        self.unsaved.note(row);
+        self.unsaved.note(row, &mut self.counters.row(row).unreported);
         self.moment(&moment);
         true
     }
@@ -166,8 +186,8 @@ impl Accounting<'_> {
     #[inline]
     fn dropped(&mut self, decided: Decided, facts: &Facts<'_>, (tag, bytes): (&mut DroppedByRow, u64)) {
         let Some(row) = self.row_of(decided) else { return };
-        self.unsaved.note(row);
         let account = &mut self.counters.row(row).unreported;
+        self.unsaved.note(row, account);
         account.note(facts.moment.event);
         let is_on_key = match decided {
             Decided::ByRule { decision: Decision::DropOf { is_on_key, .. }, .. } => is_on_key,
@@ -199,7 +219,7 @@ impl Accounting<'_> {
                 let count = decided.count();
                 if count > 1 {
                     self.counters.add(Metric::Counted, count.saturating_sub(1));
-                    self.unsaved.note(row);
+                    self.unsaved.note_reported(row);
                 }
             }
         }

@@ -91,7 +91,7 @@ impl Engine {
         if !has_news {
             return None;
         }
-        self.unsaved = Unsaved::default();
+        self.unsaved = Unsaved { every: self.unsaved.every, ..Unsaved::default() };
         self.saved = Some(now);
         self.epoch = self.epoch.wrapping_add(1);
         self.summaries.taken = 0;
@@ -168,6 +168,12 @@ impl Engine {
     #[inline(never)]
     fn write_of(&mut self, row: RowId) -> JournalWrite {
         journal::write_row(self.epoch, row, self.counters.row(row).unreported.open)
+    }
+
+    /// Of so many dropped records of a rule, one is to be written into the journal: the others are lost when the filter ends before the
+    /// next. 1 writes all of them.
+    pub fn write_one_in(&mut self, every: u32) {
+        self.unsaved.every = every;
     }
 
     /// What the journal's header is to say now.
