@@ -105,7 +105,7 @@ fn counts_are_nearly_exact_over_eight_kills_under_load() {
 fn counts_are_exact_over_eight_reloads_under_load() {
     let others = RULES.replace("name: some", "name: others").replace("n: 1,", "n: 2,");
     let reload = |running: &mut Running, round: u64| {
-        running.put_rules(if round % 2 == 0 { &others } else { RULES }).unwrap();
+        running.put_rules(if round.is_multiple_of(2) { &others } else { RULES }).unwrap();
     };
     let Some((outcome, lines)) = run(reload) else { return };
     eprintln!("{lines} lines, {} accounted, {:?}", accounted(&outcome), outcome.reported);

@@ -12,13 +12,16 @@ mod escape;
 mod members;
 mod outline;
 mod reader;
+mod token;
 mod unreadable;
 
 pub use escape::{Escapes, cut, push_string, unescape, unescape_into, unescape_start};
-pub use members::{Level, Malformed, Member, Members, Value, skip_blank};
-pub(crate) use members::{plain_end, stands_for};
+pub(crate) use members::stands_for;
+pub use members::{Level, Malformed, Member, Members, Value};
 pub use outline::Outline;
 pub use reader::JsonReader;
+pub(crate) use token::plain_end;
+pub use token::skip_blank;
 pub use unreadable::quote_unreadable;
 
 /// How deep containers may nest inside a record.

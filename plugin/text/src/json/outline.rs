@@ -5,8 +5,7 @@
 //! scalars, escapes, control characters in strings, commas, and that nothing stands behind the object.
 
 use crate::hash::key_bit;
-use crate::json::members::{plain_end, stands_for};
-use crate::json::{Level, MAX_DEPTH, Value, skip_blank};
+use crate::json::{Level, MAX_DEPTH, Value, plain_end, skip_blank, stands_for};
 use crate::swar;
 use std::cell::OnceCell;
 

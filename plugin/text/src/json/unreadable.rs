@@ -1,6 +1,6 @@
 //! Numbers that the host prints and cannot read back.
 
-use crate::json::members::plain_end;
+use crate::json::plain_end;
 
 /// Whether the host prints this scalar but cannot parse it: `nan`, `inf`, and doubles that round to infinity when
 /// their 16 printed digits are read back (`1.797693134862316e+308`, the largest double).

@@ -1,0 +1,120 @@
+//! Searches for quotes and for the backslashes that escape them.
+//!
+//! Every record is a JSON text and most lines in it are JSON again, so these two bytes are looked for more than all others.
+
+use super::{HIGH, LOW, exact_zeros, zero_bytes};
+
+const QUOTES: u64 = LOW.wrapping_mul(b'"' as u64);
+const BACKSLASHES: u64 = LOW.wrapping_mul(b'\\' as u64);
+
+/// How many bytes at the start of a text are whole words with nothing in them but text and escaped quotes: up to the word with a
+/// quote of its own or another escape, or to where there are none for two words. What stands behind is not inside an escape.
+#[inline]
+pub(crate) fn pass_quoted(text: &[u8]) -> usize {
+    let (words, _) = text.as_chunks::<8>();
+    let (mut length, mut idle) = (0usize, 0u32);
+    // Marks the first byte of a word when the word before ends in a backslash.
+    let mut open = 0u64;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        let (quotes, backslashes) = (exact_zeros(word ^ QUOTES), exact_zeros(word ^ BACKSLASHES));
+        // An end, or something escaped that is no quote.
+        if (backslashes.wrapping_shl(8) | open) != quotes {
+            break;
+        }
+        open = backslashes.wrapping_shr(56);
+        idle = if quotes == 0 { idle.wrapping_add(1) } else { 0 };
+        length = length.wrapping_add(8);
+        if idle == 2 && open == 0 {
+            break;
+        }
+    }
+    // A backslash at the end belongs to what comes next.
+    if open == 0 { length } else { length.wrapping_sub(1) }
+}
+
+/// Whether a text from `from` on, of which the byte before is no backslash, is ASCII in which every quote stands behind a
+/// backslash and every backslash before a quote. Nothing is said for certain (`false`) of one of less than eight bytes.
+#[inline(never)]
+pub(crate) fn is_closed(text: &[u8], from: usize) -> bool {
+    closed::<false>(text, from).is_some()
+}
+
+/// As [`is_closed`], and whether there are any quotes.
+#[inline(never)]
+pub(crate) fn closed_with_quotes(text: &[u8], from: usize) -> Option<bool> {
+    closed::<true>(text, from)
+}
+
+/// Each word is read twice, the second time from one byte before: a quote has to stand where that has a backslash, and
+/// nowhere else. So words need not know of each other, and the last one may overlap.
+#[inline(always)]
+fn closed<const QUOTES: bool>(text: &[u8], from: usize) -> Option<bool> {
+    const QUOTE: u64 = LOW.wrapping_mul(b'"' as u64);
+    const BACKSLASH: u64 = LOW.wrapping_mul(b'\\' as u64);
+    let behind = text.get(from.checked_sub(1)?..)?;
+    let (mut wrong, mut seen) = (0u64, 0u64);
+    let mut pass = |word: &[u8; 8], before: &[u8; 8]| {
+        let (word, before) = (u64::from_le_bytes(*word), u64::from_le_bytes(*before));
+        // The high bit of a byte is set where it equals: no byte of ASCII borrows from the next one. The other bits mean nothing.
+        let backslashes = HIGH.wrapping_sub(before ^ BACKSLASH);
+        wrong |= (HIGH.wrapping_sub(word ^ QUOTE) ^ backslashes) | word;
+        if QUOTES {
+            seen |= backslashes;
+        }
+    };
+    let mut left = behind;
+    while let Some(block) = left.first_chunk::<33>() {
+        let (firsts, seconds) = (block.first_chunk::<32>()?.as_chunks::<8>().0, block.last_chunk::<32>()?);
+        let ([a, b, c, d], [e, f, g, h]) = (firsts, seconds.as_chunks::<8>().0) else { return None };
+        pass(e, a);
+        pass(f, b);
+        pass(g, c);
+        pass(h, d);
+        left = left.get(32..)?;
+    }
+    while let Some(block) = left.first_chunk::<9>() {
+        pass(block.last_chunk::<8>()?, block.first_chunk::<8>()?);
+        left = left.get(8..)?;
+    }
+    let block = behind.last_chunk::<9>()?;
+    pass(block.last_chunk::<8>()?, block.first_chunk::<8>()?);
+    let is_closed = wrong & HIGH == 0 && block.last() != Some(&b'\\');
+    is_closed.then_some(seen & HIGH != 0)
+}
+
+/// Where the first quote stands, if it is in the first sixteen bytes and no backslash comes before it.
+#[inline(always)]
+pub(crate) fn near_quote(text: &[u8]) -> Option<usize> {
+    let mut at = 0usize;
+    for word in text.first_chunk::<16>()?.as_chunks::<8>().0 {
+        let word = u64::from_le_bytes(*word);
+        let quotes = zero_bytes(word ^ QUOTES);
+        let special = quotes | zero_bytes(word ^ BACKSLASHES);
+        if special != 0 {
+            // The lowest mark is always a true one.
+            let is_quote = quotes & special.wrapping_neg() & special != 0;
+            return is_quote.then(|| at.wrapping_add((special.trailing_zeros() / 8) as usize));
+        }
+        at = at.wrapping_add(8);
+    }
+    None
+}
+
+/// Where the first backslash stands, if it is in the first sixteen bytes, a quote behind it and none before it.
+#[inline(always)]
+pub(crate) fn near_escaped_quote(text: &[u8]) -> Option<usize> {
+    let mut at = 0usize;
+    for word in text.first_chunk::<16>()?.as_chunks::<8>().0 {
+        let word = u64::from_le_bytes(*word);
+        let backslashes = zero_bytes(word ^ BACKSLASHES);
+        let special = backslashes | zero_bytes(word ^ QUOTES);
+        if special != 0 {
+            let found = at.wrapping_add((special.trailing_zeros() / 8) as usize);
+            let is_backslash = backslashes & special.wrapping_neg() & special != 0;
+            return (is_backslash && text.get(found.wrapping_add(1)) == Some(&b'"')).then_some(found);
+        }
+        at = at.wrapping_add(8);
+    }
+    None
+}
