@@ -111,8 +111,17 @@ pub(super) fn fault(arguments: &FluentBitArguments, fault: InjectedFault) -> any
 }
 
 fn fault_table(all: &[FaultReport]) -> Table {
-    let numbers =
-        ["written", "in time", "in the end", "lost", "repeated", "refused calls", "reloads", "MB at most"];
+    let numbers = [
+        "written",
+        "in time",
+        "in the end",
+        "cut",
+        "lost",
+        "repeated",
+        "refused calls",
+        "reloads",
+        "MB at most",
+    ];
     let columns = [("fault", Align::Left), ("buffers", Align::Left)].into_iter();
     let columns: Vec<_> = columns.chain(numbers.map(|name| (name, Align::Right))).collect();
     let mut table = Table::new(&columns);
@@ -121,6 +130,7 @@ fn fault_table(all: &[FaultReport]) -> Table {
             written,
             in_time,
             delivered,
+            cut,
             lost,
             repeated,
             refused_calls,
@@ -130,7 +140,8 @@ fn fault_table(all: &[FaultReport]) -> Table {
         } = *run;
         let mut row = vec![run.fault.to_owned(), run.buffering.to_owned()];
         row.extend(
-            [written, in_time, delivered, lost, repeated, refused_calls, reloads, memory_mb].map(grouped),
+            [written, in_time, delivered, cut, lost, repeated, refused_calls, reloads, memory_mb]
+                .map(grouped),
         );
         table.row(row);
     }

@@ -3,12 +3,13 @@
 //! It exists to show which settings lose lines and which do not. The rule it keeps: lines are written evenly and counted by
 //! their numbers where they arrive; the shipped pipeline and the AWS chart's differ in their settings only.
 
-use super::numbered::{Arrived, PODS, pod_list, rotate, write};
-use super::{End, FluentBitError, MetadataFilter, Running, Setup};
+use super::numbered::{Arrived, PODS, pod_list, rotate, write, write_with_parts};
+use super::{End, FluentBitError, MetadataFilter, Running, STATE, Setup};
 use crate::firehose::FirehoseFault;
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,11 +30,13 @@ pub enum InjectedFault {
     Reload,
     /// The logs are rotated again and again, while Firehose is unavailable.
     Rotate,
+    /// As [`Kill`](InjectedFault::Kill), and the largest chunk on the disk has lost its second half, as a crash of the node may leave it.
+    CutChunk,
 }
 
 impl InjectedFault {
     /// Every fault with its name.
-    pub const ALL: [(InjectedFault, &'static str); 8] = [
+    pub const ALL: [(InjectedFault, &'static str); 9] = [
         (InjectedFault::Outage, "outage"),
         (InjectedFault::Throttle, "throttle"),
         (InjectedFault::Partial, "partial"),
@@ -42,11 +45,27 @@ impl InjectedFault {
         (InjectedFault::DiskFull, "disk-full"),
         (InjectedFault::Reload, "reload"),
         (InjectedFault::Rotate, "rotate"),
+        (InjectedFault::CutChunk, "cut-chunk"),
     ];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         InjectedFault::ALL.iter().find(|(fault, _)| *fault == self).map_or("outage", |(_, name)| name)
+    }
+
+    /// What is done once, when half of the time is over.
+    fn halfway(self, running: &mut Running) -> Result<(), FluentBitError> {
+        match self {
+            InjectedFault::Sigterm => running.restart(End::Terminated),
+            InjectedFault::Kill => running.restart(End::Killed),
+            InjectedFault::CutChunk => running.restart_after(End::Killed, cut_largest_chunk),
+            InjectedFault::Outage
+            | InjectedFault::Throttle
+            | InjectedFault::Partial
+            | InjectedFault::DiskFull
+            | InjectedFault::Reload
+            | InjectedFault::Rotate => Ok(()),
+        }
     }
 
     /// What is done every [`TURN`] while it lasts.
@@ -133,8 +152,10 @@ pub struct FaultReport {
     pub written: u64,
     /// Of these, delivered while it went wrong.
     pub in_time: u64,
-    /// Of these, delivered in the end.
+    /// Of these, delivered in the end, whole.
     pub delivered: u64,
+    /// Of these, delivered without their start, or with it as a record of its own. One line in four is written in two parts.
+    pub cut: u64,
     /// Of these, never.
     pub lost: u64,
     /// Whether lines that are written when all is well again arrive.
@@ -178,26 +199,25 @@ impl FaultRun<'_> {
             | InjectedFault::Sigterm
             | InjectedFault::Kill
             | InjectedFault::DiskFull
-            | InjectedFault::Rotate => FirehoseFault::Unavailable,
+            | InjectedFault::Rotate
+            | InjectedFault::CutChunk => FirehoseFault::Unavailable,
             InjectedFault::Reload => FirehoseFault::None,
             InjectedFault::Throttle => FirehoseFault::Throttled { every: 4 },
             InjectedFault::Partial => FirehoseFault::PartialFailure { every: 3 },
         });
+        let end = first + self.lines;
         let (started, mut written) = (Instant::now(), 0);
-        let mut end = match self.fault {
-            InjectedFault::Sigterm => Some(End::Terminated),
-            InjectedFault::Kill => Some(End::Killed),
-            _ => None,
-        };
+        let mut is_halfway = false;
         let mut turn = 0_u32;
         while written < self.lines {
             let gone = started.elapsed().min(self.lasting);
             let share = gone.as_secs_f64() / self.lasting.as_secs_f64();
             let due = ((self.lines as f64 * share) as u64).min(self.lines);
-            write(&running, first + written..first + due)?;
+            write_with_parts(&running, first + written..first + due, end)?;
             written = due;
-            if let Some(how) = end.take_if(|_| share >= 0.5) {
-                running.restart(how)?;
+            if share >= 0.5 && !is_halfway {
+                is_halfway = true;
+                self.fault.halfway(&mut running)?;
             }
             if gone >= TURN.saturating_mul(turn.saturating_add(1)) {
                 self.fault.turn(&mut running, turn)?;
@@ -210,8 +230,8 @@ impl FaultRun<'_> {
         let in_time = arrived.numbers.len() as u64 - first;
         running.firehose().set_fault(FirehoseFault::None);
         // What does not come in that time is lost; with the chart's settings that is to be expected.
-        let _ = arrived.wait_for(&running, first + self.lines, PATIENCE)?;
-        let sent = first + self.lines..first + self.lines + u64::from(PODS);
+        let _ = arrived.wait_until(&running, |arrived| arrived.seen(first..end) == self.lines, PATIENCE)?;
+        let sent = end..end + u64::from(PODS);
         write(&running, sent.clone())?;
         let has_arrived =
             |arrived: &Arrived| sent.clone().all(|number| arrived.numbers.contains_key(&number));
@@ -219,14 +239,16 @@ impl FaultRun<'_> {
         let memory_mb = running.most_memory()? / 1_000_000;
         let outcome = running.stop()?;
         outcome.records.iter().for_each(|record| arrived.add(record));
-        let delivered = arrived.numbers.range(first..first + self.lines).count() as u64;
+        let delivered = arrived.numbers.range(first..end).count() as u64;
+        let seen = arrived.seen(first..end);
         Ok(FaultReport {
             fault: self.fault.name(),
             buffering: self.buffering.name(),
             written: self.lines,
             in_time,
             delivered,
-            lost: self.lines.saturating_sub(delivered),
+            cut: seen.saturating_sub(delivered),
+            lost: self.lines.saturating_sub(seen),
             well_again,
             repeated: arrived.numbers.values().map(|seen| seen.times - 1).sum(),
             refused_calls: outcome.received.rejected_calls,
@@ -234,6 +256,26 @@ impl FaultRun<'_> {
             reloads: outcome.metrics.get("nodesieve_reloads_total").unwrap_or_default(),
         })
     }
+}
+
+/// Takes the second half of the largest chunk away.
+fn cut_largest_chunk(running: &Running) -> Result<(), FluentBitError> {
+    let directory = running.at(STATE).join("chunks");
+    let cut = || -> io::Result<()> {
+        let mut largest: Option<(u64, PathBuf)> = None;
+        for stream in fs::read_dir(&directory)? {
+            for chunk in fs::read_dir(stream?.path())? {
+                let chunk = chunk?;
+                let size = chunk.metadata()?.len();
+                if largest.as_ref().is_none_or(|(most, _)| size > *most) {
+                    largest = Some((size, chunk.path()));
+                }
+            }
+        }
+        let (size, path) = largest.ok_or(io::ErrorKind::NotFound)?;
+        fs::OpenOptions::new().write(true).open(path)?.set_len(size / 2)
+    };
+    cut().map_err(|reason| FluentBitError::Make { path: directory.clone(), reason })
 }
 
 /// Rules that keep everything.

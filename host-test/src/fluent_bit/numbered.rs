@@ -7,7 +7,8 @@ use super::run::lines;
 use super::{FluentBitError, LOGS, POD_LOGS, Running};
 use crate::kubelet::{FakePod, list};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::ops::Range;
@@ -33,6 +34,8 @@ pub(super) fn list_of(pods: Range<u64>) -> Vec<u8> {
 pub(super) struct Arrived {
     /// How often each has arrived, and how.
     pub(super) numbers: BTreeMap<u64, ArrivedLine>,
+    /// Those of which the end has arrived as a record of its own.
+    pub(super) ends: BTreeSet<u64>,
 }
 
 pub(super) struct ArrivedLine {
@@ -53,6 +56,13 @@ impl Arrived {
             self.add(record);
         }
         Ok(())
+    }
+
+    /// How many of these have arrived, whole or by their end.
+    pub(super) fn seen(&self, numbers: Range<u64>) -> u64 {
+        let whole = self.numbers.range(numbers.clone()).count();
+        let by_end = self.ends.range(numbers).filter(|number| !self.numbers.contains_key(number)).count();
+        (whole + by_end) as u64
     }
 
     /// Waits until so many different ones have arrived, `patience` at most; tells whether they have.
@@ -87,10 +97,11 @@ impl Arrived {
 
     /// Adds one record; a tick or a summary has no number.
     pub(super) fn add(&mut self, record: &Value) {
-        let Some(number) = record["log"].as_str().and_then(|line| line.strip_prefix("line ")?.parse().ok())
-        else {
-            return;
-        };
+        let log = record["log"].as_str().unwrap_or_default();
+        if let Some(number) = log.strip_prefix(PARTS[1]).and_then(|number| number.parse().ok()) {
+            self.ends.insert(number);
+        }
+        let Some(number) = log.strip_prefix("line ").and_then(|number| number.parse().ok()) else { return };
         let kubernetes = &record["kubernetes"];
         let enriched =
             kubernetes["labels"]["app"].is_string() && kubernetes["labels"]["app"] == kubernetes["pod_name"];
@@ -107,13 +118,42 @@ pub(super) fn write(running: &Running, numbers: Range<u64>) -> Result<(), Fluent
     texts.into_iter().try_for_each(|(pod, text)| write_text(running, pod, &text))
 }
 
+/// The same, with one line in four as a runtime writes a long one: in two parts, with time between them. The first part is
+/// written with the line before it in that container; none is left open at `end`.
+pub(super) fn write_with_parts(
+    running: &Running,
+    numbers: Range<u64>,
+    end: u64,
+) -> Result<(), FluentBitError> {
+    let pods = u64::from(PODS);
+    let is_split = |number: u64| number < end && number / pods % 4 == 3;
+    let mut texts: BTreeMap<u64, String> = BTreeMap::new();
+    for number in numbers {
+        let text = texts.entry(number % pods).or_default();
+        if is_split(number) {
+            let _ = writeln!(text, "{STAMP} F {}{number}", PARTS[1]);
+        } else {
+            text.push_str(&line(number));
+        }
+        if is_split(number + pods) {
+            let _ = writeln!(text, "{STAMP} P {}", PARTS[0]);
+        }
+    }
+    texts.into_iter().try_for_each(|(pod, text)| write_text(running, pod, &text))
+}
+
 /// Writes these lines to the container of this pod.
 pub(super) fn write_to(running: &Running, pod: u64, numbers: Range<u64>) -> Result<(), FluentBitError> {
     write_text(running, pod, &numbers.map(line).collect::<String>())
 }
 
+/// `line `, in two parts.
+const PARTS: [&str; 2] = ["lin", "e "];
+/// How the runtime starts what it writes.
+const STAMP: &str = "2026-11-20T10:00:00.000000001Z stdout";
+
 fn line(number: u64) -> String {
-    format!("2026-11-20T10:00:00.000000001Z stdout F line {number}\n")
+    format!("{STAMP} F line {number}\n")
 }
 
 fn write_text(running: &Running, pod: u64, text: &str) -> Result<(), FluentBitError> {

@@ -269,6 +269,15 @@ impl Running {
     /// # Errors
     /// [`FluentBitError`] when it does not end, or does not start.
     pub fn restart(&mut self, how: End) -> Result<(), FluentBitError> {
+        self.restart_after(how, |_| Ok(()))
+    }
+
+    /// The same, with something done to the node in between.
+    pub(super) fn restart_after(
+        &mut self,
+        how: End,
+        change: impl FnOnce(&Running) -> Result<(), FluentBitError>,
+    ) -> Result<(), FluentBitError> {
         match how {
             End::Terminated => {
                 terminate(&self.child)?;
@@ -276,6 +285,7 @@ impl Running {
             }
             End::Killed => end(&mut self.child),
         }
+        change(self)?;
         self.child = spawn(&self.program, &self.conf, &self.node)?;
         wait_for_port(&mut self.child, self.http_port, &self.node)
     }

@@ -153,7 +153,7 @@ fn the_classic_twin_on_the_default_stack_delivers_the_same() {
 #[test]
 fn the_shipped_rules_conserve_counts() {
     let Some((program, _guard)) = program() else { return };
-    let source = fs::read_to_string(support::conf().join("nodesieve.yaml")).unwrap();
+    let source = support::shipped_rules();
     let difference = compare(&program, "fluent-bit.yaml", &source, &[]);
     assert!(!difference.exact && difference.is_well(), "{difference:#?}");
     let apart = difference.kept.abs_diff(difference.expected);

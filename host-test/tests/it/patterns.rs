@@ -95,7 +95,8 @@ fn a_json_pattern_costs_little_where_it_does_not_match() {
     assert!(matching < 10_800, "{matching}");
 }
 
-/// Guarantees: ten times the line is at most some eleven times the work, whatever the pattern and the line are.
+/// Guarantees: ten times the line is at most some twelve times the work, whatever the pattern and the line are. More than ten is the
+/// wildcard's: it sorts the keys of an object, because the last of equal ones counts.
 #[test]
 fn a_hostile_pattern_stays_linear_in_the_line() {
     let nested = format!("{{ $.a{} = 1 }}", ".a".repeat(200));
@@ -121,7 +122,7 @@ fn a_hostile_pattern_stays_linear_in_the_line() {
             fuel(&rules(&[pattern]), &records)
         };
         let (short, long) = (cost(20_000), cost(200_000));
-        assert!(long < 12 * short, "{pattern}: {short} for 20 kB, {long} for 200 kB");
+        assert!(long * 2 < 25 * short, "{pattern}: {short} for 20 kB, {long} for 200 kB");
         assert!(long < 200_000 * 600, "{pattern}: {long} for 200 kB");
     }
 }

@@ -10,14 +10,15 @@ const START: u64 = 1_800_000_000;
 
 /// Scenario: ten million records in a thousand seconds, each with a key of its own, against four policies.
 /// Guarantees: memory does not grow once the tables are full; the goal of `target` is held within a fifth, and the others
-/// keep no more than their tables and one shared state allow; every record is accounted for.
+/// keep no more than their tables and one shared state allow; every record is accounted for. Nothing is written down: ten million
+/// writes would be what is measured.
 #[test]
 fn ten_million_keys_neither_fill_memory_nor_break_a_limit() {
     const RECORDS: u64 = 10_000_000;
     const SECONDS: u64 = 1000;
     const MAX_KEYS: u64 = 4096;
     let (mut guest, tree) = support::start(
-        "version: 1\nrules:\n\
+        "version: 1\nstate: { dir: off }\nrules:\n\
          - { name: goal, when: { container: goal }, target: { rate: 100/s, by: $.u } }\n\
          - { name: limit, when: { container: limit }, limit: { rate: 1/m, by: $.u } }\n\
          - { name: first, when: { container: first }, first: { n: 1, per: 60s, by: $.u } }\n\
@@ -114,25 +115,27 @@ fn a_policy_costs_few_instructions() {
     let base = [cost(asked, &log), cost(asked, text)];
     // A dropped record is not written, which is why some of these are below zero. A template costs as much as the rest
     // of a record, twice over: it looks at every byte. (15,000 before it told errors and statuses of one message apart;
-    // 18,500 while a kept record, which this is measured against, took its long way every time.)
+    // 18,500 while a kept record, which this is measured against, took its long way every time. What is dropped is written down at
+    // once since, which is some 200 of each but the kept.)
     for (policy, most) in [
         ("sample: { rate: 1/1000000, by: pod }", 2000),
-        ("first: { n: 1, per: 1h }", 100),
-        ("limit: { rate: 1/h, by: container }", 700),
-        ("target: { rate: 1/h, by: container }", 800),
-        ("budget: { spend: 1B/day, by: namespace }", 200),
+        ("first: { n: 1, per: 1h }", 200),
+        ("limit: { rate: 1/h, by: container }", 750),
+        ("target: { rate: 1/h, by: container }", 950),
+        ("budget: { spend: 1B/day, by: namespace }", 350),
         ("limit: { rate: 1/h, by: [container, template] }", 19_000),
         ("dedup: { window: 1h }", 19_000),
     ] {
         for (line, base) in [(&*log, base[0]), (text, base[1])] {
             let more = cost(policy, line) as i64 - base as i64;
+            eprintln!("{policy}: {more}");
             assert!(more < most, "{policy}: {more}");
         }
     }
 }
 
 /// Scenario: the compiled filter is killed behind a tick and started again on the same directories, with a bad rule file the
-/// last time.
+/// last time. Files of one that has been silent for three seconds are taken over.
 /// Guarantees: unreported counts are restored through WASI's files, and so are the last good rules.
 #[test]
 fn the_compiled_filter_takes_up_what_the_one_before_has_left() {
@@ -155,7 +158,8 @@ fn the_compiled_filter_takes_up_what_the_one_before_has_left() {
 
     let mut second = again();
     assert_eq!(at(&mut second, 2, TICK, "{}"), Returned::Dropped);
-    let Returned::Kept(summary) = at(&mut second, 63, TICK, r#"{"node":"n"}"#) else { panic!("no summary") };
+    assert_eq!(at(&mut second, 6, TICK, "{}"), Returned::Dropped);
+    let Returned::Kept(summary) = at(&mut second, 67, TICK, r#"{"node":"n"}"#) else { panic!("no summary") };
     let mut reported = Reported::default();
     assert!(reported.add(&summary));
     assert_eq!(reported.summarised, 5);
@@ -163,9 +167,10 @@ fn the_compiled_filter_takes_up_what_the_one_before_has_left() {
 
     tree.put_rules("version: 2\n").unwrap();
     let mut third = again();
-    assert_eq!(at(&mut third, 64, TICK, "{}"), Returned::Kept(summary), "nobody knows whether it arrived");
-    assert_eq!(at(&mut third, 65, tag, r#"{"log":"noise"}"#), Returned::Dropped, "by the last good rules");
-    at(&mut third, 80, TICK, "{}");
+    // It has the name of the one before, whose files it takes up at once.
+    assert_eq!(at(&mut third, 68, TICK, "{}"), Returned::Kept(summary), "nobody knows whether it arrived");
+    assert_eq!(at(&mut third, 69, tag, r#"{"log":"noise"}"#), Returned::Dropped, "by the last good rules");
+    at(&mut third, 84, TICK, "{}");
     let metrics = tree.metrics().unwrap();
     let metric = |name: &str| exposition::value(&metrics, name).unwrap() as u64;
     assert_eq!((metric("nodesieve_last_good_rules"), metric("nodesieve_config_valid")), (1, 0));

@@ -164,7 +164,7 @@ fn a_huge_line_is_cut_and_the_filter_goes_on() {
 }
 
 /// Scenario: a rule file of one line with thousands of mistakes replaces a good one.
-/// Guarantees: it is refused, the old rules stay in force, and what is said about it is short.
+/// Guarantees: it is refused, the old rules stay in force, and what is said about it is short: a hundred mistakes and a count.
 #[test]
 fn a_hostile_rule_file_neither_traps_nor_takes_the_rules_away() {
     let (mut guest, tree) = support::start("version: 1\nrules: [{ name: all, drop: {}, reason: test }]\n");
@@ -176,7 +176,10 @@ fn a_hostile_rule_file_neither_traps_nor_takes_the_rules_away() {
     assert_eq!(guest.filter(b"nodesieve.tick", (0, 0), b"{}"), Returned::Dropped);
     assert_eq!(guest.filter(b"t", (0, 0), b"{\"a\":1}"), Returned::Dropped);
     let said = guest.stderr();
-    assert!(said.len() < 20_000 && said.contains("more") && said.contains("stay in force"), "{said}");
+    assert!(
+        said.len() < 60_000 && said.contains("more than 100 mistakes") && said.contains("stay in force"),
+        "{said}"
+    );
 }
 
 #[test]
