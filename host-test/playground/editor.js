@@ -7,7 +7,7 @@ import {
   indentUnit, keymap, lineNumbers, lintGutter, lintKeymap, search, searchKeymap, setDiagnostics, syntaxHighlighting, tags,
   yaml,
 } from "./vendor/codemirror.js";
-import { count, element, kinds, plural } from "./format.js";
+import { element, kinds, plural } from "./format.js";
 
 const PAUSE = 30; // ms without a keystroke
 
@@ -62,7 +62,7 @@ export function createEditor({ parent, findings, badge, onEdit }) {
       clearTimeout(timer);
       onEdit(source(), ++edit);
     },
-    show({ edit: of, findings: found, more }) {
+    show({ edit: of, findings: found }) {
       if (of !== edit) return;
       shown = found;
       const size = view.state.doc.length;
@@ -71,19 +71,18 @@ export function createEditor({ parent, findings, badge, onEdit }) {
         message: help ? `${message}\n${help}` : message,
       }));
       view.dispatch(setDiagnostics(view.state, diagnostics));
-      list(found, more, view.state.doc);
+      list(found, view.state.doc);
     },
   };
 
-  function list(found, more, doc) {
-    const { errors, warnings } = kinds({ findings: found, more });
+  function list(found, doc) {
+    const { errors, warnings } = kinds({ findings: found });
     const title = [errors && plural(errors, "mistake"), warnings && plural(warnings, "warning")].filter(Boolean).join(", ");
     findings.hidden = !found.length;
     findings.querySelector("h3").textContent = title;
     badge.hidden = !found.length;
-    badge.textContent = found.length + more;
+    badge.textContent = found.length;
     findings.querySelector("ol").replaceChildren(...found.map((finding, at) => item(finding, at, doc)));
-    if (more) findings.querySelector("ol").append(element("li", "quiet", `and ${count(more)} more`));
   }
 }
 

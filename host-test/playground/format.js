@@ -7,10 +7,10 @@ export const count = (number) => String(Math.round(number)).replace(GROUP, "\u20
 
 export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 
-/** How many mistakes and warnings there are; `more` than are told come with mistakes only. */
-export function kinds({ findings, more }) {
+/** How many mistakes and warnings are told. */
+export function kinds({ findings }) {
   const warnings = findings.filter(({ severity }) => severity === "warning").length;
-  return { errors: findings.length - warnings + more, warnings };
+  return { errors: findings.length - warnings, warnings };
 }
 
 /** A verdict as colour class, sign and word. Sign and word carry it alone, for who cannot tell the colours apart. */

@@ -31,8 +31,6 @@ use std::rc::Rc;
 
 /// Kept texts that are remembered for explanations, in bytes; beyond it the run is repeated up to the record that is asked for.
 const MAX_REMEMBERED: usize = 128 << 20;
-/// Most mistakes of a rule file that are reported; the place of each is searched for in the whole text.
-pub const MAX_FINDINGS: usize = 200;
 /// Ticks after which [`Page::advance`] comes back early: each is work too, and a gap between two records has up to an hour of them.
 const MAX_TICKS: u64 = 20_000;
 /// Longest message in a row of the list, in characters.
@@ -91,8 +89,7 @@ impl Page {
             Err(mistakes) => (false, mistakes),
         };
         let place = |diagnostic| placed(diagnostic, source, "nodesieve.yaml");
-        let more = found.len().saturating_sub(MAX_FINDINGS);
-        LoadedRules { usable, findings: found.iter().take(MAX_FINDINGS).map(place).collect(), more }
+        LoadedRules { usable, findings: found.iter().map(place).collect() }
     }
 
     /// Forgets all records.

@@ -9,10 +9,8 @@ use serde::Serialize;
 pub struct LoadedRules {
     /// Whether the next run uses them.
     pub usable: bool,
-    /// Mistakes and warnings, the first [`super::MAX_FINDINGS`].
+    /// Mistakes and warnings, which the engine bounds: the last says how many more mistakes there are.
     pub findings: Vec<Placed>,
-    /// How many more there are.
-    pub more: usize,
 }
 
 /// What [`super::Page::add`] says.

@@ -85,6 +85,8 @@ struct SaidByObject<'a> {
     has_object_time: bool,
     is_engine: bool,
     engine_text: Option<&'a [u8]>,
+    /// How many values were read for what is in them.
+    looked_into: u8,
 }
 
 impl<'a> SaidByObject<'a> {
@@ -98,6 +100,17 @@ impl<'a> SaidByObject<'a> {
         escapes: Escapes,
         depth: u8,
     ) -> Option<Severity> {
+        if let (
+            LevelKey::Level | LevelKey::Nested | LevelKey::Message,
+            Value::Object(_) | Value::String([b'{', ..]),
+        ) = (key, value)
+        {
+            // A line that is nothing but such values must not cost a reading for each.
+            if self.looked_into >= MOST_LOOKED_INTO {
+                return None;
+            }
+            self.looked_into = self.looked_into.saturating_add(1);
+        }
         match (key, value) {
             // MongoDB's `t` is the only object that a text is known by; `l` alone is no level but zap's `L`.
             (LevelKey::Level, Value::String(text)) if name.len() > 1 || name == b"L" => {
@@ -281,6 +294,8 @@ fn resolved(text: &[u8], level: Level) -> Vec<u8> {
 
 /// How many members count as near the start of an object.
 const NEAR: usize = 8;
+/// How many values of an object are read for a level inside them: no program wraps as many records in one.
+const MOST_LOOKED_INTO: u8 = 8;
 /// How many records may be wrapped in each other.
 const MOST_WRAPPERS: u8 = 2;
 /// How much of a wrapped record is read, in bytes as written.

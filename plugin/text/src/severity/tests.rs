@@ -53,6 +53,18 @@ fn reads_json_levels_at_the_top_only() {
     check(r#"{"level":"error""#, Some(Severity::Error));
 }
 
+/// Guarantees: a line that is nothing but wrappers costs no reading for each; what stands beside them counts.
+#[test]
+fn looks_into_some_values_and_not_into_any_number() {
+    let wrapped = |n: usize| r#""log":"{\"a\":1}","#.repeat(n) + r#""message":"{\"level\":\"error\"}""#;
+    check(&format!("{{{}}}", wrapped(7)), Some(Severity::Error));
+    check(&format!("{{{}}}", wrapped(8)), None);
+    check(&format!(r#"{{{},"level":"warn"}}"#, wrapped(8)), Some(Severity::Warn));
+    let objects = |n: usize| r#""level":{"a":1},"#.repeat(n) + r#""level":{"name":"error"}"#;
+    check(&format!("{{{}}}", objects(7)), Some(Severity::Error));
+    check(&format!("{{{}}}", objects(8)), None);
+}
+
 #[test]
 fn reads_prefixes_and_openings() {
     check("E1123 10:00:00.123456       1 reflector.go:138] Failed", Some(Severity::Error));
