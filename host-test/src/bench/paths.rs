@@ -61,6 +61,10 @@ pub fn paths(shipped: &str) -> Vec<BenchPath> {
     let short = BenchInput::Lines(SHORT);
     add("ten-rules", ten_rules(), short, CountedWork::Filter);
     add("hundred-rules", hundred_rules(), short, CountedWork::Filter);
+    for (name, merge) in [("merge", "true"), ("merge-alone", "{ keep_log: false }")] {
+        let rules = format!("version: 1\nenrich: {{ fields: lean, merge_log: {merge} }}\n");
+        add(name, rules, short, CountedWork::Filter);
+    }
     add("samples", shipped.to_owned(), BenchInput::Samples, CountedWork::Filter);
     add("malloc-and-free", file(""), short, CountedWork::Copying);
     for (name, rules) in [("keep-lean", file("")), ("ten-rules", ten_rules())] {

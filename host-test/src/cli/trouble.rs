@@ -46,11 +46,11 @@ pub(super) fn kubelet(arguments: &FluentBitArguments, mode: FailureMode) -> anyh
     let runs = [
         (MetadataFilter::Nodesieve, FailureMode::Ok),
         (MetadataFilter::Nodesieve, mode),
-        (MetadataFilter::Kubernetes, mode),
+        (MetadataFilter::Kubernetes(&[]), mode),
     ];
     let mut all = Vec::new();
     for (filter, mode) in runs {
-        anstream::eprintln!("{filter:?}, a kubelet that is {mode}, for {} s", arguments.seconds);
+        anstream::eprintln!("{}, a kubelet that is {mode}, for {} s", filter.name(), arguments.seconds);
         let bar = progress(arguments.seconds);
         let outage = Outage {
             fluent_bit: &program,

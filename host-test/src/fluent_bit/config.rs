@@ -104,35 +104,42 @@ pub(super) fn rewrite(
     }
 }
 
-/// The YAML configuration with Fluent Bit's own `kubernetes` filter in the place of nodesieve's, set up as its
-/// documentation recommends for large clusters: it asks the kubelet, every 60 s, with an answer of any size.
+/// The YAML configuration with Fluent Bit's own `kubernetes` filter, an item of `filters`, in the place of nodesieve's, or before it.
 ///
 /// # Errors
 /// [`FluentBitError::Config`] when there is no section `filters` before `outputs`.
 pub(super) fn with_built_in(
     yaml: &str,
     path: &Path,
-    kubelet_port: u16,
-    root: &Path,
+    built_in: &str,
+    is_alone: bool,
 ) -> Result<String, FluentBitError> {
     let parts = yaml.split_once("\n  filters:\n").zip(yaml.split_once("\n  outputs:\n"));
-    let Some(((before, _), (_, after))) = parts else {
+    let Some(((before, filters), (_, after))) = parts else {
         let reason = "no filters before outputs".to_owned();
         return Err(FluentBitError::Config { path: path.to_owned(), reason });
     };
-    Ok(format!("{before}\n  filters:\n{}  outputs:\n{after}", built_in_filter(kubelet_port, root)))
+    Ok(match is_alone {
+        true => format!("{before}\n  filters:\n{built_in}  outputs:\n{after}"),
+        false => format!("{before}\n  filters:\n{built_in}{filters}"),
+    })
 }
 
-/// That filter, as an item of `filters`.
-pub(super) fn built_in_filter(kubelet_port: u16, root: &Path) -> String {
+/// That filter as an item of `filters`, set up as its documentation recommends for large clusters: it asks the kubelet, every 60 s,
+/// with an answer of any size. `settings` of its come on top.
+pub(super) fn built_in_filter(kubelet_port: u16, root: &Path, settings: &[(&str, &str)]) -> String {
     let secrets = root.join("var/run/secrets");
     let secrets = secrets.display();
-    format!(
+    let mut item = format!(
         "    - name: kubernetes\n      match: kube.*\n      kube_url: https://127.0.0.1:{kubelet_port}\n      \
          kube_ca_file: {secrets}/ca.crt\n      kube_token_file: {secrets}/token\n      use_kubelet: true\n      \
          kubelet_host: 127.0.0.1\n      kubelet_port: {kubelet_port}\n      kube_tag_prefix: kube.var.log.containers.\n      \
          kube_meta_cache_ttl: 60\n      buffer_size: 0\n"
-    )
+    );
+    for (key, value) in settings {
+        item.push_str(&format!("      {key}: {value}\n"));
+    }
+    item
 }
 
 fn edits<'a>(place: &Replacements<'_>) -> Vec<Edit<'a>> {

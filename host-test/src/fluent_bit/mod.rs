@@ -70,7 +70,7 @@ pub struct Setup<'a> {
     /// metadata.
     pub pod_list: Option<&'a [u8]>,
     /// Which filter gives the records their metadata.
-    pub filter: MetadataFilter,
+    pub filter: MetadataFilter<'a>,
     /// Room on the disk with [`STATE`], in bytes: a small one of its own, which takes the permission to mount. `None`: the
     /// machine's.
     pub disk: Option<u64>,
@@ -92,12 +92,26 @@ pub struct Address<'a> {
 
 /// What gives the records their metadata.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum MetadataFilter {
+pub enum MetadataFilter<'a> {
     /// nodesieve, with its sidecar.
     #[default]
     Nodesieve,
-    /// Fluent Bit's own `kubernetes` filter, which asks the kubelet itself. Needs the YAML configuration.
-    Kubernetes,
+    /// Fluent Bit's own `kubernetes` filter, which asks the kubelet itself, with these settings of its beside. Needs the YAML
+    /// configuration.
+    Kubernetes(&'a [(&'a str, &'a str)]),
+    /// The same, and nodesieve behind it, without a sidecar.
+    Before(&'a [(&'a str, &'a str)]),
+}
+
+impl MetadataFilter<'_> {
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            MetadataFilter::Nodesieve => "nodesieve",
+            MetadataFilter::Kubernetes(_) => "kubernetes",
+            MetadataFilter::Before(_) => "kubernetes, nodesieve",
+        }
+    }
 }
 
 /// Why a run failed.

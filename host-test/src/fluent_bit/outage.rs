@@ -24,7 +24,7 @@ pub struct Outage<'a> {
     /// The rule file.
     pub rules: &'a str,
     /// Which filter gives the records their metadata.
-    pub filter: MetadataFilter,
+    pub filter: MetadataFilter<'a>,
     /// The kubelet's failure mode meanwhile.
     pub mode: FailureMode,
     /// How many lines are written.
@@ -136,10 +136,7 @@ impl Outage<'_> {
         };
         let delivered = arrived.numbers.len() as u64 - u64::from(PODS);
         Ok(OutageReport {
-            filter: match self.filter {
-                MetadataFilter::Nodesieve => "nodesieve",
-                MetadataFilter::Kubernetes => "kubernetes",
-            },
+            filter: self.filter.name(),
             kubelet: self.mode.name(),
             written: self.lines,
             in_time,

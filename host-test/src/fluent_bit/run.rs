@@ -3,7 +3,7 @@
 //! It exists because a process and a server have many ways to never end. The rule it keeps: every
 //! wait has a time limit, every failure shows the end of Fluent Bit's log, and nothing outlives its [`Running`].
 
-use super::config::{Replacements, rewrite, with_built_in};
+use super::config::{Replacements, built_in_filter, rewrite, with_built_in};
 use super::node::TemporaryNode;
 use super::process::{
     MODULE_FILE, POLL, START, STOP, end, ended, free_port, log, most_memory, spawn, tail, terminate,
@@ -62,7 +62,7 @@ impl MetadataSource {
     pub(super) fn start(
         pod_list: &[u8],
         root: &Path,
-        filter: MetadataFilter,
+        filter: MetadataFilter<'_>,
     ) -> Result<MetadataSource, FluentBitError> {
         let options = KubeletOptions { token: Some(TOKEN.into()), ..KubeletOptions::default() };
         let kubelet = FakeKubelet::start(options, pod_list)?;
@@ -70,7 +70,7 @@ impl MetadataSource {
         let settings = SidecarSettings { interval: INTERVAL, ..sidecar::settings(&kubelet, root)? };
         let sidecar = match filter {
             MetadataFilter::Nodesieve => Some(RunningSidecar::start(settings)?),
-            MetadataFilter::Kubernetes => None,
+            MetadataFilter::Kubernetes(_) | MetadataFilter::Before(_) => None,
         };
         if let Some(sidecar) = &sidecar {
             sidecar.wait_until("nodesieve_sidecar_pods", |pods| pods > 0.0, START)?;
@@ -146,8 +146,16 @@ impl Running {
             };
             let name = setup.conf.file_name().unwrap_or_default().to_string_lossy();
             let mut text = rewrite(&conf, setup.conf, &place, setup.overrides)?;
-            if let (MetadataFilter::Kubernetes, Some(metadata)) = (setup.filter, &metadata) {
-                text = with_built_in(&text, setup.conf, metadata.kubelet.address().port(), node.root())?;
+            if let Some(metadata) = &metadata {
+                let port = metadata.kubelet.address().port();
+                text = match setup.filter {
+                    MetadataFilter::Nodesieve => text,
+                    MetadataFilter::Kubernetes(settings) | MetadataFilter::Before(settings) => {
+                        let built_in = built_in_filter(port, node.root(), settings);
+                        let is_alone = matches!(setup.filter, MetadataFilter::Kubernetes(_));
+                        with_built_in(&text, setup.conf, &built_in, is_alone)?
+                    }
+                };
             }
             let conf = node.put(&format!("/{name}"), &text)?;
             let mut child = spawn(setup.fluent_bit, &conf, &node)?;

@@ -21,6 +21,8 @@ const BUDGETS: &[(&str, u64)] = &[
     ("keep-full", 1_522),
     ("ten-rules", 6_437),
     ("hundred-rules", 8_128),
+    ("merge", 12_560),
+    ("merge-alone", 12_434),
     ("samples", 12_166),
     ("malloc-and-free", 102),
     ("keep-lean-by-turns", 2_432),

@@ -23,6 +23,7 @@ mod lines;
 mod machine_code;
 mod manifests;
 mod memory;
+mod merge_log;
 mod module;
 mod monitoring;
 mod moto;

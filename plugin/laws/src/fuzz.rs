@@ -93,7 +93,15 @@ impl Fuzzing<'_> {
     /// # Errors
     /// [`Broken`] for the first input that breaks the law.
     pub fn run(&self, check: impl FnMut(&[u8]) -> Behaviour) -> Result<Fuzzed, Box<Broken>> {
-        let seconds = std::env::var(SECONDS).ok().and_then(|text| text.parse::<f64>().ok());
+        self.run_for(std::env::var(SECONDS).ok().and_then(|text| text.parse().ok()), check)
+    }
+
+    /// As [`Fuzzing::run`], for so many seconds of CPU time or else so many executions.
+    fn run_for(
+        &self,
+        seconds: Option<f64>,
+        check: impl FnMut(&[u8]) -> Behaviour,
+    ) -> Result<Fuzzed, Box<Broken>> {
         let mut run = Run { check, current: self.current(), executions: 0, known: BTreeSet::new() };
         let started = cpu_seconds();
         let mut corpus = self.seeds();
@@ -260,7 +268,7 @@ mod tests {
         let scratch = scratch("broken");
         fs::write(scratch.join("seeds/0"), "a long text without what breaks it, a long text").unwrap();
         let broken = fuzzing(&scratch.join("seeds"), &scratch)
-            .run(|input| {
+            .run_for(None, |input| {
                 assert!(!input.windows(5).any(|part| part == b"magic"), "there is magic");
                 Behaviour::of(input.len() / 4)
             })
@@ -270,7 +278,7 @@ mod tests {
             ("there is magic", b"magic".to_vec())
         );
         fs::copy(&broken.input, scratch.join("seeds/1")).unwrap();
-        let again = fuzzing(&scratch.join("seeds"), &scratch).run(|input| {
+        let again = fuzzing(&scratch.join("seeds"), &scratch).run_for(None, |input| {
             assert!(input != b"magic");
             Behaviour::of(0)
         });
@@ -285,7 +293,7 @@ mod tests {
         let run = |steps: &mut Vec<Behaviour>| {
             let stairs =
                 |input: &[u8]| input.iter().zip(b"0123456").take_while(|(one, other)| one == other).count();
-            let report = fuzzing(&scratch.join("seeds"), &scratch).run(|input| {
+            let report = fuzzing(&scratch.join("seeds"), &scratch).run_for(None, |input| {
                 let behaviour = Behaviour::of(stairs(input));
                 steps.push(behaviour);
                 behaviour

@@ -8,7 +8,7 @@ use crate::json::{is_json, members};
 use nodesieve_engine::config::{RuleFile, load};
 use nodesieve_engine::engine::{Action, Answer, Input, Verdict, Why};
 use nodesieve_engine::json::{Level, Value, lookup, quote_unreadable};
-use nodesieve_engine::record::TRUNCATED;
+use nodesieve_engine::record::{Merge, TRUNCATED};
 use nodesieve_engine::time::{EventTime, Now};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -141,6 +141,10 @@ fn check_kept(text: &[u8], out: &[u8], is_faulty: bool, rules: &RuleFile) {
     if is_truncated {
         return;
     }
+    if let Some(merge) = &rules.merge_log {
+        check_merged(&own, &found, &ours, merge, rules, &shown);
+        return;
+    }
     let kept = |list: &[(String, &str)]| -> Vec<(String, String)> {
         let rest = list.iter().filter(|(key, _)| !ours.contains(&&**key));
         rest.map(|(key, value)| (key.clone(), (*value).to_owned())).collect()
@@ -150,5 +154,31 @@ fn check_kept(text: &[u8], out: &[u8], is_faulty: bool, rules: &RuleFile) {
         let times = found.iter().filter(|(other, _)| other == key).count();
         let before = own.iter().filter(|(other, _)| other == key).count();
         assert!(times <= before.max(1), "{key} is there {times} times: {}", shown());
+    }
+}
+
+/// A member of a record whose line may have been merged is there, or another one of its name, or it was the line of an object.
+fn check_merged(
+    own: &[(String, &str)],
+    found: &[(String, &str)],
+    ours: &[&str],
+    merge: &Merge,
+    rules: &RuleFile,
+    shown: &dyn Fn() -> String,
+) {
+    let is_line = |key: &str| rules.input.message.iter().any(|name| **name == *key);
+    let is_object = |value: &str| {
+        serde_json::from_str::<String>(value).is_ok_and(|line| line.trim_start().starts_with('{'))
+    };
+    let may_merge = own.iter().any(|(key, value)| is_line(key) && is_object(value));
+    for (key, value) in own.iter().filter(|(key, _)| !ours.contains(&&**key)) {
+        let is_there = found.contains(&(key.clone(), value));
+        let is_replaced = may_merge && found.iter().any(|(other, _)| other == key);
+        let has_gone = may_merge && !merge.keep_log && is_line(key);
+        assert!(is_there || is_replaced || has_gone, "{key} is lost: {}", shown());
+    }
+    for (key, _) in found {
+        let times = |list: &[(String, &str)]| list.iter().filter(|(other, _)| other == key).count();
+        assert!(times(found) <= times(own).max(1), "{key} is there twice: {}", shown());
     }
 }

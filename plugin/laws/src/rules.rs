@@ -141,6 +141,7 @@ pub(crate) const WORDS: &[&str] = &[
     "repeat: { n: 5 }",
     "input: { max_record: 1024 }",
     "enrich: { fields: all, key: k }",
+    "enrich: { merge_log: { key: data, keep_log: false, trim: true } }",
     "defaults: { summary: 1s, no_match: drop, annotate: false, max_keys: 1 }",
     "pods: { ttl: 1s }",
     "metrics: { every: 1s }",

@@ -5,7 +5,9 @@
 
 mod quotes;
 
-pub(crate) use quotes::{closed_with_quotes, is_closed, near_escaped_quote, near_quote, pass_quoted};
+pub(crate) use quotes::{
+    closed_with_quotes, find_special, is_closed, near_escaped_quote, near_quote, pass_quoted,
+};
 
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;

@@ -68,7 +68,7 @@ impl MeasuredRun<'_> {
         let mut node = TemporaryNode::new()?;
         let pod_list = logs.node.pod_list.as_slice();
         // The kubelet lives as long as the run.
-        let kubelet = MetadataSource::start(pod_list, node.root(), MetadataFilter::Kubernetes)?.kubelet;
+        let kubelet = MetadataSource::start(pod_list, node.root(), MetadataFilter::Kubernetes(&[]))?.kubelet;
         let firehose = Firehose::start(FirehoseOptions { tls: true, ..FirehoseOptions::default() })
             .map_err(FluentBitError::from)?;
         node.put("/ca.pem", firehose.ca_pem().unwrap_or_default())?;

@@ -73,7 +73,7 @@ impl FilterStage {
     fn config(self, places: &ConfigPlaces<'_>) -> String {
         let root = places.root.display();
         match self {
-            FilterStage::Kubernetes => built_in_filter(places.kubelet_port, places.root),
+            FilterStage::Kubernetes => built_in_filter(places.kubelet_port, places.root, &[]),
             FilterStage::Lua => {
                 format!(
                     "    - name: lua\n      match: kube.*\n      script: {root}/ten_rules.lua\n      call: filter\n"

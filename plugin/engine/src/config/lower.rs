@@ -1,12 +1,12 @@
 //! The sections of the file around the rules.
 
+use crate::config::enrich::{enrich, keys_are_free};
 use crate::config::model::{Action, Ceiling, Continuation, Role, RuleFile};
 use crate::config::own_paths::are_apart;
 use crate::config::rule_tests::{RuleTest, rule_tests};
 use crate::config::rules::{names_are_unique, rules, shadows_are_few, unreachable};
 use crate::diag::Code;
 use crate::path::{MAX_PATHS, Path};
-use crate::pods::{EnrichFields, Field, Selection};
 use crate::policy::{Decides as _, MAX_KEYS};
 use crate::yaml::{Mistakes, Node, NodeKind, Quoting, Section};
 use std::num::NonZeroUsize;
@@ -48,7 +48,7 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Mist
                 let _ = read(node, &mut file, &mut mistakes);
             }
         }
-        enrich_key_is_free(&top, &file, &mut mistakes);
+        keys_are_free(&top, &file, &mut mistakes);
         are_apart(&top, &file, &mut mistakes);
         file.guards = rules(source, top.get("guards"), Role::Guard, &mut mistakes);
         file.rules = rules(source, top.get("rules"), Role::Rule, &mut mistakes);
@@ -190,86 +190,6 @@ fn pods(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()>
     Some(())
 }
 
-fn enrich(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
-    let section =
-        Section::open(node, "enrich", &["fields", "labels", "annotations", "key", "max_bytes"], mistakes)?;
-    let enrich = &mut file.enrich;
-    if let Some(fields) = section.get("fields").and_then(|node| fields(node, mistakes)) {
-        enrich.fields = fields;
-    }
-    for (key, slot) in [("labels", &mut enrich.labels), ("annotations", &mut enrich.annotations)] {
-        if let Some(node) = section.get(key) {
-            *slot = match &node.kind {
-                NodeKind::Scalar { text, quoting: Quoting::Plain } if text == "true" => Selection::All,
-                NodeKind::Scalar { text, quoting: Quoting::Plain } if text == "false" => Selection::None,
-                _ => Selection::Matching(mistakes.globs(node, "key", is_metadata_key)?),
-            };
-        }
-    }
-    if let Some(node) = section.get("max_bytes") {
-        enrich.max_bytes = mistakes.size(node, "enrich.max_bytes", 1024..=262_144)?;
-    }
-    if let Some(node) = section.get("key") {
-        let key = mistakes.text(node, "enrich.key")?;
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-        let reserved = ["nodesieve", crate::record::TRUNCATED].contains(&key);
-        if key.is_empty() || reserved || !key.bytes().all(plain) {
-            let message = format!("`{key}` cannot be the key of the metadata");
-            mistakes.note_with_help(
-                Code::Value,
-                &node.span,
-                message,
-                "use letters, digits, `_`, `-` and `.`",
-            );
-        }
-        enrich.key = key.into();
-    }
-    Some(())
-}
-
-/// The metadata must not take the place of the line, nor of what says where it came from.
-fn enrich_key_is_free(top: &Section<'_>, file: &RuleFile, mistakes: &mut Mistakes) {
-    let key = &*file.enrich.key;
-    let is_taken = key == "stream" || key == "time" || file.input.message.iter().any(|name| &**name == key);
-    if is_taken && let Some(node) = top.get("enrich") {
-        let message = format!("the metadata cannot be called `{key}`: it would replace that field");
-        mistakes.note_with_help(Code::Value, &node.span, message, "leave `enrich.key` out for `kubernetes`");
-    }
-}
-
-fn fields(node: &Node, mistakes: &mut Mistakes) -> Option<EnrichFields> {
-    if let NodeKind::Scalar { text, .. } = &node.kind {
-        match text.as_str() {
-            "all" => return Some(EnrichFields::All),
-            "lean" => return Some(EnrichFields::Lean),
-            _ => {}
-        }
-    }
-    let mut chosen = Vec::new();
-    for (text, span) in mistakes.texts(node, "enrich.fields")? {
-        match Field::NAMES.iter().find(|(name, _)| *name == text) {
-            Some((_, field)) => chosen.push(*field),
-            None => {
-                let names = Field::NAMES.iter().map(|(name, _)| *name);
-                let help = match mistakes.near(text, names.clone().chain(["all", "lean"])) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!(
-                        "known fields: all, lean, or a list of {}",
-                        names.collect::<Vec<_>>().join(", ")
-                    ),
-                };
-                mistakes.note_with_help(
-                    Code::Value,
-                    &span,
-                    format!("`{text}` is not a metadata field"),
-                    help,
-                );
-            }
-        }
-    }
-    Some(EnrichFields::Only(chosen))
-}
-
 fn metrics(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
     let section = Section::open(node, "metrics", &["file", "every"], mistakes)?;
     if let Some(path) = section.get("file").and_then(|node| mistakes.path(node, "metrics.file")) {
@@ -333,12 +253,7 @@ fn defaults(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option
 const MIN_POD_BYTES: usize = 1 << 20;
 const MAX_POD_BYTES: usize = 64 << 20;
 
-/// Characters of label and annotation keys (`[prefix/]name`).
-fn is_metadata_key(character: char) -> bool {
-    character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.' | '/')
-}
-
 /// Whether a value is the plain word `off`.
-fn is_off(node: &Node) -> bool {
+pub(super) fn is_off(node: &Node) -> bool {
     matches!(&node.kind, NodeKind::Scalar { text, quoting: Quoting::Plain } if text == "off" || text == "false")
 }

@@ -3,6 +3,7 @@
 //! Text becomes nodes that know their place (`crate::yaml`), nodes become the [`model`] in one pass that collects every
 //! mistake. After that, nothing about rules can fail.
 
+mod enrich;
 mod lower;
 pub mod model;
 mod own_paths;

@@ -9,6 +9,7 @@ pub use crate::policy::{
 pub use crate::yaml::{Rate, Unit};
 
 use crate::pods::{CacheSettings, Enrichment, Selection};
+use crate::record::Merge;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub struct RuleFile {
     pub pods: PodSettings,
     /// What goes onto kept records.
     pub enrich: Enrichment,
+    /// Whether and how lines that are JSON objects are merged into kept records.
+    pub merge_log: Option<Merge>,
     /// Where the filter's own numbers go.
     pub metrics: MetricsSettings,
     /// Where unreported counts, budgets and the last good rule file are kept; `None` keeps them nowhere.
@@ -124,6 +127,7 @@ impl Default for RuleFile {
             pods: PodSettings::default(),
             // The built-in filter's keys, but for what only tools write, at length.
             enrich: Enrichment { annotations: Selection::None, ..Enrichment::all() },
+            merge_log: None,
             metrics: MetricsSettings {
                 file: "/run/nodesieve/metrics.prom".into(),
                 every: Duration::from_secs(10),

@@ -247,6 +247,11 @@ fn each_code_has_a_file_that_causes_it() {
     codes("version: 1\nguards: [{ name: a }]\nrules: [{ name: b, keep: {} }]\n", &["NS502"]);
     codes("version: 1\nenrich: { key: log }\n", &["NS300"]);
     codes("version: 1\ninput: { message: msg }\nenrich: { key: log }\n", &[]);
+    codes("version: 1\nenrich: { merge_log: { key: kubernetes } }\n", &["NS300"]);
+    codes("version: 1\nenrich: { key: k8s, merge_log: { key: kubernetes } }\n", &[]);
+    codes("version: 1\nenrich: { merge_log: { key: 'a b', keep_log: maybe } }\n", &["NS300", "NS300"]);
+    codes("version: 1\nenrich: { merge_log: { on: true } }\n", &["NS201"]);
+    codes("version: 1\nenrich: { merge_log: yes }\n", &["NS300"]);
     codes("version: 1\nguards: [{ name: a, when: { stream: x } }, { name: b }]\n", &["NS300"]);
 }
 
@@ -368,4 +373,17 @@ proptest! {
             render_all(&mistakes, &text, "f", Paint::Plain);
         }
     }
+}
+
+#[test]
+fn a_merge_is_as_the_built_in_filter_does_it_unless_told_otherwise() {
+    let merge = |text: &str| {
+        load(&format!("version: 1\nenrich: {{ merge_log: {text} }}\n")).unwrap().rules.merge_log.clone()
+    };
+    assert_eq!(load("version: 1\n").unwrap().rules.merge_log, None);
+    assert_eq!(merge("false"), None);
+    assert_eq!(merge("true"), Some(crate::record::Merge { key: None, keep_log: true, trim: true }));
+    assert_eq!(merge("{}"), merge("true"));
+    let all = crate::record::Merge { key: Some("data".into()), keep_log: false, trim: false };
+    assert_eq!(merge("{ key: data, keep_log: false, trim: false }"), Some(all));
 }

@@ -6,7 +6,7 @@ use crate::engine::rule_set::ActiveRule;
 use crate::facts::Metadata;
 use crate::pods::PodMeta;
 use crate::policy::{Decision, sampling_annotation};
-use crate::record::{Append, RecordShape, RecordView, Written};
+use crate::record::{Append, Merge, Names, RecordShape, RecordView, Written};
 
 /// The key under which a record says which sampling it went through, or how many records it stands for.
 pub(super) const ANNOTATION: &str = "nodesieve";
@@ -19,6 +19,8 @@ pub(super) struct Emitted {
     pub(super) is_known: Option<bool>,
     /// Whether labels or annotations were left out for their size.
     pub(super) is_short: bool,
+    /// Whether the members of its line were put onto it.
+    pub(super) is_merged: bool,
     pub(super) bytes: u64,
 }
 
@@ -28,7 +30,13 @@ impl Emitted {
     fn ended(metadata: &PodMeta, out: &[u8]) -> Emitted {
         let PodMeta { known, truncated, .. } = *metadata;
         let bytes = out.len() as u64;
-        Emitted { written: Written::default(), is_known: Some(known), is_short: truncated, bytes }
+        Emitted {
+            written: Written::default(),
+            is_known: Some(known),
+            is_short: truncated,
+            is_merged: false,
+            bytes,
+        }
     }
 }
 
@@ -67,8 +75,27 @@ pub(super) fn emit(
         written,
         is_known: meta.as_ref().map(|meta| meta.known),
         is_short: meta.is_some_and(|meta| meta.truncated),
+        is_merged: false,
         bytes: out.len() as u64,
     }
+}
+
+/// The same of a record whose line may be a JSON object, which is merged into it. What it becomes is read like any record, so that
+/// all else holds for it as well: our members come last and once, and it is not larger than the limit.
+#[inline(never)]
+pub(super) fn emit_merged(
+    record: &RecordView<'_>,
+    (merge, names): (&Merge, &Names),
+    decided: Decided,
+    rule: Option<&ActiveRule>,
+    file: &RuleFile,
+    metadata: &mut Metadata<'_>,
+    out: &mut Vec<u8>,
+) -> Emitted {
+    let merged = record.merged(merge, names);
+    let view = merged.as_ref().and_then(|merged| merged.view(names, file.input.max_record));
+    let emitted = emit(view.as_ref().unwrap_or(record), decided, rule, file, metadata, out);
+    Emitted { is_merged: view.is_some(), ..emitted }
 }
 
 /// Writes the answer for a kept record that nobody has to read: it is laid out as one before it, and what is put onto it stands

@@ -54,6 +54,9 @@ pub(super) fn answer(
             }
         }
         Action::Keep => {
+            if file.merge_log.is_some() && record.may_merge() {
+                return None;
+            }
             let (meta, found) = known.remembered.as_ref().and_then(|last| last.at(now))?;
             if file.exclude_annotations && meta.excludes_anything() {
                 return None;

@@ -276,6 +276,7 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Result<Verdict, Fault> {
         let Engine { file, rules, shared, streams, cache, counters, sampling, unsaved, .. } = self;
+        let record_names = &self.names;
         let Tag { names, known, runs, dropped } = streams.last().ok_or(Fault::Utf8)?;
         let Candidates { rules: candidates, foregone, remembered, no_match: _, texts: _, levels: _ } = known;
         let time = happened(input.time, now);
@@ -292,7 +293,14 @@ impl Engine {
             Action::Drop => None,
             Action::Keep => {
                 let rule = decided.rule().and_then(|rule| rules.get(rule));
-                Some(emit::emit(record, decided, rule, file, &mut metadata, out))
+                let emitted = match &file.merge_log {
+                    Some(merge) if record.may_merge() => {
+                        let merge = (merge, record_names);
+                        emit::emit_merged(record, merge, decided, rule, file, &mut metadata, out)
+                    }
+                    _ => emit::emit(record, decided, rule, file, &mut metadata, out),
+                };
+                Some(emitted)
             }
         };
         let found = metadata.found();
@@ -355,6 +363,9 @@ fn unread(
         return accounting.dropped_at_once(foregone.row, &mut tag.dropped, input, now);
     }
     let file = accounting.file;
+    if file.merge_log.is_some() {
+        return false;
+    }
     let Some((meta, found)) = tag.known.remembered.as_ref().and_then(|last| last.at(now)) else {
         return false;
     };

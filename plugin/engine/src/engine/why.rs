@@ -31,7 +31,7 @@ pub enum Fault {
     Record,
     /// Its containers nest deeper than [`crate::json::MAX_DEPTH`].
     Depth,
-    /// It has more members than [`crate::record::MAX_MEMBERS`].
+    /// It has more members than [`crate::json::MAX_MEMBERS`].
     Size,
 }
 

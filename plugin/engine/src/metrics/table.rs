@@ -21,6 +21,7 @@ pub enum Metric {
     MetadataMissing,
     NoContainerTag,
     MetadataTruncated,
+    Merged,
     Truncated,
     NumbersQuoted,
     KeysReplaced,
@@ -179,6 +180,13 @@ pub const TABLE: [MetricRow; COUNT] = [
         MetricKind::Counter,
         "records",
         "kept without some of their pod's labels or annotations, which are larger than enrich.max_bytes",
+    ),
+    (
+        Metric::Merged,
+        "nodesieve_records_merged_total",
+        MetricKind::Counter,
+        "records",
+        "kept with the members of their line, which is a JSON object (enrich.merge_log)",
     ),
     (
         Metric::Truncated,
@@ -384,4 +392,4 @@ pub const SHADOW_TABLE: [(&str, &str, &str); 3] = [
 ];
 
 /// How many numbers without labels there are.
-pub(super) const COUNT: usize = 47;
+pub(super) const COUNT: usize = 48;

@@ -100,6 +100,18 @@ fn resolve(content: &[u8], enough: usize, out: &mut Vec<u8>) {
     while out.len() < enough {
         let left = enough.wrapping_sub(out.len());
         let rest = content.get(from..).unwrap_or_default();
+        // Where there is one escape, the next is near: two words are copied, and what is behind it taken back.
+        if let Some(start) = rest.first_chunk::<16>()
+            && let Some(plain) = near_backslash(start)
+            && left >= 16
+        {
+            let end = out.len().wrapping_add(plain);
+            out.extend_from_slice(start);
+            out.truncate(end);
+            from = from.wrapping_add(plain);
+            from = from.wrapping_add(resolve_one(content, from, out));
+            continue;
+        }
         let plain = swar::find_byte(rest, 0, b'\\').unwrap_or(rest.len());
         let taken = plain.min(left);
         out.extend_from_slice(rest.get(..taken).unwrap_or_default());
@@ -111,6 +123,18 @@ fn resolve(content: &[u8], enough: usize, out: &mut Vec<u8>) {
         while content.get(from) == Some(&b'\\') && out.len() < enough {
             from = from.wrapping_add(resolve_one(content, from, out));
         }
+    }
+}
+
+/// Where the first backslash stands.
+#[inline(always)]
+fn near_backslash(start: &[u8; 16]) -> Option<usize> {
+    let [first, second] = start.as_chunks::<8>().0 else { return None };
+    let found = |word: &[u8; 8]| swar::zero_bytes(u64::from_le_bytes(*word) ^ BACKSLASHES);
+    match (found(first), found(second)) {
+        (0, 0) => None,
+        (0, found) => Some((found.trailing_zeros() / 8).wrapping_add(8) as usize),
+        (found, _) => Some((found.trailing_zeros() / 8) as usize),
     }
 }
 
@@ -230,6 +254,8 @@ pub(super) fn code_unit(content: &[u8], backslash: usize) -> Option<u16> {
     Some(one << 12 | two << 8 | three << 4 | four)
 }
 
+/// Eight backslashes.
+const BACKSLASHES: u64 = 0x5c5c_5c5c_5c5c_5c5c;
 /// The longest escape: a surrogate pair.
 const LONGEST: usize = 12;
 

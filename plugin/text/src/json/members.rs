@@ -22,7 +22,7 @@ pub enum Malformed {
     Syntax,
     /// Containers nest deeper than [`MAX_DEPTH`].
     TooDeep,
-    /// An object has more members than anybody counts with ([`crate::record::MAX_MEMBERS`]).
+    /// An object has more members than anybody counts with ([`crate::json::MAX_MEMBERS`]).
     TooMany,
 }
 

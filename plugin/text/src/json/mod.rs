@@ -8,13 +8,16 @@
 //! What is accepted is a superset of JSON: the structure must be right, scalars are not checked. The text comes
 //! from a printer, and whoever gets it next parses it again.
 
+mod embedded;
 mod escape;
+mod grammar;
 mod members;
 mod outline;
 mod reader;
 mod token;
 mod unreadable;
 
+pub use embedded::Embedded;
 pub use escape::{Escapes, cut, push_string, unescape, unescape_into, unescape_start};
 pub(crate) use members::stands_for;
 pub use members::{Level, Malformed, Member, Members, Value};
@@ -24,6 +27,8 @@ pub(crate) use token::plain_end;
 pub use token::skip_blank;
 pub use unreadable::quote_unreadable;
 
+/// Members of a record: to put one together takes a place for each.
+pub const MAX_MEMBERS: usize = 65_536;
 /// How deep containers may nest inside a record.
 pub const MAX_DEPTH: u32 = 256;
 

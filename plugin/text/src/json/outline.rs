@@ -5,13 +5,10 @@
 //! scalars, escapes, control characters in strings, commas, and that nothing stands behind the object.
 
 use crate::hash::key_bit;
+use crate::json::grammar::{self, Grammar, escape, number, scalar};
 use crate::json::{Level, MAX_DEPTH, Value, plain_end, skip_blank, stands_for};
 use crate::swar;
 use std::cell::OnceCell;
-
-mod scalar;
-
-use scalar::{escape, number, scalar};
 
 /// The top-level members of an object, by their places in the text.
 #[derive(Debug)]
@@ -180,8 +177,8 @@ impl<const QUOTED: bool> Walk<QUOTED> {
             }
             let key = text.len().wrapping_sub(rest.len()).wrapping_add(quote);
             let (length, has_escapes, behind) = Self::string(rest)?;
-            let value = Self::colon(behind)?;
-            rest = Self::value(value)?;
+            let value = grammar::colon::<Self>(behind)?;
+            rest = grammar::value(&mut Walk::<QUOTED>, value)?;
             let start = text.len().wrapping_sub(value.len());
             let end = text.len().wrapping_sub(rest.len());
             outline.push((key, length), (start, end), has_escapes);
@@ -214,18 +211,6 @@ impl<const QUOTED: bool> Walk<QUOTED> {
     fn behind_blanks(rest: &[u8]) -> &[u8] {
         let level = if QUOTED { Level::Quoted } else { Level::Plain };
         rest.get(skip_blank(rest, 0, level)..).unwrap_or_default()
-    }
-
-    /// What is left behind a colon and the blanks around it.
-    #[inline(always)]
-    fn colon(rest: &[u8]) -> Option<&[u8]> {
-        match rest {
-            [b':', behind @ ..] => Some(Self::blank(behind)),
-            _ => match Self::blank(rest) {
-                [b':', behind @ ..] => Some(Self::blank(behind)),
-                _ => None,
-            },
-        }
     }
 
     /// Passes a string.
@@ -282,72 +267,27 @@ impl<const QUOTED: bool> Walk<QUOTED> {
             }
         }
     }
+}
 
-    /// What is left behind a value.
+impl<'t, const QUOTED: bool> Grammar<'t> for Walk<QUOTED> {
     #[inline(always)]
-    pub(super) fn value(rest: &[u8]) -> Option<&[u8]> {
-        match rest.first()? {
-            b'{' | b'[' => Self::container(rest),
-            b'"' | b'\\' => Self::string(rest).map(|(_, _, behind)| behind),
-            _ => scalar(rest),
-        }
+    fn max_depth(&self) -> u32 {
+        MAX_DEPTH
     }
 
-    /// What is left behind the container that `rest` starts with; iterative, one bit per open container.
-    #[inline(never)]
-    fn container(mut rest: &[u8]) -> Option<&[u8]> {
-        let mut objects = [0u64; (MAX_DEPTH / 64) as usize];
-        let mut depth = 0u32;
-        loop {
-            rest = match rest.split_first()? {
-                (open @ (b'{' | b'['), inner) => {
-                    if depth >= MAX_DEPTH {
-                        return None;
-                    }
-                    let word = objects.get_mut((depth / 64) as usize)?;
-                    let bit = 1u64 << (depth % 64);
-                    *word = if *open == b'{' { *word | bit } else { *word & !bit };
-                    depth = depth.wrapping_add(1);
-                    let inner = Self::blank(inner);
-                    match (open, inner.split_first()?) {
-                        (b'{', (b'}', behind)) | (b'[', (b']', behind)) => {
-                            depth = depth.wrapping_sub(1);
-                            behind
-                        }
-                        (b'{', _) => {
-                            rest = Self::colon(Self::string(inner)?.2)?;
-                            continue;
-                        }
-                        _ => {
-                            rest = inner;
-                            continue;
-                        }
-                    }
-                }
-                (b'"' | b'\\', _) => Self::string(rest)?.2,
-                _ => scalar(rest)?,
-            };
-            // Behind a value: containers close until there is another one.
-            loop {
-                let Some(top) = depth.checked_sub(1) else { return Some(rest) };
-                let is_object = objects.get((top / 64) as usize)? & (1u64 << (top % 64)) != 0;
-                match (Self::blank(rest).split_first()?, is_object) {
-                    ((b',', behind), true) => {
-                        rest = Self::colon(Self::string(Self::blank(behind))?.2)?;
-                        break;
-                    }
-                    ((b',', behind), false) => {
-                        rest = Self::blank(behind);
-                        break;
-                    }
-                    ((b'}', behind), true) | ((b']', behind), false) => {
-                        rest = behind;
-                        depth = top;
-                    }
-                    _ => return None,
-                }
-            }
-        }
+    #[inline(always)]
+    fn blank(rest: &'t [u8]) -> &'t [u8] {
+        Walk::<QUOTED>::blank(rest)
+    }
+
+    #[inline(always)]
+    fn string(&mut self, rest: &'t [u8]) -> Option<&'t [u8]> {
+        Walk::<QUOTED>::string(rest).map(|(_, _, behind)| behind)
+    }
+
+    #[inline(always)]
+    fn scalar(&mut self, rest: &'t [u8]) -> Option<&'t [u8]> {
+        scalar(rest)
     }
 }
 

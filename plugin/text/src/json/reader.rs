@@ -5,7 +5,9 @@
 //! [`crate::json::MAX_DEPTH`].
 
 use crate::json::escape::code_unit;
+use crate::json::grammar;
 use crate::json::outline::Walk;
+use crate::swar;
 use std::borrow::Cow;
 
 /// Stands before a value, a comma, a closing bracket or at the end, never before a blank.
@@ -64,7 +66,7 @@ impl<'a> JsonReader<'a> {
     pub fn string(&mut self) -> Option<Cow<'a, str>> {
         let [b'"', content @ ..] = self.rest else { return None };
         let from = self.text.len().wrapping_sub(content.len());
-        let end = special(content)?;
+        let end = swar::find_special(content)?;
         let plain = self.text.get(from..from.wrapping_add(end))?;
         let behind = content.get(end..)?;
         if let [b'"', behind @ ..] = behind {
@@ -84,7 +86,7 @@ impl<'a> JsonReader<'a> {
             let (character, length) = resolved(rest)?;
             string.push(character);
             rest = rest.get(length..)?;
-            let end = special(rest)?;
+            let end = swar::find_special(rest)?;
             let from = self.text.len().wrapping_sub(rest.len());
             string.push_str(self.text.get(from..from.wrapping_add(end))?);
             rest = rest.get(end..)?;
@@ -99,31 +101,10 @@ impl<'a> JsonReader<'a> {
     /// Any value, as written.
     pub fn value(&mut self) -> Option<&'a str> {
         let from = self.position();
-        let behind = Walk::<false>::value(self.rest)?;
+        let behind = grammar::value(&mut Walk::<false>, self.rest)?;
         self.rest = Walk::<false>::blank(behind);
         self.text.get(from..self.text.len().wrapping_sub(behind.len()))
     }
-}
-
-/// Where a quote, a backslash or a control character stands: what ends a string, or what cannot be taken as it stands.
-fn special(text: &[u8]) -> Option<usize> {
-    let (words, tail) = text.as_chunks::<8>();
-    let mut start = 0usize;
-    for word in words {
-        let word = u64::from_le_bytes(*word);
-        // Each of the three marks its first byte truly, and others only above it.
-        let control = word.wrapping_sub(SPACES) & !word;
-        let quote = (word ^ QUOTES).wrapping_sub(ONES) & !(word ^ QUOTES);
-        let backslash = (word ^ BACKSLASHES).wrapping_sub(ONES) & !(word ^ BACKSLASHES);
-        let found = (control | quote | backslash) & HIGH;
-        if found != 0 {
-            return Some(start.wrapping_add((found.trailing_zeros() / 8) as usize));
-        }
-        start = start.wrapping_add(8);
-    }
-    tail.iter()
-        .position(|&byte| byte < b' ' || byte == b'"' || byte == b'\\')
-        .map(|at| start.wrapping_add(at))
 }
 
 /// The character that the escape at the start of `text` stands for, and the length of the escape.
@@ -144,12 +125,6 @@ fn resolved(text: &[u8]) -> Option<(char, usize)> {
     };
     Some((short, 2))
 }
-
-const HIGH: u64 = 0x8080_8080_8080_8080;
-const ONES: u64 = 0x0101_0101_0101_0101;
-const SPACES: u64 = 0x2020_2020_2020_2020;
-const QUOTES: u64 = 0x2222_2222_2222_2222;
-const BACKSLASHES: u64 = 0x5c5c_5c5c_5c5c_5c5c;
 
 #[cfg(test)]
 mod tests {

@@ -5,13 +5,15 @@
 //! that the host printed but could not read back, and a record that is too large for the output.
 
 mod layout;
+mod merge;
 mod shape;
 mod write;
 
+pub use merge::{Merge, Merged};
 pub use shape::RecordShape;
 pub use write::{Append, Written};
 
-use crate::json::{self, Escapes, Level, Malformed, Member, Members, Value};
+use crate::json::{self, Escapes, Level, MAX_MEMBERS, Malformed, Member, Members, Value};
 use crate::line::Line;
 use crate::path::Path;
 use crate::severity::{self, Reading, Severity};
@@ -255,8 +257,6 @@ impl<'a> RecordView<'a> {
     }
 }
 
-/// Members of a record: to put one together takes a place for each.
-pub const MAX_MEMBERS: usize = 65_536;
 /// The member that says which stream a line came from.
 const STREAM: &str = "stream";
 /// The key that marks a record which was too large, with its size in bytes before it was cut.

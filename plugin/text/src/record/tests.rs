@@ -151,3 +151,56 @@ proptest! {
         }
     }
 }
+
+fn merged(text: &str, merge: &Merge) -> Option<String> {
+    let view = RecordView::read(text.as_bytes(), &names()).unwrap();
+    let merged = view.merged(merge, &names())?;
+    // What is known of it is what reading it says.
+    let (known, read) =
+        (merged.view(&names(), usize::MAX).unwrap(), RecordView::read(merged.text(), &names()).unwrap());
+    assert_eq!((known.close, known.spliced_at()), (read.close, read.spliced_at()), "{text}");
+    Some(String::from_utf8(merged.text().to_vec()).unwrap())
+}
+
+#[test]
+fn an_object_in_the_line_becomes_members_behind_the_others() {
+    let record = r#"{"time":"t","log":" {\"a\":1,\"b\":\"x\\n\"}\n","stream":"stdout"}"#;
+    let all = Merge::default();
+    let expected = r#"{"time":"t","log":" {\"a\":1,\"b\":\"x\\n\"}\n","stream":"stdout","a":1,"b":"x"}"#;
+    assert_eq!(merged(record, &all).as_deref(), Some(expected));
+    let without = Merge { keep_log: false, trim: false, ..Merge::default() };
+    assert_eq!(
+        merged(record, &without).as_deref(),
+        Some(r#"{"time":"t","stream":"stdout","a":1,"b":"x\n"}"#)
+    );
+    let keyed = Merge { key: Some("stream".into()), ..Merge::default() };
+    let expected = r#"{"time":"t","log":" {\"a\":1,\"b\":\"x\\n\"}\n","stream":{"a":1,"b":"x"}}"#;
+    assert_eq!(merged(record, &keyed).as_deref(), Some(expected));
+    assert_eq!(merged(r#"{"log":"{\"a\":1}"}"#, &without).as_deref(), Some(r#"{"a":1}"#));
+}
+
+#[test]
+fn a_member_of_the_line_takes_the_place_of_the_records() {
+    let merge = Merge::default();
+    for (record, expected) in [
+        (
+            r#"{"log":"{\"log\":\"i\",\"stream\":1}","stream":"stdout","x":2}"#,
+            r#"{"x":2,"log":"i","stream":1}"#,
+        ),
+        (r#"{"l\u006fg":"{\"log\":\"i\"}","y":1}"#, r#"{"y":1,"log":"i"}"#),
+        (r#"{"y":1,"log":"{\"\\u0079\":2}"}"#, r#"{"log":"{\"\\u0079\":2}","\u0079":2}"#),
+    ] {
+        assert_eq!(merged(record, &merge).as_deref(), Some(expected));
+    }
+}
+
+#[test]
+fn other_lines_are_not_merged() {
+    for record in
+        [r#"{"log":"a {}"}"#, r#"{"log":"{}"}"#, r#"{"log":"{\"a\":1E400}"}"#, r#"{"log":{"a":1}}"#, "{}"]
+    {
+        assert_eq!(merged(record, &Merge::default()), None, "{record}");
+    }
+    let large = format!("{{\"log\":\"{{\\\"a\\\":\\\"{}\\\"}}\"}}", "x".repeat(crate::line::MAX_UNESCAPED));
+    assert_eq!(merged(&large, &Merge::default()), None);
+}

@@ -118,3 +118,25 @@ pub(crate) fn near_escaped_quote(text: &[u8]) -> Option<usize> {
     }
     None
 }
+
+/// Where a quote, a backslash or a control character stands: what ends a string, or what cannot be taken as it stands.
+#[inline]
+pub(crate) fn find_special(text: &[u8]) -> Option<usize> {
+    let (words, tail) = text.as_chunks::<8>();
+    let mut start = 0usize;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        // Each of the three marks its first byte truly, and others only above it.
+        let control = word.wrapping_sub(0x2020_2020_2020_2020) & !word;
+        let quote = (word ^ QUOTES).wrapping_sub(LOW) & !(word ^ QUOTES);
+        let backslash = (word ^ BACKSLASHES).wrapping_sub(LOW) & !(word ^ BACKSLASHES);
+        let found = (control | quote | backslash) & HIGH;
+        if found != 0 {
+            return Some(start.wrapping_add((found.trailing_zeros() / 8) as usize));
+        }
+        start = start.wrapping_add(8);
+    }
+    tail.iter()
+        .position(|&byte| byte < b' ' || byte == b'"' || byte == b'\\')
+        .map(|at| start.wrapping_add(at))
+}
