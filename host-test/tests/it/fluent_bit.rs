@@ -184,7 +184,7 @@ fn start<'a>(
 }
 
 /// The sample logs and how many lines they have, but for the container with lines of many parts: see `compare`.
-fn logs_of_whole_lines() -> (tempfile::TempDir, u64) {
+pub(crate) fn logs_of_whole_lines() -> (tempfile::TempDir, u64) {
     let logs = tempfile::tempdir().unwrap();
     let mut lines = 0;
     for entry in fs::read_dir(support::conf().join("samples/containers")).unwrap() {

@@ -4,6 +4,7 @@
 mod accounts;
 mod architecture;
 mod bench;
+mod beside;
 mod browser_engine;
 mod cases;
 mod chromium;

@@ -9,7 +9,10 @@ use crate::many::ManyTexts;
 use crate::moment::Moment;
 use crate::path::{self, Path};
 use crate::pattern::{Document, Enriched, Missing, Pattern, Truth};
-use crate::pods::{Cache, Enrichment, Found, PodMeta, PodSource, Remembered, all_that_is_known};
+use crate::pods::{
+    Cache, Enrichment, Found, MetadataFrom, NoPods, OwnMemo, PodMeta, PodSource, Remembered,
+    all_that_is_known,
+};
 use crate::record::{RecordView, StreamName};
 use crate::search::Prepared;
 use crate::severity::{self, Glimpse, LevelMemo, Reading, Severity};
@@ -200,6 +203,11 @@ impl<'r> Facts<'r> {
         let key = &*enrichment.key;
         let record = self.record.text();
         let container = self.container();
+        if meta.is_some_and(|meta| meta.is_own) {
+            // It stands there already.
+            let missing = Missing::Nothing;
+            return ask(Document::Record(Enriched { record, key, object: None, missing, id_is_whole: true }));
+        }
         let Some(tag) = container.filter(|_| pattern.mentions(key)) else {
             // Without a container there will be no metadata, and nobody knows what it would say.
             let missing = if container.is_none() { Missing::Pod } else { Missing::Nothing };
@@ -297,6 +305,24 @@ pub(crate) struct Metadata<'e> {
     answer: Option<(Rc<PodMeta>, Found)>,
     /// What the tag remembers of the answer before; `None` when it is to be looked up.
     remembered: Option<&'e mut Option<Remembered>>,
+    own: Own<'e>,
+}
+
+/// What is on the record under the key of the metadata: an object, and what it says once somebody has asked.
+pub(crate) struct Own<'e> {
+    object: Option<&'e [u8]>,
+    memo: &'e mut OwnMemo,
+    meta: OnceCell<Option<Rc<PodMeta>>>,
+}
+
+impl<'e> Own<'e> {
+    pub(crate) fn of(record: &RecordView<'e>, enrichment: &Enrichment, memo: &'e mut OwnMemo) -> Own<'e> {
+        let object = match enrichment.source {
+            MetadataFrom::Pods => None,
+            MetadataFrom::Auto | MetadataFrom::Record => record.own_object(&enrichment.key),
+        };
+        Own { object, memo, meta: OnceCell::new() }
+    }
 }
 
 impl<'e> Metadata<'e> {
@@ -305,14 +331,46 @@ impl<'e> Metadata<'e> {
         enrichment: &'e Enrichment,
         now: Now,
         (cache, remembered): (&'e mut Cache, Option<&'e mut Option<Remembered>>),
+        own: Own<'e>,
         pods: &'e mut dyn PodSource,
     ) -> Metadata<'e> {
-        Metadata { names, enrichment, now, cache, pods, answer: None, remembered }
+        Metadata { names, enrichment, now, cache, pods, answer: None, remembered, own }
     }
 
-    /// What is known about the container, or `None` when the tag names none.
+    /// What is known about the container, or `None` when the tag names none and the record says nothing of its own.
     #[inline]
     pub(crate) fn get(&mut self) -> Option<Rc<PodMeta>> {
+        let of_pod = self.of_pod();
+        if self.own.object.is_none() || of_pod.as_ref().is_some_and(|meta| meta.known) {
+            return of_pod;
+        }
+        self.of_record().or(of_pod)
+    }
+
+    /// Whether the tag names a container.
+    pub(crate) fn has_container(&self) -> bool {
+        self.names.container().is_some()
+    }
+
+    /// The object on the record, if it is about the record's own pod.
+    pub(crate) fn own_object(&mut self) -> Option<&'e [u8]> {
+        let object = self.own.object?;
+        self.of_record().map(|_| object)
+    }
+
+    #[inline(never)]
+    fn of_record(&mut self) -> Option<Rc<PodMeta>> {
+        let object = self.own.object?;
+        if self.own.meta.get().is_none() {
+            let names = (self.names.tag(), self.names.container());
+            let _ = self.own.meta.set(self.own.memo.get(object, names, self.enrichment));
+        }
+        self.own.meta.get().cloned().flatten()
+    }
+
+    /// What the pod file says, or the tag where there is none.
+    #[inline]
+    fn of_pod(&mut self) -> Option<Rc<PodMeta>> {
         if self.answer.is_none() {
             let last = self.remembered.as_ref().and_then(|remembered| remembered.as_ref()?.at(self.now));
             self.answer = match last {
@@ -326,7 +384,12 @@ impl<'e> Metadata<'e> {
     #[inline(never)]
     fn look_up(&mut self) -> Option<(Rc<PodMeta>, Found)> {
         let tag = self.names.container()?;
-        let answer = self.cache.get(self.names.tag(), &tag, self.enrichment, self.now, self.pods);
+        let mut none = NoPods;
+        let pods: &mut dyn PodSource = match self.enrichment.source {
+            MetadataFrom::Auto | MetadataFrom::Pods => self.pods,
+            MetadataFrom::Record => &mut none,
+        };
+        let answer = self.cache.get(self.names.tag(), &tag, self.enrichment, self.now, pods);
         if let Some(remembered) = &mut self.remembered {
             **remembered = self.cache.last();
         }

@@ -132,7 +132,7 @@ pub const TAGS: [&str; 6] = [
 ];
 
 /// Rule files that go through every policy and kind of condition; those that bring a section `defaults` or `enrich` bring all.
-pub const RULES: [&str; 23] = [
+pub const RULES: [&str; 25] = [
     "rules: [{ name: noise, when: { message: noise }, drop: {}, reason: test }, { name: half, sample: { rate: 1/2 } }]",
     "guards: [{ name: errors, when: { severity: '>=error' }, ceiling: { rate: 2/s, by: pod } }]\nrules: \
      [{ name: few, when: { namespace: shop }, limit: { rate: 1/s, burst: 3, by: container } }, { name: same, dedup: { window: 5s } }]",
@@ -169,6 +169,10 @@ pub const RULES: [&str; 23] = [
      rules: [{ name: w0, when: { message: w0 }, limit: { rate: 1/s, burst: 3, by: $.u }, mode: shadow }, { name: rest, dedup: { window: 4s } }]",
     "enrich: { fields: [pod_name, labels], labels: [app] }\ninput: { message: [message, log], severity: [sev], trace_id: [tid] }\n\
      defaults: { summary: 1s }\nrules: [{ name: debug, when: { severity: '<=debug' }, sample: { rate: 1/50 } }, { name: rest, first: { n: 1, per: 10s } }]",
+    "exclude_annotations: true\nrules: [{ name: own, when: { labels: 'app in (web-1, other)' }, drop: {}, reason: test }, \
+     { name: owned, when: { workload: web }, dedup: { window: 4s } }]",
+    "enrich: off\nmetadata: { source: record }\nexclude_annotations: true\nrules: [{ name: own, when: { labels: app=other }, drop: {}, reason: test }, \
+     { name: rec, when: { record: '{ $.kubernetes.labels.app = \"web-1\" }' }, sample: { rate: 1/2 } }]",
     "enrich: { merge_log: true }\nrules: [{ name: noise, when: { message: noise }, drop: {}, reason: test }, { name: same, dedup: { window: 4s } }]",
     "enrich: { fields: lean, merge_log: { keep_log: false } }\ninput: { max_record: 1024 }\ndefaults: { summary: 1s }",
     "enrich: { merge_log: { key: data, keep_log: false, trim: false } }\nrules: [{ name: third, sample: { rate: 1/3, by: trace_id, else_by: $.u } }]",
@@ -198,6 +202,11 @@ pub const WORDS: &[&str] = &[
     "\n!4\n",
     "\n!10\n",
     "\n!15\n",
+    "\n!20\n",
+    "\n!21\n",
+    "\n!22\n",
+    "\"kubernetes\":{\"pod_name\":\"web-1\",\"namespace_name\":\"shop\",\"labels\":{\"app\":\"other\"}},",
+    "\"kubernetes\":{\"pod_name\":\"web-1\",\"namespace_name\":\"shop\",\"annotations\":{\"fluentbit.io/exclude\":\"true\"}},",
     "\n%1\n",
     "\n%2\n",
     "\n%3\n",
@@ -261,7 +270,7 @@ mod tests {
 
     #[test]
     fn any_bytes_are_calls() {
-        let found: Vec<Call<'_>> = calls(b"@1\n@x\n~-5\n~\n<3\n!24\n%2\n.\n\n*\n{}\n\xff").collect();
+        let found: Vec<Call<'_>> = calls(b"@1\n@x\n~-5\n~\n<3\n!26\n%2\n.\n\n*\n{}\n\xff").collect();
         let expected = [
             Call::Tag(TAGS[1].as_bytes()),
             Call::Tag(b"x"),

@@ -61,7 +61,8 @@ impl RecordTest for OwnedBy {
         let Some(meta) = metadata.get() else { return Truth::Unknown };
         match &meta.of_pod.workload {
             Some(name) => test.0.matches(name).into(),
-            None if !meta.known => Truth::Unknown,
+            // What is on a record names no owner as a rule.
+            None if !meta.known || meta.is_own => Truth::Unknown,
             None => Truth::No,
         }
     });

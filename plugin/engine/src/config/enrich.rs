@@ -1,12 +1,18 @@
 //! The section `enrich`: what is put onto kept records.
 
+use crate::config::lower::is_off;
 use crate::config::model::RuleFile;
 use crate::diag::Code;
-use crate::pods::{EnrichFields, Field, Selection};
+use crate::pods::{EnrichFields, Field, MetadataFrom, Selection};
 use crate::record::Merge;
 use crate::yaml::{Mistakes, Node, NodeKind, Quoting, Section};
 
 pub(super) fn enrich(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
+    // Nothing is put onto records; rules see what there is all the same.
+    if is_off(node) {
+        file.enrich.fields = EnrichFields::Only(Vec::new());
+        return Some(());
+    }
     let section = Section::open(
         node,
         "enrich",
@@ -34,6 +40,22 @@ pub(super) fn enrich(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) 
     }
     if let Some(node) = section.get("merge_log") {
         file.merge_log = merge_log(node, mistakes);
+    }
+    Some(())
+}
+
+/// Where metadata comes from.
+pub(super) fn metadata(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
+    let section = Section::open(node, "metadata", &["source"], mistakes)?;
+    let node = section.get("source")?;
+    match mistakes.text(node, "metadata.source")? {
+        "auto" => file.enrich.source = MetadataFrom::Auto,
+        "pods" => file.enrich.source = MetadataFrom::Pods,
+        "record" => file.enrich.source = MetadataFrom::Record,
+        other => {
+            let message = format!("metadata.source must be auto, pods or record, found `{other}`");
+            mistakes.note(Code::Value, &node.span, message);
+        }
     }
     Some(())
 }

@@ -1,6 +1,6 @@
 //! The sections of the file around the rules.
 
-use crate::config::enrich::{enrich, keys_are_free};
+use crate::config::enrich::{enrich, keys_are_free, metadata};
 use crate::config::model::{Action, Ceiling, Continuation, Role, RuleFile};
 use crate::config::own_paths::are_apart;
 use crate::config::rule_tests::{RuleTest, rule_tests};
@@ -20,6 +20,7 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Mist
         "input",
         "pods",
         "enrich",
+        "metadata",
         "exclude_annotations",
         "metrics",
         "state",
@@ -34,10 +35,11 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Mist
         if let Some(node) = top.get("exclude_annotations") {
             file.exclude_annotations = mistakes.boolean(node, "exclude_annotations").unwrap_or_default();
         }
-        let sections: [(&str, ReadSection); 6] = [
+        let sections: [(&str, ReadSection); 7] = [
             ("input", input),
             ("pods", pods),
             ("enrich", enrich),
+            ("metadata", metadata),
             ("metrics", metrics),
             ("state", state),
             ("defaults", defaults),

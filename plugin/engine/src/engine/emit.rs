@@ -4,7 +4,7 @@ use crate::config::RuleFile;
 use crate::engine::decided::Decided;
 use crate::engine::rule_set::ActiveRule;
 use crate::facts::Metadata;
-use crate::pods::PodMeta;
+use crate::pods::{PodMeta, completed};
 use crate::policy::{Decision, sampling_annotation};
 use crate::record::{Append, Merge, Names, RecordShape, RecordView, Written};
 
@@ -48,10 +48,20 @@ pub(super) fn emit(
     rule: Option<&ActiveRule>,
     file: &RuleFile,
     metadata: &mut Metadata<'_>,
+    is_merged: bool,
     out: &mut Vec<u8>,
 ) -> Emitted {
     let meta = metadata.get();
     let object = meta.as_ref().and_then(|meta| meta.ending.object());
+    // What is on the record about its own pod stays, and gets what it has not.
+    let own = metadata.own_object();
+    let completed = own.filter(|_| metadata.has_container()).and_then(|own| completed(own, object?));
+    let object = match own {
+        None => object,
+        // A line that was merged may have brought another one.
+        Some(own) if is_merged => Some(completed.as_deref().unwrap_or(own)),
+        Some(_) => completed.as_deref(),
+    };
     let kubernetes = object.map(|value| Append { key: &file.enrich.key, value });
     let of_record = annotation(decided, rule, file);
     let of_rule = rule.and_then(|active| active.annotation.as_deref());
@@ -61,8 +71,9 @@ pub(super) fn emit(
         of_record.as_deref().or(of_rule).or(foreign).map(|value| Append { key: ANNOTATION, value });
     let most = file.input.max_record;
     if let Some(meta) = meta.as_ref()
-        && let Some(own) = record.spliced_at()
-        && record.write_ended(own, meta.ending.text(), annotation.as_ref(), most, out)
+        && own.is_none()
+        && let Some(members) = record.spliced_at()
+        && record.write_ended(members, meta.ending.text(), annotation.as_ref(), most, out)
     {
         return Emitted::ended(meta, out);
     }
@@ -94,8 +105,9 @@ pub(super) fn emit_merged(
 ) -> Emitted {
     let merged = record.merged(merge, names);
     let view = merged.as_ref().and_then(|merged| merged.view(names, file.input.max_record));
-    let emitted = emit(view.as_ref().unwrap_or(record), decided, rule, file, metadata, out);
-    Emitted { is_merged: view.is_some(), ..emitted }
+    let is_merged = view.is_some();
+    let emitted = emit(view.as_ref().unwrap_or(record), decided, rule, file, metadata, is_merged, out);
+    Emitted { is_merged, ..emitted }
 }
 
 /// Writes the answer for a kept record that nobody has to read: it is laid out as one before it, and what is put onto it stands

@@ -2,7 +2,7 @@
 
 use crate::engine::decide::{self, Applies};
 use crate::engine::{Action, Engine, Fault, Input, Why, read_in_full};
-use crate::facts::{Facts, Metadata};
+use crate::facts::{Facts, Metadata, Own};
 use crate::metrics::Stage;
 use crate::pods::PodSource;
 use crate::severity::Severity;
@@ -83,7 +83,7 @@ impl Engine {
         now: Now,
         pods: &mut dyn PodSource,
     ) -> Result<Explained, Fault> {
-        let Engine { file, rules, names, shape, cache, sampling, .. } = self;
+        let Engine { file, rules, names, shape, cache, own, sampling, .. } = self;
         let tag = std::str::from_utf8(input.tag).map_err(|_| Fault::Utf8)?;
         let record = read_in_full(input.text, names, shape)?;
         let line = record.line();
@@ -91,7 +91,8 @@ impl Engine {
         let of_tag = TagNames::of(tag, container);
         let facts =
             Facts::new(&record, line.as_ref(), &of_tag, (input.time, now), &file.input, sampling, None);
-        let mut metadata = Metadata::new(&of_tag, &file.enrich, now, (cache, None), pods);
+        let own = Own::of(&record, &file.enrich, own);
+        let mut metadata = Metadata::new(&of_tag, &file.enrich, now, (cache, None), own, pods);
         let mut steps = Vec::new();
         let mut found = None;
         for (id, active) in rules.all() {

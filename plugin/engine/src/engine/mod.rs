@@ -29,11 +29,11 @@ pub use saved::{Left, SavedError, taken_over_by};
 pub use why::{Fault, OUTCOMES, Why};
 
 use crate::config::RuleFile;
-use crate::facts::{Facts, Glance, Glanced, Metadata, SAMPLED_BY};
+use crate::facts::{Facts, Glance, Glanced, Metadata, Own, SAMPLED_BY};
 use crate::json::{self, Malformed};
 use crate::line::Line;
 use crate::metrics::{Counters, Metric};
-use crate::pods::{Cache, PodSource};
+use crate::pods::{Cache, OwnMemo, PodSource};
 use crate::policy::{KeyBuffers, KeyCapacity};
 use crate::record::{Names, RecordShape, RecordView, TRUNCATED};
 use crate::search::Prepared;
@@ -60,6 +60,8 @@ pub struct Engine {
     shape: RecordShape,
     streams: Streams<Candidates, Judged>,
     cache: Cache,
+    /// What the last record with metadata of its own says.
+    own: OwnMemo,
     counters: Counters,
     /// What a record holds that was sampled before.
     sampling: Prepared,
@@ -94,6 +96,7 @@ impl Engine {
             shape: RecordShape::default(),
             streams: Streams::new(),
             cache: Cache::new(file.pods.cache),
+            own: OwnMemo::default(),
             counters: Counters::default(),
             sampling: Prepared::new(b"\"sampling."),
             summaries: Summaries::default(),
@@ -275,7 +278,7 @@ impl Engine {
         pods: &mut dyn PodSource,
         out: &mut Vec<u8>,
     ) -> Result<Verdict, Fault> {
-        let Engine { file, rules, shared, streams, cache, counters, sampling, unsaved, .. } = self;
+        let Engine { file, rules, shared, streams, cache, own, counters, sampling, unsaved, .. } = self;
         let record_names = &self.names;
         let Tag { names, known, runs, dropped } = streams.last().ok_or(Fault::Utf8)?;
         let Candidates { rules: candidates, foregone, remembered, no_match: _, texts: _, levels: _ } = known;
@@ -283,7 +286,8 @@ impl Engine {
         let bytes = input.text.len() as u64;
         let facts = Facts::new(record, line, names, (time, now), &file.input, sampling, glanced);
         let remembered = glanced.is_some().then_some(remembered);
-        let mut metadata = Metadata::new(names, &file.enrich, now, (cache, remembered), pods);
+        let own = Own::of(record, &file.enrich, own);
+        let mut metadata = Metadata::new(names, &file.enrich, now, (cache, remembered), own, pods);
 
         let candidates = (&**candidates, foregone.is_some());
         let judged =
@@ -298,7 +302,7 @@ impl Engine {
                         let merge = (merge, record_names);
                         emit::emit_merged(record, merge, decided, rule, file, &mut metadata, out)
                     }
-                    _ => emit::emit(record, decided, rule, file, &mut metadata, out),
+                    _ => emit::emit(record, decided, rule, file, &mut metadata, false, out),
                 };
                 Some(emitted)
             }

@@ -33,6 +33,7 @@ impl Engine {
         let same_metadata = file.pods == self.file.pods && file.enrich == self.file.enrich;
         if !same_metadata {
             self.cache = Cache::new(file.pods.cache);
+            self.own.clear();
         }
         self.names = names(&file);
         self.shape = RecordShape::default();

@@ -158,7 +158,7 @@ pub const TABLE: [MetricRow; COUNT] = [
         "nodesieve_records_enriched_total",
         MetricKind::Counter,
         "records",
-        "kept with metadata from a pod file",
+        "kept with metadata from a pod file, or with what was on them already",
     ),
     (
         Metric::MetadataMissing,

@@ -23,6 +23,8 @@ pub struct PodMeta {
     pub started: Option<i64>,
     /// Whether there was a pod file at all.
     pub known: bool,
+    /// Whether it is what the record itself says.
+    pub is_own: bool,
     /// Whether the pod file listed this container id.
     pub complete: bool,
     /// Whether labels or annotations are missing from the object, because it would be too large with them.
@@ -61,6 +63,7 @@ impl PodMeta {
             complete: container.is_some(),
             started: container.and_then(|container| container.started),
             known: true,
+            is_own: false,
             excluded: excluded.unwrap_or_default(),
             of_pod: shared
                 .filter(|shared| shared.is_of(tag, &file))

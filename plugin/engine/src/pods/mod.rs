@@ -7,6 +7,7 @@ mod cache;
 mod exclude;
 mod file;
 mod meta;
+mod own;
 mod render;
 
 pub(crate) use cache::Remembered;
@@ -14,7 +15,8 @@ pub use cache::{Cache, CacheSettings, Found};
 pub use exclude::Excluded;
 pub use file::{Container, FileError, MAX_FILE_BYTES, OlderPod, Pairs, PodFile, Workload, file_name};
 pub use meta::{OfPod, PodMeta};
-pub use render::{EnrichFields, Enrichment, Field, Selection, all_that_is_known};
+pub(crate) use own::{OwnMemo, completed};
+pub use render::{EnrichFields, Enrichment, Field, MetadataFrom, Selection, all_that_is_known};
 
 /// Where pod files come from: a directory on the node, or a map in a test.
 pub trait PodSource {
@@ -23,6 +25,15 @@ pub trait PodSource {
     /// # Errors
     /// [`Unavailable::Missing`] when there is no such file, [`Unavailable::Unreadable`] for anything else.
     fn read(&mut self, file_name: &str, into: &mut Vec<u8>) -> Result<(), Unavailable>;
+}
+
+/// No pod files, where nobody is to look for any.
+pub(crate) struct NoPods;
+
+impl PodSource for NoPods {
+    fn read(&mut self, _: &str, _: &mut Vec<u8>) -> Result<(), Unavailable> {
+        Err(Unavailable::Missing)
+    }
 }
 
 /// Why a pod file could not be had.

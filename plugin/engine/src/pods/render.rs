@@ -11,6 +11,8 @@ use crate::tag::ContainerTag;
 /// What goes onto a kept record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enrichment {
+    /// Where metadata comes from.
+    pub source: MetadataFrom,
     /// The key under which it goes.
     pub key: Box<str>,
     /// Which keys the object has.
@@ -23,6 +25,18 @@ pub struct Enrichment {
     pub max_bytes: usize,
     /// Whether rules look into the metadata, all of which they see whatever the above says.
     pub for_rules: bool,
+}
+
+/// Where metadata comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MetadataFrom {
+    /// The pod file if there is one, else what a filter before has put onto the record.
+    #[default]
+    Auto,
+    /// Pod files only. What is on the record is replaced.
+    Pods,
+    /// The record only. Nobody looks for pod files.
+    Record,
 }
 
 /// Which keys the `kubernetes` object has.
@@ -91,6 +105,7 @@ impl Enrichment {
     /// Everything that the built-in filter adds, under its key.
     pub fn all() -> Enrichment {
         Enrichment {
+            source: MetadataFrom::default(),
             key: "kubernetes".into(),
             fields: EnrichFields::All,
             labels: Selection::All,
@@ -184,6 +199,12 @@ fn render(
     has_room: &mut dyn FnMut(Field, &str) -> bool,
 ) -> Vec<u8> {
     let workload = file.and_then(|file| file.workload.as_ref());
+    // Of a run that nobody knows any more, the image is that of the container's last one: the built-in filter's answer too.
+    let last_run = || {
+        let runs = file?.containers.iter().filter(|other| other.name == tag.container);
+        runs.max_by_key(|run| run.started)
+    };
+    let image = container.or_else(last_run);
     let mut object = ObjectText::default();
     for (name, field) in Field::NAMES {
         if !is_wanted(field) {
@@ -205,8 +226,8 @@ fn render(
             Field::ContainerName => object.text(name, Some(tag.container)),
             // kubelet may have cut the id in the file name; its own status has it whole.
             Field::DockerId => object.text(name, Some(container.map_or(tag.id, |found| found.id.as_str()))),
-            Field::ContainerHash => object.text(name, container.and_then(|found| found.hash.as_deref())),
-            Field::ContainerImage => object.text(name, container.and_then(|found| found.image.as_deref())),
+            Field::ContainerHash => object.text(name, image.and_then(|found| found.hash.as_deref())),
+            Field::ContainerImage => object.text(name, image.and_then(|found| found.image.as_deref())),
             Field::Workload => object.text(name, workload.map(|found| found.name.as_str())),
             Field::WorkloadKind => object.text(name, workload.map(|found| found.kind.as_str())),
             Field::Restarts => object.number(name, container.and_then(|found| found.restarts)),

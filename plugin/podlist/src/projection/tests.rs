@@ -221,6 +221,8 @@ fn null_is_absent_everywhere() {
     let bare = files(r#"{"metadata":{"namespace":"n","name":"p"},"spec":null,"status":null}"#);
     assert_eq!(bare.files, [PodFile::new("n", "p")]);
     assert_eq!(file(r#","labels":{}"#, "").labels, pairs(&[]), "an empty map is a map");
+    let odd = r#","labels":{"a":"b","n":7,"o":{"x":[1]},"t":true,"z":null}"#;
+    assert_eq!(file(odd, "").labels, pairs(&[("a", "b"), ("z", "")]), "what is no string costs itself");
 }
 
 #[test]

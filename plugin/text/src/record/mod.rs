@@ -220,6 +220,24 @@ impl<'a> RecordView<'a> {
         self.has_sought
     }
 
+    /// The object under a key which is one of [`Names`]' appended ones, if the record has one.
+    #[inline]
+    pub fn own_object(&self, key: &str) -> Option<&'a [u8]> {
+        self.rest.as_ref()?;
+        self.find_object(key)
+    }
+
+    #[inline(never)]
+    fn find_object(&self, key: &str) -> Option<&'a [u8]> {
+        if !self.has_own(key) {
+            return None;
+        }
+        match json::lookup(self.text, Level::Plain, &[Box::from(key)])? {
+            Value::Object(text) => Some(text),
+            Value::String(_) | Value::Scalar(_) | Value::Array(_) => None,
+        }
+    }
+
     /// The text of the `stream` member, escapes untouched: `stdout` or `stderr` as a rule.
     pub fn stream(&self) -> Option<&'a [u8]> {
         self.stream

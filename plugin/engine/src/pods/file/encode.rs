@@ -101,9 +101,14 @@ impl<'de> Deserialize<'de> for Pairs {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
                 let mut pairs = Vec::new();
-                while let Some((key, value)) = map.next_entry::<String, Option<String>>()? {
-                    // The API allows null for a string map's value and means the empty string.
-                    pairs.push((key, value.unwrap_or_default()));
+                while let Some(key) = map.next_key::<String>()? {
+                    match map.next_value()? {
+                        serde_json::Value::String(value) => pairs.push((key, value)),
+                        // The API allows null for a string map's value and means the empty string.
+                        serde_json::Value::Null => pairs.push((key, String::new())),
+                        // What has no business to be there costs itself and not the pod.
+                        _ => {}
+                    }
                 }
                 Ok(Pairs(pairs))
             }
