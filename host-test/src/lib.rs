@@ -24,6 +24,7 @@ pub mod html_report;
 pub mod inputs;
 pub mod kubelet;
 pub mod matching;
+pub mod migrate;
 #[cfg(feature = "playground")]
 pub mod playground;
 pub mod replay;

@@ -42,6 +42,8 @@ pub(super) enum Command {
     Playground(PlaygroundArguments),
     /// Writes the filter as a component of the component model, for hosts other than Fluent Bit
     Component(ComponentArguments),
+    /// Reads a Fluent Bit configuration and writes the pipeline, rules and report that take its place
+    Migrate(MigrateArguments),
     /// Writes the sample logs and pod list that conf/samples holds
     Samples(SamplesArguments),
 }
@@ -315,4 +317,13 @@ pub(super) struct SamplesArguments {
     /// The same seed gives the same bytes
     #[arg(long, default_value_t = DEFAULT_SEED)]
     pub(super) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MigrateArguments {
+    /// The configuration, classic or YAML, with what it includes beside it
+    pub(super) file: PathBuf,
+    /// Where the new files go; made if it is not there
+    #[arg(long, value_name = "DIRECTORY", default_value = "nodesieve-migration")]
+    pub(super) out: PathBuf,
 }

@@ -4,6 +4,7 @@ mod arguments;
 mod benchmarks;
 mod commands;
 mod faces;
+mod migration;
 mod soak;
 mod trouble;
 
@@ -33,6 +34,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Kubelet(arguments) => trouble::serve(&arguments),
         Command::Playground(arguments) => faces::playground(&arguments),
         Command::Component(arguments) => faces::component(&arguments),
+        Command::Migrate(arguments) => migration::migrate(&arguments),
         Command::Samples(samples) => commands::samples(&samples),
     }
 }

@@ -25,6 +25,7 @@ mod machine_code;
 mod manifests;
 mod memory;
 mod merge_log;
+mod migrations;
 mod module;
 mod monitoring;
 mod moto;

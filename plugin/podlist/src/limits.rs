@@ -25,7 +25,7 @@ pub struct KeyFilter {
 }
 
 impl Default for Limits {
-    /// As without any flag or variable.
+    /// All of it, but the annotation that holds a whole manifest. The sidecar hands on fewer annotations by default.
     fn default() -> Limits {
         let everything = || Globs::new(["*"]);
         Limits {

@@ -21,7 +21,9 @@ fn the_address_of_the_node_is_all_that_has_to_be_said() {
     assert_eq!((kubelet.host.as_str(), kubelet.port), ("10.0.1.23", 10250));
     assert!(matches!(&kubelet.trust, TlsTrust::Authority { server_name: None, .. }));
     assert_eq!(settings.interval, Duration::from_secs(30));
-    assert_eq!(settings.limits, Limits::default());
+    let mut limits = Limits::default();
+    limits.annotations.allow = Globs::new(["fluentbit.io/exclude*", "nodesieve.io/*"]);
+    assert_eq!(settings.limits, limits);
     assert_eq!(settings.listen.map(|address| address.port()), Some(2021));
     assert!(settings.watched.logs.is_some() && settings.watched.pod_logs.is_some());
 }

@@ -108,8 +108,7 @@ fn resolve(content: &[u8], enough: usize, out: &mut Vec<u8>) {
             let end = out.len().wrapping_add(plain);
             out.extend_from_slice(start);
             out.truncate(end);
-            from = from.wrapping_add(plain);
-            from = from.wrapping_add(resolve_one(content, from, out));
+            from = resolve_row(content, from.wrapping_add(plain), enough, out);
             continue;
         }
         let plain = swar::find_byte(rest, 0, b'\\').unwrap_or(rest.len());
@@ -118,12 +117,17 @@ fn resolve(content: &[u8], enough: usize, out: &mut Vec<u8>) {
         if plain == rest.len() {
             return;
         }
-        from = from.wrapping_add(plain);
-        // Where there is one escape, there are more.
-        while content.get(from) == Some(&b'\\') && out.len() < enough {
-            from = from.wrapping_add(resolve_one(content, from, out));
-        }
+        from = resolve_row(content, from.wrapping_add(plain), enough, out);
     }
+}
+
+/// The same of escapes that stand one behind the other; where they end.
+#[inline(always)]
+fn resolve_row(content: &[u8], mut from: usize, enough: usize, out: &mut Vec<u8>) -> usize {
+    while content.get(from) == Some(&b'\\') && out.len() < enough {
+        from = from.wrapping_add(resolve_one(content, from, out));
+    }
+    from
 }
 
 /// Where the first backslash stands.

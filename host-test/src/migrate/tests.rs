@@ -1,0 +1,143 @@
+//! Chains as charts ship them, and what becomes of them.
+
+use super::*;
+use std::fs;
+
+fn migrated(name: &str, text: &str) -> Migration {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(name), text).unwrap();
+    migrate(&folder.path().join(name)).unwrap()
+}
+
+fn file<'m>(migration: &'m Migration, name: &str) -> &'m str {
+    &migration.files.iter().find(|(own, _)| own == name).unwrap().1
+}
+
+fn fates(migration: &Migration, what: &str) -> Vec<Fate> {
+    migration.report.iter().filter(|line| line.what.starts_with(what)).map(|line| line.fate).collect()
+}
+
+const HELM: &str = "[SERVICE]\n    Flush 1\n[INPUT]\n    Name tail\n    Path /var/log/containers/*.log\n    Tag kube.*\n\
+    [FILTER]\n    Name kubernetes\n    Match kube.*\n    Merge_Log On\n    Keep_Log Off\n    K8S-Logging.Parser On\n    K8S-Logging.Exclude On\n\
+    [OUTPUT]\n    Name es\n    Match kube.*\n";
+
+#[test]
+fn the_charts_default_becomes_the_module_in_its_place() {
+    let found = migrated("fluent-bit.conf", HELM);
+    let rules = file(&found, "nodesieve.yaml");
+    assert!(
+        rules.contains("merge_log: { keep_log: false }") && rules.contains("exclude_annotations: true"),
+        "{rules}"
+    );
+    let pipeline = file(&found, "fluent-bit.conf");
+    assert!(
+        pipeline.contains("    match_regex ^kube\\..*$|^nodesieve\\.tick$\n")
+            && !pipeline.contains("kubernetes"),
+        "{pipeline}"
+    );
+    assert!(pipeline.contains("[OUTPUT]\n    Name es\n"), "{pipeline}");
+    assert_eq!(file(&found, "sidecar.env"), "NODESIEVE_ANNOTATIONS=*\n");
+    assert_eq!(fates(&found, "K8S-Logging.Parser"), [Fate::Impossible]);
+    assert_eq!(fates(&found, "K8S-Logging.Exclude"), [Fate::Differs]);
+    assert!(file(&found, "REPORT.md").contains("rewrite_tag"));
+}
+
+#[test]
+fn filters_are_translated_up_to_the_first_that_stays() {
+    let chain = HELM.replace(
+        "[OUTPUT]",
+        "[FILTER]\n    Name grep\n    Match kube.*\n    Exclude $kubernetes['namespace_name'] ^kube-(system|public)$\n\
+         [FILTER]\n    Name nest\n    Match kube.*\n    Operation lift\n    Nested_under kubernetes\n\
+         [FILTER]\n    Name grep\n    Match kube.*\n    Exclude pod_name ^test-\n[OUTPUT]",
+    );
+    let chain = chain.replace("[FILTER]\n    Name kubernetes", "[FILTER]\n    Name grep\n    Match kube.*\n    Exclude log GET /healthz\n[FILTER]\n    Name kubernetes");
+    let found = migrated("fluent-bit.conf", &chain);
+    let rules = file(&found, "nodesieve.yaml");
+    assert!(
+        rules.contains(
+            "record: '{ $.kubernetes.namespace_name = %^kube\\x2dsystem\\x0a?$|^kube\\x2dpublic\\x0a?$% }'"
+        ),
+        "{rules}"
+    );
+    assert!(rules.contains("record: '{ $.log = %GET /healthz% }'"), "{rules}");
+    assert_eq!(rules.matches("    expect: ").count(), 2, "a test for each: {rules}");
+    let pipeline = file(&found, "fluent-bit.conf");
+    assert_eq!(pipeline.matches("[FILTER]").count(), 3, "{pipeline}");
+    assert!(
+        pipeline.find("wasm") < pipeline.find("nest")
+            && pipeline.find("nest") < pipeline.find("Exclude pod_name"),
+        "{pipeline}"
+    );
+    assert_eq!(fates(&found, "FILTER grep"), [Fate::Translated, Fate::Translated, Fate::Kept]);
+    assert_eq!(fates(&found, "FILTER nest"), [Fate::Kept]);
+}
+
+#[test]
+fn what_would_drop_other_records_stays() {
+    for (filter, why) in [
+        ("    Exclude stream (?i)debug\n", "which a pattern cannot say"),
+        ("    Exclude log debug\n", "Keep_Log Off"),
+        ("    Exclude level debug\n", "rules see the record before that"),
+        ("    Exclude $a['b\"'] x\n", "is no field"),
+        ("    Exclude stream ${WHICH}\n", "variable"),
+    ] {
+        let chain =
+            HELM.replace("[OUTPUT]", &format!("[FILTER]\n    Name grep\n    Match kube.*\n{filter}[OUTPUT]"));
+        let found = migrated("fluent-bit.conf", &chain);
+        let line = found.report.iter().find(|line| line.what == "FILTER grep").unwrap();
+        assert!(line.fate == Fate::Kept && line.how.contains(why), "{filter}: {line:?}");
+        assert!(file(&found, "fluent-bit.conf").contains(filter));
+    }
+}
+
+#[test]
+fn a_grep_is_asked_as_fluent_bit_asks_it() {
+    let conditions = |filter: &str| {
+        let chain = format!(
+            "pipeline:\n  inputs: [{{ name: tail, tag: kube.x }}]\n  filters:\n    - name: grep\n      match: '*'\n{filter}"
+        );
+        let found = migrated("f.yaml", &chain);
+        let lines = file(&found, "nodesieve.yaml")
+            .lines()
+            .filter(|line| line.contains("record: '"))
+            .map(|line| line.trim().to_owned());
+        lines.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        conditions("      regex: stream ^stderr$\n"),
+        ["when: { record: '{ $.stream NOT EXISTS || $.stream != %^stderr\\x0a?$% }' }"]
+    );
+    assert_eq!(conditions("      exclude: [log a, log b]\n").len(), 2);
+    assert_eq!(conditions("      regex: [log a, log b]\n").len(), 1, "the first decides");
+    assert_eq!(
+        conditions("      logical_op: and\n      exclude: [log a, stream b]\n"),
+        ["when: { record: '{ ($.log = %a%) && ($.stream = %b%) }' }"]
+    );
+    assert_eq!(
+        conditions("      logical_op: or\n      regex: [log a, stream b]\n"),
+        [
+            "when: { record: '{ ($.log NOT EXISTS || $.log != %a%) && ($.stream NOT EXISTS || $.stream != %b%) }' }"
+        ]
+    );
+}
+
+#[test]
+fn a_throttle_is_a_limit_behind_all_rules() {
+    let chain = "[INPUT]\n  Name tail\n[FILTER]\n  Name throttle\n  Match *\n  Rate 800\n  Window 300\n  Interval 1s\n\
+                 [FILTER]\n  Name grep\n  Match *\n  Exclude log noise\n";
+    let found = migrated("f.conf", chain);
+    let rules = file(&found, "nodesieve.yaml");
+    assert!(rules.contains("limit: { rate: 800/s, burst: 240000 }"), "{rules}");
+    assert!(rules.find("grep-2") < rules.find("throttle-1"), "{rules}");
+    assert!(rules.contains("enrich: off\nmetadata: { source: record }"), "{rules}");
+    assert!(fates(&found, "FILTER throttle").contains(&Fate::Differs));
+}
+
+#[test]
+fn a_part_of_a_configuration_is_said_to_be_one() {
+    let found = migrated(
+        "filters.conf",
+        "[FILTER]\n    Name parser\n    Match *\n    Key_name log\n    Parser crio\n",
+    );
+    assert_eq!(fates(&found, "no input"), [Fate::Impossible]);
+}
