@@ -124,13 +124,37 @@ pub(super) fn written(value: &Value) -> String {
 }
 
 impl Chain {
-    /// A value with the variables that the configuration sets itself.
+    /// A value with its variables: those that the configuration sets itself, then those of the environment. What is set nowhere stays.
     pub(super) fn resolved(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for (name, value) in &self.variables {
-            text = text.replace(&format!("${{{name}}}"), value);
+        let (mut out, mut rest) = (String::new(), text);
+        while let Some((before, behind)) = rest.split_once("${") {
+            out.push_str(before);
+            let Some((name, after)) = behind.split_once('}') else {
+                out.push_str("${");
+                rest = behind;
+                continue;
+            };
+            let own =
+                self.variables.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.clone());
+            match own.or_else(|| std::env::var(name).ok()) {
+                Some(value) => out.push_str(&value),
+                None => out.push_str(&format!("${{{name}}}")),
+            }
+            rest = after;
         }
-        text
+        out.push_str(rest);
+        out
+    }
+
+    /// A section with its variables resolved.
+    pub(super) fn with_variables(&self, section: &Section) -> Section {
+        let mut section = section.clone();
+        for (_, value) in &mut section.properties {
+            if let Value::String(text) = value {
+                *text = self.resolved(text);
+            }
+        }
+        section
     }
 
     pub(super) fn of_kind(&self, kind: &SectionKind) -> impl Iterator<Item = &Section> {

@@ -139,7 +139,17 @@ impl Plan {
             return plan;
         };
         if let Some(filter) = filters.get(module).filter(|filter| filter.name() == "kubernetes") {
-            plan.kubernetes = Some(kubernetes::read(filter, report));
+            let resolved = chain.with_variables(filter);
+            let unset = resolved
+                .properties
+                .iter()
+                .find(|(_, value)| value.as_str().is_some_and(|text| text.contains("${")));
+            if let Some((key, _)) = unset {
+                let how = "it has a variable that is set nowhere: run this with the variables of the old pod's environment".to_owned();
+                let (place, what) = (filter.place.clone(), key.clone());
+                report.push(ReportLine { place, what, fate: Fate::Differs, how });
+            }
+            plan.kubernetes = Some(kubernetes::read(&resolved, report));
             plan.replaced.push(module);
         }
         // Away from the module, until one stays: what is behind that may see what it has changed.

@@ -82,7 +82,7 @@ fn classic(path: &Path, text: &str, chain: &mut Chain, depth: usize) -> Result<(
 }
 
 fn split(line: &str) -> (&str, &str) {
-    line.split_once(|c: char| c == ' ' || c == '\t').map_or((line, ""), |(key, value)| (key, value.trim()))
+    line.split_once([' ', '\t']).map_or((line, ""), |(key, value)| (key, value.trim()))
 }
 
 fn yaml(path: &Path, text: &str, chain: &mut Chain, depth: usize) -> Result<(), MigrateError> {
@@ -126,9 +126,13 @@ fn yaml(path: &Path, text: &str, chain: &mut Chain, depth: usize) -> Result<(), 
                     }
                 }
             }
-            (_, value) => {
-                chain.others.insert(key, value);
-            }
+            (_, value) => match (chain.others.get_mut(&key), value) {
+                // Each file may have parsers of its own.
+                (Some(Value::Array(before)), Value::Array(more)) => before.extend(more),
+                (_, value) => {
+                    chain.others.insert(key, value);
+                }
+            },
         }
     }
     Ok(())

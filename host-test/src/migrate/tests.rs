@@ -141,3 +141,28 @@ fn a_part_of_a_configuration_is_said_to_be_one() {
     );
     assert_eq!(fates(&found, "no input"), [Fate::Impossible]);
 }
+
+#[test]
+fn variables_are_those_of_the_file_then_those_of_the_environment() {
+    let chain = HELM
+        .replace("[SERVICE]", "@SET merge=Off\n[SERVICE]")
+        .replace("Merge_Log On", "Merge_Log ${merge}")
+        .replace("    Keep_Log Off\n", "    Kube_Tag_Prefix ${SET_NOWHERE}.\n");
+    let found = migrated("fluent-bit.conf", &chain);
+    assert!(!file(&found, "nodesieve.yaml").contains("merge_log"));
+    assert_eq!(fates(&found, "Kube_Tag_Prefix"), [Fate::Differs, Fate::Translated]);
+    assert!(file(&found, "fluent-bit.conf").starts_with("@SET merge=Off\n"));
+}
+
+#[test]
+fn what_is_not_understood_is_written_as_it_was() {
+    let source = "env:\n  A: b\nservice:\n  flush: 1\nparsers:\n- name: p\n  format: regex\n  regex: ^(?<a>.*)$\npipeline:\n  inputs:\n  - name: tail\n    tag: kube.x\n    processors:\n      logs:\n      - name: content_modifier\n        action: insert\n  filters: []\n  outputs:\n  - name: http\n    header: [a b, c d]\n";
+    let found = migrated("f.yaml", source);
+    let (old, mut new): (serde_json::Value, serde_json::Value) =
+        (yaml_serde::from_str(source).unwrap(), yaml_serde::from_str(file(&found, "f.yaml")).unwrap());
+    assert_eq!(new["pipeline"]["filters"][0]["name"], "wasm");
+    let inputs = new["pipeline"]["inputs"].as_array_mut().unwrap();
+    assert_eq!(inputs.pop().unwrap()["tag"], "nodesieve.tick");
+    new["pipeline"]["filters"] = serde_json::json!([]);
+    assert_eq!(new, old);
+}

@@ -41,8 +41,11 @@ fn yaml(chain: &Chain) -> String {
     }
     let properties =
         |section: &super::chain::Section| Value::Object(section.properties.iter().cloned().collect());
-    if let Some(service) = chain.of_kind(&SectionKind::Service).next() {
-        root.insert("service".into(), properties(service));
+    let services =
+        chain.of_kind(&SectionKind::Service).flat_map(|section| section.properties.iter().cloned());
+    let service: Map<String, Value> = services.collect();
+    if !service.is_empty() {
+        root.insert("service".into(), Value::Object(service));
     }
     root.extend(chain.others.clone());
     let part = |kind: &SectionKind| Value::Array(chain.of_kind(kind).map(properties).collect());

@@ -290,3 +290,21 @@ fn the_page_about_lines_repeats_the_tables_of_the_code() {
         assert!(page.contains(&keys), "the page lacks {keys}");
     }
 }
+
+#[test]
+fn the_conditions_on_the_page_about_migration_are_conditions() {
+    let page = fs::read_to_string(support::conf().join("../docs/migrate.md")).unwrap().replace("\\|", "|");
+    let mut count = 0;
+    for key in ["record: '", "message: '"] {
+        for (_, behind) in page.match_indices(key).map(|(at, key)| page.split_at(at + key.len())) {
+            let (pattern, _) = behind.split_once('\'').unwrap();
+            let key = key.trim_end_matches('\'');
+            let source = format!(
+                "version: 1\nrules: [{{ name: x, when: {{ {key}'{pattern}' }}, drop: {{}}, reason: x }}]\n"
+            );
+            assert!(config::load(&source).is_ok_and(|loaded| loaded.warnings.is_empty()), "{source}");
+            count += 1;
+        }
+    }
+    assert!(count >= 3);
+}
