@@ -13,6 +13,9 @@ pub(super) fn migrate(arguments: &MigrateArguments) -> anyhow::Result<ExitCode> 
     let mut text = String::new();
     for (name, content) in &migration.files {
         let path = out.join(name);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+        }
         fs::write(&path, content).with_context(|| format!("write {}", path.display()))?;
         text.push_str(&format!("{}\n", path.display()));
     }

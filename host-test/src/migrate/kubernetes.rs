@@ -27,7 +27,7 @@ pub(super) fn read(filter: &Section, report: &mut Vec<ReportLine>) -> Head {
     let key = filter.text("merge_log_key").filter(|key| !key.is_empty());
     let (labels, annotations) = (filter.is_on("labels", true), filter.is_on("annotations", true));
     let mut enrich = vec![
-        ("fields", "all".to_owned()),
+        ("fields", if filter.is_on("owner_references", false) { WITH_OWNERS } else { "all" }.to_owned()),
         ("labels", labels.to_string()),
         ("annotations", annotations.to_string()),
     ];
@@ -129,10 +129,7 @@ fn option(key: &str, filter: &Section, merges: bool) -> (Fate, String) {
         {
             (Fate::Gone, "was off")
         }
-        "owner_references" => (
-            Fate::Impossible,
-            "the list is not written; `workload` and `workload_kind` in enrich.fields name the Deployment, CronJob or other owner",
-        ),
+        "owner_references" => (Fate::Translated, "ownerReferences in enrich.fields"),
         "namespace_labels"
         | "namespace_annotations"
         | "namespace_metadata_only"
@@ -166,4 +163,7 @@ fn option(key: &str, filter: &Section, merges: bool) -> (Fate, String) {
     (fate, how.to_owned())
 }
 
+/// All fields of the built-in filter, with owners.
+const WITH_OWNERS: &str = "[pod_name, namespace_name, pod_id, labels, annotations, ownerReferences, host, pod_ip, container_name, \
+    docker_id, container_hash, container_image]";
 const DEFAULT_PREFIX: &str = "kube.var.log.containers.";

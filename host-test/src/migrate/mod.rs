@@ -100,8 +100,36 @@ pub fn migrate(path: &Path) -> Result<Migration, MigrateError> {
         let lines = kubernetes.sidecar.iter().map(|(name, value)| format!("{name}={value}\n"));
         files.push(("sidecar.env".into(), lines.collect()));
     }
+    files.extend(beside(path, &chain));
     files.push(("REPORT.md".into(), report::text(&name, &report)));
     Ok(Migration { files, report })
+}
+
+/// The files beside the old configuration that it names by a relative path, such as parsers and scripts: the new one looks for them
+/// beside itself.
+fn beside(path: &Path, chain: &Chain) -> Vec<(String, String)> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let values = chain.sections.iter().flat_map(|section| &section.properties);
+    let mut found: Vec<(String, String)> = Vec::new();
+    for value in values.flat_map(|(_, value)| match value {
+        serde_json::Value::Array(items) => items.iter().map(chain::written).collect(),
+        one => vec![chain::written(one)],
+    }) {
+        let named = Path::new(&value);
+        let is_inside = named
+            .components()
+            .all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir));
+        let is_new = !found.iter().any(|(name, _)| *name == value);
+        if !value.is_empty()
+            && is_inside
+            && is_new
+            && folder.join(named).is_file()
+            && let Ok(content) = std::fs::read_to_string(folder.join(named))
+        {
+            found.push((value, content));
+        }
+    }
+    found
 }
 
 fn keep(section: &Section, how: &str, report: &mut Vec<ReportLine>) {
@@ -112,13 +140,16 @@ fn keep(section: &Section, how: &str, report: &mut Vec<ReportLine>) {
     report.push(ReportLine { place: section.place.clone(), what, fate: Fate::Kept, how: how.into() });
 }
 
+/// `match` and `match_regex`.
+type Takes = (Option<String>, Option<String>);
+
 /// Which filters go, and what comes in their place.
 struct Plan {
     /// Where the module stands: before the old filter of this number.
     module: Option<usize>,
     replaced: Vec<usize>,
     /// What the module takes.
-    takes: (Option<String>, Option<String>),
+    takes: Takes,
     kubernetes: Option<Head>,
     rules: Vec<NewRule>,
 }
@@ -171,7 +202,7 @@ impl Plan {
                     (Some(other), "grep" | "throttle") => {
                         Err(format!("`{other}` stands between, and may change what it sees"))
                     }
-                    (_, "grep" | "throttle") if filter.takes() != plan.takes => {
+                    (_, "grep" | "throttle") if !takes_the_same(chain, &filter.takes(), &plan.takes) => {
                         Err("it takes other records than the filter in the place of which nodesieve stands"
                             .to_owned())
                     }
@@ -300,6 +331,30 @@ impl Plan {
     }
 }
 
+/// Whether two filters see the same records: they say the same, or every input is for both and nothing makes other tags.
+fn takes_the_same(chain: &Chain, one: &Takes, other: &Takes) -> bool {
+    if one == other {
+        return true;
+    }
+    let ((Some(one), None), (Some(other), None)) = (one, other) else { return false };
+    let mut filters = chain.of_kind(&SectionKind::Filter);
+    let makes_tags = filters.any(|filter| matches!(filter.name().as_str(), "rewrite_tag" | "log_to_metrics"));
+    let mut tags = chain.of_kind(&SectionKind::Input).map(|input| input.text("tag"));
+    let is_for_both = |tag: &str| glob_matches(one, tag) && glob_matches(other, tag);
+    !makes_tags && tags.all(|tag| tag.is_some_and(|tag| is_for_both(&tag)))
+}
+
+/// Whether a glob matches a tag, or all that a tag with a `*` can become.
+fn glob_matches(glob: &str, tag: &str) -> bool {
+    match glob.split_once('*') {
+        None => glob == tag,
+        Some((start, rest)) => tag.strip_prefix(start).is_some_and(|behind| {
+            rest.is_empty()
+                || (0..=behind.len()).any(|at| behind.get(at..).is_some_and(|tail| glob_matches(rest, tail)))
+        }),
+    }
+}
+
 /// The rule file with those tests that it passes: a sample of an expression may meet an earlier rule first.
 fn tested(head: &str, rules: &[NewRule]) -> Result<String, MigrateError> {
     let loads = |text: &str| {
@@ -323,7 +378,7 @@ fn tested(head: &str, rules: &[NewRule]) -> Result<String, MigrateError> {
 }
 
 /// The module, which takes what the old filter took, and the tick.
-fn module(takes: &(Option<String>, Option<String>)) -> Section {
+fn module(takes: &Takes) -> Section {
     let old = match takes {
         (_, Some(expression)) => format!("({expression})"),
         (Some(glob), None) => glob_expression(glob),

@@ -48,7 +48,7 @@ fn classic(path: &Path, text: &str, chain: &mut Chain, depth: usize) -> Result<(
                 }
                 "INCLUDE" => {
                     chain.sections.extend(open.take());
-                    for file in included(path, value)? {
+                    for file in included(path, &chain.resolved(value))? {
                         into(&file, chain, depth + 1)?;
                     }
                 }
@@ -97,7 +97,8 @@ fn yaml(path: &Path, text: &str, chain: &mut Chain, depth: usize) -> Result<(), 
             }
             ("includes", Value::Array(files)) => {
                 for file in files {
-                    for file in included(path, &super::chain::written(&file))? {
+                    let named = chain.resolved(&super::chain::written(&file));
+                    for file in included(path, &named)? {
                         into(&file, chain, depth + 1)?;
                     }
                 }

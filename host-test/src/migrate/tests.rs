@@ -166,3 +166,43 @@ fn what_is_not_understood_is_written_as_it_was() {
     new["pipeline"]["filters"] = serde_json::json!([]);
     assert_eq!(new, old);
 }
+
+#[test]
+fn files_beside_the_configuration_go_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    put("parsers.conf", "[PARSER]\n    Name p\n");
+    put("f.lua", "function f() end\n");
+    put(
+        "main.conf",
+        &HELM.replace("    Flush 1\n", "    Flush 1\n    Parsers_File parsers.conf\n").replace(
+            "[OUTPUT]",
+            "[FILTER]\n    Name lua\n    Match *\n    script f.lua\n    call f\n[OUTPUT]",
+        ),
+    );
+    let found = migrate(&folder.path().join("main.conf")).unwrap();
+    assert_eq!(file(&found, "parsers.conf"), "[PARSER]\n    Name p\n");
+    assert_eq!(file(&found, "f.lua"), "function f() end\n");
+}
+
+#[test]
+fn what_takes_all_records_takes_the_same_where_there_are_no_others() {
+    let grep =
+        "[FILTER]\n    Name grep\n    Match *\n    Exclude stream ^stderr$\n[FILTER]\n    Name kubernetes";
+    let alone = HELM.replace("[FILTER]\n    Name kubernetes", grep);
+    assert_eq!(fates(&migrated("f.conf", &alone), "FILTER grep"), [Fate::Translated]);
+    let more = alone.replace(
+        "[FILTER]\n    Name grep",
+        "[INPUT]\n    Name systemd\n    Tag host.*\n[FILTER]\n    Name grep",
+    );
+    assert_eq!(fates(&migrated("f.conf", &more), "FILTER grep"), [Fate::Kept]);
+    for (glob, tag, expected) in [
+        ("kube.*", "kube.*", true),
+        ("*", "x", true),
+        ("a*b", "axxb", true),
+        ("a*b", "axxc", false),
+        ("kube", "kube.x", false),
+    ] {
+        assert_eq!(glob_matches(glob, tag), expected, "{glob} {tag}");
+    }
+}

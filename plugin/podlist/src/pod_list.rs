@@ -7,6 +7,7 @@ use nodesieve_engine::pods::Pairs;
 use nodesieve_engine::time::parse_rfc3339;
 use serde::de::Deserializer;
 use serde::{Deserialize, de};
+use serde_json::value::RawValue;
 
 /// One item of the list.
 #[derive(Debug, Default, Deserialize)]
@@ -35,8 +36,15 @@ pub(crate) struct PodMetadata {
     pub deletion_timestamp: Option<i64>,
     pub labels: Option<Pairs>,
     pub annotations: Option<Pairs>,
-    #[serde(deserialize_with = "or_default")]
-    pub owner_references: Vec<OwnerReference>,
+    #[serde(deserialize_with = "owners")]
+    pub owner_references: OwnerReferences,
+}
+
+/// The owners of a pod, as far as its workload is named by them, and all of it as it came.
+#[derive(Debug, Default)]
+pub(crate) struct OwnerReferences {
+    pub list: Vec<OwnerReference>,
+    pub text: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -116,6 +124,18 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + de::Deserialize<'de>>(
 fn present<'de, D: Deserializer<'de>>(source: D) -> Result<Option<String>, D::Error> {
     Ok(Option::<String>::deserialize(source)?.filter(|text| !text.is_empty()))
 }
+
+fn owners<'de, D: Deserializer<'de>>(source: D) -> Result<OwnerReferences, D::Error> {
+    let Some(raw) = Option::<Box<RawValue>>::deserialize(source)? else {
+        return Ok(OwnerReferences::default());
+    };
+    let list: Vec<OwnerReference> = serde_json::from_str(raw.get()).map_err(de::Error::custom)?;
+    let text = Some(raw.get()).filter(|text| !list.is_empty() && text.len() <= MAX_OWNERS);
+    Ok(OwnerReferences { text: text.map(str::to_owned), list })
+}
+
+/// Longest list of owners that is handed on, in bytes: the API allows one controller and has no limit on others.
+const MAX_OWNERS: usize = 4 << 10;
 
 /// Seconds since 1970. A time that is none is as good as absent: nothing joins on it.
 fn instant<'de, D: Deserializer<'de>>(source: D) -> Result<Option<i64>, D::Error> {

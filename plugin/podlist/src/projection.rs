@@ -94,11 +94,12 @@ fn file_of(namespace: String, name: String, mut pods: Vec<ListedPod>) -> PodFile
         let before = file.containers.len();
         add_containers(&pod.status, &mut file.containers);
         let workload = workload_of(&pod.metadata);
-        let PodMetadata { uid, labels, annotations, .. } = pod.metadata;
+        let PodMetadata { uid, labels, annotations, owner_references, .. } = pod.metadata;
         let (node, ip) = (pod.spec.node_name, pod.status.pod_ip);
         if at == 0 {
             (file.uid, file.node, file.ip) = (uid, node, ip);
             (file.labels, file.annotations, file.workload) = (labels, annotations, workload);
+            file.owners = owner_references.text;
         } else if file.older.len() < MAX_OLDER {
             let ids = file.containers.iter().skip(before).map(|container| container.id.clone()).collect();
             file.older.push(OlderPod { uid, node, ip, labels, annotations, workload, ids });
@@ -165,7 +166,7 @@ fn container_hash(image_id: &str) -> Option<&str> {
 /// The workload that owns the pod: the Deployment of a ReplicaSet, the CronJob of a scheduled Job. Both names follow from
 /// the owner's, so no request is needed. A static pod is owned by its node and has no workload.
 fn workload_of(metadata: &PodMetadata) -> Option<Workload> {
-    let owners = &metadata.owner_references;
+    let owners = &metadata.owner_references.list;
     let owner = owners.iter().find(|owner| owner.controller == Some(true)).or_else(|| owners.first())?;
     let (kind, name) = (owner.kind.as_deref()?, owner.name.as_deref()?);
     let above = match kind {

@@ -30,6 +30,8 @@ pub struct PodFile {
     pub annotations: Option<Pairs>,
     /// What owns the pod.
     pub workload: Option<Workload>,
+    /// `metadata.ownerReferences` as JSON, an array.
+    pub owners: Option<String>,
     /// Init, ordinary and ephemeral containers, as far as kubelet reports their state, of all pods of the name.
     pub containers: Vec<Container>,
     /// Other pods of the same name, such as that of a StatefulSet before it was replaced: lines of theirs are read late.
@@ -148,6 +150,7 @@ impl PodFile {
                 self.older.swap_remove(at);
             (self.uid, self.node, self.ip) = (uid, node, ip);
             (self.labels, self.annotations, self.workload) = (labels, annotations, workload);
+            self.owners = None;
         }
         self
     }

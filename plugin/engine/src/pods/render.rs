@@ -4,7 +4,7 @@
 //! `workload`, `workload_kind` and `restarts`, which stand at the end and only where they are asked for.
 
 use crate::glob::Globs;
-use crate::json::push_string;
+use crate::json::{JsonReader, push_string};
 use crate::pods::{Container, Pairs, PodFile};
 use crate::tag::ContainerTag;
 
@@ -70,6 +70,7 @@ pub enum Field {
     PodId,
     Labels,
     Annotations,
+    OwnerReferences,
     Host,
     PodIp,
     ContainerName,
@@ -83,12 +84,13 @@ pub enum Field {
 
 impl Field {
     /// All keys in the order in which they are written.
-    pub const NAMES: [(&'static str, Field); 14] = [
+    pub const NAMES: [(&'static str, Field); 15] = [
         ("pod_name", Field::PodName),
         ("namespace_name", Field::NamespaceName),
         ("pod_id", Field::PodId),
         ("labels", Field::Labels),
         ("annotations", Field::Annotations),
+        ("ownerReferences", Field::OwnerReferences),
         ("host", Field::Host),
         ("pod_ip", Field::PodIp),
         ("container_name", Field::ContainerName),
@@ -221,6 +223,7 @@ fn render(
                 };
                 object.pairs(name, pairs, selection, &mut |key| has_room(field, key));
             }
+            Field::OwnerReferences => object.array(name, file.and_then(|file| file.owners.as_deref())),
             Field::Host => object.text(name, file.and_then(|file| file.node.as_deref())),
             Field::PodIp => object.text(name, file.and_then(|file| file.ip.as_deref())),
             Field::ContainerName => object.text(name, Some(tag.container)),
@@ -249,7 +252,10 @@ impl Selection {
 impl EnrichFields {
     fn contain(&self, field: Field) -> bool {
         match self {
-            EnrichFields::All => !matches!(field, Field::Workload | Field::WorkloadKind | Field::Restarts),
+            EnrichFields::All => !matches!(
+                field,
+                Field::OwnerReferences | Field::Workload | Field::WorkloadKind | Field::Restarts
+            ),
             EnrichFields::Lean => matches!(
                 field,
                 Field::PodName
@@ -277,6 +283,16 @@ impl ObjectText {
         if let Some(value) = value {
             self.key(name);
             push_string(&mut self.0, value.as_bytes());
+        }
+    }
+
+    /// An array that is JSON already; what is none is left out, because it would make the record none either.
+    fn array(&mut self, name: &str, value: Option<&str>) {
+        let Some(value) = value.filter(|value| value.starts_with('[')) else { return };
+        let mut reader = JsonReader::new(value);
+        if reader.value() == Some(value) {
+            self.key(name);
+            self.0.extend_from_slice(value.as_bytes());
         }
     }
 
@@ -336,6 +352,7 @@ mod tests {
             labels: pairs(&[("tier", "web"), ("app", "shop")]),
             annotations: pairs(&[("note", "a \"b\"\nc")]),
             workload: Some(Workload { kind: "StatefulSet".into(), name: "web".into() }),
+            owners: Some(r#"[{"kind":"StatefulSet","name":"web"}]"#.into()),
             containers: vec![Container {
                 name: "app".into(),
                 id: "0abc".into(),
@@ -345,6 +362,21 @@ mod tests {
                 restarts: Some(3),
             }],
             older: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn owners_are_written_as_they_came_and_only_as_an_array() {
+        let tag = ContainerTag { pod: "web-1", namespace: "shop", container: "app", id: "0a" };
+        let fields = EnrichFields::Only(vec![Field::OwnerReferences]);
+        let enrichment = Enrichment { fields, ..Enrichment::all() };
+        let written = |owners: &str| {
+            let file = PodFile { owners: Some(owners.into()), ..file() };
+            String::from_utf8(enrichment.render(&tag, Some(&file), None).0).unwrap()
+        };
+        assert_eq!(written(r#"[{"kind":"Job"}]"#), r#"{"ownerReferences":[{"kind":"Job"}]}"#);
+        for broken in ["", "{}", "[", "[1]]", "[1] ", "[}", "\"x\""] {
+            assert_eq!(written(broken), "{}", "{broken}");
         }
     }
 

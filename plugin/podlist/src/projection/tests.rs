@@ -361,3 +361,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn owners_are_handed_on_as_they_came_unless_there_are_very_many() {
+    let owners = r#"[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web-5f","uid":"6","controller":true,"blockOwnerDeletion":true}]"#;
+    assert_eq!(file(&format!(r#","ownerReferences":{owners}"#), "").owners.as_deref(), Some(owners));
+    for none in [r#","ownerReferences":[]"#, r#","ownerReferences":null"#, ""] {
+        assert_eq!(file(none, "").owners, None, "{none}");
+    }
+    let many = vec![r#"{"kind":"X","name":"y"}"#; 300].join(",");
+    let found = file(&format!(r#","ownerReferences":[{many}]"#), "");
+    assert_eq!((found.owners, found.workload.unwrap().name), (None, "y".to_owned()));
+}

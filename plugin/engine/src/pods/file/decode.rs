@@ -25,7 +25,7 @@ fn file(reader: &mut JsonReader<'_>) -> Decoded<PodFile> {
     let (mut version, mut namespace, mut pod) = (None, None, None);
     let (mut uid, mut node, mut ip) = (None, None, None);
     let (mut labels, mut annotations, mut workload, mut containers) = (None, None, None, None);
-    let mut older = None;
+    let (mut owners, mut older) = (None, None);
     object(reader, "the file", &mut |reader, key| match &*key {
         "version" => once(&mut version, reader, &key, known_version),
         "namespace" => once(&mut namespace, reader, &key, text),
@@ -36,6 +36,7 @@ fn file(reader: &mut JsonReader<'_>) -> Decoded<PodFile> {
         "labels" => once(&mut labels, reader, &key, pairs),
         "annotations" => once(&mut annotations, reader, &key, pairs),
         "workload" => once(&mut workload, reader, &key, owner),
+        "owners" => once(&mut owners, reader, &key, text_or_null),
         "containers" => once(&mut containers, reader, &key, |reader, field| list(reader, field, &container)),
         "older" => once(&mut older, reader, &key, |reader, field| list(reader, field, &older_pod)),
         _ => pass(reader),
@@ -50,6 +51,7 @@ fn file(reader: &mut JsonReader<'_>) -> Decoded<PodFile> {
         labels: labels.flatten(),
         annotations: annotations.flatten(),
         workload: workload.flatten(),
+        owners: owners.flatten(),
         containers: containers.unwrap_or_default(),
         older: older.unwrap_or_default(),
     })

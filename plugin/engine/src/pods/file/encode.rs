@@ -32,6 +32,7 @@ impl Serialize for PodFile {
         known(&mut map, "labels", self.labels.as_ref())?;
         known(&mut map, "annotations", self.annotations.as_ref())?;
         known(&mut map, "workload", self.workload.as_ref())?;
+        known(&mut map, "owners", self.owners.as_ref())?;
         known(&mut map, "containers", Some(&self.containers).filter(|containers| !containers.is_empty()))?;
         known(&mut map, "older", Some(&self.older).filter(|older| !older.is_empty()))?;
         map.end()

@@ -84,7 +84,8 @@ fn agrees(content: &[u8]) -> bool {
 fn takes_and_refuses_as_a_library_does() {
     let around = |member: &str| format!(r#"{{"version":1,"namespace":"n","pod":"p",{member}}}"#);
     for member in [
-        r#""uid":null,"node":null,"ip":null,"labels":null,"annotations":null,"workload":null"#,
+        r#""uid":null,"node":null,"ip":null,"labels":null,"annotations":null,"workload":null,"owners":null"#,
+        r#""owners":"[{\"kind\":\"Job\"}]""#,
         r#""labels":{"a":null,"b":"","a":"2","\u0061":"3"},"annotations":{}"#,
         r#""ui\u0064":"\ud83d\ude00\"\\\/\b\f\n\r\t\u0000é""#,
         r#""containers":[],"workload":{"name":"w","x":[{}],"kind":"k"}"#,
@@ -193,12 +194,16 @@ fn any_file() -> impl Strategy<Value = PodFile> {
     let known = || prop::option::of(any_text());
     let owner = (any_text(), any_text()).prop_map(|(kind, name)| Workload { kind, name });
     (
-        (any_text(), any_text(), known(), known(), known()),
+        (any_text(), any_text(), known(), known(), known(), known()),
         (any_pairs(), any_pairs(), prop::option::of(owner), prop::collection::vec(any_container(), 0..3)),
         prop::collection::vec(any_older(), 0..2),
     )
         .prop_map(
-            |((namespace, pod, uid, node, ip), (labels, annotations, workload, containers), older)| PodFile {
+            |(
+                (namespace, pod, uid, node, ip, owners),
+                (labels, annotations, workload, containers),
+                older,
+            )| PodFile {
                 namespace,
                 pod,
                 uid,
@@ -207,6 +212,7 @@ fn any_file() -> impl Strategy<Value = PodFile> {
                 labels,
                 annotations,
                 workload,
+                owners,
                 containers,
                 older,
             },

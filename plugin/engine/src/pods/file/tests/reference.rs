@@ -15,9 +15,10 @@ struct Reference {
     uid: Option<String>,
     node: Option<String>,
     ip: Option<String>,
-    labels: Option<Pairs>,
-    annotations: Option<Pairs>,
+    labels: Option<Strings>,
+    annotations: Option<Strings>,
     workload: Option<Object<ReferenceWorkload>>,
+    owners: Option<String>,
     #[serde(default)]
     containers: Vec<Object<ReferenceContainer>>,
     #[serde(default)]
@@ -29,8 +30,8 @@ struct ReferenceOlder {
     uid: Option<String>,
     node: Option<String>,
     ip: Option<String>,
-    labels: Option<Pairs>,
-    annotations: Option<Pairs>,
+    labels: Option<Strings>,
+    annotations: Option<Strings>,
     workload: Option<Object<ReferenceWorkload>>,
     #[serde(default)]
     ids: Vec<String>,
@@ -50,6 +51,31 @@ struct ReferenceContainer {
     hash: Option<String>,
     started: Option<i64>,
     restarts: Option<i64>,
+}
+
+/// Pairs of strings and of nothing else, where a pod list may have others.
+struct Strings(Pairs);
+
+impl<'de> Deserialize<'de> for Strings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Strings, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Strings;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of strings")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Strings, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some((key, value)) = map.next_entry::<String, Option<String>>()? {
+                    pairs.push((key, value.unwrap_or_default()));
+                }
+                Ok(Strings(Pairs(pairs)))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
 }
 
 /// An object, where a derived type would take an array of its fields' values too.
@@ -84,9 +110,10 @@ pub(super) fn by_reference(content: &[u8]) -> Option<PodFile> {
         uid: read.uid,
         node: read.node,
         ip: read.ip,
-        labels: read.labels,
-        annotations: read.annotations,
+        labels: read.labels.map(|Strings(pairs)| pairs),
+        annotations: read.annotations.map(|Strings(pairs)| pairs),
         workload: read.workload.map(|Object(ReferenceWorkload { kind, name })| Workload { kind, name }),
+        owners: read.owners,
         containers: read
             .containers
             .into_iter()
@@ -106,8 +133,8 @@ pub(super) fn by_reference(content: &[u8]) -> Option<PodFile> {
                 uid: older.uid,
                 node: older.node,
                 ip: older.ip,
-                labels: older.labels,
-                annotations: older.annotations,
+                labels: older.labels.map(|Strings(pairs)| pairs),
+                annotations: older.annotations.map(|Strings(pairs)| pairs),
                 workload: older
                     .workload
                     .map(|Object(ReferenceWorkload { kind, name })| Workload { kind, name }),
