@@ -6,6 +6,7 @@
 mod chain;
 mod expression;
 mod kubernetes;
+mod packed;
 mod read;
 mod report;
 mod rules;
@@ -56,11 +57,14 @@ pub struct Migration {
     pub report: Vec<ReportLine>,
 }
 
-/// Reads a configuration and writes what takes its place.
+/// Reads a configuration, or the ConfigMap or chart's values that hold one, and writes what takes its place.
 ///
 /// # Errors
 /// [`MigrateError`] when it or a file that it includes cannot be read.
 pub fn migrate(path: &Path) -> Result<Migration, MigrateError> {
+    if let Some((_folder, inside)) = packed::unpacked(path)? {
+        return migrate(&inside);
+    }
     let mut chain = read::read(path)?;
     let mut report = Vec::new();
     for section in chain.sections.iter().filter(|section| !matches!(section.kind, SectionKind::Filter)) {
