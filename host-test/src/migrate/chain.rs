@@ -109,7 +109,7 @@ impl Section {
     }
 
     /// What it takes: `match` or `match_regex`, as written.
-    pub(super) fn takes(&self) -> super::Takes {
+    pub(super) fn takes(&self) -> super::plan::Takes {
         (self.text("match"), self.text("match_regex"))
     }
 }

@@ -1,5 +1,6 @@
 //! Chains as charts ship them, and what becomes of them.
 
+use super::plan::glob_matches;
 use super::*;
 use std::fs;
 

@@ -13,6 +13,7 @@ mod decide;
 mod decided;
 mod emit;
 mod explain;
+mod faulty;
 mod glance;
 mod journal;
 mod reload;
@@ -24,13 +25,14 @@ mod why;
 pub use crate::policy::Action;
 pub use call::{Answer, Clock, Input, TICK_TAG, Verdict};
 pub use explain::{Explained, Step, StepResult};
+pub use faulty::marker;
 pub use journal::{Journal, JournalHeader, JournalWrite, SLOT};
 pub use saved::{Left, SavedError, taken_over_by};
 pub use why::{Fault, OUTCOMES, Why};
 
 use crate::config::RuleFile;
 use crate::facts::{Facts, Glance, Glanced, Metadata, Own, SAMPLED_BY};
-use crate::json::{self, Malformed};
+use crate::json::Malformed;
 use crate::line::Line;
 use crate::metrics::{Counters, Metric};
 use crate::pods::{Cache, OwnMemo, PodSource};
@@ -44,7 +46,7 @@ use crate::unreported::Unreported;
 use crate::utf8::is_utf8;
 use account::{Accounting, Unsaved};
 use decide::{Deciding, SharedByRules, Tag};
-use decided::{Decided, Judged, ShadowMarks};
+use decided::Judged;
 use glance::Seeing;
 use rule_set::{Candidates, Certain, RuleSet};
 use std::rc::Rc;
@@ -159,12 +161,6 @@ impl Engine {
     /// The names of the rules whose `until` is over.
     pub fn expired(&self, now: Now) -> impl Iterator<Item = &str> {
         self.file.all().filter(move |rule| decide::is_over(rule, now)).map(|rule| &*rule.name)
-    }
-
-    /// Counts a record that a face had to answer without showing it to the engine; `fault` says why.
-    pub fn count_untouched(&mut self, fault: Metric, bytes_in: usize, bytes_out: usize) {
-        self.counters.add(fault, 1);
-        self.count_faulty(Fault::Record, bytes_in, bytes_out);
     }
 
     /// Decides one record. `out` holds the answer when it is [`Answer::Keep`], and is cleared in any case.
@@ -313,39 +309,6 @@ impl Engine {
         Ok(Verdict { action: decided.action(), why: decided.why(rules) })
     }
 
-    /// Answers a record that could not be read: untouched, but for numbers that the host could not read back. One that is too
-    /// large to be delivered cannot be cut either: what is kept in its place says so.
-    fn hand_back(&mut self, input: Input<'_>, fault: Fault, out: &mut Vec<u8>) -> (Answer, Verdict) {
-        let metric = match fault {
-            Fault::Utf8 => Metric::FaultUtf8,
-            Fault::Record => Metric::FaultRecord,
-            Fault::Depth => Metric::FaultDepth,
-            Fault::Size => Metric::FaultSize,
-        };
-        self.counters.add(metric, 1);
-        out.clear();
-        let (bytes_in, most) = (input.text.len(), self.file.input.max_record);
-        let quotes = matches!(fault, Fault::Depth | Fault::Size) && bytes_in <= most;
-        let quoted = if quotes { json::quote_unreadable(input.text, out) } else { 0 };
-        let is_echo = quoted == 0 && bytes_in <= most;
-        if !is_echo && (bytes_in > most || out.len() > most) {
-            marker(UNREADABLE, bytes_in, out);
-            self.counters.add(Metric::Truncated, 1);
-        } else {
-            self.counters.add(Metric::NumbersQuoted, quoted as u64);
-        }
-        self.count_faulty(fault, bytes_in, if is_echo { bytes_in } else { out.len() });
-        let answer = if is_echo { Answer::Echo } else { Answer::Keep };
-        (answer, Verdict { action: Action::Keep, why: Why::Fault(fault) })
-    }
-
-    fn count_faulty(&mut self, fault: Fault, bytes_in: usize, bytes_out: usize) {
-        let Engine { file, rules, counters, unsaved, .. } = self;
-        let judged = Judged { decided: Decided::Faulty(fault), shadows: ShadowMarks::default() };
-        let mut accounting = Accounting { file, rules, counters, unsaved };
-        accounting.count(&judged, bytes_in as u64, bytes_out as u64);
-    }
-
     /// What is dropped and not reported yet.
     fn unreported(&self) -> Unreported {
         let mut sum = Unreported::default();
@@ -389,16 +352,6 @@ fn unread(
 fn happened(time: EventTime, now: Now) -> EventTime {
     if time == EventTime::default() { now.event_time() } else { time }
 }
-
-/// Writes what is kept in the place of a record of so many bytes that cannot be: `fault` says why, in words that need no escapes.
-pub fn marker(fault: &str, bytes: usize, out: &mut Vec<u8>) {
-    out.clear();
-    let text = format!("{{\"nodesieve\":{{\"fault\":\"{fault}\"}},\"{TRUNCATED}\":{bytes}}}");
-    out.extend_from_slice(text.as_bytes());
-}
-
-/// What is said of a record that can neither be read nor delivered.
-const UNREADABLE: &str = "the record cannot be read and is larger than input.max_record";
 
 fn names(rules: &RuleFile) -> Names {
     let appended = [&*rules.enrich.key, emit::ANNOTATION, TRUNCATED].map(Box::from).to_vec();
