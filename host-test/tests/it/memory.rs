@@ -88,6 +88,45 @@ fn a_line_of_any_size_is_cut_or_marked() {
     assert_eq!(value(&tree, "nodesieve_pass_through"), 0);
 }
 
+/// Scenario: lines that are objects of very many members, of one long value or of the same key again and again, merged where memory
+/// is as full of pods as it gets.
+/// Guarantees: each is merged or stays a line; none traps.
+#[test]
+fn a_line_of_any_shape_is_merged_or_stays() {
+    let (mut guest, tree) = support::start(
+        "version: 1\nenrich: { annotations: true, max_bytes: 256KiB, merge_log: { keep_log: false } }\npods: { max_bytes: 64MiB }\n",
+    );
+    tick(&mut guest, 0);
+    for pod in 0..130 {
+        let name = format!("full-{pod}");
+        put_pod(&tree, &name, 1, (10, 10), 16_000);
+        guest.filter(tag(&name, 0).as_bytes(), (START as u32, 0), b"{\"log\":\"x\"}");
+    }
+    let list =
+        |member: &dyn Fn(usize) -> String, count: usize| (0..count).map(member).collect::<Vec<_>>().join(",");
+    let long = "\\u0061".repeat(600_000);
+    for inner in [
+        list(&|n| format!("\"k{n}\":{n}"), 65_000),
+        list(&|n| format!("\"k{n}\":{n}"), 66_000),
+        list(&|n| format!("\"\\u006b{n}\":\"x\\n\""), 65_000),
+        list(&|_| "\"k\":1".to_owned(), 65_000),
+        format!("\"a\":\"{long}\""),
+        format!("\"{long}\":1"),
+        format!("\"a\":\"{}\"", "\\ud800".repeat(400_000)),
+        format!("\"a\":\"{}\"", "\u{1}".repeat(400_000)),
+        format!("\"a\":{}{}", "[1,".repeat(61), "[".repeat(1_000_000)),
+    ] {
+        let line = serde_json::to_string(&format!("{{{inner}}}")).unwrap();
+        let record = format!("{{\"stream\":\"stdout\",\"log\":{line}}}");
+        let answer = guest.filter(tag("web", 1).as_bytes(), (START as u32, 0), record.as_bytes());
+        let start: String = record.chars().take(60).collect();
+        assert!(matches!(&answer, Returned::Kept(text) if text.len() <= 1_000_000), "{start}: {answer:?}");
+    }
+    tick(&mut guest, 20);
+    assert!(value(&tree, "nodesieve_records_merged_total") >= 4);
+    assert_eq!(value(&tree, "nodesieve_pass_through"), 0);
+}
+
 /// Scenario: a record of many members, of many numbers that the host cannot read back, or nested without end, small and large.
 /// Guarantees: each is handed on, or a marker in its place where it would be too large to be delivered.
 #[test]

@@ -14,6 +14,7 @@ use crate::json::grammar::{self, Grammar, scalar};
 use crate::json::outline::Walk;
 use crate::json::{Level, MAX_MEMBERS, skip_blank};
 use crate::swar;
+use std::cell::OnceCell;
 
 /// The members of an object, one behind the other, without its braces.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct Embedded {
     key_bits: u64,
     /// Whether a key may stand there twice.
     may_have_doubles: bool,
+    /// The keys with their escapes resolved, in order, once somebody looks for one among very many.
+    sorted: OnceCell<Vec<Vec<u8>>>,
 }
 
 /// Offsets into the text.
@@ -46,8 +49,13 @@ impl Embedded {
         let start = skip_blank(line, 0, Level::Plain);
         let (b'{', inner) = line.get(start..)?.split_first()? else { return None };
         let mut reading = Reading::new(line, MAX_DEPTH.saturating_sub(under))?;
-        let mut embedded =
-            Embedded { text: Vec::new(), places: Vec::new(), key_bits: 0, may_have_doubles: false };
+        let mut embedded = Embedded {
+            text: Vec::new(),
+            places: Vec::new(),
+            key_bits: 0,
+            may_have_doubles: false,
+            sorted: OnceCell::new(),
+        };
         let mut rest = Walk::<false>::blank(inner);
         reading.copied = reading.offset(rest);
         let behind = loop {
@@ -88,13 +96,28 @@ impl Embedded {
 
     /// Whether one of them has this key, whose escapes are resolved.
     pub fn has_key(&self, key: &[u8]) -> bool {
-        self.key_bits & (key_bit(key) | ESCAPED) != 0
-            && self.keys().any(|own| swar::equal(own, key) || own.contains(&b'\\') && unescape(own) == key)
+        if self.key_bits & (key_bit(key) | ESCAPED) == 0 {
+            return false;
+        }
+        if self.places.len() > FEW {
+            let sorted = self.sorted.get_or_init(|| {
+                let mut keys: Vec<Vec<u8>> = self.places.iter().map(|place| self.resolved(place)).collect();
+                keys.sort_unstable();
+                keys
+            });
+            return sorted.binary_search_by(|own| own.as_slice().cmp(key)).is_ok();
+        }
+        self.keys().any(|own| swar::equal(own, key) || own.contains(&b'\\') && unescape(own) == key)
     }
 
     /// The members as JSON, with commas between them.
     pub fn text(&self) -> &[u8] {
         &self.text
+    }
+
+    fn resolved(&self, place: &Place) -> Vec<u8> {
+        let key = self.key(place);
+        if key.contains(&b'\\') { unescape(key) } else { key.to_vec() }
     }
 
     fn key(&self, place: &Place) -> &[u8] {
@@ -112,12 +135,9 @@ impl Embedded {
 
     /// Of a key that stands there more than once, the last value is what every reader downstream takes.
     fn keep_the_last_of_each_key(&mut self) {
-        let resolved = |place: &Place| {
-            let key = self.key(place);
-            if key.contains(&b'\\') { unescape(key) } else { key.to_vec() }
-        };
+        let places = self.places.iter().enumerate();
         let mut keys: Vec<(Vec<u8>, usize)> =
-            self.places.iter().enumerate().map(|(index, place)| (resolved(place), index)).collect();
+            places.map(|(index, place)| (self.resolved(place), index)).collect();
         keys.sort_unstable();
         let mut is_kept = vec![true; self.places.len()];
         for pair in keys.windows(2) {
@@ -353,6 +373,8 @@ fn is_printed(scalar: &[u8]) -> bool {
     number.is_some_and(|number| number.abs() <= 1.797_693_134_862_315e308)
 }
 
+/// So many keys are looked at one by one.
+const FEW: usize = 32;
 /// The bit of all keys with escapes; others may have it too.
 const ESCAPED: u64 = 1 << 63;
 

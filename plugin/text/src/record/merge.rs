@@ -73,7 +73,7 @@ impl RecordView<'_> {
     /// The record's text with its line merged, see [`Embedded::of`]: the object's members come last, and a member of the
     /// record's own goes when one of them has its name.
     ///
-    /// `None` when the line is no object, or when it has more than 4 MiB, memory is short, or the record would have more
+    /// `None` when the line is no object, or when the record has more than 4 MiB, memory is short, or the record would have more
     /// than 65,536 members.
     pub fn merged(&self, merge: &Merge, names: &Names) -> Option<Merged> {
         if !self.may_merge() {
@@ -81,7 +81,8 @@ impl RecordView<'_> {
         }
         let (span, escapes) = self.message?;
         let content = self.text.get(span.start..span.end)?;
-        if content.len() > MAX_UNESCAPED {
+        // What it takes several times over has to fit beside the record.
+        if self.text.len() > MAX_UNESCAPED {
             return None;
         }
         let mut unescaped = Vec::new();

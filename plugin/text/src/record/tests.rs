@@ -204,3 +204,17 @@ fn other_lines_are_not_merged() {
     let large = format!("{{\"log\":\"{{\\\"a\\\":\\\"{}\\\"}}\"}}", "x".repeat(crate::line::MAX_UNESCAPED));
     assert_eq!(merged(&large, &Merge::default()), None);
 }
+
+/// Each of the one is looked for among all of the other; one by one that would be 400 million comparisons.
+#[test]
+fn very_many_members_on_both_sides_are_merged_once_each() {
+    let members =
+        |from: usize| (from..from + 20_000).map(|n| format!("\"k{n}\":{n}")).collect::<Vec<_>>().join(",");
+    let line = format!("{{{}}}", members(10_000));
+    let record = format!("{{\"log\":{},{}}}", serde_json::to_string(&line).unwrap(), members(0));
+    let without = Merge { keep_log: false, ..Merge::default() };
+    assert_eq!(
+        merged(&record, &without),
+        Some(format!("{{{},{}}}", &members(0)[..members(0).find(",\"k10000\"").unwrap()], members(10_000)))
+    );
+}
