@@ -59,6 +59,18 @@ pub(super) fn read(filter: &Section, report: &mut Vec<ReportLine>) -> Head {
     report.push(line(filter, "its metadata", Fate::Differs, "a container whose file name kubelet has cut has metadata, where the \
         built-in filter has none; a restarted container's records have the id of their own run, where it may write another run's; and `{}` \
         without the line (Keep_Log Off), or an object nested deeper than 62, stays a line, where it is lost"));
+    if annotations {
+        let how = "kubectl's last-applied-configuration, the whole manifest, is left out (NODESIEVE_ANNOTATIONS_DENY), and so are labels and \
+            annotations of more than 16 KiB (NODESIEVE_MAX_VALUE) and what makes the object larger than 256 KiB (enrich.max_bytes)";
+        report.push(line(filter, "its annotations", Fate::Differs, how));
+    }
+    report.push(line(
+        filter,
+        "before a pod is known",
+        Fate::Differs,
+        "the built-in filter waits for its kubelet, with all other records; this one keeps the record with what the tag says, for the \
+        second that the sidecar needs to see a new pod",
+    ));
     report.push(line(
         filter,
         "records as JSON",
