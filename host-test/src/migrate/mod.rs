@@ -78,14 +78,14 @@ pub fn migrate(path: &Path) -> Result<Migration, MigrateError> {
     let old: Vec<Section> = chain.of_kind(&SectionKind::Filter).cloned().collect();
     for (index, filter) in old.into_iter().enumerate() {
         if plan.module == Some(index) {
-            filters.push(module(&plan.takes));
+            filters.push(module(&plan.takes, plan.kubernetes.as_ref().map(|_| &filter)));
         }
         if !plan.replaced.contains(&index) {
             filters.push(filter);
         }
     }
     if plan.module.is_none() {
-        filters.push(module(&plan.takes));
+        filters.push(module(&plan.takes, None));
     }
     let is_filter = |section: &Section| section.kind == SectionKind::Filter;
     let at = chain
@@ -167,14 +167,14 @@ fn tested(head: &str, rules: &[NewRule]) -> Result<String, MigrateError> {
     Ok(write::rule_file(head, rules, &tests))
 }
 
-/// The module, which takes what the old filter took, and the tick.
-fn module(takes: &Takes) -> Section {
+/// The module, which takes what the old filter took, and the tick. It has the name and log level of the one that it replaces.
+fn module(takes: &Takes, replaced: Option<&Section>) -> Section {
     let old = match takes {
         (_, Some(expression)) => format!("({expression})"),
         (Some(glob), None) => glob_expression(glob),
         (None, None) => "^kube\\.".to_owned(),
     };
-    Section::new(
+    let mut module = Section::new(
         SectionKind::Filter,
         "new",
         &[
@@ -186,7 +186,12 @@ fn module(takes: &Takes) -> Section {
             ("accessible_paths", "/etc/nodesieve,/run/nodesieve,/var/lib/nodesieve/filter"),
             ("wasm_stack_size", "256k"),
         ],
-    )
+    );
+    // What is the instance's and not the filter's stays with it.
+    let of_instance = |key: &str| key.eq_ignore_ascii_case("alias") || key.eq_ignore_ascii_case("log_level");
+    let kept = replaced.into_iter().flat_map(|old| &old.properties).filter(|(key, _)| of_instance(key));
+    module.properties.extend(kept.cloned());
+    module
 }
 
 /// A `match` as an expression: `*` stands for any text.

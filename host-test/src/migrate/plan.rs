@@ -53,12 +53,8 @@ impl Plan {
             plan.replaced.push(module);
         }
         // Away from the module, until one stays: what is behind that may see what it has changed.
-        let first = module.saturating_sub(usize::from(plan.kubernetes.is_none()));
-        let before = (0..module).rev().collect::<Vec<_>>();
-        let behind = (first..filters.len())
-            .filter(|at| *at != module || plan.kubernetes.is_none())
-            .collect::<Vec<_>>();
-        let behind: Vec<usize> = behind.into_iter().filter(|at| *at >= module).collect();
+        let before: Vec<usize> = (0..module).rev().collect();
+        let behind: Vec<usize> = (module..filters.len()).filter(|at| !plan.replaced.contains(at)).collect();
         let mut limits: Vec<NewRule> = Vec::new();
         for (side, order) in [(false, before), (true, behind)] {
             let mut stays: Option<String> = None;

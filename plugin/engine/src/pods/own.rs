@@ -8,6 +8,7 @@
 
 use crate::json::{Level, Members, Value, unescape};
 use crate::pods::{Container, Enrichment, Pairs, PodFile, PodMeta, Workload};
+use crate::swar;
 use crate::tag::ContainerTag;
 use std::rc::Rc;
 
@@ -27,7 +28,7 @@ impl OwnMemo {
         (tag, container): (&str, Option<ContainerTag<'_>>),
         enrichment: &Enrichment,
     ) -> Option<Rc<PodMeta>> {
-        if self.object != object || *self.tag != *tag {
+        if !swar::equal(&self.object, object) || !swar::equal(self.tag.as_bytes(), tag.as_bytes()) {
             self.meta = read(object, container, enrichment).map(Rc::new);
             self.tag = tag.into();
             self.object.clear();
