@@ -23,6 +23,8 @@ pub struct Chain {
     pub(super) sections: Vec<Section>,
     /// Top-level keys of YAML that are none of ours.
     pub(super) others: Map<String, Value>,
+    /// Parsers of the files that the service names, as far as they can be read.
+    pub(super) parsers: Vec<Section>,
 }
 
 /// A section.
@@ -124,6 +126,17 @@ pub(super) fn written(value: &Value) -> String {
 }
 
 impl Chain {
+    /// The expression of a parser, if there is one of this name.
+    pub(super) fn expression_of(&self, parser: &str) -> Option<String> {
+        let is_parser = |section: &&Section| section.kind.name().eq_ignore_ascii_case("parser");
+        let in_sections = self.sections.iter().chain(&self.parsers).filter(is_parser);
+        let in_sections = in_sections.filter(|section| section.text("name").as_deref() == Some(parser));
+        let in_yaml = self.others.get("parsers").and_then(Value::as_array).into_iter().flatten();
+        let in_yaml = in_yaml.filter(|own| own.get("name").and_then(Value::as_str) == Some(parser));
+        let in_yaml = in_yaml.filter_map(|own| own.get("regex")?.as_str().map(str::to_owned));
+        in_sections.filter_map(|section| section.text("regex")).chain(in_yaml).next()
+    }
+
     /// A value with its variables: those that the configuration sets itself, then those of the environment. What is set nowhere stays.
     pub(super) fn resolved(&self, text: &str) -> String {
         let (mut out, mut rest) = (String::new(), text);

@@ -3,13 +3,15 @@
 //! Source: Fluent Bit 5.1.1, plugins/filter_kubernetes/kubernetes.c (`config_map`). An option that is not in this list is said to be
 //! unknown, never passed over.
 
-use super::chain::Section;
+use super::chain::{Chain, Section};
 use super::report::{Fate, ReportLine};
+use nodesieve_engine::config::model::{TagRegex, TagRegexError};
 
 /// What the rule file says in its place.
 #[derive(Clone, Debug)]
 pub(super) struct Head {
     pub(super) tag_prefix: Option<String>,
+    pub(super) tag_regex: Option<String>,
     /// Keys and values of `enrich`.
     pub(super) enrich: Vec<(&'static str, String)>,
     pub(super) exclude_annotations: bool,
@@ -20,7 +22,7 @@ pub(super) struct Head {
 }
 
 /// The options of the filter, and a line of the report for each.
-pub(super) fn read(filter: &Section, report: &mut Vec<ReportLine>) -> Head {
+pub(super) fn read(filter: &Section, chain: &Chain, report: &mut Vec<ReportLine>) -> Head {
     let merges = filter.is_on("merge_log", false);
     let keeps_log = filter.is_on("keep_log", true);
     let trims = filter.is_on("merge_log_trim", true);
@@ -43,8 +45,11 @@ pub(super) fn read(filter: &Section, report: &mut Vec<ReportLine>) -> Head {
     if annotations {
         sidecar.push(("NODESIEVE_ANNOTATIONS", "*".to_owned()));
     }
+    let prefix = filter.text("kube_tag_prefix").unwrap_or_else(|| DEFAULT_PREFIX.to_owned());
+    let by_parser = filter.text("regex_parser").map(|parser| tag_regex(&parser, &prefix, chain));
     let head = Head {
-        tag_prefix: filter.text("kube_tag_prefix").filter(|prefix| prefix != DEFAULT_PREFIX),
+        tag_prefix: Some(prefix).filter(|prefix| prefix != DEFAULT_PREFIX),
+        tag_regex: by_parser.as_ref().and_then(|found| found.clone().ok()),
         enrich,
         exclude_annotations: filter.is_on("k8s-logging.exclude", false),
         sidecar,
@@ -53,7 +58,11 @@ pub(super) fn read(filter: &Section, report: &mut Vec<ReportLine>) -> Head {
     };
     for (key, value) in &filter.properties {
         let value = super::chain::written(value);
-        let (fate, how) = option(&key.to_ascii_lowercase(), filter, merges);
+        let (fate, how) = match (key.to_ascii_lowercase().as_str(), &by_parser) {
+            ("regex_parser", Some(Ok(_))) => (Fate::Translated, BY_REGEX.to_owned()),
+            ("regex_parser", Some(Err(why))) => (Fate::Impossible, why.clone()),
+            (key, _) => option(key, filter, merges),
+        };
         report.push(ReportLine { place: filter.place.clone(), what: format!("{key} {value}"), fate, how });
     }
     report.push(line(filter, "its metadata", Fate::Differs, "a container whose file name kubelet has cut has metadata, where the \
@@ -148,9 +157,6 @@ fn option(key: &str, filter: &Section, merges: bool) -> (Fate, String) {
         | "kube_meta_namespace_cache_ttl" => {
             (Fate::Impossible, "a kubelet does not know namespaces' labels and annotations")
         }
-        "regex_parser" => {
-            (Fate::Impossible, "the tag must be <prefix><pod>_<namespace>_<container>-<id>.log")
-        }
         "merge_parser" => (Fate::Impossible, "only JSON is merged; put the filter `parser` behind this one"),
         "use_journal" => {
             (Fate::Impossible, "lines of journald have no such tag; keep the built-in filter for them")
@@ -175,7 +181,47 @@ fn option(key: &str, filter: &Section, merges: bool) -> (Fate, String) {
     (fate, how.to_owned())
 }
 
+/// The expression of a parser for what stands behind the prefix, as one for the whole tag.
+fn tag_regex(parser: &str, prefix: &str, chain: &Chain) -> Result<String, String> {
+    let no_parser = || {
+        format!(
+            "there is no parser `{parser}` with an expression in this configuration or its parsers' files: write it as input.tag_regex"
+        )
+    };
+    let own = chain.expression_of(parser).ok_or_else(no_parser)?;
+    // Ruby's anchors are those of a line, and a tag is one.
+    let own = own.trim_start_matches('/').trim_end_matches('/').replace("\\A", "^").replace("\\Z", "$");
+    let literal: String = prefix
+        .chars()
+        .flat_map(|c| (!c.is_ascii_alphanumeric() && c != '_').then_some('\\').into_iter().chain([c]))
+        .collect();
+    let whole = match own.strip_prefix('^') {
+        // Where it begins is said once; what comes behind may be alternatives.
+        Some(rest) if !rest.contains('|') => format!("^{literal}{rest}"),
+        _ if has_anchor(&own) => return Err("its `^` stands for the end of the prefix, in one alternative of several: write it as input.tag_regex, for the whole tag".to_owned()),
+        _ => format!("^{literal}.*?(?:{own})"),
+    };
+    match TagRegex::parse(&whole) {
+        Ok(_) => Ok(whole),
+        Err(TagRegexError::Syntax(reason)) => Err(format!("its expression is refused: {reason}")),
+        Err(TagRegexError::MissingGroup(group)) => Err(format!("its expression has no group {group}")),
+        Err(TagRegexError::UnknownGroup(group)) => Err(format!("its group {group} means nothing here")),
+    }
+}
+
+/// Whether a `^` stands for a place, and not for itself or for what a class has not.
+fn has_anchor(expression: &str) -> bool {
+    let mut before = ' ';
+    expression.chars().any(|c| {
+        let is_anchor = c == '^' && !matches!(before, '[' | '\\');
+        before = c;
+        is_anchor
+    })
+}
+
 /// All fields of the built-in filter, with owners.
 const WITH_OWNERS: &str = "[pod_name, namespace_name, pod_id, labels, annotations, ownerReferences, host, pod_ip, container_name, \
     docker_id, container_hash, container_image]";
+const BY_REGEX: &str = "input.tag_regex, with the prefix in it. A tag that is the prefix and a file name as kubelet makes them is read as \
+    such, whatever the expression";
 const DEFAULT_PREFIX: &str = "kube.var.log.containers.";

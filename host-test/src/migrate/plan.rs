@@ -49,7 +49,7 @@ impl Plan {
                 let (place, what) = (filter.place.clone(), key.clone());
                 report.push(ReportLine { place, what, fate: Fate::Differs, how });
             }
-            plan.kubernetes = Some(kubernetes::read(&resolved, report));
+            plan.kubernetes = Some(kubernetes::read(&resolved, chain, report));
             plan.replaced.push(module);
         }
         // Away from the module, until one stays: what is behind that may see what it has changed.
@@ -177,7 +177,11 @@ impl Plan {
         let prefix = prefix
             .map(|prefix| format!(", tag_prefix: '{}'", prefix.replace('\'', "''")))
             .unwrap_or_default();
-        text.push_str(&format!("input: {{ continuation: off{prefix} }}\n"));
+        let expression = self.kubernetes.as_ref().and_then(|head| head.tag_regex.as_ref());
+        let expression = expression
+            .map(|expression| format!(", tag_regex: '{}'", expression.replace('\'', "''")))
+            .unwrap_or_default();
+        text.push_str(&format!("input: {{ continuation: off{prefix}{expression} }}\n"));
         match &self.kubernetes {
             Some(head) => {
                 let keys = head.enrich.iter().map(|(key, value)| format!("{key}: {value}"));

@@ -12,9 +12,44 @@ use std::path::{Path, PathBuf};
 pub(super) fn read(path: &Path) -> Result<Chain, MigrateError> {
     let is_yaml = path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
     let format = if is_yaml { ChainFormat::Yaml } else { ChainFormat::Classic };
-    let mut chain = Chain { format, variables: Vec::new(), sections: Vec::new(), others: Map::new() };
+    let mut chain = Chain {
+        format,
+        variables: Vec::new(),
+        sections: Vec::new(),
+        others: Map::new(),
+        parsers: Vec::new(),
+    };
     into(path, &mut chain, 0)?;
+    chain.parsers = parsers(path, &chain);
     Ok(chain)
+}
+
+/// What the parsers' files have, each with its own format. One that cannot be read, such as the image's own, is passed over: whoever asks
+/// for a parser of it is told that there is none.
+fn parsers(path: &Path, chain: &Chain) -> Vec<Section> {
+    let named = chain.of_kind(&SectionKind::Service).flat_map(|service| service.texts("parsers_file"));
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let read = |name: String| {
+        let mut alone = Chain {
+            format: chain.format,
+            variables: Vec::new(),
+            sections: Vec::new(),
+            others: Map::new(),
+            parsers: Vec::new(),
+        };
+        into(&folder.join(chain.resolved(&name)), &mut alone, 0).ok()?;
+        let in_yaml = alone.others.get("parsers").and_then(Value::as_array).cloned().unwrap_or_default();
+        let in_yaml = in_yaml.into_iter().filter_map(|parser| match parser {
+            Value::Object(properties) => Some(Section {
+                kind: SectionKind::of("parser"),
+                properties: properties.into_iter().collect(),
+                place: name.clone(),
+            }),
+            _ => None,
+        });
+        Some(alone.sections.into_iter().chain(in_yaml).collect::<Vec<_>>())
+    };
+    named.filter_map(read).flatten().collect()
 }
 
 fn into(path: &Path, chain: &mut Chain, depth: usize) -> Result<(), MigrateError> {

@@ -207,3 +207,28 @@ fn what_takes_all_records_takes_the_same_where_there_are_no_others() {
         assert_eq!(glob_matches(glob, tag), expected, "{glob} {tag}");
     }
 }
+
+#[test]
+fn a_regex_parser_becomes_an_expression_for_the_whole_tag() {
+    let by = |regex: &str| {
+        let chain = HELM.replace("    Merge_Log On\n", "    Kube_Tag_Prefix app.x.\n    Regex_Parser own\n");
+        let parser = format!("[PARSER]\n    Name own\n    Format regex\n    Regex {regex}\n");
+        migrated("fluent-bit.conf", &format!("{parser}{chain}"))
+    };
+    let groups = r"(?<namespace_name>[^.]+)\.(?<pod_name>[^.]+)\.(?<container_name>[^.]+)";
+    for (regex, expected) in [
+        (format!("^{groups}$"), format!(r"tag_regex: '^app\.x\.{groups}$'")),
+        (format!("/{groups}/"), format!(r"tag_regex: '^app\.x\..*?(?:{groups})'")),
+    ] {
+        let found = by(&regex);
+        assert!(file(&found, "nodesieve.yaml").contains(&expected), "{}", file(&found, "nodesieve.yaml"));
+        assert_eq!(fates(&found, "Regex_Parser"), [Fate::Translated]);
+    }
+    for refused in ["(?=a)", "(?<pod_name>.+)", &format!("^{groups}$|^a")] {
+        let found = by(refused);
+        assert!(!file(&found, "nodesieve.yaml").contains("tag_regex"), "{refused}");
+        assert_eq!(fates(&found, "Regex_Parser"), [Fate::Impossible], "{refused}");
+    }
+    let none = migrated("fluent-bit.conf", &HELM.replace("    Merge_Log On\n", "    Regex_Parser own\n"));
+    assert_eq!(fates(&none, "Regex_Parser"), [Fate::Impossible]);
+}

@@ -173,6 +173,37 @@ pipeline:
       format: plain
 ";
 
+/// With a tag of its own making, and an expression that takes it apart.
+const OWN_TAGS: &str = "\
+[SERVICE]
+    Flush 1
+    Log_Level warn
+    Parsers_File @ROOT@/parsers.conf
+[INPUT]
+    Name tail
+    Tag app.<namespace_name>.<container_name>.<pod_name>
+    Tag_Regex (?<pod_name>[a-z0-9]([-a-z0-9.]*[a-z0-9])?)_(?<namespace_name>[^_]+)_(?<container_name>.+)-[a-z0-9]{64}\\.log$
+    Path @LOGS@/*.log
+    multiline.parser docker, cri
+    Read_from_Head On
+[FILTER]
+    Name kubernetes
+    Match app.*
+    Kube_Tag_Prefix app.
+    Regex_Parser own-tag
+    Annotations Off
+    @KUBELET@
+[FILTER]
+    Name grep
+    Match app.*
+    Exclude $kubernetes['labels']['app'] ^cart$
+[OUTPUT]
+    Name file
+    Match app.*
+    Path @OUT@
+    Format plain
+";
+
 /// Without metadata: rules alone.
 const BARE: &str = "\
 [SERVICE]
@@ -199,6 +230,13 @@ const INPUT: &str = "\
     Path @LOGS@/*.log
     multiline.parser docker, cri
     Read_from_Head On
+";
+
+const PARSERS: &str = "\
+[PARSER]
+    Name own-tag
+    Format regex
+    Regex ^(?<namespace_name>[^.]+)\\.(?<container_name>[^.]+)\\.(?<pod_name>.+)$
 ";
 
 const KUBELET: [(&str, &str); 8] = [
@@ -233,6 +271,7 @@ fn chains_deliver_the_same_after_migration() {
         ("lifted.conf", LIFTED),
         ("operator.yaml", OPERATOR),
         ("bare.conf", BARE),
+        ("own-tags.conf", OWN_TAGS),
     ] {
         let both = both(&program, name, chain, logs.path());
         assert!(!both.before.is_empty(), "{name} delivers something");
@@ -287,6 +326,7 @@ fn both(program: &Path, name: &str, chain: &str, logs: &Path) -> Both {
             .replace("@OUT@", &out.display().to_string())
     };
     fs::write(root.path().join("input.conf"), placed(INPUT)).unwrap();
+    fs::write(root.path().join("parsers.conf"), PARSERS).unwrap();
     let old = root.path().join(name);
     fs::write(&old, placed(chain)).unwrap();
     let migration = migrate(&old).unwrap();

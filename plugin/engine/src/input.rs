@@ -1,6 +1,8 @@
 //! How records are read: where the line, its level and its trace id stand, and how far a report reaches over lines.
 
 use crate::path::{Path, Paths};
+use crate::tag::ContainerTag;
+pub use crate::tag_regex::{TagRegex, TagRegexError};
 use crate::template;
 use std::time::Duration;
 
@@ -9,6 +11,8 @@ use std::time::Duration;
 pub struct InputSettings {
     /// What a container's tag starts with.
     pub tag_prefix: String,
+    /// What else may be a container's tag.
+    pub tag_regex: Option<TagRegex>,
     /// Fields that may hold the line.
     pub message: Vec<Box<str>>,
     /// Fields that may hold a trace id, in the line or the record.
@@ -25,6 +29,14 @@ pub struct InputSettings {
     pub max_record: usize,
 }
 
+impl InputSettings {
+    /// The container that a tag names: as kubelet names its log file, behind the prefix, else as the expression says.
+    pub fn container_of<'t>(&self, tag: &'t str) -> Option<ContainerTag<'t>> {
+        let by_file_name = ContainerTag::parse(tag, &self.tag_prefix);
+        by_file_name.or_else(|| self.tag_regex.as_ref()?.container_of(tag))
+    }
+}
+
 /// How far a continuation reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Continuation {
@@ -38,6 +50,7 @@ impl Default for InputSettings {
     fn default() -> InputSettings {
         InputSettings {
             tag_prefix: "kube.var.log.containers.".into(),
+            tag_regex: None,
             message: ["log", "message"].map(Box::from).to_vec(),
             trace_id: TRACE_IDS.iter().filter_map(|name| Path::parse(name)).collect::<Vec<_>>().into(),
             trust_sampling: false,

@@ -34,6 +34,7 @@ pub mod rule_test;
 pub mod selector;
 mod stream;
 mod tag_names;
+mod tag_regex;
 pub mod threshold;
 mod unreported;
 mod yaml;

@@ -7,7 +7,7 @@
 
 use crate::continuation::{Body, LineShape, Look};
 use crate::hash::BuildWordHasher;
-use crate::input::Continuation;
+use crate::input::{Continuation, InputSettings};
 use crate::metrics::RowId;
 use crate::record::StreamName;
 use crate::swar;
@@ -173,12 +173,12 @@ impl<T, D: Clone> Streams<T, D> {
     pub(crate) fn turn_to(
         &mut self,
         tag: &[u8],
-        prefix: &str,
+        input: &InputSettings,
         known: impl FnOnce(Option<ContainerTag<'_>>) -> T,
     ) -> Option<()> {
         self.last = match self.places.get(tag) {
             Some(place) => *place,
-            None => self.begin(tag, prefix, known)?,
+            None => self.begin(tag, input, known)?,
         };
         Some(())
     }
@@ -188,11 +188,11 @@ impl<T, D: Clone> Streams<T, D> {
     fn begin(
         &mut self,
         tag: &[u8],
-        prefix: &str,
+        input: &InputSettings,
         known: impl FnOnce(Option<ContainerTag<'_>>) -> T,
     ) -> Option<usize> {
         let text = std::str::from_utf8(tag).ok()?;
-        let parsed = ContainerTag::parse(text, prefix);
+        let parsed = input.container_of(text);
         let state = TagState {
             names: TagNames::of(text, parsed),
             known: known(parsed),
@@ -219,13 +219,13 @@ impl<T, D: Clone> Streams<T, D> {
     /// open any more where lines are not looked at from now on.
     pub(crate) fn rejudge(
         &mut self,
-        prefix: &str,
+        input: &InputSettings,
         mut known: impl FnMut(Option<ContainerTag<'_>>) -> T,
         is_looked_at: impl Fn(&T) -> bool,
         renamed: impl Fn(D) -> D,
     ) {
         for state in &mut self.states {
-            let parsed = ContainerTag::parse(state.names.tag(), prefix);
+            let parsed = input.container_of(state.names.tag());
             let names = TagNames::of(state.names.tag(), parsed);
             state.known = known(parsed);
             state.names = names;

@@ -24,7 +24,7 @@ impl NamespaceId {
 
 /// What [`ContainerTag`] borrows: owned, because to cut four texts out of a tag costs more than to look at them.
 #[derive(Debug)]
-struct ContainerNames {
+pub(crate) struct ContainerNames {
     pod: Box<str>,
     namespace: Box<str>,
     container: Box<str>,
@@ -33,12 +33,7 @@ struct ContainerNames {
 
 impl TagNames {
     pub(crate) fn of(tag: &str, parsed: Option<ContainerTag<'_>>) -> TagNames {
-        let container = parsed.map(|found| ContainerNames {
-            pod: found.pod.into(),
-            namespace: found.namespace.into(),
-            container: found.container.into(),
-            id: found.id.into(),
-        });
+        let container = parsed.as_ref().map(ContainerNames::of);
         let namespace =
             parsed.map_or(NamespaceId::NONE, |found| NamespaceId(xxh3(found.namespace.as_bytes())));
         TagNames { tag: tag.into(), container, namespace }
@@ -59,7 +54,23 @@ impl TagNames {
     /// The container that the tag names.
     #[inline]
     pub(crate) fn container(&self) -> Option<ContainerTag<'_>> {
-        let ContainerNames { pod, namespace, container, id } = self.container.as_ref()?;
-        Some(ContainerTag { pod, namespace, container, id })
+        self.container.as_ref().map(ContainerNames::borrowed)
+    }
+}
+
+impl ContainerNames {
+    pub(crate) fn of(tag: &ContainerTag<'_>) -> ContainerNames {
+        ContainerNames {
+            pod: tag.pod.into(),
+            namespace: tag.namespace.into(),
+            container: tag.container.into(),
+            id: tag.id.into(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn borrowed(&self) -> ContainerTag<'_> {
+        let ContainerNames { pod, namespace, container, id } = self;
+        ContainerTag { pod, namespace, container, id }
     }
 }

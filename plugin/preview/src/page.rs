@@ -23,7 +23,6 @@ use nodesieve_engine::metrics::Stage;
 use nodesieve_engine::record::{Names, RecordView};
 use nodesieve_engine::rule_test;
 use nodesieve_engine::severity::{self, Severity};
-use nodesieve_engine::tag::ContainerTag;
 use nodesieve_engine::time::{EventTime, Now};
 use record_set::RecordSet;
 use std::ops::Range;
@@ -250,7 +249,7 @@ impl Page {
                 None => holds(&record.text),
             };
             is_in_text
-                || match ContainerTag::parse(&record.tag, &input.tag_prefix) {
+                || match input.container_of(&record.tag) {
                     Some(tag) => holds(&format!("{}/{}/{}", tag.namespace, tag.pod, tag.container)),
                     None => holds(&record.tag),
                 }
@@ -283,7 +282,8 @@ impl Page {
         if old.tag_prefix != new.tag_prefix {
             self.records.rename(&old.tag_prefix, &new.tag_prefix);
         }
-        self.is_stale |= old.tag_prefix != new.tag_prefix || old.message != new.message;
+        let same_tags = old.tag_prefix == new.tag_prefix && old.tag_regex == new.tag_regex;
+        self.is_stale |= !same_tags || old.message != new.message;
         self.rules = rules;
     }
 
@@ -320,7 +320,7 @@ fn shown(record: &Record, names: &Names, input: &InputSettings, part: Range<usiz
     let view = RecordView::read(record.text.as_bytes(), names).ok();
     let line = view.as_ref().and_then(RecordView::line);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let tag = ContainerTag::parse(&record.tag, &input.tag_prefix);
+    let tag = input.container_of(&record.tag);
     let time = EventTime { sec: record.time.0, nsec: record.time.1 }.to_rfc3339();
     let reading = || line.as_ref().and_then(severity::read);
     let severity = view.as_ref().and_then(|view| view.severity(line.as_ref(), &input.severity, reading));

@@ -8,7 +8,6 @@ mod times;
 use crate::inputs::Record;
 use nodesieve_engine::config::model::InputSettings;
 use nodesieve_engine::record::{Names, RecordView};
-use nodesieve_engine::tag::ContainerTag;
 use nodesieve_engine::template::{masked, template};
 use nodesieve_engine::time::EventTime;
 use serde::Serialize;
@@ -104,8 +103,7 @@ impl Dimensions {
         let mut namespaces = Numbered::new(MAX_NAMESPACES);
         let mut templates = Numbered::new(MAX_TEMPLATES);
         let place = |record: &Record| {
-            let namespace =
-                ContainerTag::parse(&record.tag, &input.tag_prefix).map_or(NONE, |tag| tag.namespace);
+            let namespace = input.container_of(&record.tag).map_or(NONE, |tag| tag.namespace);
             let view = RecordView::read(record.text.as_bytes(), &names).ok();
             let line = view.as_ref().and_then(RecordView::line);
             let key = line.as_ref().map(|line| template(line, keys));

@@ -33,25 +33,22 @@ impl<'a> ContainerTag<'a> {
         let (pod, rest) = stem.split_once('_')?;
         let (namespace, rest) = rest.split_once('_')?;
         let (container, id) = rest.rsplit_once('-')?;
-        let id_is_valid = !id.is_empty()
-            && id.len() <= MAX_ID
-            && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
         // So many hexadecimal digits are no part of a name that a person has given.
         let is_cut = stem.len().wrapping_add(LOG.len()) >= MAX_FILE_NAME && id.len() < WHOLE_ID;
-        let id_is_valid = id_is_valid
-            && (!is_cut || id.len() >= SHORTEST_CUT_ID && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        if is_dns_subdomain(pod) && is_dns_label(namespace) && is_dns_label(container) && id_is_valid {
-            Some(ContainerTag { pod, namespace, container, id })
-        } else {
-            None
-        }
+        let is_certain =
+            !is_cut || id.len() >= SHORTEST_CUT_ID && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let parts = ContainerTag { pod, namespace, container, id };
+        (!id.is_empty() && is_certain).then_some(parts)?.checked()
     }
 
-    /// How long the file's name is: the tag without its prefix.
-    pub fn file_name_length(&self) -> usize {
-        let parts = [self.pod, self.namespace, self.container, self.id, LOG];
-        // And what stands between them.
-        parts.iter().fold(3, |sum, part| sum.wrapping_add(part.len()))
+    /// These parts, if they are names that Kubernetes would allow. An empty id stands for one that is not known.
+    pub fn checked(self) -> Option<ContainerTag<'a>> {
+        let id_is_valid = self.id.len() <= MAX_ID
+            && self.id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        let ContainerTag { pod, namespace, container, .. } = self;
+        let is_valid =
+            is_dns_subdomain(pod) && is_dns_label(namespace) && is_dns_label(container) && id_is_valid;
+        is_valid.then_some(self)
     }
 
     /// Whether the id is all there, not cut by kubelet.

@@ -6,6 +6,7 @@ use crate::config::own_paths::are_apart;
 use crate::config::rule_tests::{RuleTest, rule_tests};
 use crate::config::rules::{names_are_unique, rules, shadows_are_few, unreachable};
 use crate::diag::Code;
+use crate::input::{TagRegex, TagRegexError};
 use crate::path::{MAX_PATHS, Path};
 use crate::policy::{Decides as _, MAX_KEYS};
 use crate::yaml::{Mistakes, Node, NodeKind, Quoting, Section};
@@ -94,6 +95,7 @@ fn version(top: &Section<'_>, mistakes: &mut Mistakes) {
 fn input(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
     let known = [
         "tag_prefix",
+        "tag_regex",
         "message",
         "message_keys",
         "severity",
@@ -106,6 +108,9 @@ fn input(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()
     let input = &mut file.input;
     if let Some(prefix) = section.get("tag_prefix").and_then(|node| mistakes.text(node, "tag_prefix")) {
         input.tag_prefix = prefix.to_owned();
+    }
+    if let Some(node) = section.get("tag_regex") {
+        input.tag_regex = tag_regex(node, mistakes);
     }
     for (key, slot) in [("message", &mut input.message), ("message_keys", &mut input.message_keys)] {
         if let Some(names) = section.get(key).and_then(|node| mistakes.texts(node, key)) {
@@ -142,6 +147,26 @@ fn input(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()
         };
     }
     Some(())
+}
+
+fn tag_regex(node: &Node, mistakes: &mut Mistakes) -> Option<TagRegex> {
+    let text = mistakes.text(node, "tag_regex")?;
+    let (message, help) = match TagRegex::parse(text) {
+        Ok(found) => return Some(found),
+        Err(TagRegexError::Syntax(reason)) => (
+            format!("`tag_regex` is refused: {reason}"),
+            "an expression without look-around and back-references, in single quotes: '^app\\.(?<namespace_name>[^.]+)\\.'".to_owned(),
+        ),
+        Err(TagRegexError::MissingGroup(group)) => {
+            (format!("`tag_regex` has no group `{group}`"), format!("write a part of it as (?<{group}>[^_]+)"))
+        }
+        Err(TagRegexError::UnknownGroup(group)) => (
+            format!("`tag_regex` has a group `{group}`, which means nothing"),
+            "known groups: pod_name, namespace_name, container_name, docker_id; (?:...) groups without a name".to_owned(),
+        ),
+    };
+    mistakes.note_with_help(Code::Pattern, &node.span, message, help);
+    None
 }
 
 /// Names of fields, each with or without the path to it.

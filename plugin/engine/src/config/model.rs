@@ -1,7 +1,7 @@
 //! What a rule file means. Every value here is valid; the defaults are those of the empty file.
 
 pub use crate::condition::{AgeTest, Condition, SeverityTest, When};
-pub use crate::input::{Continuation, InputSettings, TRACE_IDS};
+pub use crate::input::{Continuation, InputSettings, TRACE_IDS, TagRegex, TagRegexError};
 pub use crate::key::{Key, Part};
 pub use crate::policy::{
     Action, Budget, Ceiling, Dedup, Drop, First, Floor, Keep, Limit, Policy, PolicyKind, Role, Sample, Target,

@@ -6,7 +6,6 @@ use crate::facts::{Facts, Metadata, Own};
 use crate::metrics::Stage;
 use crate::pods::PodSource;
 use crate::severity::Severity;
-use crate::tag::ContainerTag;
 use crate::tag_names::TagNames;
 use crate::time::Now;
 
@@ -87,7 +86,7 @@ impl Engine {
         let tag = std::str::from_utf8(input.tag).map_err(|_| Fault::Utf8)?;
         let record = read_in_full(input.text, names, shape)?;
         let line = record.line();
-        let container = ContainerTag::parse(tag, &file.input.tag_prefix);
+        let container = file.input.container_of(tag);
         let of_tag = TagNames::of(tag, container);
         let facts =
             Facts::new(&record, line.as_ref(), &of_tag, (input.time, now), &file.input, sampling, None);

@@ -224,7 +224,7 @@ impl Engine {
     fn turn_to(&mut self, tag: &[u8]) -> Result<(), Fault> {
         let Engine { file, rules, streams, .. } = self;
         let known = |container: Option<ContainerTag<'_>>| rules.candidates(container, file.no_match);
-        streams.turn_to(tag, &file.input.tag_prefix, known).ok_or(Fault::Utf8)
+        streams.turn_to(tag, &file.input, known).ok_or(Fault::Utf8)
     }
 
     /// Reads a record of the last tag, and answers it by what is seen of it if that is enough.

@@ -42,7 +42,7 @@ impl Engine {
         // A trace that is being written stays whole: its lines keep their verdict, under the same name if there is one.
         let Engine { file, rules, streams, .. } = self;
         streams.rejudge(
-            &file.input.tag_prefix,
+            &file.input,
             |container: Option<ContainerTag<'_>>| rules.candidates(container, file.no_match),
             |candidates| candidates.foregone.is_none(),
             |judged| Judged {

@@ -20,6 +20,7 @@ use crate::pods::meta::{OfPod, PodMeta};
 use crate::pods::{Container, Enrichment, PodFile, PodSource, Unavailable, file_name};
 use crate::swar;
 use crate::tag::ContainerTag;
+use crate::tag_names::ContainerNames;
 use crate::time::Now;
 use lru::LruCache;
 use std::num::NonZeroUsize;
@@ -75,8 +76,8 @@ struct CacheEntry {
     /// When the file was last taken.
     taken: Option<Now>,
     found: Found,
-    /// Where the prefix of the tag ends.
-    prefix: usize,
+    /// What its tag says, for when it gives up the rest.
+    names: ContainerNames,
 }
 
 /// An answer that a tag keeps for itself, with the time in which the cache would give it again: only as long as the cache holds
@@ -132,8 +133,7 @@ impl Cache {
         let file = self.read(tag, source);
         let old = self.forget(key);
         let shared = file.as_ref().ok().and_then(|file| self.shared_by(tag, file));
-        let mut entry = CacheEntry::next(old, (file, shared), tag, enrichment, now, &settings);
-        entry.prefix = key.len().saturating_sub(tag.file_name_length());
+        let entry = CacheEntry::next(old, (file, shared), tag, enrichment, now, &settings);
         let answer = (Rc::clone(&entry.meta), entry.found);
         if self.entries.len() >= settings.capacity.get()
             && let Some((_, forgotten)) = self.entries.pop_lru()
@@ -171,11 +171,11 @@ impl Cache {
                 return;
             }
             let others = self.entries.iter_mut().filter(|(own, entry)| ***own != *key && !entry.is_evicted());
-            let Some((own, largest)) = others.max_by_key(|(_, entry)| entry.meta.bytes_held()) else {
+            let Some((_, largest)) = others.max_by_key(|(_, entry)| entry.meta.bytes_held()) else {
                 return;
             };
             let before = largest.bytes();
-            largest.give_up(own, enrichment);
+            largest.give_up(enrichment);
             self.bytes = self.bytes.saturating_sub(before).saturating_add(largest.bytes());
         }
     }
@@ -241,10 +241,8 @@ impl CacheEntry {
     }
 
     /// Leaves what its tag says. It is read again as one that was incomplete.
-    fn give_up(&mut self, key: &str, enrichment: &Enrichment) {
-        let prefix = key.get(..self.prefix).unwrap_or_default();
-        let Some(tag) = ContainerTag::parse(key, prefix) else { return };
-        self.meta = Rc::new(PodMeta::of_tag(&tag, enrichment));
+    fn give_up(&mut self, enrichment: &Enrichment) {
+        self.meta = Rc::new(PodMeta::of_tag(&self.names.borrowed(), enrichment));
         self.found = Found::Evicted;
         self.taken = None;
     }
@@ -257,6 +255,7 @@ impl CacheEntry {
         now: Now,
         settings: &CacheSettings,
     ) -> CacheEntry {
+        let names = ContainerNames::of(tag);
         match file {
             Ok(file) => {
                 let meta = match old {
@@ -264,7 +263,7 @@ impl CacheEntry {
                     Some(old) if old.meta.complete && container_of(&file, tag).is_none() => old.meta,
                     _ => Rc::new(PodMeta::of_file(file, shared, tag, enrichment)),
                 };
-                CacheEntry { meta, checked: now, taken: Some(now), found: Found::Read, prefix: 0 }
+                CacheEntry { meta, checked: now, taken: Some(now), found: Found::Read, names }
             }
             Err(reason) => {
                 let still_good = |old: &CacheEntry| {
@@ -274,7 +273,7 @@ impl CacheEntry {
                     Some(old) => CacheEntry { checked: now, found: Found::Stale, ..old },
                     None => {
                         let meta = Rc::new(PodMeta::of_tag(tag, enrichment));
-                        CacheEntry { meta, checked: now, taken: None, found: reason, prefix: 0 }
+                        CacheEntry { meta, checked: now, taken: None, found: reason, names }
                     }
                 }
             }
@@ -282,11 +281,15 @@ impl CacheEntry {
     }
 }
 
-/// The container of the tag: by its id, which kubelet may have cut short in the file name.
+/// The container of the tag: by its id, which kubelet may have cut short in the file name. A tag of one's own making may have no id: then
+/// it is the last run that kubelet knows of, as with the built-in filter.
 pub(super) fn container_of<'f>(file: &'f PodFile, tag: &ContainerTag<'_>) -> Option<&'f Container> {
-    file.containers.iter().find(|container| container.id == tag.id).or_else(|| {
-        file.containers.iter().find(|found| found.name == tag.container && found.id.starts_with(tag.id))
-    })
+    let mut of_name = file.containers.iter().filter(|found| found.name == tag.container);
+    if tag.id.is_empty() {
+        return of_name.max_by_key(|run| run.started);
+    }
+    let by_id = file.containers.iter().find(|container| container.id == tag.id);
+    by_id.or_else(|| of_name.find(|found| found.id.starts_with(tag.id)))
 }
 
 #[cfg(test)]

@@ -228,7 +228,10 @@ fn render(
             Field::PodIp => object.text(name, file.and_then(|file| file.ip.as_deref())),
             Field::ContainerName => object.text(name, Some(tag.container)),
             // kubelet may have cut the id in the file name; its own status has it whole.
-            Field::DockerId => object.text(name, Some(container.map_or(tag.id, |found| found.id.as_str()))),
+            Field::DockerId => {
+                let id = container.map_or(tag.id, |found| found.id.as_str());
+                object.text(name, Some(id).filter(|id| !id.is_empty()));
+            }
             Field::ContainerHash => object.text(name, image.and_then(|found| found.hash.as_deref())),
             Field::ContainerImage => object.text(name, image.and_then(|found| found.image.as_deref())),
             Field::Workload => object.text(name, workload.map(|found| found.name.as_str())),

@@ -9,7 +9,7 @@ use std::time::Duration;
 const LIMITS: Continuation = Continuation { within: Duration::from_secs(5), lines: 500 };
 
 fn turned_to<'s, D: Clone>(streams: &'s mut Streams<(), D>, tag: &[u8]) -> &'s mut TagState<(), D> {
-    streams.turn_to(tag, "", |_| ()).unwrap();
+    streams.turn_to(tag, &InputSettings::default(), |_| ()).unwrap();
     streams.last().unwrap()
 }
 
