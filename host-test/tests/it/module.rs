@@ -83,7 +83,7 @@ fn only_features_that_wamr_has_are_used() {
 #[test]
 fn the_module_is_small() {
     let bytes = std::fs::metadata(support::module()).unwrap().len();
-    assert!(bytes < 1_100_000, "{bytes} bytes");
+    assert!(bytes < 1_150_000, "{bytes} bytes");
 }
 
 /// Cargo compiles the harness's dependencies without optimisation; one that the module shares must be taken out of that.
@@ -112,6 +112,8 @@ fn every_crate_in_the_module_is_optimised() {
         // For size where frames decide: with the face at level 2 the deepest call overflows the interpreter's default stack.
         let level = match name {
             "nodesieve" => "\"s\"",
+            // Asked once for each tag.
+            "regex-lite" => "\"s\"",
             "nodesieve-text" => "3",
             _ => "2",
         };

@@ -3,7 +3,7 @@
 //! It exists because every record asks for it, and to cut a tag costs more than to look at its parts.
 
 use crate::hash::xxh3;
-use crate::tag::ContainerTag;
+use crate::tag::{ContainerNames, ContainerTag};
 
 /// A tag, and the container that it names.
 #[derive(Debug)]
@@ -20,15 +20,6 @@ pub(crate) struct NamespaceId(pub(crate) u64);
 impl NamespaceId {
     /// That of a tag which names no container.
     pub(crate) const NONE: NamespaceId = NamespaceId(0);
-}
-
-/// What [`ContainerTag`] borrows: owned, because to cut four texts out of a tag costs more than to look at them.
-#[derive(Debug)]
-pub(crate) struct ContainerNames {
-    pod: Box<str>,
-    namespace: Box<str>,
-    container: Box<str>,
-    id: Box<str>,
 }
 
 impl TagNames {
@@ -55,22 +46,5 @@ impl TagNames {
     #[inline]
     pub(crate) fn container(&self) -> Option<ContainerTag<'_>> {
         self.container.as_ref().map(ContainerNames::borrowed)
-    }
-}
-
-impl ContainerNames {
-    pub(crate) fn of(tag: &ContainerTag<'_>) -> ContainerNames {
-        ContainerNames {
-            pod: tag.pod.into(),
-            namespace: tag.namespace.into(),
-            container: tag.container.into(),
-            id: tag.id.into(),
-        }
-    }
-
-    #[inline]
-    pub(crate) fn borrowed(&self) -> ContainerTag<'_> {
-        let ContainerNames { pod, namespace, container, id } = self;
-        ContainerTag { pod, namespace, container, id }
     }
 }

@@ -21,6 +21,34 @@ pub struct ContainerTag<'a> {
     pub id: &'a str,
 }
 
+/// What [`ContainerTag`] borrows: owned, because to cut four texts out of a tag costs more than to look at them.
+#[derive(Debug)]
+pub struct ContainerNames {
+    pod: Box<str>,
+    namespace: Box<str>,
+    container: Box<str>,
+    id: Box<str>,
+}
+
+impl ContainerNames {
+    /// A copy of a tag's names.
+    pub fn of(tag: &ContainerTag<'_>) -> ContainerNames {
+        ContainerNames {
+            pod: tag.pod.into(),
+            namespace: tag.namespace.into(),
+            container: tag.container.into(),
+            id: tag.id.into(),
+        }
+    }
+
+    /// The names.
+    #[inline]
+    pub fn borrowed(&self) -> ContainerTag<'_> {
+        let ContainerNames { pod, namespace, container, id } = self;
+        ContainerTag { pod, namespace, container, id }
+    }
+}
+
 impl<'a> ContainerTag<'a> {
     /// Takes `tag` apart after `prefix`.
     ///
