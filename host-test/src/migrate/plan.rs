@@ -102,6 +102,7 @@ impl Plan {
                         } else {
                             found.extend(rules);
                         }
+                        report.extend(rules::options(filter, &names));
                         plan.replaced.push(at);
                     }
                     Err(why) => {

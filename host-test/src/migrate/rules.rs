@@ -4,6 +4,7 @@
 
 use super::chain::{Chain, Section};
 use super::expression::Expression;
+use super::report::{Fate, ReportLine};
 use serde_json::{Map, Value, json};
 
 /// A rule that takes the place of an old filter, or a part of it.
@@ -123,6 +124,32 @@ pub(super) fn grep(
         }
     }
     Ok(translated)
+}
+
+/// A line of the report for each option of a filter that rules take the place of.
+pub(super) fn options(filter: &Section, rules: &[String]) -> Vec<ReportLine> {
+    let line = |(key, value): &(String, Value)| {
+        let (fate, how) = match key.to_ascii_lowercase().as_str() {
+            "name" => return None,
+            "match" | "match_regex" => (Fate::Translated, "the module takes the same records".to_owned()),
+            "alias" | "log_level" => {
+                (Fate::Gone, "is about a filter that is no more; metrics name the rules".to_owned())
+            }
+            "print_status" => {
+                (Fate::Gone, "nodesieve_rule_dropped_total has the numbers, rule by rule".to_owned())
+            }
+            "rate" | "window" | "interval" => {
+                (Fate::Translated, "`rate` and `burst` of the limit".to_owned())
+            }
+            _ => (Fate::Translated, format!("in {}", rules.join(", "))),
+        };
+        let values = match value {
+            Value::Array(items) => items.iter().map(super::chain::written).collect::<Vec<_>>().join("; "),
+            one => super::chain::written(one),
+        };
+        Some(ReportLine { place: filter.place.clone(), what: format!("{key} {values}"), fate, how })
+    };
+    filter.properties.iter().filter_map(line).collect()
 }
 
 fn test(value: &str, excludes: bool, before: Before) -> Result<Test, String> {

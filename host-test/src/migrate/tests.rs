@@ -132,6 +132,8 @@ fn a_throttle_is_a_limit_behind_all_rules() {
     assert!(rules.find("grep-2") < rules.find("throttle-1"), "{rules}");
     assert!(rules.contains("enrich: off\nmetadata: { source: record }"), "{rules}");
     assert!(fates(&found, "FILTER throttle").contains(&Fate::Differs));
+    let options = found.report.iter().filter(|line| line.what.to_ascii_lowercase().starts_with("rate "));
+    assert_eq!(options.map(|line| line.fate).collect::<Vec<_>>(), [Fate::Translated]);
 }
 
 #[test]
