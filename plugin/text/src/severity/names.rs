@@ -203,8 +203,23 @@ fn uncoloured(text: &[u8]) -> &[u8] {
         let end = rest.iter().take(16).position(u8::is_ascii_alphabetic).map_or(0, |at| at.wrapping_add(1));
         text = rest.get(end..).unwrap_or_default().trim_ascii();
     }
-    let end = text.iter().position(|byte| matches!(byte, 0x1b | b'\\')).unwrap_or(text.len());
+    let is_end = |(at, byte): (usize, &u8)| match byte {
+        0x1b => true,
+        b'\\' => !is_beyond_ascii(text.get(at..).unwrap_or_default()),
+        _ => false,
+    };
+    let end = text.iter().enumerate().position(is_end).unwrap_or(text.len());
     text.get(..end).unwrap_or_default().trim_ascii()
+}
+
+/// Whether an escape stands for a character beyond ASCII, which a host may write either way: it is part of the word, as the character is.
+fn is_beyond_ascii(escape: &[u8]) -> bool {
+    let behind = escape.iter().position(|byte| *byte != b'\\').and_then(|at| escape.get(at..));
+    let digits = behind.and_then(|behind| behind.strip_prefix(b"u")).and_then(|rest| rest.get(..4));
+    digits.is_some_and(|digits| {
+        matches!(digits, [b'0', b'0', b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F', _])
+            || !digits.starts_with(b"00")
+    })
 }
 
 fn is_digits(text: &[u8]) -> bool {
