@@ -135,9 +135,9 @@ impl Totals {
             bytes_out: both(old, new, |ledger| ledger.bytes_out),
             billed_bytes_aggregated: both(old, new, |ledger| ledger.billed_bytes_aggregated),
             billed_bytes: both(old, new, |ledger| ledger.billed_bytes),
-            firehose_aggregated: both(old, new, |ledger| ledger.money.firehose_aggregated),
-            firehose: both(old, new, |ledger| ledger.money.firehose),
-            cloudwatch: both(old, new, |ledger| ledger.money.cloudwatch),
+            firehose_aggregated: both(old, new, |ledger| ledger.dollars.firehose_aggregated.nodesieve),
+            firehose: both(old, new, |ledger| ledger.dollars.firehose.nodesieve),
+            cloudwatch: both(old, new, |ledger| ledger.dollars.cloudwatch.nodesieve),
         }
     }
 }

@@ -16,10 +16,13 @@ use crate::ledger::Ledger;
 use crate::money::Prices;
 use crate::tree::{NodeTree, TreeError};
 use nodesieve_engine::config::RuleFile;
+use nodesieve_engine::time::Now;
 use nodesieve_podlist::{Limits, project};
 use nodesieve_preview::clock::{TICK, Ticked, VirtualClock};
+use nodesieve_preview::pods::PodTable;
 use nodesieve_preview::survey::{Breakdown, Dimensions};
 use nodesieve_preview::tally::Tally;
+use nodesieve_preview::today::KubernetesFilter;
 use nodesieve_sidecar::PodFileStore;
 use std::path::Path;
 use thiserror::Error;
@@ -126,6 +129,12 @@ impl Replay<'_> {
         let input = &self.rules.input;
         let dimensions = Dimensions::of(self.records, input);
         let mut tally = Tally::new(self.flush_seconds, &dimensions);
+        let mut pods = match self.pod_list {
+            Some(list) => PodTable::of(list)
+                .map_err(|reason| ReplayError::Pods { path: "the pod list".into(), reason })?,
+            None => PodTable::default(),
+        };
+        let mut today = KubernetesFilter::beside(self.rules);
         let mut losses = Vec::new();
         let mut clock = VirtualClock::default();
         let mut summaries = Vec::new();
@@ -136,15 +145,16 @@ impl Replay<'_> {
             for summary in summaries.drain(..) {
                 deliver_summary(&summary, &dimensions, &mut tally, &mut delivery, &mut delivered)?;
             }
+            let seen = (record, today.length(record, Now(clock.now()), &mut pods));
             match guest.filter(record.tag.as_bytes(), record.time, record.text.as_bytes()) {
                 Returned::Kept(text) => {
-                    tally.kept(&dimensions, index, record, &text);
+                    tally.kept(&dimensions, index, seen, &text);
                     delivery.add(&text)?;
                     delivered(record, &text);
                 }
-                Returned::Dropped => tally.dropped(&dimensions, index, record),
+                Returned::Dropped => tally.dropped(&dimensions, index, seen),
                 Returned::Lost(loss) => {
-                    tally.lost(&dimensions, index, record);
+                    tally.lost(&dimensions, index, seen);
                     if losses.len() < 10 {
                         losses.push((index, loss));
                     }

@@ -3,11 +3,13 @@
 use crate::ledger::Ledger;
 use crate::replay::ReplayOutcome;
 use crate::table::{Align, Table, bytes, grouped};
+use nodesieve_preview::fleet::{Fleet, QUOTAS_DATE, Quotas};
+use nodesieve_preview::money::ThreeWays;
 use nodesieve_preview::numbers::dollars;
 use nodesieve_preview::survey::{Breakdown, Named, TimeSpan};
 
-/// The whole report as text.
-pub fn text(outcome: &ReplayOutcome) -> String {
+/// The whole report as text, and what it comes to for a fleet.
+pub fn text(outcome: &ReplayOutcome, fleet: Option<&Fleet>) -> String {
     let ledger = &outcome.ledger;
     let mut out = rules(ledger).to_string();
     if !ledger.shadows.is_empty() {
@@ -20,12 +22,16 @@ pub fn text(outcome: &ReplayOutcome) -> String {
     out.push_str(&bills(ledger).to_string());
     out.push_str(&format!(
         "dollars are for 30 days of this node; {} per GB Firehose, {} per GB CloudWatch Logs ({})\n\
+         with kubernetes filter: every line with Fluent Bit's whole object, as most have it today; saved is against that\n\
          aggregated is what a container writes between two flushes {} s apart\n\n",
         ledger.prices.firehose_per_gb,
         ledger.prices.cloudwatch_per_gb,
         ledger.prices.date,
         ledger.flush_seconds
     ));
+    if let Some(fleet) = fleet {
+        out.push_str(&of_fleet(fleet));
+    }
     out.push_str(&namespaces(&outcome.breakdown).to_string());
     out.push_str(&over_time(&outcome.breakdown));
     out.push('\n');
@@ -185,23 +191,66 @@ fn totals(ledger: &Ledger) -> Table {
     table
 }
 
+/// Bytes and dollars of each way: without metadata, with the filter that most have, and with this one.
 fn bills(ledger: &Ledger) -> Table {
     let mut table = Table::new(&[
-        ("bytes and dollars", Align::Left),
-        ("without", Align::Right),
+        ("billed, and dollars a month", Align::Left),
+        ("raw", Align::Right),
+        ("with kubernetes filter", Align::Right),
         ("with nodesieve", Align::Right),
-        ("$ without", Align::Right),
-        ("$ with", Align::Right),
-        ("$ saved", Align::Right),
+        ("saved", Align::Right),
+        ("by dropping", Align::Right),
+        ("by leaner metadata", Align::Right),
     ]);
-    for bill in ledger.bills() {
-        let saved = bill.dollars_without - bill.dollars_with;
-        let money = [bill.dollars_without, bill.dollars_with, saved]
-            .map(|amount| if ledger.is_timed() { dollars(amount) } else { "-".to_owned() });
-        let sizes = [bytes(bill.bytes_without), bytes(bill.bytes_with)];
-        table.row([bill.name.to_owned()].into_iter().chain(sizes).chain(money).collect());
+    let money = |amount| if ledger.is_timed() { dollars(amount) } else { "-".to_owned() };
+    let all = ledger.billed.zip(ledger.dollars).zip(ledger.saved).named();
+    for (name, ((billed, spent), saved)) in all {
+        let ThreeWays { raw, kubernetes_filter, nodesieve } = billed.map(bytes);
+        table.row(vec![
+            name.to_owned(),
+            raw,
+            kubernetes_filter,
+            nodesieve,
+            String::new(),
+            String::new(),
+            String::new(),
+        ]);
+        let ThreeWays { raw, kubernetes_filter, nodesieve } = spent.map(money);
+        let parts = [spent.kubernetes_filter - spent.nodesieve, saved.dropped_records, saved.leaner_metadata];
+        let row = ["  $".to_owned(), raw, kubernetes_filter, nodesieve];
+        table.row(row.into_iter().chain(parts.map(money)).collect());
     }
     table
+}
+
+/// Dollars a year, what one stream has to take, and what is asked of whom.
+fn of_fleet(fleet: &Fleet) -> String {
+    let nodes = grouped(u64::from(fleet.nodes));
+    let mut table = Table::new(&[
+        (&format!("{nodes} nodes, dollars a year"), Align::Left),
+        ("raw", Align::Right),
+        ("with kubernetes filter", Align::Right),
+        ("with nodesieve", Align::Right),
+        ("saved", Align::Right),
+    ]);
+    for (name, ways) in fleet.dollars_a_year.named() {
+        let saved = dollars(ways.kubernetes_filter - ways.nodesieve);
+        let ThreeWays { raw, kubernetes_filter, nodesieve } = ways.map(dollars);
+        table.row(vec![name.to_owned(), raw, kubernetes_filter, nodesieve, saved]);
+    }
+    let Quotas { records, mib, requests } = fleet.quotas;
+    let of = |rate: f64, quota: f64| format!("{rate:.1} of {quota} ({:.1}%)", rate / quota * 100.0);
+    format!(
+        "{table}a stream, per second: {} records at most, {} MiB, {} calls; streams needed at an even rate: {}\n\
+         quotas are Firehose's defaults in us-east-1 ({QUOTAS_DATE}) unless given\n\
+         kubelets: {} requests a minute, {} on each node; API server: none\n\n",
+        of(fleet.records_per_second, records),
+        of(fleet.mib_per_second, mib),
+        of(fleet.requests_per_second, requests),
+        fleet.streams,
+        grouped(fleet.kubelet_requests_per_minute),
+        fleet.kubelet_requests_per_minute / u64::from(fleet.nodes.max(1)),
+    )
 }
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 
 use crate::fluent_bit::InjectedFault;
 use crate::kubelet::FailureMode;
+use crate::ledger::Ledger;
 use crate::money::{CLOUDWATCH_PER_GB, FIREHOSE_PER_GB, FLUSH_SECONDS, Prices};
 use crate::samples::DEFAULT_SEED;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use nodesieve_preview::fleet::{Fleet, Quotas};
 use nodesieve_preview::run::SEED;
 use std::path::PathBuf;
 
@@ -77,6 +79,8 @@ pub(super) struct ReplayArguments {
     /// Writes the delivered records in order, summaries with the tag nodesieve.tick
     #[arg(long, value_name = "FILE.ndjson")]
     pub(super) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) fleet: FleetArguments,
     /// Writes a page with plots, to read in a browser or to print
     #[arg(long, value_name = "FILE.html")]
     pub(super) report: Option<PathBuf>,
@@ -84,6 +88,44 @@ pub(super) struct ReplayArguments {
     pub(super) run: InputArguments,
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: OutputFormat,
+}
+
+/// How many nodes there are, and what a stream takes.
+#[derive(Debug, Args)]
+pub(super) struct FleetArguments {
+    /// Scales to a fleet of so many nodes like this one: dollars a year, and what a Firehose stream has to take
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) nodes: Option<u32>,
+    /// Records a second that one Firehose stream takes
+    #[arg(long, value_name = "N", default_value_t = Quotas::default().records, value_parser = positive)]
+    pub(super) quota_records: f64,
+    /// MiB a second that one Firehose stream takes
+    #[arg(long, value_name = "MIB", default_value_t = Quotas::default().mib, value_parser = positive)]
+    pub(super) quota_mib: f64,
+    /// Calls of PutRecordBatch a second that one Firehose stream takes
+    #[arg(long, value_name = "N", default_value_t = Quotas::default().requests, value_parser = positive)]
+    pub(super) quota_requests: f64,
+}
+
+impl Default for FleetArguments {
+    fn default() -> FleetArguments {
+        let Quotas { records, mib, requests } = Quotas::default();
+        FleetArguments { nodes: None, quota_records: records, quota_mib: mib, quota_requests: requests }
+    }
+}
+
+impl FleetArguments {
+    /// The fleet, if one is asked for and the run says something of a month.
+    pub(super) fn fleet(&self, ledger: &Ledger) -> Option<Fleet> {
+        let FleetArguments { nodes, quota_records, quota_mib, quota_requests } = *self;
+        let quotas = Quotas { records: quota_records, mib: quota_mib, requests: quota_requests };
+        Fleet::of(nodes?, ledger, quotas)
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0);
+    number.ok_or_else(|| "a number above 0".to_owned())
 }
 
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use crate::explain::{PodFileFolder, explain as explain_record, explain_next, tex
 use crate::inputs::{self, Record};
 use crate::ledger::Ledger;
 use crate::matching::{answer, event_matches};
-use crate::replay::{self, write_pods};
+use crate::replay::{self, ReplayOutcome, write_pods};
 use crate::rule_files::{self, Finding};
 use crate::{artefact, fluent_bit, html_report, report, samples as sample_data};
 use anyhow::Context as _;
@@ -20,6 +20,7 @@ use nodesieve_engine::diag::{Code, Diagnostic, Paint};
 use nodesieve_engine::engine::Engine;
 use nodesieve_engine::pattern::Pattern;
 use nodesieve_engine::time::Now;
+use nodesieve_preview::fleet::Fleet;
 use nodesieve_preview::run::SEED;
 use nodesieve_preview::survey::Breakdown;
 use serde::Serialize;
@@ -79,10 +80,18 @@ pub(super) fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
         let html = html_report::html(&outcome, &rules_path.display().to_string(), &arguments.run.shown());
         file.write_all(html.as_bytes()).and_then(|()| file.flush()).context("write the report")?;
     }
+    let fleet = arguments.fleet.fleet(&outcome.ledger);
+    if arguments.fleet.nodes.is_some() && fleet.is_none() {
+        anstream::eprintln!(
+            "warning: these records are of less than 10 s, or have no times: nothing is known of a fleet"
+        );
+    }
     match arguments.format {
-        OutputFormat::Text => print(&report::text(&outcome))?,
+        OutputFormat::Text => print(&report::text(&outcome, fleet.as_ref()))?,
         OutputFormat::Json => {
-            print(&format!("{}\n", serde_json::to_string_pretty(&ReplayReport::of(&outcome))?))?
+            let ReplayOutcome { ledger, breakdown, .. } = &outcome;
+            let told = ReplayReport { ledger, fleet, breakdown };
+            print(&format!("{}\n", serde_json::to_string_pretty(&told)?))?
         }
     }
     for wrong in &outcome.imbalances {
@@ -97,14 +106,10 @@ pub(super) fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
 struct ReplayReport<'o> {
     #[serde(flatten)]
     ledger: &'o Ledger,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fleet: Option<Fleet>,
     #[serde(flatten)]
     breakdown: &'o Breakdown,
-}
-
-impl ReplayReport<'_> {
-    fn of(outcome: &replay::ReplayOutcome) -> ReplayReport<'_> {
-        ReplayReport { ledger: &outcome.ledger, breakdown: &outcome.breakdown }
-    }
 }
 
 /// Exit code 1 says that something changes; a rule file that cannot be used is a failure here.

@@ -41,10 +41,32 @@ fn replay_prints_one_json_object_with_the_promised_keys() {
     ] {
         assert!(ledger[key].is_u64(), "{key}");
     }
+    for destination in ["firehose_aggregated", "firehose", "cloudwatch"] {
+        let dollars = |way: &str| ledger["dollars"][destination][way].as_f64().unwrap();
+        assert!(dollars("raw") <= dollars("kubernetes_filter"), "{destination}");
+        assert!(dollars("nodesieve") < dollars("kubernetes_filter"), "{destination}");
+    }
     for key in ["name", "matched", "kept", "dropped"] {
         assert!(!ledger["rules"][0][key].is_null(), "{key}");
     }
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn nodes_scale_to_a_fleet_measured_against_the_quotas_given() {
+    let arguments = ["replay", "--nodes", "300", "--quota-mib", "0.5", "--format", "json"];
+    let output = run(&arguments, "");
+    let told: serde_json::Value = serde_json::from_str(out(&output)).unwrap();
+    let fleet = &told["fleet"];
+    let year = fleet["dollars_a_year"]["cloudwatch"]["nodesieve"].as_f64().unwrap();
+    let month = told["dollars"]["cloudwatch"]["nodesieve"].as_f64().unwrap();
+    assert!((year / month / 300.0 - 365.0 / 30.0).abs() < 1e-6, "{year} {month}");
+    let mib = fleet["mib_per_second"].as_f64().unwrap();
+    assert_eq!(fleet["streams"].as_f64().unwrap(), (mib / 0.5).ceil());
+    let text = run(&["replay", "--nodes", "300"], "");
+    assert!(out(&text).contains("300 nodes, dollars a year"), "{}", out(&text));
+    let refused = run(&["replay", "--nodes", "300", "--quota-mib", "0"], "");
+    assert_eq!(refused.status.code(), Some(2));
 }
 
 #[test]

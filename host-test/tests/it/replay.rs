@@ -3,7 +3,7 @@
 use crate::support;
 use host_test::guest::{Loss, Returned};
 use host_test::inputs;
-use host_test::money::{FLUSH_SECONDS, Prices};
+use host_test::money::{FLUSH_SECONDS, Prices, ThreeWays};
 use host_test::replay::{Replay, ReplayOutcome};
 use nodesieve_engine::config;
 use nodesieve_sidecar::exposition;
@@ -47,7 +47,16 @@ fn the_sample_ledger_adds_up_and_every_rule_has_work() {
     assert_eq!(ledger.seen, 20_074, "20,095 CRI lines, of which 21 are parts of others");
     assert_eq!(delivered.len() as u64, ledger.delivered);
     assert_eq!(ledger.kept, ledger.enriched + ledger.metadata_missing + ledger.no_container_tag);
-    assert!(ledger.billed_bytes < ledger.billed_bytes_unfiltered && ledger.money.firehose > 0.0);
+    let billed = ledger.billed.firehose;
+    assert!(billed.nodesieve < billed.raw && ledger.dollars.firehose.nodesieve > 0.0);
+    for (name, ((ways, spent), saved)) in ledger.billed.zip(ledger.dollars).zip(ledger.saved).named() {
+        assert!(
+            ways.raw <= ways.kubernetes_filter && ways.nodesieve < ways.kubernetes_filter,
+            "{name}: {ways:?}"
+        );
+        let parts = saved.dropped_records + saved.leaner_metadata;
+        assert!((spent.kubernetes_filter - spent.nodesieve - parts).abs() < 1e-9, "{name}: {saved:?}");
+    }
     for rule in ledger.rules.iter().filter(|rule| rule.stage != "outcome") {
         assert!(rule.matched > 0, "{} matches no sample line", rule.name);
     }
@@ -58,31 +67,21 @@ fn the_sample_ledger_adds_up_and_every_rule_has_work() {
 fn the_readme_tells_the_costs_that_the_replay_computes() {
     let ledger = replay(&shipped_rules(), 1).0.ledger;
     let readme = std::fs::read_to_string(support::conf().join("../README.md")).unwrap();
-    let money = &ledger.money;
-    for (name, without, with) in [
-        ("CloudWatch Logs", money.cloudwatch_unfiltered, money.cloudwatch),
-        ("Firehose, a record per line, as by default", money.firehose_unfiltered, money.firehose),
-        (
-            "Firehose, lines aggregated, as shipped",
-            money.firehose_unfiltered_aggregated,
-            money.firehose_aggregated,
-        ),
-    ] {
-        let row = format!("| {name} | {without:.2} | {with:.2} |");
+    for (name, ways) in ledger.dollars.named() {
+        let ThreeWays { raw, kubernetes_filter, nodesieve } = ways;
+        let row = format!("| {name} | {raw:.2} | {kubernetes_filter:.2} | {nodesieve:.2} |");
         assert!(readme.contains(&row), "the README lacks the row\n{row}");
     }
     let mut dearer = f64::INFINITY;
     for (flush, name) in
         [(1, "1 s, Fluent Bit's default"), (5, "5 s, as shipped"), (15, "15 s"), (60, "60 s")]
     {
-        let money = replay_flushed(&shipped_rules(), 1, flush).0.ledger.money;
-        let row = format!(
-            "| {name} | {:.2} | {:.2} |",
-            money.firehose_unfiltered_aggregated, money.firehose_aggregated
-        );
+        let ways = replay_flushed(&shipped_rules(), 1, flush).0.ledger.dollars.firehose_aggregated;
+        let ThreeWays { raw, kubernetes_filter, nodesieve } = ways;
+        let row = format!("| {name} | {raw:.2} | {kubernetes_filter:.2} | {nodesieve:.2} |");
         assert!(readme.contains(&row), "the README lacks the row\n{row}");
-        assert!(money.firehose_aggregated < dearer);
-        dearer = money.firehose_aggregated;
+        assert!(nodesieve < dearer);
+        dearer = nodesieve;
     }
     let Prices { firehose_per_gb, cloudwatch_per_gb, date } = ledger.prices;
     for part in

@@ -4,7 +4,7 @@
 pub use crate::counts::RuleLine;
 
 use crate::counts::FilterCounts;
-use crate::money::{LEAST_SECONDS, Money, Prices};
+use crate::money::{ByDestination, LEAST_SECONDS, Prices, Saved, ThreeWays};
 use nodesieve_engine::metrics::Metric;
 use serde::Serialize;
 
@@ -51,14 +51,14 @@ pub struct Ledger {
     pub bytes_in: u64,
     /// Bytes of JSON kept.
     pub bytes_out: u64,
-    /// Bytes that Firehose bills for what was delivered, each line a record.
+    /// Bytes that the built-in filter would have made of all records.
+    pub bytes_kubernetes_filter: u64,
+    /// Bytes that are billed, of all lines, of these with the built-in filter's metadata, and with nodesieve.
+    pub billed: ByDestination<ThreeWays<u64>>,
+    /// Of these, what Firehose bills for what was delivered, each line a record.
     pub billed_bytes: u64,
     /// The same with `simple_aggregation`, lines joined into records of up to 1,000 KiB.
     pub billed_bytes_aggregated: u64,
-    /// What Firehose would bill for everything seen, each line a record.
-    pub billed_bytes_unfiltered: u64,
-    /// The same with `simple_aggregation`.
-    pub billed_bytes_unfiltered_aggregated: u64,
     /// How often Fluent Bit flushes, in seconds: what a container writes between two flushes is aggregated.
     pub flush_seconds: u32,
     /// Seconds between the first and the last record, a few far from all others not counted; 0 when nothing is known of it.
@@ -69,25 +69,12 @@ pub struct Ledger {
     pub rules: Vec<RuleLine>,
     /// What rules in shadow mode would do; `kept` and `stage` say nothing here.
     pub shadows: Vec<RuleLine>,
-    /// What it costs and would have cost.
-    pub money: Money,
-    /// The prices that `money` is made of.
+    /// Dollars for 30 days of this node at the rate of the run.
+    pub dollars: ByDestination<ThreeWays<f64>>,
+    /// What is saved of the kubernetes filter's dollars, and by what.
+    pub saved: ByDestination<Saved>,
+    /// The prices that `dollars` are made of.
     pub prices: Prices,
-}
-
-/// One way to be billed, before and after.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BillLine {
-    /// By whom and how.
-    pub name: &'static str,
-    /// Bytes billed without nodesieve.
-    pub bytes_without: u64,
-    /// Bytes billed with it.
-    pub bytes_with: u64,
-    /// Dollars a month without it.
-    pub dollars_without: f64,
-    /// Dollars a month with it.
-    pub dollars_with: f64,
 }
 
 impl Ledger {
@@ -108,41 +95,6 @@ impl Ledger {
     /// Whether the run's records took long enough to write that something is known of a month's dollars.
     pub fn is_timed(&self) -> bool {
         self.span_seconds >= LEAST_SECONDS
-    }
-
-    /// What is billed in each of three ways, without and with nodesieve.
-    pub fn bills(&self) -> [BillLine; 3] {
-        let money = &self.money;
-        let line = |name, bytes_without, bytes_with, dollars_without, dollars_with| BillLine {
-            name,
-            bytes_without,
-            bytes_with,
-            dollars_without,
-            dollars_with,
-        };
-        [
-            line(
-                "Firehose, lines aggregated",
-                self.billed_bytes_unfiltered_aggregated,
-                self.billed_bytes_aggregated,
-                money.firehose_unfiltered_aggregated,
-                money.firehose_aggregated,
-            ),
-            line(
-                "Firehose, a record per line",
-                self.billed_bytes_unfiltered,
-                self.billed_bytes,
-                money.firehose_unfiltered,
-                money.firehose,
-            ),
-            line(
-                "CloudWatch Logs",
-                self.bytes_in,
-                self.delivered_bytes,
-                money.cloudwatch_unfiltered,
-                money.cloudwatch,
-            ),
-        ]
     }
 
     /// Where the numbers do not add up; empty when they do.

@@ -4,7 +4,8 @@
 //! **The promise:** no clock, no file, no socket, as in the engine. So `nodesieve replay`, its report and the page in a browser
 //! are the same code, and one of them cannot show another number than the other.
 //!
-//! In the order of a run: [`inputs`] reads lines, [`clock`] ticks, [`tally`] counts with [`reported`] and [`billing`],
+//! In the order of a run: [`inputs`] reads lines, [`clock`] ticks, [`tally`] counts with [`reported`] and [`billing`], [`today`] is what to
+//! compare with,
 //! [`survey`] sorts by namespace, time and template, [`ledger`] and [`money`] are what comes out, [`panel`] shows it;
 //! [`explanation`] and [`findings`] are what the engine says, as JSON.
 #![forbid(unsafe_code)]
@@ -15,6 +16,7 @@ pub mod clock;
 pub mod counts;
 pub mod explanation;
 pub mod findings;
+pub mod fleet;
 pub mod host_json;
 pub mod inputs;
 pub mod ledger;
@@ -27,3 +29,4 @@ pub mod reported;
 pub mod run;
 pub mod survey;
 pub mod tally;
+pub mod today;

@@ -40,56 +40,89 @@ impl Default for Prices {
     }
 }
 
-/// Dollars for 30 days of one node at the rate of the run.
+/// A number as it is without any filter, as it is today with Fluent Bit's kubernetes filter, and with nodesieve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ThreeWays<T> {
+    /// Every line, without metadata.
+    pub raw: T,
+    /// Every line with the built-in filter's whole object.
+    pub kubernetes_filter: T,
+    /// What is kept, with the rule file's metadata, and summaries.
+    pub nodesieve: T,
+}
+
+/// A number for each place that records can go to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ByDestination<T> {
+    /// Firehose, lines of a container and flush joined into records of up to 1,000 KiB: what `conf/` ships to.
+    pub firehose_aggregated: T,
+    /// Firehose, each line a record, as Fluent Bit sends them by default.
+    pub firehose: T,
+    /// CloudWatch Logs, standard class.
+    pub cloudwatch: T,
+}
+
+/// What a saving against the kubernetes filter is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Money {
-    /// Firehose for what was delivered, each line a record.
-    pub firehose: f64,
-    /// The same with aggregation.
-    pub firehose_aggregated: f64,
-    /// Firehose for everything seen, each line a record.
-    pub firehose_unfiltered: f64,
-    /// The same with aggregation.
-    pub firehose_unfiltered_aggregated: f64,
-    /// CloudWatch Logs for what was delivered.
-    pub cloudwatch: f64,
-    /// CloudWatch Logs for everything seen.
-    pub cloudwatch_unfiltered: f64,
+pub struct Saved {
+    /// Records that are dropped.
+    pub dropped_records: f64,
+    /// Less metadata on those that are kept; less than nothing when there is more.
+    pub leaner_metadata: f64,
 }
 
-/// The bytes that money is computed from.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Bytes {
-    /// Billed for what was delivered, each line a record.
-    pub billed: u64,
-    /// The same with aggregation.
-    pub billed_aggregated: u64,
-    /// Billed for everything seen, each line a record.
-    pub unfiltered: u64,
-    /// The same with aggregation.
-    pub unfiltered_aggregated: u64,
-    /// Delivered.
-    pub out: u64,
-    /// Seen.
-    pub seen: u64,
+impl<T> ByDestination<T> {
+    /// The same places with numbers made of these.
+    pub fn map<U>(self, mut number: impl FnMut(T) -> U) -> ByDestination<U> {
+        ByDestination {
+            firehose_aggregated: number(self.firehose_aggregated),
+            firehose: number(self.firehose),
+            cloudwatch: number(self.cloudwatch),
+        }
+    }
+
+    /// Two numbers for each place.
+    pub fn zip<U>(self, other: ByDestination<U>) -> ByDestination<(T, U)> {
+        ByDestination {
+            firehose_aggregated: (self.firehose_aggregated, other.firehose_aggregated),
+            firehose: (self.firehose, other.firehose),
+            cloudwatch: (self.cloudwatch, other.cloudwatch),
+        }
+    }
+
+    /// Each place with its name for people.
+    pub fn named(self) -> [(&'static str, T); 3] {
+        [
+            ("Firehose to S3, lines aggregated (as shipped)", self.firehose_aggregated),
+            ("Firehose to S3, a record per line", self.firehose),
+            ("CloudWatch Logs (for comparison)", self.cloudwatch),
+        ]
+    }
 }
 
-impl Money {
-    /// Dollars for 30 days when `bytes` are those of `span_seconds`; nothing for a run of less than [`LEAST_SECONDS`].
-    pub fn of(bytes: Bytes, span_seconds: f64, prices: Prices) -> Money {
+impl<T> ThreeWays<T> {
+    /// The same ways with numbers made of these.
+    pub fn map<U>(self, mut number: impl FnMut(T) -> U) -> ThreeWays<U> {
+        ThreeWays {
+            raw: number(self.raw),
+            kubernetes_filter: number(self.kubernetes_filter),
+            nodesieve: number(self.nodesieve),
+        }
+    }
+}
+
+impl Prices {
+    /// Dollars for 30 days of one node when the bytes are those of `span_seconds`; nothing for a run of less than [`LEAST_SECONDS`].
+    pub fn dollars(self, bytes: ByDestination<u64>, span_seconds: f64) -> ByDestination<f64> {
         if span_seconds < LEAST_SECONDS {
-            return Money::default();
+            return ByDestination::default();
         }
-        let month = MONTH_SECONDS / span_seconds;
-        let dollars = |bytes: u64, per_gb: f64| bytes as f64 / GB * per_gb * month;
-        Money {
-            firehose: dollars(bytes.billed, prices.firehose_per_gb),
-            firehose_aggregated: dollars(bytes.billed_aggregated, prices.firehose_per_gb),
-            firehose_unfiltered: dollars(bytes.unfiltered, prices.firehose_per_gb),
-            firehose_unfiltered_aggregated: dollars(bytes.unfiltered_aggregated, prices.firehose_per_gb),
-            cloudwatch: dollars(bytes.out, prices.cloudwatch_per_gb),
-            cloudwatch_unfiltered: dollars(bytes.seen, prices.cloudwatch_per_gb),
-        }
+        let per_gb = ByDestination {
+            firehose_aggregated: self.firehose_per_gb,
+            firehose: self.firehose_per_gb,
+            cloudwatch: self.cloudwatch_per_gb,
+        };
+        bytes.zip(per_gb).map(|(bytes, per_gb)| bytes as f64 / GB * per_gb * MONTH_SECONDS / span_seconds)
     }
 }
 
@@ -105,10 +138,10 @@ mod tests {
 
     #[test]
     fn a_gigabyte_a_day_is_thirty_a_month() {
-        let bytes = Bytes { billed: 1 << 30, seen: 2 << 30, ..Bytes::default() };
-        let money = Money::of(bytes, 86_400.0, Prices::default());
-        assert!((money.firehose - 0.87).abs() < 1e-9 && (money.cloudwatch_unfiltered - 30.0).abs() < 1e-9);
-        assert_eq!(Money::of(bytes, 0.0, Prices::default()), Money::default());
-        assert_eq!(Money::of(bytes, 9.9, Prices::default()), Money::default());
+        let bytes = ByDestination { firehose_aggregated: 0, firehose: 1 << 30, cloudwatch: 2 << 30 };
+        let dollars = Prices::default().dollars(bytes, 86_400.0);
+        assert!((dollars.firehose - 0.87).abs() < 1e-9 && (dollars.cloudwatch - 30.0).abs() < 1e-9);
+        assert_eq!(Prices::default().dollars(bytes, 0.0), ByDestination::default());
+        assert_eq!(Prices::default().dollars(bytes, 9.9), ByDestination::default());
     }
 }

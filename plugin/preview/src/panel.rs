@@ -6,6 +6,7 @@
 mod chart;
 
 use crate::ledger::{Ledger, RuleLine};
+use crate::money::ThreeWays;
 use crate::numbers::{bytes, grouped, percent};
 use crate::survey::{Breakdown, Named};
 use chart::over_time;
@@ -62,29 +63,20 @@ fn headline(ledger: &Ledger, wrong: &[String]) -> Markup {
         ("figure kept", "Kept", ledger.kept, share(ledger.kept)),
         ("figure dropped", "Dropped", ledger.dropped, share(ledger.dropped)),
     ];
-    let money = &ledger.money;
+    let spent = &ledger.dollars;
+    let dollars = |name, ways: ThreeWays<f64>| {
+        (name, usd(ways.kubernetes_filter), usd(ways.nodesieve), ways.kubernetes_filter, ways.nodesieve)
+    };
     let pairs = [
         (
-            "Bytes in → bytes out",
-            bytes(ledger.bytes_in),
+            "Bytes, with the kubernetes filter → with nodesieve",
+            bytes(ledger.bytes_kubernetes_filter),
             bytes(ledger.bytes_out),
-            ledger.bytes_in as f64,
+            ledger.bytes_kubernetes_filter as f64,
             ledger.bytes_out as f64,
         ),
-        (
-            "Firehose, a month",
-            usd(money.firehose_unfiltered_aggregated),
-            usd(money.firehose_aggregated),
-            money.firehose_unfiltered_aggregated,
-            money.firehose_aggregated,
-        ),
-        (
-            "CloudWatch Logs, a month",
-            usd(money.cloudwatch_unfiltered),
-            usd(money.cloudwatch),
-            money.cloudwatch_unfiltered,
-            money.cloudwatch,
-        ),
+        dollars("Firehose, a month", spent.firehose_aggregated),
+        dollars("CloudWatch Logs, a month", spent.cloudwatch),
     ];
     html! {
         dl class="figures" {
@@ -220,36 +212,50 @@ fn templates(templates: &[Named]) -> Markup {
 fn cost(ledger: &Ledger) -> Markup {
     let usd = |amount| usd(ledger, amount);
     let prices = ledger.prices;
+    let all = ledger.billed.zip(ledger.dollars).zip(ledger.saved).named();
     html! {
         table {
             thead {
                 tr {
                     th scope="col" { span class="quiet" { "Billed" } }
-                    th scope="col" { "without" }
-                    th scope="col" { "with" }
+                    th scope="col" { "raw" }
+                    th scope="col" { "kubernetes filter" }
+                    th scope="col" { "nodesieve" }
                     th scope="col" { "saved" }
                 }
             }
-            @for (index, bill) in ledger.bills().into_iter().enumerate() {
+            @for (index, (name, ((billed, spent), saved))) in all.into_iter().enumerate() {
                 tbody {
-                    tr { th class="group" id={ "cost-" (index) } scope="rowgroup" colspan="4" { (bill.name) } }
+                    tr { th class="group" id={ "cost-" (index) } scope="rowgroup" colspan="5" { (name) } }
                     tr {
                         th scope="row" { "billed bytes" }
-                        td { (bytes(bill.bytes_without)) }
-                        td { (bytes(bill.bytes_with)) }
-                        td { (change(bill.bytes_without as f64, bill.bytes_with as f64)) }
+                        td { (bytes(billed.raw)) }
+                        td { (bytes(billed.kubernetes_filter)) }
+                        td { (bytes(billed.nodesieve)) }
+                        td { (change(billed.kubernetes_filter as f64, billed.nodesieve as f64)) }
                     }
                     tr {
                         th scope="row" { "a month" }
-                        td { (usd(bill.dollars_without)) }
-                        td { (usd(bill.dollars_with)) }
-                        td { (usd(bill.dollars_without - bill.dollars_with)) }
+                        td { (usd(spent.raw)) }
+                        td { (usd(spent.kubernetes_filter)) }
+                        td { (usd(spent.nodesieve)) }
+                        td { (usd(spent.kubernetes_filter - spent.nodesieve)) }
+                    }
+                    @if ledger.is_timed() {
+                        tr {
+                            th scope="row" { "saved by" }
+                            td colspan="4" {
+                                (usd(saved.dropped_records)) " dropped records, "
+                                (usd(saved.leaner_metadata)) " leaner metadata"
+                            }
+                        }
                     }
                 }
             }
         }
         p class="note" {
-            "Firehose at $" (prices.firehose_per_gb) " a GB, each record rounded up to 5 KiB, aggregated what a \
+            "Raw is every line without metadata, kubernetes filter every line with Fluent Bit's whole object, as most have it \
+             today; saved is against that. Firehose at $" (prices.firehose_per_gb) " a GB, each record rounded up to 5 KiB, aggregated what a \
              container writes between two flushes " (ledger.flush_seconds) " s apart; CloudWatch Logs at $"
             (prices.cloudwatch_per_gb) " a GB (" (prices.date) "). "
             @if ledger.is_timed() {
@@ -354,7 +360,7 @@ mod tests {
             seen: 20_095,
             kept: 95,
             dropped: 20_000,
-            bytes_in: 1000,
+            bytes_kubernetes_filter: 1000,
             bytes_out: 400,
             ..Ledger::default()
         };

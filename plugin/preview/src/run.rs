@@ -8,6 +8,7 @@ use crate::money::{FLUSH_SECONDS, Prices};
 use crate::pods::PodTable;
 use crate::survey::{Breakdown, Dimensions};
 use crate::tally::Tally;
+use crate::today::KubernetesFilter;
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::engine::{Answer, Engine, Input};
 use nodesieve_engine::metrics::Metric;
@@ -24,6 +25,7 @@ pub struct PreviewRun {
     engine: Engine,
     clock: VirtualClock,
     tally: Tally,
+    today: KubernetesFilter,
     done: usize,
     is_finished: bool,
     out: Vec<u8>,
@@ -47,6 +49,7 @@ impl PreviewRun {
             engine: Engine::new(Rc::clone(rules), SEED),
             clock: VirtualClock::default(),
             tally: Tally::new(FLUSH_SECONDS, dimensions),
+            today: KubernetesFilter::beside(rules),
             done: 0,
             is_finished: false,
             out: Vec::new(),
@@ -70,7 +73,7 @@ impl PreviewRun {
         dimensions: &Dimensions,
         pods: &mut PodTable,
     ) -> RecordOutcome<'_> {
-        let PreviewRun { engine, clock, tally, .. } = self;
+        let PreviewRun { engine, clock, tally, today, .. } = self;
         let mut summaries = Vec::new();
         clock.advance(record.nanoseconds(), |now| tick(engine, now), &mut summaries);
         summaries.iter().for_each(|ticked| tally.summary(dimensions, ticked));
@@ -84,9 +87,10 @@ impl PreviewRun {
             Answer::Keep => Some(self.out.as_slice()),
             Answer::Echo => Some(record.text.as_bytes()),
         };
+        let seen = (record, today.length(record, Now(clock.now()), pods));
         match text {
-            Some(text) => tally.kept(dimensions, self.done, record, text),
-            None => tally.dropped(dimensions, self.done, record),
+            Some(text) => tally.kept(dimensions, self.done, seen, text),
+            None => tally.dropped(dimensions, self.done, seen),
         }
         self.done = self.done.saturating_add(1);
         let row = verdict.why.row(self.engine.rules());

@@ -5,7 +5,7 @@ use crate::clock::{Ticked, VirtualClock};
 use crate::counts::FilterCounts;
 use crate::inputs::Record;
 use crate::ledger::Ledger;
-use crate::money::{Bytes, Money, Prices};
+use crate::money::{ByDestination, Prices, Saved, ThreeWays};
 use crate::reported::Reported;
 use crate::survey::{Dimensions, Survey};
 use nodesieve_engine::engine::TICK_TAG;
@@ -15,7 +15,10 @@ use nodesieve_engine::engine::TICK_TAG;
 pub struct Tally {
     ledger: Ledger,
     reported: Reported,
-    unfiltered: Bill,
+    raw: Bill,
+    /// What the built-in filter would have made of all records, and of those that are kept.
+    today: Bill,
+    today_kept: Bill,
     bill: Bill,
     /// How many records there are, and how long it took to write them, in seconds.
     all: (u64, f64),
@@ -30,7 +33,9 @@ impl Tally {
         Tally {
             ledger: Ledger { flush_seconds, ..Ledger::default() },
             reported: Reported::default(),
-            unfiltered: Bill::new(flush_seconds),
+            raw: Bill::new(flush_seconds),
+            today: Bill::new(flush_seconds),
+            today_kept: Bill::new(flush_seconds),
             bill: Bill::new(flush_seconds),
             all: (dimensions.records() as u64, dimensions.span_seconds()),
             now: 0,
@@ -38,9 +43,16 @@ impl Tally {
         }
     }
 
-    /// Counts the record at a position that is kept with this text.
-    pub fn kept(&mut self, dimensions: &Dimensions, index: usize, record: &Record, text: &[u8]) {
-        self.seen(dimensions, record);
+    /// Counts the record at a position that is kept with this text. `today` is its length behind the built-in filter.
+    pub fn kept(
+        &mut self,
+        dimensions: &Dimensions,
+        index: usize,
+        (record, today): (&Record, usize),
+        text: &[u8],
+    ) {
+        self.seen(dimensions, record, today);
+        self.today_kept.add(&record.tag, self.now, today);
         self.survey.add(dimensions, index, record.text.len(), Some(text.len()));
         self.ledger.kept = self.ledger.kept.saturating_add(1);
         self.ledger.bytes_out = self.ledger.bytes_out.saturating_add(text.len() as u64);
@@ -49,15 +61,15 @@ impl Tally {
     }
 
     /// Counts a record that is dropped.
-    pub fn dropped(&mut self, dimensions: &Dimensions, index: usize, record: &Record) {
-        self.seen(dimensions, record);
+    pub fn dropped(&mut self, dimensions: &Dimensions, index: usize, (record, today): (&Record, usize)) {
+        self.seen(dimensions, record, today);
         self.survey.add(dimensions, index, record.text.len(), None);
         self.ledger.dropped = self.ledger.dropped.saturating_add(1);
     }
 
     /// Counts a record that is lost.
-    pub fn lost(&mut self, dimensions: &Dimensions, index: usize, record: &Record) {
-        self.seen(dimensions, record);
+    pub fn lost(&mut self, dimensions: &Dimensions, index: usize, (record, today): (&Record, usize)) {
+        self.seen(dimensions, record, today);
         self.survey.lost(dimensions, index, record.text.len());
         self.ledger.faults = self.ledger.faults.saturating_add(1);
     }
@@ -84,19 +96,18 @@ impl Tally {
         ledger.delivered = self.bill.records();
         ledger.undeliverable = self.bill.refused();
         ledger.delivered_bytes = self.bill.bytes();
-        ledger.billed_bytes = self.bill.per_record();
-        ledger.billed_bytes_aggregated = self.bill.aggregated();
-        ledger.billed_bytes_unfiltered = self.unfiltered.per_record();
-        ledger.billed_bytes_unfiltered_aggregated = self.unfiltered.aggregated();
-        let bytes = Bytes {
-            billed: ledger.billed_bytes,
-            billed_aggregated: ledger.billed_bytes_aggregated,
-            unfiltered: ledger.billed_bytes_unfiltered,
-            unfiltered_aggregated: ledger.billed_bytes_unfiltered_aggregated,
-            out: ledger.delivered_bytes,
-            seen: ledger.bytes_in,
-        };
-        ledger.money = Money::of(bytes, ledger.span_seconds, ledger.prices);
+        let [raw, today, today_kept, own] =
+            [&self.raw, &self.today, &self.today_kept, &self.bill].map(billed);
+        let dollars = |bytes| ledger.prices.dollars(bytes, ledger.span_seconds);
+        ledger.bytes_kubernetes_filter = self.today.bytes();
+        ledger.billed = in_three_ways(raw, today, own);
+        ledger.billed_bytes = own.firehose;
+        ledger.billed_bytes_aggregated = own.firehose_aggregated;
+        ledger.dollars = in_three_ways(dollars(raw), dollars(today), dollars(own));
+        ledger.saved = dollars(today)
+            .zip(dollars(today_kept))
+            .zip(dollars(own))
+            .map(|((all, kept), own)| Saved { dropped_records: all - kept, leaner_metadata: kept - own });
         ledger
     }
 
@@ -112,12 +123,31 @@ impl Tally {
         }
     }
 
-    fn seen(&mut self, dimensions: &Dimensions, record: &Record) {
+    fn seen(&mut self, dimensions: &Dimensions, record: &Record, today: usize) {
         self.come_to(dimensions, record.time.0);
         self.ledger.seen = self.ledger.seen.saturating_add(1);
         self.ledger.bytes_in = self.ledger.bytes_in.saturating_add(record.text.len() as u64);
-        self.unfiltered.add(&record.tag, self.now, record.text.len());
+        self.raw.add(&record.tag, self.now, record.text.len());
+        self.today.add(&record.tag, self.now, today);
     }
+}
+
+/// Bytes billed wherever the records go.
+fn billed(bill: &Bill) -> ByDestination<u64> {
+    ByDestination {
+        firehose_aggregated: bill.aggregated(),
+        firehose: bill.per_record(),
+        cloudwatch: bill.bytes(),
+    }
+}
+
+fn in_three_ways<T>(
+    raw: ByDestination<T>,
+    kubernetes_filter: ByDestination<T>,
+    nodesieve: ByDestination<T>,
+) -> ByDestination<ThreeWays<T>> {
+    let all = raw.zip(kubernetes_filter).zip(nodesieve);
+    all.map(|((raw, kubernetes_filter), nodesieve)| ThreeWays { raw, kubernetes_filter, nodesieve })
 }
 
 #[cfg(test)]
@@ -133,13 +163,15 @@ mod tests {
         let dimensions = Dimensions::of(&records, &InputSettings::default());
         let mut tally = Tally::new(FLUSH_SECONDS, &dimensions);
         let summary = |seconds| Ticked { seconds, summary: b"{}".to_vec() };
-        tally.kept(&dimensions, 0, &records[0], b"{}");
+        tally.kept(&dimensions, 0, (&records[0], 10), b"{}");
         tally.summary(&dimensions, &summary(300));
         tally.summary(&dimensions, &summary(600));
         // A clock that was wrong opens no flush.
         tally.summary(&dimensions, &summary(4_000_000_000));
-        tally.kept(&dimensions, 1, &records[1], b"{}");
+        tally.kept(&dimensions, 1, (&records[1], 20), b"{}");
         let ledger = tally.ledger(&FilterCounts::default(), &VirtualClock::default(), Prices::default());
         assert_eq!((ledger.billed_bytes_aggregated, ledger.delivered), (4 * 5120, 5));
+        let cloudwatch = ThreeWays { raw: 4, kubernetes_filter: 30, nodesieve: 10 };
+        assert_eq!((ledger.billed.cloudwatch, ledger.bytes_kubernetes_filter), (cloudwatch, 30));
     }
 }

@@ -8,7 +8,7 @@ pub use crate::policy::{
 };
 pub use crate::yaml::{Rate, Unit};
 
-use crate::pods::{CacheSettings, Enrichment, Selection};
+use crate::pods::{CacheSettings, EnrichFields, Enrichment, Selection};
 use crate::record::Merge;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
@@ -126,7 +126,11 @@ impl Default for RuleFile {
             input: InputSettings::default(),
             pods: PodSettings::default(),
             // The built-in filter's keys, but for what only tools write, at length.
-            enrich: Enrichment { annotations: Selection::None, ..Enrichment::all() },
+            enrich: Enrichment {
+                fields: EnrichFields::Lean,
+                annotations: Selection::None,
+                ..Enrichment::all()
+            },
             merge_log: None,
             metrics: MetricsSettings {
                 file: "/run/nodesieve/metrics.prom".into(),

@@ -44,7 +44,8 @@ pub enum MetadataFrom {
 pub enum EnrichFields {
     /// Those of the built-in filter.
     All,
-    /// Pod, namespace, container, workload and labels: what dashboards group by, at a fifth of the bytes.
+    /// Pod, namespace, container, workload, labels, and annotations where some are chosen: what dashboards group by, at a fifth of the
+    /// bytes.
     Lean,
     /// These, in the built-in filter's order.
     Only(Vec<Field>),
@@ -264,6 +265,7 @@ impl EnrichFields {
                 Field::PodName
                     | Field::NamespaceName
                     | Field::Labels
+                    | Field::Annotations
                     | Field::ContainerName
                     | Field::Workload
             ),

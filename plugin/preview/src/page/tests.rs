@@ -150,7 +150,7 @@ fn a_clock_that_was_wrong_for_a_moment_does_not_change_the_bill() {
         page.start();
         while page.advance(600) < 600 {}
         let ledger = page.ledger().0;
-        (ledger.billed_bytes_unfiltered_aggregated, ledger.span_seconds)
+        (ledger.billed.firehose_aggregated.raw, ledger.span_seconds)
     };
     assert_eq!(bill(None), (120 * 5120, 599.0));
     assert_eq!([bill(Some(2)), bill(Some(300))], [bill(None); 2]);

@@ -85,7 +85,7 @@ fn lean_and_lists_select() {
     check(
         EnrichFields::Lean,
         only_app,
-        Selection::All,
+        Selection::None,
         true,
         concat!(
             r#"{"pod_name":"web-1","namespace_name":"shop","labels":{"app":"shop"},"container_name":"app","#,
