@@ -135,6 +135,8 @@ pub(crate) const WORDS: &[&str] = &[
     "container_age: '<60s'",
     "labels: 'a in (b)'",
     "stream: stdout",
+    "any: [{ message: x }, { severity: error }]",
+    "not: { labels: a=b }",
     "age: 10s",
     "expect: { rule: a, action: drop }",
     "record: { log: x }",

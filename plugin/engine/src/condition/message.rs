@@ -1,10 +1,14 @@
 //! `message`: a CloudWatch pattern over the line.
 
 use crate::condition::{DecideBy, Needs, RecordTest, Shows, WrittenCondition, written_pattern};
+use crate::diag::Code;
 use crate::facts::{Facts, Metadata};
 use crate::line::Line;
 use crate::pattern::{Pattern, Searched};
 use crate::yaml::Mistakes;
+
+/// The key under which metadata is looked for by mistake.
+const METADATA: &str = "kubernetes";
 
 /// What the line must match.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +23,11 @@ impl RecordTest for Message {
     fn read(written: &WrittenCondition<'_>, mistakes: &mut Mistakes) -> Option<Message> {
         let (text, pattern) = written_pattern::parse(written, Self::KEY, mistakes)?;
         written_pattern::warn(written, text, &pattern, mistakes);
+        if pattern.reaches_into(METADATA) {
+            let message = "`message` is about the line, which has no metadata: it is on the record";
+            let help = format!("write record: '{}'", text.replace('\'', "''"));
+            mistakes.note_with_help(Code::PatternDoubt, &written.node.span, message, help);
+        }
         Some(Message(pattern))
     }
 

@@ -11,6 +11,7 @@
 mod sum;
 
 mod age;
+mod alternatives;
 mod comparison;
 mod message;
 mod metadata;
@@ -22,6 +23,7 @@ mod stream;
 mod written_pattern;
 
 pub use age::{AgeTest, ContainerAge};
+pub use alternatives::{AnyOf, NoneOf};
 pub use comparison::Ordered;
 pub use message::Message;
 pub use metadata::{Annotations, Labels, OwnedBy};
@@ -31,11 +33,12 @@ pub use record::WholeRecord;
 pub use severity::SeverityTest;
 pub use stream::OnStream;
 
+use crate::diag::Code;
 use crate::facts::{Facts, Metadata};
 use crate::line::Line;
 use crate::pattern::Truth;
 use crate::tag::ContainerTag;
-use crate::yaml::{Mistakes, Node, Section};
+use crate::yaml::{Mistakes, Node, NodeKind, Section};
 use std::fmt::Debug;
 
 conditions! {
@@ -51,6 +54,8 @@ conditions! {
     Annotations(Annotations),
     Workload(OwnedBy),
     ContainerAge(ContainerAge),
+    Any(AnyOf),
+    Not(NoneOf),
 }
 
 /// A condition: everything about it hangs on its type.
@@ -60,6 +65,19 @@ pub(crate) trait RecordTest: Clone + Debug + PartialEq + Sized {
 
     /// How it is decided, and what it asks for.
     const DECIDE: DecideBy<Self>;
+
+    /// What this one asks for.
+    fn asks(&self) -> Asks {
+        Self::DECIDE.asks()
+    }
+
+    /// Whether a tag meets it; what asks for more than the tag is not decided here.
+    fn is_met_by_tag(&self, container: Option<&ContainerTag<'_>>) -> bool {
+        match Self::DECIDE {
+            DecideBy::Tag(met) => met(self, container),
+            DecideBy::Record(_) | DecideBy::Metadata(_) => true,
+        }
+    }
 
     /// Reads it; mistakes are noted.
     fn read(written: &WrittenCondition<'_>, mistakes: &mut Mistakes) -> Option<Self>;
@@ -164,6 +182,34 @@ impl When {
         When::new(Condition::KEYS.iter().filter_map(read).collect())
     }
 
+    /// As [`When::read`] of what stands under `any` or `not`, where neither may stand again.
+    fn read_inner(
+        source: &str,
+        node: &Node,
+        (key, drops): (&str, bool),
+        mistakes: &mut Mistakes,
+    ) -> Option<When> {
+        if let NodeKind::Map(map) = &node.kind {
+            let again = map.iter().find(|(inner, _)| {
+                matches!(&inner.kind, NodeKind::Scalar { text, .. } if text == AnyOf::KEY || text == NoneOf::KEY)
+            });
+            if let Some((inner, _)) = again {
+                let message = format!("any and not stand in `when` only, not under `{key}`");
+                let help = "make it a rule of its own: the first rule that matches decides";
+                mistakes.note_with_help(Code::UnknownKey, &inner.span, message, help);
+                return None;
+            }
+        }
+        let known: Vec<&str> =
+            Condition::KEYS.iter().copied().filter(|own| *own != AnyOf::KEY && *own != NoneOf::KEY).collect();
+        let section = Section::open(node, key, &known, mistakes)?;
+        let read = |key: &&str| {
+            let node = section.get(key)?;
+            Condition::read(key, &WrittenCondition { source, node, drops }, mistakes)
+        };
+        Some(When::new(known.iter().filter_map(read).collect()))
+    }
+
     /// What a record must have for all of them to hold, as far as that can be seen at a glance.
     pub(crate) fn needs(&self) -> Needs {
         self.conditions.iter().fold(Needs::default(), |needs, condition| needs.and(condition.needs()))
@@ -216,6 +262,18 @@ impl When {
         by_tag.iter().find(|condition| !condition.is_met_by_tag(container))
     }
 
+    /// Whether all of them hold, those on the tag too.
+    pub(crate) fn truth(&self, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Truth {
+        if self.unmet_by_tag(facts.container().as_ref()).is_some() {
+            return Truth::No;
+        }
+        match self.met(facts, metadata) {
+            Met::Yes => Truth::Yes,
+            Met::No(_) => Truth::No,
+            Met::Unknown(_) => Truth::Unknown,
+        }
+    }
+
     /// Whether a record meets the conditions besides those on the tag.
     #[inline]
     pub(crate) fn met(&self, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Met<'_> {
@@ -255,13 +313,6 @@ fn decide<T: RecordTest>(test: &T, facts: &Facts<'_>, metadata: &mut Metadata<'_
         DecideBy::Tag(met) => met(test, facts.container().as_ref()).into(),
         DecideBy::Record(met) => met(test, facts).into(),
         DecideBy::Metadata(met) => met(test, facts, metadata),
-    }
-}
-
-fn decide_by_tag<T: RecordTest>(test: &T, container: Option<&ContainerTag<'_>>) -> bool {
-    match T::DECIDE {
-        DecideBy::Tag(met) => met(test, container),
-        DecideBy::Record(_) | DecideBy::Metadata(_) => true,
     }
 }
 

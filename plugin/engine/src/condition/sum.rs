@@ -34,7 +34,7 @@ macro_rules! conditions {
 
             fn asks(&self) -> Asks {
                 match self {
-                    $(Condition::$variant(_) => <$test as RecordTest>::DECIDE.asks()),+
+                    $(Condition::$variant(test) => test.asks()),+
                 }
             }
 
@@ -49,7 +49,7 @@ macro_rules! conditions {
             /// Whether a tag meets it; what asks for more than the tag is not decided here.
             fn is_met_by_tag(&self, container: Option<&ContainerTag<'_>>) -> bool {
                 match self {
-                    $(Condition::$variant(test) => decide_by_tag(test, container)),+
+                    $(Condition::$variant(test) => test.is_met_by_tag(container)),+
                 }
             }
 

@@ -96,7 +96,9 @@ fn policy(node: &Node, section: &Section<'_>, role: Role, mistakes: &mut Mistake
         ([(kind, _)], _) => kind.read(section.get(kind.name())?, mistakes),
         ([_, (kind, second), ..], _) => {
             let message = format!("a rule has one policy; `{}` is another", kind.name());
-            mistakes.note_with_help(Code::Policy, &second.span, message, "make it a rule of its own");
+            let help = "the first rule that matches decides, so a second one with the same conditions is never asked: choose one policy, or give \
+                each its own conditions; a `floor` keeps a few of what first, limit, target or budget drop";
+            mistakes.note_with_help(Code::Policy, &second.span, message, help);
             None
         }
     }

@@ -366,22 +366,6 @@ fn every_key_has_its_meaning() {
     assert_eq!(file.rules[0].until, Some(1_801_353_600));
 }
 
-#[test]
-fn a_tag_regex_has_its_groups_or_is_refused_with_what_is_missing() {
-    let read = |text: &str| load(&format!("version: 1\ninput: {{ tag_regex: '{text}' }}\n"));
-    let groups = r"(?<pod_name>[^_]+)_(?<namespace_name>[^_]+)_(?<container_name>.+)";
-    assert!(read(groups).unwrap().rules.input.tag_regex.is_some());
-    for (text, expected) in [
-        ("(?<pod_name>.+", "`tag_regex` is refused: "),
-        (r"^(?!kube)(?<pod_name>.+)", "`tag_regex` is refused: look-around"),
-        ("^(?<pod_name>.+)$", "`tag_regex` has no group `namespace_name`"),
-        ("(?<pod>.+)", "`tag_regex` has a group `pod`, which means nothing"),
-    ] {
-        let mistakes = read(text).unwrap_err();
-        assert!(mistakes[0].message.starts_with(expected), "{text}: {}", mistakes[0].message);
-    }
-}
-
 proptest! {
     #[test]
     fn any_text_is_read_without_a_panic(text in "\\PC{0,80}|(version|rules|when|drop|[-{}\\[\\]:'\", \n]){0,30}") {
@@ -403,3 +387,6 @@ fn a_merge_is_as_the_built_in_filter_does_it_unless_told_otherwise() {
     let all = crate::record::Merge { key: Some("data".into()), keep_log: false, trim: false };
     assert_eq!(merge("{ key: data, keep_log: false, trim: false }"), Some(all));
 }
+
+/// What is answered to what people write first.
+mod meant;

@@ -27,6 +27,7 @@ impl Pattern {
                     });
                 }
                 signs_inside_words(text, &mut found);
+                found.extend(operator_as_word(text));
             }
             Form::Fields(fields, _) if fields.takes_any_line() => found.push(PatternWarning {
                 message: format!(
@@ -104,6 +105,29 @@ fn signs_inside_words(text: &str, found: &mut Vec<PatternWarning>) {
             }
         }
     }
+}
+
+/// `a OR b`: a pattern of terms has no operators, so that only lines with the word itself would match.
+fn operator_as_word(text: &str) -> Option<PatternWarning> {
+    let words: Vec<&str> = outside_phrases(text).into_iter().flat_map(str::split_whitespace).collect();
+    let word = words.iter().find(|word| matches!(**word, "OR" | "AND" | "NOT"))?;
+    let others: Vec<&str> =
+        words.iter().copied().filter(|other| !matches!(*other, "OR" | "AND" | "NOT")).collect();
+    let help = match *word {
+        _ if others.is_empty() || text.contains('"') => {
+            "for one of several write ?this ?that, for all of them this that, for none -this".to_owned()
+        }
+        "OR" => format!(
+            "for one of them write {}",
+            others.iter().map(|word| format!("?{word}")).collect::<Vec<_>>().join(" ")
+        ),
+        "AND" => format!("for all of them write {}", others.join(" ")),
+        _ => "for lines without a word write -word".to_owned(),
+    };
+    Some(PatternWarning {
+        message: format!("`{word}` is a word that the line must have, and no operator"),
+        help,
+    })
 }
 
 fn word_for_boolean(condition: &PropertyCondition) -> Option<PatternWarning> {

@@ -197,6 +197,15 @@ impl PatternError {
             Kind::Unclosed { .. } => {
                 "close it, or put a term that starts with this character into double quotes"
             }
+            Kind::NeedsQuotes('!') => {
+                "for lines without a word write -word, or `not` in `when`; for the character itself put the term into double quotes"
+            }
+            Kind::NeedsQuotes('|' | '(' | ')') => {
+                "for one of several words write ?this ?that; for the character itself put the term into double quotes"
+            }
+            Kind::NeedsQuotes('*') => {
+                "a term is found anywhere in the line, and has no wildcards; expressions stand in percent signs: %GET .* 500%"
+            }
             Kind::NeedsQuotes(_) => "put the term into double quotes",
             Kind::UnclosedQuote => "add a closing quote; write \\\" for a quote inside a phrase",
             Kind::EmptyPhrase => "an empty pattern matches everything",
@@ -212,7 +221,9 @@ impl PatternError {
             Kind::Exponent(_) => "no JSON number is that large or small",
             Kind::UnclosedName | Kind::EmptyName => "write $.['name']",
             Kind::UnclosedParenthesis => "add a closing )",
-            Kind::NoNegation => "turn the conditions around: != for =, || for &&",
+            Kind::NoNegation => {
+                "turn the conditions around: != for =, || for &&; or put the pattern under `not` in `when`"
+            }
             Kind::TooNested | Kind::RegexTooLarge => "make it simpler, or use several rules",
             Kind::SecondWildcard | Kind::TooManyWildcards => "name the member, or its index",
             Kind::TooManyRegexes => "join them with `|`, or use several rules",
@@ -226,7 +237,7 @@ impl PatternError {
                 "a regular expression is a pattern by itself; write \\x25 for a percent sign inside"
             }
             Kind::RegexCharacter('(' | ')') => {
-                "there are no groups; write \\x28 and \\x29 for the characters themselves"
+                "there are no groups: write the alternatives out, %this|that%; \\x28 and \\x29 are the characters themselves"
             }
             Kind::RegexCharacter(found) if !found.is_ascii() => "only ASCII; `.` matches any character",
             Kind::RegexCharacter(_) => "write it as \\xhh, by its two hexadecimal digits",

@@ -146,6 +146,9 @@ impl SelectorError {
             SelectorErrorKind::Character { found: '|' | '&', .. } => {
                 "all requirements must hold, with ',' between them; for either value write key in (a,b)"
             }
+            SelectorErrorKind::Character { found: ':', part: LabelPart::Name } => {
+                "write key=value; letters, digits, '-', '_' and '.' make a key"
+            }
             SelectorErrorKind::Character { found: '"' | '\'', .. } => "leave the quotes out",
             SelectorErrorKind::Character { found: '*', .. } => {
                 "there are no wildcards; key alone takes any value"

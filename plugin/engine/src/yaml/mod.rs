@@ -4,6 +4,7 @@
 //! limited, because the tree is built and read by recursion on the guest's small stack.
 
 mod amounts;
+pub(crate) mod meant;
 mod section;
 
 pub use amounts::{Rate, Unit, parse_bytes};

@@ -3,7 +3,7 @@
 use crate::diag::{Code, Diagnostic, MAX_SHOWN, did_you_mean, in_order};
 use crate::glob::Globs;
 use crate::time::parse_duration;
-use crate::yaml::{Node, NodeKind, Quoting, parse_bytes};
+use crate::yaml::{Node, NodeKind, Quoting, meant, parse_bytes};
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
@@ -85,13 +85,8 @@ impl Mistakes {
         match &node.kind {
             NodeKind::Scalar { text, .. } => Some(text),
             kind => {
-                let help = "put it in single quotes if it starts with { or [";
-                self.note_with_help(
-                    Code::WrongKind,
-                    &node.span,
-                    format!("{what} must be text, found {}", name(kind)),
-                    help,
-                );
+                let message = format!("{what} must be text, found {}", name(kind));
+                self.note_with_help(Code::WrongKind, &node.span, message, meant::text_instead_of(what, node));
                 None
             }
         }
@@ -166,12 +161,18 @@ impl Mistakes {
                 text.chars().find(|&character| !matches!(character, '*' | '?') && !allowed(character));
             if let Some(wrong) = wrong {
                 let message = format!("`{text}` can match no {what}: none contains '{wrong}'");
-                self.note_with_help(
-                    Code::Glob,
-                    span,
-                    message,
-                    "globs know * (any run) and ? (one character)",
-                );
+                let help = match text.split_at_checked(1) {
+                    Some(("!", rest)) => format!("did you mean `not: {{ {what}: {rest} }}`?"),
+                    _ if wrong == ',' => {
+                        let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+                        format!("write a list: [{}]", parts.join(", "))
+                    }
+                    _ if matches!(wrong, '|' | '(' | '^' | '$' | '[') => {
+                        "it is a glob and no regular expression: * (any run) and ? (one character); a list for several".to_owned()
+                    }
+                    _ => "globs know * (any run) and ? (one character)".to_owned(),
+                };
+                self.note_with_help(Code::Glob, span, message, help);
             }
             if text.is_empty() {
                 self.note(Code::Value, span, format!("{what} must not be empty"));
@@ -224,11 +225,11 @@ impl<'n> Section<'n> {
                 return Some(Section { entries: Vec::new(), span: node.span.clone() });
             }
             kind => {
-                mistakes.note(
-                    Code::WrongKind,
-                    &node.span,
-                    format!("{what} must be a mapping, found {}", name(kind)),
-                );
+                let message = format!("{what} must be a mapping, found {}", name(kind));
+                match meant::mapping_instead_of(what, node) {
+                    Some(help) => mistakes.note_with_help(Code::WrongKind, &node.span, message, help),
+                    None => mistakes.note(Code::WrongKind, &node.span, message),
+                }
                 return None;
             }
         };
@@ -239,9 +240,10 @@ impl<'n> Section<'n> {
                 entries.push((text.as_str(), key, value));
             } else {
                 let message = format!("unknown key `{text}` in {what}");
+                let meant = || meant::key(text, known);
                 let help = match mistakes.near(text, known.iter().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("known keys: {}", known.join(", ")),
+                    None => meant().unwrap_or_else(|| format!("known keys: {}", known.join(", "))),
                 };
                 mistakes.note_with_help(Code::UnknownKey, &key.span, message, help);
             }

@@ -32,7 +32,7 @@ const TAGS: [&str; 4] = [
 
 /// Rule files over the same lines: with some what becomes of a tag's records hangs on the tag alone, with two on an annotation too, and
 /// the last looks for several texts, which one search finds.
-const RULES: [&str; 10] = [
+const RULES: [&str; 12] = [
     "rules: [{ name: noise, when: { message: noise }, drop: {}, reason: test }, { name: half, sample: { rate: 1/2 } }]",
     "guards: [{ name: errors, when: { severity: '>=error' }, ceiling: { rate: 2/s, by: pod } }]\nrules: \
      [{ name: few, when: { namespace: shop }, limit: { rate: 1/s, burst: 3, by: container } }, \
@@ -53,6 +53,11 @@ const RULES: [&str; 10] = [
      { name: quoted, when: { message: '\"a \\\"b\" \"level\"' }, sample: { rate: 1/2 } }, \
      { name: err, when: { stream: stderr, severity: '>=error' }, drop: {}, reason: test }, \
      { name: any, when: { message: '?failed ?noise' }, first: { n: 2, per: 5s } }]",
+    "rules: [{ name: some, when: { any: [{ message: noise }, { severity: '>=error', stream: stderr }] }, drop: {}, reason: test }, \
+     { name: apart, when: { not: { namespace: shop } }, sample: { rate: 1/2 } }, \
+     { name: one, when: { any: [{ message: failed }, { message: '{ $.status = 500 }' }], not: { stream: stderr } }, keep: {} }]",
+    "exclude_annotations: true\nrules: [{ name: out, when: { not: [{ labels: 'app=web' }, { message: noise }] }, drop: {}, reason: test }, \
+     { name: some, when: { any: [{ namespace: batch }, { labels: 'app=web', message: bad }] }, limit: { rate: 1/s, by: pod } }]",
 ];
 
 fn engine(rules: &str) -> Engine {
