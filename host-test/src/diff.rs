@@ -14,7 +14,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 /// What one rule file makes of the input.
 #[derive(Debug)]
 pub struct DiffSide {
-    ledger: Ledger,
+    /// The numbers.
+    pub ledger: Ledger,
     /// How often each delivered record came, by its hash. Summaries are not among them: they only sum up.
     delivered: BTreeMap<u64, u64>,
     /// Where the numbers do not add up.

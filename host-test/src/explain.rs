@@ -3,7 +3,9 @@
 pub use nodesieve_preview::explanation::{Explanation, StepLine, explain, explain_next};
 
 use crate::inputs::Record;
+use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::pods::{PodSource, Unavailable};
+use nodesieve_engine::time::EventTime;
 use std::path::PathBuf;
 
 /// Pod files in a directory, for the engine without its host; no directory means no pods.
@@ -19,8 +21,14 @@ impl PodSource for PodFileFolder {
 }
 
 /// An explanation for people.
-pub fn text(record: &Record, explanation: &Explanation) -> String {
-    let mut out = format!("{}\n", record.text);
+pub fn text(record: &Record, explanation: &Explanation, rules: &RuleFile) -> String {
+    let time = EventTime { sec: record.time.0, nsec: record.time.1 }.to_rfc3339();
+    let container = rules.input.container_of(&record.tag);
+    let container = container.map_or_else(
+        || format!("tag {}", record.tag),
+        |tag| format!("{}/{}/{}", tag.namespace, tag.pod, tag.container),
+    );
+    let mut out = format!("{}\n  {time} {container}\n", record.text);
     out.push_str(&format!("  severity {}\n", explanation.severity.unwrap_or("unknown")));
     for step in &explanation.steps {
         let condition = step.condition.map(|key| format!(": {key}")).unwrap_or_default();
@@ -29,5 +37,32 @@ pub fn text(record: &Record, explanation: &Explanation) -> String {
     }
     let how = if explanation.continues { ", as the line that it continues" } else { "" };
     out.push_str(&format!("  => {} ({}{how})\n", explanation.action, explanation.rule));
+    if let Some(words) = meaning(explanation, rules) {
+        out.push_str(&format!("     {words}\n"));
+    }
     out
+}
+
+/// What the outcome means, in words.
+fn meaning(explanation: &Explanation, rules: &RuleFile) -> Option<String> {
+    let is_dropped = explanation.action == "drop";
+    Some(match explanation.rule.as_str() {
+        "none" if is_dropped => "no guard and no rule decides it, and defaults.no_match is drop".to_owned(),
+        "none" => "no guard and no rule decides it: what none decides is kept".to_owned(),
+        "unknown" => "its pod's metadata is missing, so nobody knows whether the condition above holds: it is kept rather than \
+            dropped by mistake. With --pods, or once the sidecar has seen the pod, the rules decide"
+            .to_owned(),
+        "exclude" => "an annotation of its pod, fluentbit.io/exclude or one of its kind, keeps it out (exclude_annotations: true)".to_owned(),
+        rule if rule.starts_with("fault") => "it cannot be read, and only a rule may drop: Fluent Bit gets it back as it came, and a \
+            metric counts it (nodesieve_fault_*_total)"
+            .to_owned(),
+        _ if is_dropped && rules.annotate => {
+            "it is counted: in nodesieve.count of a later record of its kind, or in a summary".to_owned()
+        }
+        _ if is_dropped => "it is counted in a summary".to_owned(),
+        _ if explanation.action == "depends" => {
+            "chance decides, or what came before: --logs with the lines before it shows which".to_owned()
+        }
+        _ => return None,
+    })
 }

@@ -2,8 +2,11 @@
 
 pub use nodesieve_preview::inputs::Record;
 
-use nodesieve_preview::inputs::{log_file, merge, written_records};
-use std::fs;
+use crate::node_logs;
+use nodesieve_podlist::{Limits, project};
+use nodesieve_preview::inputs::written_records;
+use serde::Deserialize;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -19,8 +22,21 @@ pub enum InputError {
         reason: std::io::Error,
     },
     /// There is nothing to read.
-    #[error("read logs in {0}: no *.log files")]
-    Empty(PathBuf),
+    #[error("read logs in {path}: no *.log files{}", first_left_out(.left_out))]
+    Empty {
+        /// The directory.
+        path: PathBuf,
+        /// The first of what there was instead.
+        left_out: Option<(PathBuf, String)>,
+    },
+    /// A file is no list of pods.
+    #[error("read pods in {path}: {reason}")]
+    Pods {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A line of a records file is not a record.
     #[error("read record at {path}:{line}: {reason}")]
     Record {
@@ -33,33 +49,62 @@ pub enum InputError {
     },
 }
 
-/// Reads container log files, or the `*.log` files of directories.
-///
-/// The tag is `tag_prefix` and the file's name, as tail makes it of a file in /var/log/containers.
+/// The records of container log files, or of directories of them: [`node_logs::read`] without what was left out.
 ///
 /// # Errors
 /// [`InputError`] for a path that cannot be read and for a directory without log files.
 pub fn logs(paths: &[PathBuf], tag_prefix: &str) -> Result<Vec<Record>, InputError> {
-    let mut files = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            let before = files.len();
-            files.extend(log_files(path)?);
-            if files.len() == before {
-                return Err(InputError::Empty(path.clone()));
-            }
-        } else {
-            files.push(path.clone());
+    node_logs::read(paths, tag_prefix, None).map(|found| found.records)
+}
+
+/// A list of pods as JSON: of `kubectl get pods` in either format, of one pod, or of a kubelet. The error names this file.
+///
+/// # Errors
+/// [`InputError`] for a file that cannot be read, or is no such list.
+pub fn pod_list(path: &Path) -> Result<Vec<u8>, InputError> {
+    let content =
+        node_logs::content(path).map_err(|reason| InputError::Read { path: path.to_owned(), reason })?;
+    let wrong = |reason: String| InputError::Pods { path: path.to_owned(), reason };
+    let is_json = content.trim_ascii_start().starts_with(b"{");
+    let list = match is_json {
+        true => content,
+        false => of_yaml(&content).map_err(wrong)?,
+    };
+    // One pod is a list of one.
+    let list = match serde_json::from_slice::<Kind>(&list) {
+        Ok(Kind { kind: Some(kind) }) if kind == "Pod" => {
+            [b"{\"kind\":\"List\",\"items\":[".as_slice(), &list, b"]}"].concat()
+        }
+        _ => list,
+    };
+    project(list.as_slice(), &Limits::default()).map_err(|reason| wrong(reason.to_string()))?;
+    Ok(list)
+}
+
+#[derive(Deserialize)]
+struct Kind {
+    kind: Option<String>,
+}
+
+/// All pods of YAML's documents.
+fn of_yaml(content: &[u8]) -> Result<Vec<u8>, String> {
+    let text = std::str::from_utf8(content).map_err(|_| "it is not UTF-8".to_owned())?;
+    let mut items = Vec::new();
+    for document in text.split("\n---") {
+        let document = document.strip_prefix("---").unwrap_or(document);
+        match yaml_serde::from_str::<Value>(document).map_err(|reason| reason.to_string())? {
+            Value::Object(mut root) => match root.remove("items") {
+                Some(Value::Array(more)) => items.extend(more),
+                _ if root.get("kind").and_then(Value::as_str) == Some("Pod") => {
+                    items.push(Value::Object(root))
+                }
+                _ => return Err("it is neither a list of pods nor a pod".to_owned()),
+            },
+            Value::Null => {}
+            _ => return Err("it is neither a list of pods nor a pod".to_owned()),
         }
     }
-    let mut streams = Vec::new();
-    for file in &files {
-        let content = fs::read(file).map_err(|reason| InputError::Read { path: file.clone(), reason })?;
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let tag = format!("{tag_prefix}{name}");
-        streams.push(log_file(&content, &tag));
-    }
-    Ok(merge(streams))
+    serde_json::to_vec(&json!({ "kind": "List", "items": items })).map_err(|reason| reason.to_string())
 }
 
 /// Reads a file of records, one JSON object `{"tag","time":[s,ns],"record"}` per line.
@@ -67,7 +112,8 @@ pub fn logs(paths: &[PathBuf], tag_prefix: &str) -> Result<Vec<Record>, InputErr
 /// # Errors
 /// [`InputError`] for a file that cannot be read, or the first line that is not such an object.
 pub fn records(path: &Path) -> Result<Vec<Record>, InputError> {
-    let content = fs::read(path).map_err(|reason| InputError::Read { path: path.to_owned(), reason })?;
+    let content =
+        node_logs::content(path).map_err(|reason| InputError::Read { path: path.to_owned(), reason })?;
     written_records(&content).map_err(|(line, reason)| InputError::Record {
         path: path.to_owned(),
         line,
@@ -85,15 +131,7 @@ pub fn record(line: &str) -> Result<Record, InputError> {
     found.into_iter().next().ok_or_else(|| error(1, "empty".into()))
 }
 
-fn log_files(directory: &Path) -> Result<Vec<PathBuf>, InputError> {
-    let error = |reason| InputError::Read { path: directory.to_owned(), reason };
-    let mut files = Vec::new();
-    for entry in fs::read_dir(directory).map_err(error)? {
-        let path = entry.map_err(error)?.path();
-        if path.extension().is_some_and(|extension| extension == "log") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
+/// That there was something else.
+fn first_left_out(left_out: &Option<(PathBuf, String)>) -> String {
+    left_out.as_ref().map_or_else(String::new, |(path, why)| format!("; left out {}: {why}", path.display()))
 }

@@ -25,6 +25,7 @@ pub mod inputs;
 pub mod kubelet;
 pub mod matching;
 pub mod migrate;
+pub mod node_logs;
 #[cfg(feature = "playground")]
 pub mod playground;
 pub mod replay;

@@ -84,6 +84,9 @@ pub(super) struct ReplayArguments {
     /// Writes a page with plots, to read in a browser or to print
     #[arg(long, value_name = "FILE.html")]
     pub(super) report: Option<PathBuf>,
+    /// Takes notes about rules that met nothing for errors: the exit code is 1
+    #[arg(long)]
+    pub(super) strict: bool,
     #[command(flatten)]
     pub(super) run: InputArguments,
     #[arg(long, value_enum, default_value_t)]
@@ -136,6 +139,9 @@ pub(super) struct DiffArguments {
     /// Rule file
     #[arg(value_name = "NEW")]
     pub(super) new: PathBuf,
+    /// Takes notes about rules that met nothing for errors: the exit code is 1
+    #[arg(long)]
+    pub(super) strict: bool,
     #[command(flatten)]
     pub(super) run: InputArguments,
     #[arg(long, value_enum, default_value_t)]
@@ -145,11 +151,11 @@ pub(super) struct DiffArguments {
 /// What a replay is of, whatever the rules.
 #[derive(Debug, Args)]
 pub(super) struct InputArguments {
-    /// Kubelet pod list that fills the pod files [default: conf/samples/podlist.json for the sample logs, else none]
-    #[arg(long, value_name = "PODLIST.json")]
+    /// Pods, as `kubectl get pods -A -o json` or `-o yaml` or a kubelet lists them, of one node or many [default: conf/samples/podlist.json for the sample logs, else none]
+    #[arg(long, value_name = "FILE")]
     pub(super) pods: Option<PathBuf>,
-    /// Container log files, or directories of *.log files [default: conf/samples/containers]
-    #[arg(long, value_name = "DIR|FILE", num_args = 1.., conflicts_with = "records")]
+    /// Log files, also compressed (gzip, zstd), or directories such as /var/log/containers and /var/log/pods; - is stdin [default: conf/samples/containers]
+    #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with = "records")]
     pub(super) logs: Vec<PathBuf>,
     /// Records instead of logs, one {"tag","time":[s,ns],"record"} per line
     #[arg(long, value_name = "FILE.ndjson")]
@@ -204,6 +210,15 @@ pub(super) struct CheckArguments {
     /// Rule files
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
+    /// Says what of the rules meets nothing in these logs, as replay does
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(super) logs: Vec<PathBuf>,
+    /// Pods, as for replay: names in conditions that none has are told
+    #[arg(long, value_name = "FILE")]
+    pub(super) pods: Option<PathBuf>,
+    /// Takes warnings and notes for errors: the exit code is 1
+    #[arg(long)]
+    pub(super) strict: bool,
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: OutputFormat,
 }
@@ -213,9 +228,22 @@ pub(super) struct ExplainArguments {
     /// Rule file [default: conf/nodesieve.yaml]
     #[arg(long, value_name = "FILE")]
     pub(super) rules: Option<PathBuf>,
-    /// Kubelet pod list; without one, metadata is missing
-    #[arg(long, value_name = "PODLIST.json")]
+    /// Pods, as for replay; without them, metadata is missing
+    #[arg(long, value_name = "FILE")]
     pub(super) pods: Option<PathBuf>,
+    /// Replays these logs, as for replay, and explains the lines that --grep and --at choose; without it lines come from stdin:
+    /// records, container logs, `kubectl logs`, or any text
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(super) logs: Vec<PathBuf>,
+    /// Only lines with this text
+    #[arg(long, value_name = "TEXT")]
+    pub(super) grep: Option<String>,
+    /// Only lines of this time, as far as it is given: 2026-11-20T10:00:05 is a second, 2026-11-20T10:00 a minute
+    #[arg(long, value_name = "TIME")]
+    pub(super) at: Option<String>,
+    /// Most lines that are explained
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(super) limit: usize,
     /// Judges each record by itself, whatever came before it
     #[arg(long)]
     pub(super) alone: bool,
@@ -317,7 +345,7 @@ pub(super) struct BenchArguments {
 #[derive(Debug, Args)]
 pub(super) struct KubeletArguments {
     /// What it answers to GET /pods [default: conf/samples/podlist.json]
-    #[arg(long, value_name = "PODLIST.json")]
+    #[arg(long, value_name = "FILE")]
     pub(super) pods: Option<PathBuf>,
     /// TCP port on 127.0.0.1; 0 takes any free one
     #[arg(long, default_value_t = 10250)]

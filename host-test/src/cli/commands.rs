@@ -1,33 +1,36 @@
 //! What each command does.
 
 use crate::cli::arguments::{
-    CheckArguments, DiffArguments, ExplainArguments, FluentBitArguments, InputArguments, MatchArguments,
-    OutputFormat, ReplayArguments, SamplesArguments,
+    CheckArguments, DiffArguments, FluentBitArguments, InputArguments, MatchArguments, OutputFormat,
+    ReplayArguments, SamplesArguments,
 };
 use crate::compare::{Difference, ORDER_INDEPENDENT, RunComparison};
 use crate::diff::{self, DiffSide};
-use crate::explain::{PodFileFolder, explain as explain_record, explain_next, text as explain_text};
 use crate::inputs::{self, Record};
 use crate::ledger::Ledger;
 use crate::matching::{answer, event_matches};
-use crate::replay::{self, ReplayOutcome, write_pods};
+use crate::node_logs::{self, NodeLogs};
+use crate::replay::{self, ReplayOutcome};
 use crate::rule_files::{self, Finding};
 use crate::{artefact, fluent_bit, html_report, report, samples as sample_data};
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use nodesieve_engine::config::Loaded;
+use nodesieve_engine::config::{Loaded, RuleFile};
 use nodesieve_engine::diag::{Code, Diagnostic, Paint};
-use nodesieve_engine::engine::Engine;
 use nodesieve_engine::pattern::Pattern;
-use nodesieve_engine::time::Now;
+use nodesieve_podlist::{Limits, project};
+use nodesieve_preview::doubts::SeenNames;
 use nodesieve_preview::fleet::Fleet;
-use nodesieve_preview::run::SEED;
-use nodesieve_preview::survey::Breakdown;
+use nodesieve_preview::money::Prices;
+use nodesieve_preview::pods::PodTable;
+use nodesieve_preview::run::PreviewRun;
+use nodesieve_preview::survey::{Breakdown, Dimensions};
 use serde::Serialize;
 use std::fs::File;
 use std::io::{BufRead as _, BufWriter, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::Duration;
 
 pub(super) fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
@@ -94,10 +97,13 @@ pub(super) fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
             print(&format!("{}\n", serde_json::to_string_pretty(&told)?))?
         }
     }
+    let doubts = doubts(&loaded.rules, &outcome.ledger, &records, pod_list.as_deref());
+    tell(&doubts);
     for wrong in &outcome.imbalances {
         anstream::eprintln!("does not add up: {wrong}");
     }
-    let is_well = outcome.imbalances.is_empty() && outcome.ledger.faults == 0;
+    let is_strict = arguments.strict && !doubts.is_empty();
+    let is_well = outcome.imbalances.is_empty() && outcome.ledger.faults == 0 && !is_strict;
     Ok(ExitCode::from(u8::from(!is_well)))
 }
 
@@ -116,7 +122,8 @@ struct ReplayReport<'o> {
 pub(super) fn diff(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
     let conf = artefact::workspace().join("conf");
     let module = artefact::module(arguments.run.wasm.as_deref())?;
-    let side = |path: &Path| {
+    let mut has_doubts = false;
+    let mut side = |path: &Path| {
         let Some((source, loaded)) = load_rules(path)? else { return Ok(None) };
         let (records, pod_list) = input(&arguments.run, &conf, &loaded.rules.input.tag_prefix)?;
         let side = DiffSide::of(&replay::Replay {
@@ -133,6 +140,10 @@ pub(super) fn diff(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
         if let Some(wrong) = side.imbalances.first() {
             anyhow::bail!("replay with {}: does not add up: {wrong}", path.display());
         }
+        let found = doubts(&loaded.rules, &side.ledger, &records, pod_list.as_deref());
+        let found: Vec<String> = found.iter().map(|doubt| format!("{}: {doubt}", path.display())).collect();
+        tell(&found);
+        has_doubts |= !found.is_empty();
         anyhow::Ok(Some(side))
     };
     let (Some(old), Some(new)) = (side(&arguments.old)?, side(&arguments.new)?) else {
@@ -143,7 +154,7 @@ pub(super) fn diff(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
         OutputFormat::Text => print(&changes.to_string())?,
         OutputFormat::Json => print(&format!("{}\n", serde_json::to_string_pretty(&changes)?))?,
     }
-    Ok(ExitCode::from(u8::from(changes.changed)))
+    Ok(ExitCode::from(u8::from(changes.changed || arguments.strict && has_doubts)))
 }
 
 pub(super) fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
@@ -166,43 +177,23 @@ pub(super) fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     if arguments.format == OutputFormat::Json {
         print(&format!("{}\n", serde_json::to_string_pretty(&all)?))?;
     }
-    let is_bad = all.iter().any(|finding| finding.severity == "error");
+    let mut is_bad = all.iter().any(|finding| finding.severity == "error");
+    if !is_bad && (!arguments.logs.is_empty() || arguments.pods.is_some()) {
+        for file in &arguments.files {
+            let Some((_, loaded)) = load_rules(file)? else { continue };
+            let pods = arguments.pods.as_deref().map(inputs::pod_list).transpose()?;
+            let records = match arguments.logs.as_slice() {
+                [] => Vec::new(),
+                paths => node_logs(paths, &loaded.rules.input.tag_prefix, pods.as_deref())?,
+            };
+            let ledger = decided(&loaded.rules, &records, pods.as_deref())?;
+            let found = doubts(&loaded.rules, &ledger, &records, pods.as_deref());
+            tell(&found);
+            is_bad |= arguments.strict && !found.is_empty();
+        }
+    }
+    is_bad |= arguments.strict && !all.is_empty();
     Ok(ExitCode::from(u8::from(is_bad)))
-}
-
-pub(super) fn explain(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
-    let conf = artefact::workspace().join("conf");
-    let rules_path = arguments.rules.clone().unwrap_or_else(|| conf.join("nodesieve.yaml"));
-    let Some((_, loaded)) = load_rules(&rules_path)? else { return Ok(ExitCode::from(1)) };
-    let directory = tempfile::tempdir().context("make a directory for the pod files")?;
-    let mut pods = PodFileFolder(None);
-    if let Some(path) = &arguments.pods {
-        let pod_directory = directory.path().join("pods");
-        write_pods(&read(path)?, &pod_directory)?;
-        pods = PodFileFolder(Some(pod_directory));
-    }
-    let mut engine = Engine::new(loaded.rules, SEED);
-    let (mut clock, mut out) = (0u64, Vec::new());
-    for (index, line) in std::io::stdin().lock().lines().enumerate() {
-        let line = line.context("read records from stdin")?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        let record = inputs::record(&line)
-            .with_context(|| format!("read record at stdin:{}", index.saturating_add(1)))?;
-        let explanation = if arguments.alone {
-            explain_record(&mut engine, &record, Now(record.nanoseconds()), &mut pods)
-        } else {
-            // The records' own times are the clock, as for replay.
-            clock = clock.max(record.nanoseconds());
-            explain_next(&mut engine, &record, Now(clock), &mut pods, &mut out)
-        };
-        match arguments.format {
-            OutputFormat::Text => print(&explain_text(&record, &explanation))?,
-            OutputFormat::Json => print(&format!("{}\n", serde_json::to_string(&explanation)?))?,
-        }
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 pub(super) fn matching(arguments: &MatchArguments) -> anyhow::Result<ExitCode> {
@@ -315,7 +306,7 @@ pub(super) fn samples(arguments: &SamplesArguments) -> anyhow::Result<ExitCode> 
 }
 
 /// A rule file; `None` when it has mistakes, which are shown.
-fn load_rules(path: &Path) -> anyhow::Result<Option<(String, Loaded)>> {
+pub(super) fn load_rules(path: &Path) -> anyhow::Result<Option<(String, Loaded)>> {
     match rule_files::load(path, Paint::Ansi) {
         Ok(loaded) => Ok(Some(loaded)),
         Err(error @ rule_files::RuleFileError::Mistakes { .. }) => {
@@ -323,6 +314,30 @@ fn load_rules(path: &Path) -> anyhow::Result<Option<(String, Loaded)>> {
             Ok(None)
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// What the rules make of the records, by the engine itself.
+fn decided(rules: &Rc<RuleFile>, records: &[Record], pods: Option<&[u8]>) -> anyhow::Result<Ledger> {
+    let dimensions = Dimensions::of(records, &rules.input);
+    let mut pods = pods.map_or(Ok(PodTable::default()), PodTable::of).map_err(anyhow::Error::msg)?;
+    let mut run = PreviewRun::new(rules, &dimensions);
+    for record in records {
+        run.take(record, &dimensions, &mut pods);
+    }
+    run.finish(&dimensions);
+    Ok(run.ledger(Prices::default()).0)
+}
+
+/// What met nothing, for stderr.
+fn doubts(rules: &RuleFile, ledger: &Ledger, records: &[Record], pods: Option<&[u8]>) -> Vec<String> {
+    let pods = pods.and_then(|list| project(list, &Limits::default()).ok()).map(|found| found.files);
+    nodesieve_preview::doubts::doubts(rules, ledger, &SeenNames::of(records, &rules.input, pods.as_deref()))
+}
+
+fn tell(doubts: &[String]) {
+    for doubt in doubts {
+        anstream::eprintln!("note: {doubt}");
     }
 }
 
@@ -335,17 +350,36 @@ fn input(
     let samples = conf.join("samples");
     let is_samples = arguments.logs.is_empty() && arguments.records.is_none();
     let pods = match (&arguments.pods, is_samples) {
-        (Some(path), _) => Some(read(path)?),
+        (Some(path), _) => Some(inputs::pod_list(path)?),
         (None, true) => Some(read(&samples.join("podlist.json"))?),
         (None, false) => None,
     };
     let records = match (&arguments.records, is_samples) {
         (Some(path), _) => inputs::records(path)?,
         (None, true) => inputs::logs(&[samples.join("containers")], tag_prefix)?,
-        (None, false) => inputs::logs(&arguments.logs, tag_prefix)?,
+        (None, false) => node_logs(&arguments.logs, tag_prefix, pods.as_deref())?,
     };
     Ok((records, pods))
 }
+
+/// Records of log files; what is left out of directories is named.
+pub(super) fn node_logs(
+    paths: &[PathBuf],
+    tag_prefix: &str,
+    pods: Option<&[u8]>,
+) -> anyhow::Result<Vec<Record>> {
+    let NodeLogs { records, left_out } = node_logs::read(paths, tag_prefix, pods)?;
+    for (path, why) in left_out.iter().take(MOST_NAMED) {
+        anstream::eprintln!("left out {}: {why}", path.display());
+    }
+    if let Some(more) = left_out.len().checked_sub(MOST_NAMED).filter(|more| *more > 0) {
+        anstream::eprintln!("left out {more} more files");
+    }
+    Ok(records)
+}
+
+/// Files that are named of those that were left out.
+const MOST_NAMED: usize = 20;
 
 fn write_delivered(out: &mut impl std::io::Write, record: &Record, text: &[u8]) -> std::io::Result<()> {
     write!(

@@ -3,6 +3,7 @@
 mod arguments;
 mod benchmarks;
 mod commands;
+mod explain;
 mod faces;
 mod migration;
 mod soak;
@@ -21,7 +22,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Replay(replay) => commands::replay(&replay),
         Command::Diff(diff) => commands::diff(&diff),
         Command::Check(check) => commands::check(&check),
-        Command::Explain(explain) => commands::explain(&explain),
+        Command::Explain(explain) => explain::explain(&explain),
         Command::Match(arguments) => commands::matching(&arguments),
         Command::FluentBit(arguments) if arguments.bench => benchmarks::fluent_bit(&arguments),
         Command::FluentBit(arguments) => match (arguments.kubelet, arguments.fault) {

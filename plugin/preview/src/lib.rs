@@ -14,6 +14,7 @@
 pub mod billing;
 pub mod clock;
 pub mod counts;
+pub mod doubts;
 pub mod explanation;
 pub mod findings;
 pub mod fleet;

@@ -13,6 +13,11 @@ impl Globs {
         Globs(texts.into_iter().map(|text| Glob(text.into())).collect())
     }
 
+    /// The globs as written.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|glob| glob.0.as_str())
+    }
+
     /// Whether any of the globs matches the whole of `name`.
     pub fn matches(&self, name: &str) -> bool {
         self.0.iter().any(|glob| glob.matches(name))

@@ -12,11 +12,11 @@ use crate::yaml::{Mistakes, Node, NodeKind};
 
 /// One of several sets of conditions holds.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AnyOf(Box<[When]>);
+pub struct AnyOf(pub(super) Box<[When]>);
 
 /// None of several sets of conditions holds.
 #[derive(Clone, Debug, PartialEq)]
-pub struct NoneOf(Box<[When]>);
+pub struct NoneOf(pub(super) Box<[When]>);
 
 impl RecordTest for AnyOf {
     const KEY: &'static str = "any";

@@ -20,7 +20,7 @@ pub struct Annotations(Selector);
 
 /// What owns the pod.
 #[derive(Clone, Debug, PartialEq)]
-pub struct OwnedBy(Globs);
+pub struct OwnedBy(pub(super) Globs);
 
 impl RecordTest for Labels {
     const KEY: &'static str = "labels";

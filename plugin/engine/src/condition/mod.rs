@@ -35,6 +35,7 @@ pub use stream::OnStream;
 
 use crate::diag::Code;
 use crate::facts::{Facts, Metadata};
+use crate::glob::Globs;
 use crate::line::Line;
 use crate::pattern::Truth;
 use crate::tag::ContainerTag;
@@ -235,6 +236,11 @@ impl When {
         &self.conditions
     }
 
+    /// The names that are asked for, with the keys under which they are: those under `any` and `not` too.
+    pub fn names(&self) -> Vec<(&'static str, &Globs)> {
+        self.conditions.iter().flat_map(Condition::names).collect()
+    }
+
     /// Whether there is a condition on the record as a whole or on what is known about its container.
     #[inline]
     pub fn asks_for_metadata(&self) -> bool {
@@ -286,6 +292,27 @@ impl When {
             }
         }
         unknown.map_or(Met::Yes, Met::Unknown)
+    }
+}
+
+impl Condition {
+    fn names(&self) -> Vec<(&'static str, &Globs)> {
+        match self {
+            Condition::Namespace(InNamespace(globs))
+            | Condition::Pod(InPod(globs))
+            | Condition::Container(InContainer(globs))
+            | Condition::Workload(OwnedBy(globs)) => vec![(self.key(), globs)],
+            Condition::Any(AnyOf(inner)) | Condition::Not(NoneOf(inner)) => {
+                inner.iter().flat_map(When::names).collect()
+            }
+            Condition::Stream(_)
+            | Condition::Severity(_)
+            | Condition::Message(_)
+            | Condition::Record(_)
+            | Condition::Labels(_)
+            | Condition::Annotations(_)
+            | Condition::ContainerAge(_) => Vec::new(),
+        }
     }
 }
 

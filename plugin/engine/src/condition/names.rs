@@ -8,15 +8,15 @@ use crate::yaml::Mistakes;
 
 /// The container's namespace.
 #[derive(Clone, Debug, PartialEq)]
-pub struct InNamespace(Globs);
+pub struct InNamespace(pub(super) Globs);
 
 /// The container's pod.
 #[derive(Clone, Debug, PartialEq)]
-pub struct InPod(Globs);
+pub struct InPod(pub(super) Globs);
 
 /// The container's name.
 #[derive(Clone, Debug, PartialEq)]
-pub struct InContainer(Globs);
+pub struct InContainer(pub(super) Globs);
 
 /// The three differ in their key and in the part of the tag that they compare.
 macro_rules! tag_names {

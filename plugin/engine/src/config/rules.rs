@@ -194,9 +194,10 @@ pub(super) fn names_are_unique(lists: &[Option<&Node>], mistakes: &mut Mistakes)
     }
 }
 
-/// Warns about what stands behind a guard or rule that decides every record for ever.
+/// Warns about what stands behind a guard or rule that decides every record for ever, or all that it would decide.
 pub(super) fn unreachable(lists: &[(Option<&Node>, &[Rc<Rule>])], mistakes: &mut Mistakes) {
     let mut last: Option<&str> = None;
+    let mut before: Vec<&Rc<Rule>> = Vec::new();
     for (node, rules) in lists {
         let nodes: Vec<&Node> = node.map(children).unwrap_or_default();
         for (node, rule) in nodes.iter().zip(rules.iter()) {
@@ -205,9 +206,23 @@ pub(super) fn unreachable(lists: &[(Option<&Node>, &[Rc<Rule>])], mistakes: &mut
                 let message =
                     format!("`{}` is never reached: `{name}` before it decides every record", rule.name);
                 mistakes.note(Code::Unreachable, &span, message);
+            } else if let Some(earlier) = before.iter().find(|earlier| {
+                earlier.when == rule.when
+                    && earlier.until.is_none()
+                    && !earlier.shadow
+                    && !rule.when.is_empty()
+            }) {
+                let span = node.span.start..node.span.start.saturating_add(1);
+                let message = format!(
+                    "`{}` is never reached: `{}` before it has the same conditions",
+                    rule.name, earlier.name
+                );
+                let help = "the first that matches decides: put what is more special in front";
+                mistakes.note_with_help(Code::Unreachable, &span, message, help);
             } else if rule.when.is_empty() && rule.until.is_none() && !rule.shadow {
                 last = Some(&rule.name);
             }
+            before.push(rule);
         }
     }
 }

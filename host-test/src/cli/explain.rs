@@ -1,0 +1,133 @@
+//! `explain`: what became of a line, and why.
+//!
+//! The rule it keeps: all records pass the engine in the order and with the clock of a replay, so that what is explained is what
+//! `replay` does; only the chosen ones are told.
+
+use crate::artefact;
+use crate::cli::arguments::{ExplainArguments, OutputFormat};
+use crate::cli::commands::{load_rules, node_logs, print};
+use crate::explain::{explain as explain_record, explain_next, text};
+use crate::inputs::{self, Record};
+use anyhow::Context as _;
+use nodesieve_engine::config::RuleFile;
+use nodesieve_engine::engine::{Answer, Engine, Input};
+use nodesieve_engine::record::{Names, RecordView};
+use nodesieve_engine::time::{EventTime, Now};
+use nodesieve_preview::clock::{TICK, VirtualClock};
+use nodesieve_preview::inputs::{PastedFormat, follow, pasted};
+use nodesieve_preview::pods::PodTable;
+use nodesieve_preview::run::SEED;
+use std::io::Read as _;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub(super) fn explain(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
+    let conf = artefact::workspace().join("conf");
+    let rules_path = arguments.rules.clone().unwrap_or_else(|| conf.join("nodesieve.yaml"));
+    let Some((_, loaded)) = load_rules(&rules_path)? else { return Ok(ExitCode::from(1)) };
+    let rules = loaded.rules;
+    let pod_list = arguments.pods.as_deref().map(inputs::pod_list).transpose()?;
+    let mut pods = match &pod_list {
+        Some(list) => PodTable::of(list).map_err(anyhow::Error::msg)?,
+        None => PodTable::default(),
+    };
+    let records = match arguments.logs.as_slice() {
+        [] => from_stdin(&rules)?,
+        paths => node_logs(paths, &rules.input.tag_prefix, pod_list.as_deref())?,
+    };
+    let names = Names::new(rules.input.message.clone(), Vec::new(), Vec::new());
+    let mut engine = Engine::new(rules.clone(), SEED);
+    let (mut clock, mut out, mut summaries) = (VirtualClock::default(), Vec::new(), Vec::new());
+    let (mut told, mut more) = (0usize, 0usize);
+    for record in &records {
+        clock.advance(record.nanoseconds(), |now| tick(&mut engine, now), &mut summaries);
+        summaries.clear();
+        let now = Now(clock.now());
+        let is_chosen = is_chosen(arguments, record, &names);
+        if is_chosen && told == arguments.limit {
+            more += 1;
+        }
+        if !is_chosen || told == arguments.limit {
+            let time = EventTime { sec: record.time.0, nsec: record.time.1 };
+            let input = Input { tag: record.tag.as_bytes(), time, text: record.text.as_bytes() };
+            engine.filter(input, &mut { now }, &mut pods, &mut out);
+            continue;
+        }
+        told += 1;
+        let explanation = match arguments.alone {
+            true => explain_record(&mut engine, record, Now(record.nanoseconds()), &mut pods),
+            false => explain_next(&mut engine, record, now, &mut pods, &mut out),
+        };
+        match arguments.format {
+            OutputFormat::Text => print(&text(record, &explanation, &rules))?,
+            OutputFormat::Json => print(&format!("{}\n", serde_json::to_string(&explanation)?))?,
+        }
+    }
+    if more > 0 {
+        anstream::eprintln!("{more} more lines are chosen; --limit shows them");
+    }
+    if told == 0 && (arguments.grep.is_some() || arguments.at.is_some()) {
+        anstream::eprintln!("none of {} lines is chosen", records.len());
+        return Ok(ExitCode::from(1));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn is_chosen(arguments: &ExplainArguments, record: &Record, names: &Names) -> bool {
+    let is_at = arguments.at.as_ref().is_none_or(|at| {
+        let time = EventTime { sec: record.time.0, nsec: record.time.1 }.to_rfc3339();
+        time.starts_with(at.strip_suffix('Z').unwrap_or(at))
+    });
+    is_at
+        && arguments.grep.as_ref().is_none_or(|wanted| {
+            let view = RecordView::read(record.text.as_bytes(), names).ok();
+            let line = view.as_ref().and_then(RecordView::line);
+            let in_line =
+                line.is_some_and(|line| String::from_utf8_lossy(&line.text()).contains(wanted.as_str()));
+            in_line || record.text.contains(wanted.as_str())
+        })
+}
+
+/// The records of whatever stdin has.
+fn from_stdin(rules: &RuleFile) -> anyhow::Result<Vec<Record>> {
+    let mut content = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut content).context("read lines from stdin")?;
+    let first = content.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
+    // Who writes a record means one: a mistake in it is told, and no line of text.
+    if first.is_some_and(|line| {
+        line.starts_with(b"{\"tag\"") || inputs::record(&String::from_utf8_lossy(line)).is_ok()
+    }) {
+        let mut records = Vec::new();
+        for (index, line) in content.split(|&byte| byte == b'\n').enumerate() {
+            let line = String::from_utf8_lossy(line);
+            if !line.trim().is_empty() {
+                let place = || format!("read record at stdin:{}", index.saturating_add(1));
+                records.push(inputs::record(&line).with_context(place)?);
+            }
+        }
+        return Ok(records);
+    }
+    let found = pasted("", &content, &rules.input.tag_prefix);
+    let form = match found.format {
+        PastedFormat::Cri => "lines of containerd or CRI-O",
+        PastedFormat::Docker => "lines of Docker",
+        PastedFormat::Records => "records",
+        PastedFormat::Plain if found.untimed.is_empty() => {
+            "lines with a time in front, as `kubectl logs --timestamps` writes them"
+        }
+        PastedFormat::Plain => "lines of text, written now",
+    };
+    let lines = found.records.len().saturating_add(found.untimed.len());
+    let container =
+        found.tags.first().map(|_| " of a container in the namespace default").unwrap_or_default();
+    anstream::eprintln!("read {lines} {form}{container}");
+    let mut records = found.records;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    follow(&mut records, found.untimed, u32::try_from(now).unwrap_or(u32::MAX));
+    Ok(records)
+}
+
+fn tick(engine: &mut Engine, now: u64) -> Option<Vec<u8>> {
+    let mut summary = Vec::new();
+    (engine.tick(TICK, Now(now), &mut summary) == Answer::Keep).then_some(summary)
+}

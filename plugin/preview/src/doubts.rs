@@ -1,0 +1,172 @@
+//! What of a rule file met nothing in a run, and what is missing to tell: said at the end of `replay`, `diff` and `check --logs`, so
+//! that a name with a letter wrong does not look like a rule that saves nothing.
+//!
+//! The rule it keeps: it says what was seen and asks; that a rule has nothing to do in one hour of logs is no mistake.
+
+use crate::inputs::Record;
+use crate::ledger::{Ledger, RuleLine};
+use nodesieve_engine::config::RuleFile;
+use nodesieve_engine::config::model::{InputSettings, Rule};
+use nodesieve_engine::diag::did_you_mean;
+use nodesieve_engine::pods::PodFile;
+use std::collections::BTreeSet;
+
+/// The names that records and pods have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeenNames {
+    namespaces: BTreeSet<String>,
+    pods: BTreeSet<String>,
+    containers: BTreeSet<String>,
+    workloads: BTreeSet<String>,
+    has_pods: bool,
+}
+
+impl SeenNames {
+    /// Those of records, and of pods where there are any.
+    pub fn of(records: &[Record], input: &InputSettings, pods: Option<&[PodFile]>) -> SeenNames {
+        let mut seen = SeenNames { has_pods: pods.is_some(), ..SeenNames::default() };
+        let mut last = "";
+        for record in records {
+            if record.tag == last {
+                continue;
+            }
+            last = &record.tag;
+            if let Some(tag) = input.container_of(&record.tag) {
+                seen.namespaces.insert(tag.namespace.to_owned());
+                seen.pods.insert(tag.pod.to_owned());
+                seen.containers.insert(tag.container.to_owned());
+            }
+        }
+        for pod in pods.unwrap_or_default() {
+            seen.namespaces.insert(pod.namespace.clone());
+            seen.pods.insert(pod.pod.clone());
+            seen.containers.extend(pod.containers.iter().map(|container| container.name.clone()));
+            seen.workloads.extend(pod.workload.iter().map(|workload| workload.name.clone()));
+        }
+        seen
+    }
+
+    fn under(&self, key: &str) -> Option<&BTreeSet<String>> {
+        match key {
+            "namespace" => Some(&self.namespaces),
+            "pod" => Some(&self.pods),
+            "container" => Some(&self.containers),
+            "workload" if self.has_pods => Some(&self.workloads),
+            _ => None,
+        }
+    }
+}
+
+/// All doubts about a run, each a sentence.
+pub fn doubts(rules: &RuleFile, ledger: &Ledger, seen: &SeenNames) -> Vec<String> {
+    let mut found = Vec::new();
+    let unknown = ledger.rules.iter().find(|line| line.stage == "outcome" && line.name == "unknown");
+    let unknown = unknown.map_or(0, |line| line.matched);
+    // Where hardly anything is known, that is what to say.
+    let is_known = unknown.saturating_mul(2) <= ledger.seen;
+    for (stage, rule) in
+        rules.guards.iter().map(|rule| ("guard", rule)).chain(rules.rules.iter().map(|rule| ("rule", rule)))
+    {
+        let names = unknown_names(rule, seen);
+        if is_known && names.is_empty() && ledger.seen > 0 && has_met_nothing(stage, rule, ledger) {
+            found.push(format!("{stage} `{}` matched none of {} records", rule.name, ledger.seen));
+        }
+        found.extend(names.into_iter().map(|doubt| format!("{stage} `{}`: {doubt}", rule.name)));
+    }
+    let met = ledger.enriched.saturating_add(ledger.metadata_missing);
+    if seen.has_pods && ledger.enriched == 0 && met > 0 {
+        found.push(
+            "the pods that were given are those of none of these logs: no kept record has metadata"
+                .to_owned(),
+        );
+    }
+    // A pod or two are missing from any list.
+    if unknown.saturating_mul(20) > ledger.seen {
+        let why = match seen.has_pods {
+            true => "their pods are not in the list",
+            false => "there is no list of pods: --pods takes one",
+        };
+        found.push(format!(
+            "{unknown} of {} records were kept as unknown, because a condition asks for metadata that is missing: {why}",
+            ledger.seen
+        ));
+    }
+    found
+}
+
+fn has_met_nothing(stage: &str, rule: &Rule, ledger: &Ledger) -> bool {
+    let is_of = |line: &&RuleLine| line.name == *rule.name && line.stage == stage;
+    let lines = if rule.shadow { &ledger.shadows } else { &ledger.rules };
+    lines
+        .iter()
+        .find(|line| if rule.shadow { line.name == *rule.name } else { is_of(line) })
+        .is_some_and(|line| line.matched == 0)
+}
+
+/// Names that nothing has, each with the nearest that something has.
+fn unknown_names(rule: &Rule, seen: &SeenNames) -> Vec<String> {
+    let mut found = Vec::new();
+    for (key, globs) in rule.when.names() {
+        let Some(names) = seen.under(key).filter(|names| !names.is_empty()) else { continue };
+        if names.iter().any(|name| globs.matches(name)) {
+            continue;
+        }
+        for text in globs.texts() {
+            let near = did_you_mean(text.trim_matches(['*', '-']), names.iter().map(String::as_str));
+            let near = near.map(|near| format!(": did you mean {near}?")).unwrap_or_default();
+            found.push(format!("no {key} here is `{text}`{near}"));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nodesieve_engine::config;
+
+    #[test]
+    fn a_name_with_a_letter_wrong_is_told_with_the_nearest_that_was_seen() {
+        let rules = config::load(
+            "version: 1\nrules:\n  - { name: a, when: { namespace: paymnets }, keep: {} }\n  - { name: b, when: { not: { workload: crat } }, keep: {} }\n  - { name: c, when: { namespace: 'pay*' }, keep: {} }\n",
+        )
+        .unwrap()
+        .rules;
+        let record = |pod: &str| Record {
+            tag: format!("kube.var.log.containers.{pod}_payments_app-0a.log"),
+            time: (1, 0),
+            text: "{}".into(),
+        };
+        let mut pod = PodFile::new("shop", "cart-1");
+        pod.workload =
+            Some(nodesieve_engine::pods::Workload { kind: "Deployment".into(), name: "cart".into() });
+        let seen = SeenNames::of(&[record("a"), record("b")], &rules.input, Some(&[pod]));
+        let line = |name: &str, stage: &str, matched| RuleLine {
+            name: name.into(),
+            stage: stage.into(),
+            matched,
+            ..RuleLine::default()
+        };
+        let ledger = Ledger {
+            seen: 2,
+            metadata_missing: 2,
+            rules: vec![
+                line("a", "rule", 0),
+                line("b", "rule", 1),
+                line("c", "rule", 0),
+                line("unknown", "outcome", 1),
+            ],
+            ..Ledger::default()
+        };
+        assert_eq!(
+            doubts(&rules, &ledger, &seen),
+            [
+                "rule `a`: no namespace here is `paymnets`: did you mean payments?",
+                "rule `b`: no workload here is `crat`: did you mean cart?",
+                "rule `c` matched none of 2 records",
+                "the pods that were given are those of none of these logs: no kept record has metadata",
+                "1 of 2 records were kept as unknown, because a condition asks for metadata that is missing: their pods are not in the list",
+            ]
+        );
+    }
+}
