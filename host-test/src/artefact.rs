@@ -12,6 +12,9 @@ use thiserror::Error;
 /// The target of the Fluent Bit module.
 const TARGET: &str = "wasm32-wasip1";
 
+/// The rules for the samples, in `conf/`: what runs when nothing else is asked for.
+pub const EXAMPLE_RULES: &str = "rules/example-cluster.yaml";
+
 /// Why there is no module.
 #[derive(Debug, Clone, Error)]
 pub enum ArtefactError {

@@ -4,8 +4,9 @@
 //! each container. For all others the sums must hold: every record seen is kept or dropped, and what is kept is delivered.
 
 use crate::fluent_bit::{Address, FluentBitError, MetadataFilter, Running, Setup};
-use crate::inputs::{self, InputError};
+use crate::inputs::InputError;
 use crate::money::{FLUSH_SECONDS, Prices};
+use crate::node_logs;
 use crate::replay::{Replay, ReplayError, TICK_TAG};
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::config::model::{Part, Policy};
@@ -118,7 +119,7 @@ impl RunComparison<'_> {
     /// # Errors
     /// As [`RunComparison::run`], and [`CompareError::Fetch`].
     pub fn run_to(&self, other: Option<&dyn Destination>) -> Result<Difference, CompareError> {
-        let records = inputs::logs(&[self.logs.to_owned()], &self.rules.input.tag_prefix)?;
+        let records = node_logs::records(&[self.logs.to_owned()], &self.rules.input.tag_prefix)?;
         let replay = Replay {
             module: self.module,
             source: self.source,

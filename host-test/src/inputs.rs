@@ -2,7 +2,7 @@
 
 pub use nodesieve_preview::inputs::Record;
 
-use crate::node_logs;
+use crate::archive::content;
 use nodesieve_podlist::{Limits, project};
 use nodesieve_preview::inputs::written_records;
 use serde::Deserialize;
@@ -49,26 +49,17 @@ pub enum InputError {
     },
 }
 
-/// The records of container log files, or of directories of them: [`node_logs::read`] without what was left out.
-///
-/// # Errors
-/// [`InputError`] for a path that cannot be read and for a directory without log files.
-pub fn logs(paths: &[PathBuf], tag_prefix: &str) -> Result<Vec<Record>, InputError> {
-    node_logs::read(paths, tag_prefix, None).map(|found| found.records)
-}
-
 /// A list of pods as JSON: of `kubectl get pods` in either format, of one pod, or of a kubelet. The error names this file.
 ///
 /// # Errors
 /// [`InputError`] for a file that cannot be read, or is no such list.
 pub fn pod_list(path: &Path) -> Result<Vec<u8>, InputError> {
-    let content =
-        node_logs::content(path).map_err(|reason| InputError::Read { path: path.to_owned(), reason })?;
+    let found = content(path).map_err(|reason| InputError::Read { path: path.to_owned(), reason })?;
     let wrong = |reason: String| InputError::Pods { path: path.to_owned(), reason };
-    let is_json = content.trim_ascii_start().starts_with(b"{");
+    let is_json = found.trim_ascii_start().starts_with(b"{");
     let list = match is_json {
-        true => content,
-        false => of_yaml(&content).map_err(wrong)?,
+        true => found,
+        false => of_yaml(&found).map_err(wrong)?,
     };
     // One pod is a list of one.
     let list = match serde_json::from_slice::<Kind>(&list) {
@@ -112,9 +103,8 @@ fn of_yaml(content: &[u8]) -> Result<Vec<u8>, String> {
 /// # Errors
 /// [`InputError`] for a file that cannot be read, or the first line that is not such an object.
 pub fn records(path: &Path) -> Result<Vec<Record>, InputError> {
-    let content =
-        node_logs::content(path).map_err(|reason| InputError::Read { path: path.to_owned(), reason })?;
-    written_records(&content).map_err(|(line, reason)| InputError::Record {
+    let found = content(path).map_err(|reason| InputError::Read { path: path.to_owned(), reason })?;
+    written_records(&found).map_err(|(line, reason)| InputError::Record {
         path: path.to_owned(),
         line,
         reason,

@@ -5,6 +5,7 @@
 
 pub use nodesieve_preview::{host_json, ledger, money, reported};
 
+pub mod archive;
 pub mod artefact;
 pub mod bench;
 pub mod cases;

@@ -3,13 +3,14 @@
 //! The rule it keeps: what a person has named is read or is an error; what lies in a directory beside logs is left out and named. Nothing
 //! that is no log is taken for one.
 
+use crate::archive::content;
 use crate::inputs::{InputError, Record};
 use nodesieve_engine::pods::PodFile;
 use nodesieve_podlist::{Limits, project};
 use nodesieve_preview::inputs::{PastedFormat, log_file, merge, pasted};
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// What paths came to.
@@ -50,39 +51,12 @@ pub fn read(paths: &[PathBuf], tag_prefix: &str, pod_list: Option<&[u8]>) -> Res
     Ok(NodeLogs { records: merge(reading.streams), left_out: reading.left_out })
 }
 
-/// A file's content, decompressed where it is gzip or zstd; of `-` what stdin has.
+/// The same without what was left out.
 ///
 /// # Errors
-/// What the system says, or that the archive is broken or larger than [`MAX_FILE`].
-pub fn content(path: &Path) -> io::Result<Vec<u8>> {
-    let mut raw = Vec::new();
-    if path.as_os_str() == "-" {
-        io::stdin().lock().read_to_end(&mut raw)?;
-    } else {
-        File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut raw)?;
-    }
-    let mut out = Vec::new();
-    match raw.as_slice() {
-        [0x1f, 0x8b, ..] => {
-            flate2::read::MultiGzDecoder::new(raw.as_slice()).take(MAX_FILE + 1).read_to_end(&mut out)?;
-        }
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            let mut rest = raw.as_slice();
-            // One frame behind the other, as several runs of zstd append them.
-            while !rest.is_empty() {
-                let frame = ruzstd::decoding::StreamingDecoder::new(&mut rest).map_err(io::Error::other)?;
-                frame.take(MAX_FILE + 1).read_to_end(&mut out)?;
-                if out.len() as u64 > MAX_FILE {
-                    break;
-                }
-            }
-        }
-        _ => out = raw,
-    }
-    match out.len() as u64 > MAX_FILE {
-        true => Err(io::Error::other(format!("more than {} GiB", MAX_FILE >> 30))),
-        false => Ok(out),
-    }
+/// As [`read`].
+pub fn records(paths: &[PathBuf], tag_prefix: &str) -> Result<Vec<Record>, InputError> {
+    read(paths, tag_prefix, None).map(|found| found.records)
 }
 
 struct Reading<'r> {
@@ -99,7 +73,7 @@ impl Reading<'_> {
         let error = |reason| InputError::Read { path: path.to_owned(), reason };
         let text = content(path).map_err(error)?;
         let tag = self.tag(path);
-        self.streams.push(records(&text, &tag, path).map_err(|reason| error(io::Error::other(reason)))?);
+        self.streams.push(of_file(&text, &tag, path).map_err(|reason| error(io::Error::other(reason)))?);
         Ok(())
     }
 
@@ -142,7 +116,7 @@ impl Reading<'_> {
         let tag = self.tag(&path);
         match content(&path) {
             Err(reason) => self.left_out.push((path, reason.to_string())),
-            Ok(text) => match records(&text, &tag, &path) {
+            Ok(text) => match of_file(&text, &tag, &path) {
                 Ok(found) => self.streams.push(found),
                 Err(reason) => self.left_out.push((path, reason)),
             },
@@ -180,7 +154,7 @@ impl Reading<'_> {
 }
 
 /// A file's records, or why it is no log.
-fn records(text: &[u8], tag: &str, path: &Path) -> Result<Vec<Record>, String> {
+fn of_file(text: &[u8], tag: &str, path: &Path) -> Result<Vec<Record>, String> {
     if text.trim_ascii().is_empty() {
         return Ok(Vec::new());
     }
@@ -224,8 +198,6 @@ fn stem(name: &str) -> &str {
     }
 }
 
-/// Largest file, decompressed, in bytes: all of it is in memory.
-const MAX_FILE: u64 = 4 << 30;
 /// How deep directories are searched: /var/log, pods, a pod, a container.
 const MAX_DEPTH: usize = 4;
 

@@ -24,7 +24,8 @@ pub use ten_rules::{TEN_RULES_LUA, ten_rules};
 pub use workload::{GeneratedLog, GeneratedNode, WorkloadSize};
 
 use crate::guest::{CompiledModule, Guest, GuestError, GuestSettings, Loss, Returned};
-use crate::inputs::{self, InputError, Record};
+use crate::inputs::{InputError, Record};
+use crate::node_logs;
 use crate::replay::{ReplayError, TICK_TAG, write_pods};
 use crate::table::{Align, Table, bytes, grouped};
 use crate::tree::{NodeTree, TreeError};
@@ -139,7 +140,7 @@ impl FuelBench {
     /// # Errors
     /// [`BenchError::Read`].
     pub fn paths(&self) -> Result<Vec<BenchPath>, BenchError> {
-        let path = self.conf.join("nodesieve.yaml");
+        let path = self.conf.join(crate::artefact::EXAMPLE_RULES);
         match std::fs::read_to_string(&path) {
             Ok(shipped) => Ok(paths(&shipped)),
             Err(reason) => Err(BenchError::Read { path, reason }),
@@ -168,7 +169,10 @@ impl FuelBench {
                 let samples = self.conf.join("samples");
                 let path = samples.join("podlist.json");
                 let pod_list = std::fs::read(&path).map_err(|reason| BenchError::Read { path, reason })?;
-                BenchRecords { records: inputs::logs(&[samples.join("containers")], TAG_PREFIX)?, pod_list }
+                BenchRecords {
+                    records: node_logs::records(&[samples.join("containers")], TAG_PREFIX)?,
+                    pod_list,
+                }
             }
         };
         self.inputs.insert(input, made);

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 /// Drives the compiled nodesieve filter as Fluent Bit does.
 ///
-/// Without a command: `replay` of conf/samples with conf/nodesieve.yaml.
+/// Without a command: `replay` of conf/samples with conf/rules/example-cluster.yaml.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 pub(super) struct Arguments {
@@ -68,7 +68,7 @@ pub(super) enum OutputFormat {
 
 #[derive(Debug, Default, Args)]
 pub(super) struct ReplayArguments {
-    /// Rule file [default: conf/nodesieve.yaml]
+    /// Rule file [default: conf/rules/example-cluster.yaml]
     #[arg(long, value_name = "FILE")]
     pub(super) rules: Option<PathBuf>,
     /// Delivers to this endpoint instead of the embedded one, to a delivery stream called nodesieve. Requests are signed
@@ -225,7 +225,7 @@ pub(super) struct CheckArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct ExplainArguments {
-    /// Rule file [default: conf/nodesieve.yaml]
+    /// Rule file [default: conf/rules/example-cluster.yaml]
     #[arg(long, value_name = "FILE")]
     pub(super) rules: Option<PathBuf>,
     /// Pods, as for replay; without them, metadata is missing

@@ -35,7 +35,7 @@ use std::time::Duration;
 
 pub(super) fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     let conf = artefact::workspace().join("conf");
-    let rules_path = arguments.rules.clone().unwrap_or_else(|| conf.join("nodesieve.yaml"));
+    let rules_path = arguments.rules.clone().unwrap_or_else(|| conf.join(artefact::EXAMPLE_RULES));
     let Some((source, loaded)) = load_rules(&rules_path)? else { return Ok(ExitCode::from(1)) };
     let (records, pod_list) = input(&arguments.run, &conf, &loaded.rules.input.tag_prefix)?;
     let module = artefact::module(arguments.run.wasm.as_deref())?;
@@ -356,7 +356,7 @@ fn input(
     };
     let records = match (&arguments.records, is_samples) {
         (Some(path), _) => inputs::records(path)?,
-        (None, true) => inputs::logs(&[samples.join("containers")], tag_prefix)?,
+        (None, true) => node_logs::records(&[samples.join("containers")], tag_prefix)?,
         (None, false) => node_logs(&arguments.logs, tag_prefix, pods.as_deref())?,
     };
     Ok((records, pods))

@@ -23,7 +23,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) fn explain(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
     let conf = artefact::workspace().join("conf");
-    let rules_path = arguments.rules.clone().unwrap_or_else(|| conf.join("nodesieve.yaml"));
+    let rules_path = arguments.rules.clone().unwrap_or_else(|| conf.join(artefact::EXAMPLE_RULES));
     let Some((_, loaded)) = load_rules(&rules_path)? else { return Ok(ExitCode::from(1)) };
     let rules = loaded.rules;
     let pod_list = arguments.pods.as_deref().map(inputs::pod_list).transpose()?;
@@ -83,7 +83,7 @@ fn is_chosen(arguments: &ExplainArguments, record: &Record, names: &Names) -> bo
             let view = RecordView::read(record.text.as_bytes(), names).ok();
             let line = view.as_ref().and_then(RecordView::line);
             let in_line =
-                line.is_some_and(|line| String::from_utf8_lossy(&line.text()).contains(wanted.as_str()));
+                line.is_some_and(|line| String::from_utf8_lossy(line.text()).contains(wanted.as_str()));
             in_line || record.text.contains(wanted.as_str())
         })
 }
@@ -94,9 +94,7 @@ fn from_stdin(rules: &RuleFile) -> anyhow::Result<Vec<Record>> {
     std::io::stdin().lock().read_to_end(&mut content).context("read lines from stdin")?;
     let first = content.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
     // Who writes a record means one: a mistake in it is told, and no line of text.
-    if first.is_some_and(|line| {
-        line.starts_with(b"{\"tag\"") || inputs::record(&String::from_utf8_lossy(line)).is_ok()
-    }) {
+    if first.is_some_and(is_meant_as_record) {
         let mut records = Vec::new();
         for (index, line) in content.split(|&byte| byte == b'\n').enumerate() {
             let line = String::from_utf8_lossy(line);
@@ -125,6 +123,15 @@ fn from_stdin(rules: &RuleFile) -> anyhow::Result<Vec<Record>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     follow(&mut records, found.untimed, u32::try_from(now).unwrap_or(u32::MAX));
     Ok(records)
+}
+
+/// Whether a line is a record, or one with a mistake: no logger writes an object with these members, or an empty one.
+fn is_meant_as_record(line: &[u8]) -> bool {
+    let members: Option<serde_json::Map<String, serde_json::Value>> = serde_json::from_slice(line).ok();
+    line.starts_with(b"{\"tag\"")
+        || members.is_some_and(|members| {
+            members.is_empty() || members.contains_key("tag") && members.contains_key("record")
+        })
 }
 
 fn tick(engine: &mut Engine, now: u64) -> Option<Vec<u8>> {

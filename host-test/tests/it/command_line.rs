@@ -343,3 +343,74 @@ fn a_kubelet_can_be_made_to_misbehave_while_it_runs() {
     let asked = agent.get(format!("{base}/fake/asked")).call().unwrap().body_mut().read_to_string().unwrap();
     assert!(asked.contains("pods: 4") && asked.contains("strangers: 1"), "{asked}");
 }
+
+/// Scenario: a directory as it lies on a node, and a rule file with a namespace spelt wrong.
+/// Guarantees: what is left out is named, a name that nothing has is told with the nearest, and `--strict` makes that count.
+#[test]
+fn what_met_nothing_and_what_was_left_out_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let logs = directory.path().join("pods/payments_api-1_uid/app");
+    std::fs::create_dir_all(&logs).unwrap();
+    std::fs::write(logs.join("0.log"), "2026-11-20T10:00:00.1Z stdout F hello\n").unwrap();
+    std::fs::write(logs.join("notes.md"), "no log\n").unwrap();
+    std::fs::write(at("pods.yaml"), "kind: Pod\nmetadata: {name: api-1, namespace: payments}\n").unwrap();
+    std::fs::write(
+        at("rules.yaml"),
+        "version: 1\nrules: [{ name: a, when: { namespace: paymnets }, keep: {} }]\n",
+    )
+    .unwrap();
+    let (rules, logs, pods) = (at("rules.yaml"), at("pods"), at("pods.yaml"));
+    for command in [
+        &["replay", "--rules", &rules, "--logs", &logs, "--pods", &pods][..],
+        &["check", &rules, "--logs", &logs, "--pods", &pods],
+        &["diff", &rules, &rules, "--logs", &logs, "--pods", &pods],
+    ] {
+        let output = run(command, "");
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(words.contains("no namespace here is `paymnets`: did you mean payments?"), "{words}");
+        assert!(words.contains("notes.md: no *.log file"), "{words}");
+        assert_eq!(output.status.code(), Some(0), "{command:?}: {words}");
+        let strict = run(&[command, &["--strict"]].concat(), "");
+        assert_eq!(strict.status.code(), Some(1), "{command:?}");
+    }
+    let wrong = run(&["replay", "--pods", &rules], "");
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("rules.yaml: it is neither"), "{wrong:?}");
+}
+
+#[test]
+fn explain_takes_the_lines_of_logs_that_are_asked_for_and_any_text_on_stdin() {
+    let samples = ["explain", "--logs", "conf/samples/containers", "--pods", "conf/samples/podlist.json"];
+    let samples: Vec<String> = samples
+        .iter()
+        .map(|part| part.replace("conf/", &format!("{}/", support::conf().display())))
+        .collect();
+    let samples: Vec<&str> = samples.iter().map(String::as_str).collect();
+    let found = run(
+        &[&samples, &["--grep", "kube-probe/", "--at", "2026-11-20T10:00:00", "--limit", "1"][..]].concat(),
+        "",
+    );
+    assert!(
+        out(&found).contains("rule probes: matched\n  => drop (probes)\n     it is counted"),
+        "{}",
+        out(&found)
+    );
+    assert!(String::from_utf8_lossy(&found.stderr).contains("more lines are chosen"), "{found:?}");
+    let none = run(&[&samples, &["--grep", "no such text"][..]].concat(), "");
+    assert_eq!(none.status.code(), Some(1));
+    for (lines, form) in [
+        ("2026-11-20T10:00:00Z stderr F ERROR boom\n", "lines of containerd or CRI-O"),
+        (
+            "{\"log\":\"ERROR boom\\n\",\"stream\":\"stderr\",\"time\":\"2026-11-20T10:00:00Z\"}\n",
+            "lines of Docker",
+        ),
+        ("2026-11-20T10:00:00Z ERROR boom\n", "lines with a time in front"),
+        ("ERROR boom\n", "lines of text"),
+    ] {
+        let output = run(&["explain"], lines);
+        assert!(String::from_utf8_lossy(&output.stderr).contains(form), "{output:?}");
+        assert!(out(&output).contains("=> keep (errors)"), "{}", out(&output));
+    }
+    let unknown = run(&["explain"], "hello\n");
+    assert!(out(&unknown).contains("its pod's metadata is missing"), "{}", out(&unknown));
+}

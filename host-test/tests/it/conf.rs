@@ -2,7 +2,7 @@
 
 use crate::support;
 use host_test::explain::PodFileFolder;
-use host_test::inputs;
+use host_test::node_logs;
 use host_test::replay::{TICK_TAG, write_pods};
 use host_test::reported::Reported;
 use host_test::samples::{self, DEFAULT_SEED};
@@ -53,7 +53,7 @@ fn every_guard_and_rule_meets_a_sample_and_everything_is_accounted_for() {
     let samples = support::conf().join("samples");
     let directory = tempfile::tempdir().unwrap();
     write_pods(&fs::read(samples.join("podlist.json")).unwrap(), directory.path()).unwrap();
-    let records = inputs::logs(&[samples.join("containers")], "kube.var.log.containers.").unwrap();
+    let records = node_logs::records(&[samples.join("containers")], "kube.var.log.containers.").unwrap();
     for (name, loaded) in rule_files() {
         let mut engine = Engine::new(loaded.rules, 1);
         let mut pods = PodFileFolder(Some(directory.path().to_owned()));

@@ -151,7 +151,7 @@ fn every_error_arrives_with_all_its_lines() {
         fluent_bit: &fluent_bit,
         module: &support::module(),
         conf: &support::conf().join("fluent-bit.yaml"),
-        rules: &support::shipped_rules(),
+        rules: &support::example_rules(),
         logs: logs.path(),
         pod_list: Some(&pod_list(&services.map(|(name, _)| name))),
         filter: MetadataFilter::Nodesieve,

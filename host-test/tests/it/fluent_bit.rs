@@ -153,7 +153,7 @@ fn the_classic_twin_on_the_default_stack_delivers_the_same() {
 #[test]
 fn the_shipped_rules_conserve_counts() {
     let Some((program, _guard)) = program() else { return };
-    let source = support::shipped_rules();
+    let source = support::example_rules();
     let difference = compare(&program, "fluent-bit.yaml", &source, &[]);
     assert!(!difference.exact && difference.is_well(), "{difference:#?}");
     let apart = difference.kept.abs_diff(difference.expected);

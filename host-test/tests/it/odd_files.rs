@@ -6,7 +6,7 @@
 use crate::fluent_bit::program;
 use crate::support;
 use host_test::fluent_bit::{MetadataFilter, Running, Setup};
-use host_test::inputs;
+use host_test::node_logs;
 use host_test::replay::{Replay, TICK_TAG};
 use nodesieve_engine::config;
 use nodesieve_preview::money::{FLUSH_SECONDS, Prices};
@@ -155,7 +155,7 @@ fn odd_files_come_out_as_replay_says() {
     write(logs.path());
     let rules = config::load(RULES).unwrap().rules;
     let module = support::module();
-    let records = inputs::logs(&[logs.path().to_owned()], &rules.input.tag_prefix).unwrap();
+    let records = node_logs::records(&[logs.path().to_owned()], &rules.input.tag_prefix).unwrap();
     let replay = Replay {
         module: &module,
         source: RULES,

@@ -1,7 +1,8 @@
 //! What patterns cost inside the guest, in instructions on the sample logs.
 
 use crate::support;
-use host_test::inputs::{self, Record};
+use host_test::inputs::Record;
+use host_test::node_logs;
 
 /// Guest instructions for all of these records with this rule file; the first pass fills caches.
 fn fuel(rules: &str, records: &[Record]) -> u64 {
@@ -35,7 +36,7 @@ fn reading() -> String {
 }
 
 fn samples() -> Vec<Record> {
-    inputs::logs(&[support::conf().join("samples/containers")], "kube.var.log.containers.").unwrap()
+    node_logs::records(&[support::conf().join("samples/containers")], "kube.var.log.containers.").unwrap()
 }
 
 /// Bars: under 2 instructions for each byte of a line that does not hold the term, 3.3 for a term of nothing but common

@@ -2,8 +2,8 @@
 
 use crate::support;
 use host_test::guest::{Loss, Returned};
-use host_test::inputs;
 use host_test::money::{FLUSH_SECONDS, Prices, ThreeWays};
+use host_test::node_logs;
 use host_test::replay::{Replay, ReplayOutcome};
 use nodesieve_engine::config;
 use nodesieve_sidecar::exposition;
@@ -15,7 +15,7 @@ fn replay(source: &str, seed: u64) -> (ReplayOutcome, Vec<Vec<u8>>) {
 fn replay_flushed(source: &str, seed: u64, flush_seconds: u32) -> (ReplayOutcome, Vec<Vec<u8>>) {
     let samples = support::conf().join("samples");
     let rules = config::load(source).unwrap().rules;
-    let records = inputs::logs(&[samples.join("containers")], &rules.input.tag_prefix).unwrap();
+    let records = node_logs::records(&[samples.join("containers")], &rules.input.tag_prefix).unwrap();
     let pod_list = std::fs::read(samples.join("podlist.json")).unwrap();
     let module = support::module();
     let replay = Replay {
@@ -34,13 +34,13 @@ fn replay_flushed(source: &str, seed: u64, flush_seconds: u32) -> (ReplayOutcome
     (outcome, delivered)
 }
 
-fn shipped_rules() -> String {
-    std::fs::read_to_string(support::conf().join("nodesieve.yaml")).unwrap()
+fn example_rules() -> String {
+    std::fs::read_to_string(support::conf().join("rules/example-cluster.yaml")).unwrap()
 }
 
 #[test]
 fn the_sample_ledger_adds_up_and_every_rule_has_work() {
-    let (outcome, delivered) = replay(&shipped_rules(), 1);
+    let (outcome, delivered) = replay(&example_rules(), 1);
     let ledger = &outcome.ledger;
     assert_eq!(outcome.imbalances, Vec::<String>::new());
     assert_eq!((ledger.faults, ledger.undeliverable), (0, 0), "{:?}", outcome.losses);
@@ -65,7 +65,7 @@ fn the_sample_ledger_adds_up_and_every_rule_has_work() {
 /// Guarantees: the README's dollars are what the replay computes from the samples.
 #[test]
 fn the_readme_tells_the_costs_that_the_replay_computes() {
-    let ledger = replay(&shipped_rules(), 1).0.ledger;
+    let ledger = replay(&example_rules(), 1).0.ledger;
     let readme = std::fs::read_to_string(support::conf().join("../README.md")).unwrap();
     for (name, ways) in ledger.dollars.named() {
         let ThreeWays { raw, kubernetes_filter, nodesieve } = ways;
@@ -76,7 +76,7 @@ fn the_readme_tells_the_costs_that_the_replay_computes() {
     for (flush, name) in
         [(1, "1 s, Fluent Bit's default"), (5, "5 s, as shipped"), (15, "15 s"), (60, "60 s")]
     {
-        let ways = replay_flushed(&shipped_rules(), 1, flush).0.ledger.dollars.firehose_aggregated;
+        let ways = replay_flushed(&example_rules(), 1, flush).0.ledger.dollars.firehose_aggregated;
         let ThreeWays { raw, kubernetes_filter, nodesieve } = ways;
         let row = format!("| {name} | {raw:.2} | {kubernetes_filter:.2} | {nodesieve:.2} |");
         assert!(readme.contains(&row), "the README lacks the row\n{row}");
@@ -93,11 +93,11 @@ fn the_readme_tells_the_costs_that_the_replay_computes() {
 
 #[test]
 fn the_same_seed_gives_the_same_answer_and_another_one_another() {
-    let (first, once) = replay(&shipped_rules(), 1);
-    let (second, again) = replay(&shipped_rules(), 1);
+    let (first, once) = replay(&example_rules(), 1);
+    let (second, again) = replay(&example_rules(), 1);
     assert_eq!(first.ledger, second.ledger);
     assert!(once == again, "the delivered records differ");
-    assert!(replay(&shipped_rules(), 2).1 != once, "the seed changes nothing");
+    assert!(replay(&example_rules(), 2).1 != once, "the seed changes nothing");
 }
 
 /// Guarantees: traces are complete: a trace id that is delivered is delivered with all its lines that the rule decided.
@@ -116,7 +116,7 @@ fn traces_are_kept_whole_or_not_at_all() {
         counts
     };
     let samples = support::conf().join("samples/containers");
-    let all = inputs::logs(&[samples], "kube.var.log.containers.").unwrap();
+    let all = node_logs::records(&[samples], "kube.var.log.containers.").unwrap();
     let seen =
         count(&mut all.into_iter().filter(|record| record.tag.contains("_shop-")).map(|record| record.text));
     let kept = count(

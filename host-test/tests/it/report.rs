@@ -3,15 +3,15 @@
 use crate::chromium::{self, Chromium};
 use crate::support;
 use host_test::html_report::html;
-use host_test::{artefact, inputs, money, replay};
+use host_test::{artefact, money, node_logs, replay};
 use nodesieve_preview::panel::SECTIONS;
 use serde_json::json;
 
 fn report() -> (String, replay::ReplayOutcome) {
-    let source = std::fs::read_to_string(support::conf().join("nodesieve.yaml")).unwrap();
+    let source = std::fs::read_to_string(support::conf().join("rules/example-cluster.yaml")).unwrap();
     let rules = nodesieve_engine::rule_test::load_explained(&source).unwrap().rules;
     let samples = support::conf().join("samples");
-    let mut records = inputs::logs(&[samples.join("containers")], &rules.input.tag_prefix).unwrap();
+    let mut records = node_logs::records(&[samples.join("containers")], &rules.input.tag_prefix).unwrap();
     records.truncate(3000);
     let pods = std::fs::read(samples.join("podlist.json")).unwrap();
     let module = artefact::module(None).unwrap();

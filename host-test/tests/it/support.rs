@@ -16,10 +16,10 @@ pub(crate) fn conf() -> PathBuf {
     artefact::workspace().join("conf")
 }
 
-/// The shipped rules without their own tests: a Fluent Bit on a busy machine keeps everything until these have run, and what is
+/// The rules of the samples without their own tests: a Fluent Bit on a busy machine keeps everything until these have run, and what is
 /// counted is to be what the rules do.
-pub(crate) fn shipped_rules() -> String {
-    let source = std::fs::read_to_string(conf().join("nodesieve.yaml")).unwrap();
+pub(crate) fn example_rules() -> String {
+    let source = std::fs::read_to_string(conf().join("rules/example-cluster.yaml")).unwrap();
     let (rules, tests) = source.split_once("\ntests:\n").unwrap();
     assert!(tests.contains("expect:") && !rules.contains("expect:"));
     rules.to_owned()
