@@ -6,14 +6,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use thiserror::Error;
 
 /// The target of the Fluent Bit module.
 const TARGET: &str = "wasm32-wasip1";
-
-/// The rules for the samples, in `conf/`: what runs when nothing else is asked for.
-pub const EXAMPLE_RULES: &str = "rules/example-cluster.yaml";
 
 /// Why there is no module.
 #[derive(Debug, Clone, Error)]
@@ -40,6 +37,14 @@ pub enum ArtefactError {
         /// What it printed.
         output: String,
     },
+    /// What is inside of the program could not be written to a file.
+    #[error("unpack {name}: {reason}")]
+    Unpack {
+        /// What.
+        name: String,
+        /// Why.
+        reason: String,
+    },
     /// The compiler could not be started.
     #[error("build filter: start {command}: {reason}")]
     Start {
@@ -60,8 +65,46 @@ pub fn module(named: Option<&Path>) -> Result<PathBuf, ArtefactError> {
         return if path.is_file() { Ok(path) } else { Err(ArtefactError::Missing(path)) };
     }
     static BUILT: OnceLock<Result<PathBuf, ArtefactError>> = OnceLock::new();
-    BUILT.get_or_init(build).clone()
+    BUILT.get_or_init(|| embedded().unwrap_or_else(build)).clone()
 }
+
+/// The module that is inside of the program, as a file.
+#[cfg(feature = "embedded")]
+fn embedded() -> Option<Result<PathBuf, ArtefactError>> {
+    const MODULE: &[u8] = include_bytes!(env!("NODESIEVE_EMBEDDED"));
+    Some(unpacked("nodesieve.wasm", |path| std::fs::write(path, MODULE)))
+}
+
+#[cfg(not(feature = "embedded"))]
+fn embedded() -> Option<Result<PathBuf, ArtefactError>> {
+    None
+}
+
+/// What `write` makes under a name, in a directory that [`clean_up`] takes away.
+pub(crate) fn unpacked(
+    name: &str,
+    write: impl FnOnce(&Path) -> std::io::Result<()>,
+) -> Result<PathBuf, ArtefactError> {
+    let error =
+        |reason: std::io::Error| ArtefactError::Unpack { name: name.to_owned(), reason: reason.to_string() };
+    let path = {
+        let mut folder = UNPACKED.lock().unwrap_or_else(PoisonError::into_inner);
+        if folder.is_none() {
+            *folder = Some(tempfile::Builder::new().prefix("nodesieve-").tempdir().map_err(error)?);
+        }
+        folder.as_ref().map(|folder| folder.path().join(name)).unwrap_or_default()
+    };
+    write(&path).map_err(error)?;
+    Ok(path)
+}
+
+/// Takes away what was unpacked. A static is never dropped, so the program says when it ends.
+pub fn clean_up() {
+    drop(UNPACKED.lock().unwrap_or_else(PoisonError::into_inner).take());
+}
+
+/// Where what is inside of the program was unpacked.
+static UNPACKED: Mutex<Option<tempfile::TempDir>> = Mutex::new(None);
 
 /// The sidecar's program as a node runs it: built now, once per process.
 ///

@@ -91,7 +91,7 @@ pub fn page() -> Result<Vec<Asset>, PageError> {
         EMBEDDED.into_iter().map(|(name, content)| asset(name, content.to_vec())).collect();
     assets.extend(engine()?);
     let conf = artefact::workspace().join("conf");
-    assets.push(asset("rules.yaml", read(&conf.join(crate::artefact::EXAMPLE_RULES))?));
+    assets.push(asset("rules.yaml", read(&conf.join(crate::shipped::EXAMPLE_RULES))?));
     let samples = conf.join("samples");
     assets.push(asset("sample.gz", compressed(&sample(&samples.join("containers"))?, &samples)?));
     let pods = samples.join("podlist.json");

@@ -140,7 +140,7 @@ impl FuelBench {
     /// # Errors
     /// [`BenchError::Read`].
     pub fn paths(&self) -> Result<Vec<BenchPath>, BenchError> {
-        let path = self.conf.join(crate::artefact::EXAMPLE_RULES);
+        let path = self.conf.join(crate::shipped::EXAMPLE_RULES);
         match std::fs::read_to_string(&path) {
             Ok(shipped) => Ok(paths(&shipped)),
             Err(reason) => Err(BenchError::Read { path, reason }),

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 ///
 /// Without a command: `replay` of conf/samples with conf/rules/example-cluster.yaml.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(name = "nodesieve", version, about)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Option<Command>,
@@ -48,6 +48,16 @@ pub(super) enum Command {
     Migrate(MigrateArguments),
     /// Writes the sample logs and pod list that conf/samples holds
     Samples(SamplesArguments),
+    /// Writes a rule file to start from; with --logs a rule in shadow mode for each of their dearest kinds of line
+    #[command(visible_alias = "suggest")]
+    Init(InitArguments),
+    /// Prints completions for a shell
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
+    /// Prints the manual page
+    Man,
 }
 
 impl Command {
@@ -249,6 +259,22 @@ pub(super) struct ExplainArguments {
     pub(super) alone: bool,
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: OutputFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitArguments {
+    /// Where the rule file goes; - is stdout
+    #[arg(value_name = "FILE", default_value = "nodesieve.yaml")]
+    pub(super) out: PathBuf,
+    /// Logs, as for replay
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(super) logs: Vec<PathBuf>,
+    /// Pods, as for replay
+    #[arg(long, value_name = "FILE")]
+    pub(super) pods: Option<PathBuf>,
+    /// Takes the place of a file that is there
+    #[arg(long)]
+    pub(super) force: bool,
 }
 
 #[derive(Debug, Args)]

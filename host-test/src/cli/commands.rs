@@ -12,7 +12,7 @@ use crate::matching::{answer, event_matches};
 use crate::node_logs::{self, NodeLogs};
 use crate::replay::{self, ReplayOutcome};
 use crate::rule_files::{self, Finding};
-use crate::{artefact, fluent_bit, html_report, report, samples as sample_data};
+use crate::{artefact, fluent_bit, html_report, report, samples as sample_data, shipped};
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nodesieve_engine::config::{Loaded, RuleFile};
@@ -34,8 +34,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 pub(super) fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
-    let conf = artefact::workspace().join("conf");
-    let rules_path = arguments.rules.clone().unwrap_or_else(|| conf.join(artefact::EXAMPLE_RULES));
+    let conf = shipped::conf()?;
+    let rules_path = arguments.rules.clone().unwrap_or_else(|| conf.join(shipped::EXAMPLE_RULES));
     let Some((source, loaded)) = load_rules(&rules_path)? else { return Ok(ExitCode::from(1)) };
     let (records, pod_list) = input(&arguments.run, &conf, &loaded.rules.input.tag_prefix)?;
     let module = artefact::module(arguments.run.wasm.as_deref())?;
@@ -120,7 +120,7 @@ struct ReplayReport<'o> {
 
 /// Exit code 1 says that something changes; a rule file that cannot be used is a failure here.
 pub(super) fn diff(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
-    let conf = artefact::workspace().join("conf");
+    let conf = shipped::conf()?;
     let module = artefact::module(arguments.run.wasm.as_deref())?;
     let mut has_doubts = false;
     let mut side = |path: &Path| {
@@ -238,7 +238,7 @@ pub(super) fn matching(arguments: &MatchArguments) -> anyhow::Result<ExitCode> {
 
 pub(super) fn fluent_bit(arguments: &FluentBitArguments) -> anyhow::Result<ExitCode> {
     let program = fluent_bit::find().context("find fluent-bit: neither FLUENT_BIT nor PATH has it")?;
-    let conf = artefact::workspace().join("conf");
+    let conf = shipped::conf()?;
     let module = artefact::module(arguments.wasm.as_deref())?;
     let pod_list = read(&conf.join("samples/podlist.json"))?;
     let shipped = conf.join("nodesieve.yaml");

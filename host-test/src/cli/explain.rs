@@ -3,11 +3,11 @@
 //! The rule it keeps: all records pass the engine in the order and with the clock of a replay, so that what is explained is what
 //! `replay` does; only the chosen ones are told.
 
-use crate::artefact;
 use crate::cli::arguments::{ExplainArguments, OutputFormat};
 use crate::cli::commands::{load_rules, node_logs, print};
 use crate::explain::{explain as explain_record, explain_next, text};
 use crate::inputs::{self, Record};
+use crate::shipped;
 use anyhow::Context as _;
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::engine::{Answer, Engine, Input};
@@ -22,8 +22,8 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) fn explain(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
-    let conf = artefact::workspace().join("conf");
-    let rules_path = arguments.rules.clone().unwrap_or_else(|| conf.join(artefact::EXAMPLE_RULES));
+    let conf = shipped::conf()?;
+    let rules_path = arguments.rules.clone().unwrap_or_else(|| conf.join(shipped::EXAMPLE_RULES));
     let Some((_, loaded)) = load_rules(&rules_path)? else { return Ok(ExitCode::from(1)) };
     let rules = loaded.rules;
     let pod_list = arguments.pods.as_deref().map(inputs::pod_list).transpose()?;

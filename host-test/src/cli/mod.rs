@@ -5,19 +5,40 @@ mod benchmarks;
 mod commands;
 mod explain;
 mod faces;
+mod first_steps;
 mod migration;
 mod soak;
 mod trouble;
 
+use crate::artefact;
 use arguments::{Arguments, Command};
 use clap::Parser as _;
 use std::process::ExitCode;
+
+/// The program: what fails is said in one line.
+#[must_use]
+pub fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("\x1b[1;31merror\x1b[0m: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
 
 /// Runs what the command line asks for; without a command, the main job.
 ///
 /// # Errors
 /// Whatever kept a command from its work. Findings are no error but an exit code.
-pub fn run() -> anyhow::Result<ExitCode> {
+fn run() -> anyhow::Result<ExitCode> {
+    let code = run_command();
+    artefact::clean_up();
+    code
+}
+
+fn run_command() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command.unwrap_or_else(Command::main_job) {
         Command::Replay(replay) => commands::replay(&replay),
         Command::Diff(diff) => commands::diff(&diff),
@@ -37,11 +58,14 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Component(arguments) => faces::component(&arguments),
         Command::Migrate(arguments) => migration::migrate(&arguments),
         Command::Samples(samples) => commands::samples(&samples),
+        Command::Init(arguments) => first_steps::init(&arguments),
+        Command::Completions { shell } => first_steps::completions(shell),
+        Command::Man => first_steps::man(),
     }
 }
 
 /// Whether an error only says that nobody reads our output any more.
-pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()
         .filter_map(|cause| cause.downcast_ref::<std::io::Error>())

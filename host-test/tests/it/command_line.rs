@@ -414,3 +414,67 @@ fn explain_takes_the_lines_of_logs_that_are_asked_for_and_any_text_on_stdin() {
     let unknown = run(&["explain"], "hello\n");
     assert!(out(&unknown).contains("its pod's metadata is missing"), "{}", out(&unknown));
 }
+
+/// Scenario: the program with the filter inside, alone in an empty directory with somebody's logs.
+/// Guarantees: `init`, `check`, `replay` and `explain` need nothing else.
+#[test]
+fn the_released_program_runs_alone_in_an_empty_directory() {
+    let root = support::conf().join("..");
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--package", "host-test", "--bin", "nodesieve-alone"])
+        .args(["--features", "embedded,component,playground", "--message-format", "json"])
+        .env("NODESIEVE_WASM", support::module())
+        .current_dir(&root)
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let messages = String::from_utf8(built.stdout).unwrap();
+    let program = messages.lines().rev().find_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        message["executable"].as_str().filter(|path| path.ends_with("nodesieve-alone")).map(str::to_owned)
+    });
+    let empty = tempfile::tempdir().unwrap();
+    let at = |name: &str| empty.path().join(name);
+    std::fs::copy(program.unwrap(), at("nodesieve")).unwrap();
+    std::fs::create_dir(at("logs")).unwrap();
+    let lines: String = (0..30)
+        .map(|n| format!("2026-11-20T10:00:{:02}.1Z stdout F INFO cache of {n} shards refreshed\n", n))
+        .collect();
+    std::fs::write(at("logs/web-1_shop_app-0a.log"), lines).unwrap();
+    let alone = |arguments: &[&str]| {
+        let mut command = Command::new(at("nodesieve"));
+        command.args(arguments).current_dir(empty.path()).env_clear().env("TMPDIR", empty.path());
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {output:?}");
+        out(&output).to_owned()
+    };
+    alone(&["init", "--logs", "logs"]);
+    assert!(std::fs::read_to_string(at("nodesieve.yaml")).unwrap().contains("name: like-shards-refreshed"));
+    assert!(alone(&["check", "nodesieve.yaml"]).contains("0 errors, 0 warnings"));
+    assert!(
+        alone(&["replay", "--rules", "nodesieve.yaml", "--logs", "logs"])
+            .contains("adds up: seen 30 = kept 30")
+    );
+    let told = alone(&["explain", "--rules", "nodesieve.yaml", "--logs", "logs", "--grep", "cache of 7"]);
+    // Without its pod's metadata nobody knows whether the container is fresh.
+    assert!(told.contains("guard fresh: unknown") && told.contains("=> keep (unknown)"), "{told}");
+    assert!(alone(&[]).contains("adds up: seen 20074"));
+    // And nothing is left behind.
+    let mut left: Vec<_> =
+        std::fs::read_dir(empty.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["logs", "nodesieve", "nodesieve.yaml"]);
+}
+
+#[test]
+fn a_rule_file_is_never_written_over_without_being_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rules.yaml");
+    let path = path.to_str().unwrap();
+    assert!(run(&["init", path], "").status.success());
+    let again = run(&["init", path], "");
+    assert_eq!(again.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("--force takes its place"), "{again:?}");
+    assert!(run(&["suggest", path, "--force"], "").status.success());
+    assert!(run(&["completions", "fish"], "").status.success() && run(&["man"], "").status.success());
+}
