@@ -237,13 +237,13 @@ fn the_fluent_bit_configuration_and_the_rule_file_agree_on_paths_and_tags() {
     assert!(sections.iter().all(|(_, keys)| keys.iter().all(|(key, _)| key != "flush_on_startup")));
 }
 
-/// The tables of the README repeat those of the code.
+/// The tables of the documents repeat those of the code.
 #[test]
-fn the_readme_repeats_the_tables_of_the_code() {
-    let readme = fs::read_to_string(support::conf().join("../README.md")).unwrap();
+fn the_documents_repeat_the_tables_of_the_code() {
+    let readme = crate::documents::all();
     for (_, name, _, unit, meaning) in metrics::TABLE {
         let row = format!("| `{name}` | {unit} | {meaning} |");
-        assert!(readme.contains(&row), "the README lacks the row\n{row}");
+        assert!(readme.contains(&row), "the documents lack the row\n{row}");
     }
     for (name, unit, meaning) in metrics::RULE_TABLE.into_iter().chain(metrics::SHADOW_TABLE) {
         assert!(readme.contains(&format!("| `{name}` | {unit} | {meaning} |")), "{name}");
@@ -262,11 +262,12 @@ fn the_readme_repeats_the_tables_of_the_code() {
         let value = if value.is_empty() { String::new() } else { format!(" {value}") };
         let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
         let row = format!("| `--{flag}{value}` | `{variable}` | {default} | {meaning} |");
-        assert!(readme.contains(&row), "the README lacks the row\n{row}");
+        assert!(readme.contains(&row), "the documents lack the row\n{row}");
     }
     let of_the_filter = metrics::TABLE.len() + metrics::RULE_TABLE.len() + metrics::SHADOW_TABLE.len();
     let rows = of_the_filter + nodesieve_sidecar::TABLE.len() + 1;
-    assert_eq!(readme.matches("| `nodesieve_").count(), rows);
+    let page = fs::read_to_string(support::conf().join("../docs/metrics.md")).unwrap();
+    assert_eq!(page.matches("| `nodesieve_").count(), rows);
 }
 
 /// Guarantees: the order in which a line is asked for its level, and the keys that are asked, are documented as they are.

@@ -61,7 +61,7 @@ fn versions_are_new_enough_and_pinned() {
 #[test]
 fn it_builds_and_copies_what_is_tested() {
     let builder = stage("builder").join("\n");
-    let readme = fs::read_to_string(artefact::workspace().join("README.md")).unwrap();
+    let readme = crate::documents::all();
     for command in [
         "cargo build --package nodesieve --profile module --target wasm32-wasip1",
         "cargo build --package nodesieve-sidecar --profile sidecar",

@@ -13,6 +13,7 @@ mod command_line;
 mod component;
 mod conf;
 mod diff;
+mod documents;
 mod errors_arrive;
 mod faults;
 mod fluent_bit;
