@@ -26,7 +26,7 @@ fn run(fault: InjectedFault, buffering: Buffering) -> Option<FaultReport> {
     };
     let report = match run.run(|_| {}) {
         Err(FluentBitError::Make { path, reason }) if fault == InjectedFault::DiskFull => {
-            eprintln!("skipped: no small disk at {}: {reason}", path.display());
+            crate::support::skip("small-disk", &format!("no small disk at {}: {reason}", path.display()));
             return None;
         }
         report => report.unwrap(),

@@ -27,7 +27,7 @@ pub(crate) fn program() -> Option<(PathBuf, MutexGuard<'static, ()>)> {
     match fluent_bit::find() {
         Some(program) => Some((program, ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner))),
         None => {
-            eprintln!("skipped: no fluent-bit");
+            crate::support::skip("fluent-bit", "no fluent-bit");
             None
         }
     }

@@ -81,7 +81,7 @@ fn it_builds_and_copies_what_is_tested() {
     // The launcher's own directory is named by the processor of the machine that builds.
     let launcher = artefact::launcher().unwrap();
     if !artefact::is_static(&launcher) {
-        eprintln!("skipped: no target with musl");
+        crate::support::skip("musl", "no target with musl");
         return;
     }
     let below = launcher.strip_prefix(artefact::workspace()).unwrap().display().to_string();
@@ -187,7 +187,7 @@ pub(crate) fn machine_code(architecture: &str) -> Option<&'static [u8]> {
     };
     let code = made.get_or_init(|| compiled_ahead_of_time(architecture)).as_deref();
     if code.is_none() {
-        eprintln!("skipped: no wamrc");
+        crate::support::skip("wamrc", "no wamrc");
     }
     code
 }

@@ -131,7 +131,7 @@ fn where_no_memory_may_become_executable_the_portable_module_filters() {
     let image = Image::new(&program, code);
     let is_there = Command::new("python3").args(["-c", DENIED, "/bin/true"]).status();
     if !is_there.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: no python3, or a kernel without PR_SET_MDWE");
+        crate::support::skip("mdwe", "no python3, or a kernel without PR_SET_MDWE");
         return;
     }
     let plain = image.command(&[]);

@@ -21,7 +21,7 @@ impl Rendered {
     /// Renders a directory; `None` where there is no kubectl.
     pub(crate) fn of(directory: &Path) -> Option<Rendered> {
         let Ok(output) = Command::new("kubectl").arg("kustomize").arg(directory).output() else {
-            eprintln!("skipped: no kubectl");
+            crate::support::skip("kubectl", "no kubectl");
             return None;
         };
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -301,7 +301,7 @@ pub(crate) fn strictly_valid(manifests: &str) {
         .output()
         .is_ok_and(|output| output.status.success())
     {
-        eprintln!("skipped: no kubernetes-validate");
+        crate::support::skip("kubernetes-validate", "no kubernetes-validate");
         return;
     }
     let directory = tempfile::tempdir().unwrap();

@@ -75,7 +75,7 @@ fn every_alert_is_complete_and_can_be_read_by_prometheus() {
             assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
             assert!(said.contains(&format!("{} rules found", alerts.len())), "{said}");
         }
-        Err(_) => eprintln!("skipped: no promtool"),
+        Err(_) => crate::support::skip("promtool", "no promtool"),
     }
 }
 

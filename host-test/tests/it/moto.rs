@@ -42,7 +42,7 @@ impl Moto {
         let found = Command::new("python3").args(["-c", "import moto.server, flask, boto3"]).output();
         let is_installed = found.is_ok_and(|output| output.status.success());
         if !is_installed {
-            eprintln!("skipped: no moto[server]");
+            crate::support::skip("moto", "no moto[server]");
         }
         is_installed
     }

@@ -34,7 +34,7 @@ fn without_capabilities_each_reads_what_the_other_writes() {
     let Some((fluent_bit, _guard)) = program() else { return };
     let as_root = format!("{} true", setpriv(0));
     if !Command::new("sh").args(["-c", &as_root]).output().is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: no setpriv, or no root");
+        crate::support::skip("setpriv", "no setpriv, or no root");
         return;
     }
     let place = tempfile::tempdir().unwrap();

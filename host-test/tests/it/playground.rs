@@ -22,7 +22,7 @@ static ALONE: Mutex<()> = Mutex::new(());
 pub(crate) fn browser() -> Option<(MutexGuard<'static, ()>, PageServer, Chromium)> {
     let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(program) = chromium::find() else {
-        eprintln!("skipped: no chromium");
+        crate::support::skip("chromium", "no chromium");
         return None;
     };
     let server = PageServer::start(assets(), 0).unwrap();
@@ -127,7 +127,7 @@ fn the_editor_is_what_its_package_file_builds() {
     let npm = |arguments: &[&str]| Command::new("npm").args(arguments).current_dir(&editor).output();
     let installed = npm(&["install", "--no-package-lock", "--no-audit", "--no-fund"]);
     if !installed.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: no npm, or it reaches no packages");
+        crate::support::skip("npm", "no npm, or it reaches no packages");
         return;
     }
     let bundled = npm(&["run", "bundle"]).unwrap();

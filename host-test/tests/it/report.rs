@@ -49,7 +49,7 @@ fn a_report_is_one_page_with_everything_in_it() {
 #[test]
 fn a_report_can_be_read_in_print() {
     let Some(program) = chromium::find() else {
-        eprintln!("skipped: no chromium");
+        crate::support::skip("chromium", "no chromium");
         return;
     };
     let directory = tempfile::tempdir().unwrap();

@@ -121,7 +121,7 @@ fn parse_with_prometheus(text: &str) {
         print(sum(len(f.samples) for f in families))";
     let has = std::process::Command::new("python3").args(["-c", "import prometheus_client"]).output();
     if !has.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: no python3 with prometheus_client");
+        crate::support::skip("prometheus-client", "no python3 with prometheus_client");
         return;
     }
     let mut child = std::process::Command::new("python3")
