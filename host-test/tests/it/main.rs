@@ -16,6 +16,7 @@ mod diff;
 mod documents;
 mod errors_arrive;
 mod faults;
+mod first_hour;
 mod fluent_bit;
 mod images;
 mod kubelet_and_fluent_bit;

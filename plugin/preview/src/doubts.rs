@@ -83,7 +83,7 @@ pub fn doubts(rules: &RuleFile, ledger: &Ledger, seen: &SeenNames) -> Vec<String
     // A pod or two are missing from any list.
     if unknown.saturating_mul(20) > ledger.seen {
         let why = match seen.has_pods {
-            true => "their pods are not in the list",
+            true => "their pods or containers are not in the list",
             false => "there is no list of pods: --pods takes one",
         };
         found.push(format!(
@@ -165,7 +165,7 @@ mod tests {
                 "rule `b`: no workload here is `crat`: did you mean cart?",
                 "rule `c` matched none of 2 records",
                 "the pods that were given are those of none of these logs: no kept record has metadata",
-                "1 of 2 records were kept as unknown, because a condition asks for metadata that is missing: their pods are not in the list",
+                "1 of 2 records were kept as unknown, because a condition asks for metadata that is missing: their pods or containers are not in the list",
             ]
         );
     }
