@@ -7,7 +7,7 @@ use std::path::Path;
 /// A file's content, decompressed where it is gzip or zstd; of `-` what stdin has.
 ///
 /// # Errors
-/// What the system says, or that the archive is broken or larger than [`MAX_FILE`].
+/// What the system says, or that the archive is broken or larger than 4 GiB.
 pub fn content(path: &Path) -> io::Result<Vec<u8>> {
     let mut raw = Vec::new();
     if path.as_os_str() == "-" {
