@@ -87,6 +87,27 @@ fn the_readme_is_short_and_names_every_page() {
     }
 }
 
+/// Guarantees: every metric and alert that the runbook names exists.
+#[test]
+fn the_runbook_names_metrics_and_alerts_that_there_are() {
+    let runbook = fs::read_to_string(root().join("docs/runbook.md")).unwrap();
+    let metrics = fs::read_to_string(root().join("docs/metrics.md")).unwrap();
+    let alerts = fs::read_to_string(root().join("conf/k8s/monitoring/alerts.yaml")).unwrap();
+    let words = runbook.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let mut names = 0;
+    for word in words {
+        if word.starts_with("nodesieve_") && word != "nodesieve_fault_" {
+            assert!(metrics.contains(&format!("| `{word}` |")), "{word} is no metric");
+            names += 1;
+        }
+        if word.starts_with("Nodesieve") || word.starts_with("fluentbit_") {
+            assert!(alerts.contains(word), "{word} is in no alert");
+            names += 1;
+        }
+    }
+    assert!(names > 15, "{names}");
+}
+
 /// The blocks of a page behind each heading of the third level: language and text.
 fn blocks(page: &str) -> BTreeMap<String, Vec<(String, String)>> {
     let mut found: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
