@@ -1,8 +1,9 @@
-//! The literate cases of `host-test/cases`, each run through the engine alone and through the compiled module.
+//! The literate cases of `host-test/cases`, each run through the engine alone, through the compiled module and as a component.
+//! `NODESIEVE_BLESS=1 cargo test cases::merge_log` writes the answers of a file anew.
 
 use crate::component::InComponent;
 use crate::support;
-use host_test::cases::{Case, CaseStep, Expected, read};
+use host_test::cases::{Case, CaseStep, Expected, Fed, read};
 use host_test::guest::Returned;
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::engine::{Answer, Engine, Input};
@@ -30,10 +31,31 @@ pub trait Face {
     fn metrics(&mut self, time: u64) -> String;
 }
 
-fn run(case: &Case, file: &Path, mut start: impl FnMut(&str) -> Box<dyn Face>) {
+fn run(case: &Case, file: &Path, start: impl FnMut(&str) -> Box<dyn Face>) {
+    let numbers = feed(case, start, &mut |fed, answer| {
+        // The module's echo of a readable record cannot be told from an answer of the same text.
+        let is_echo = fed.answer == Expected::Echo && answer == Expected::Keep(fed.text.clone());
+        if !is_echo {
+            let (answer, expected) = (without_instance(answer.to_string()), fed.answer.to_string());
+            assert_eq!(answer, expected, "{}: {}", file.display(), fed.text);
+        }
+    });
+    for (name, found, expected) in numbers {
+        assert_eq!(found, Some(expected), "{}: {name}", file.display());
+    }
+}
+
+/// Takes the steps of a case; `answered` gets each record with what came back. Returns the numbers that are asked for: name, found,
+/// expected.
+fn feed(
+    case: &Case,
+    mut start: impl FnMut(&str) -> Box<dyn Face>,
+    answered: &mut dyn FnMut(&Fed, Expected),
+) -> Vec<(String, Option<u64>, u64)> {
     let mut face: Option<Box<dyn Face>> = None;
     let mut pods: Vec<(String, Option<String>)> = Vec::new();
     let mut time = 1_800_000_000_000_000_000;
+    let mut numbers = Vec::new();
     for step in &case.steps {
         match step {
             CaseStep::Rules(source) => match &mut face {
@@ -59,18 +81,7 @@ fn run(case: &Case, file: &Path, mut start: impl FnMut(&str) -> Box<dyn Face>) {
                 });
                 for fed in records {
                     time = fed.time.unwrap_or(time);
-                    let answer = face.filter(&fed.tag, time, &fed.text);
-                    // The module's echo of a readable record cannot be told from an answer of the same text.
-                    let is_echo = fed.answer == Expected::Echo && answer == Expected::Keep(fed.text.clone());
-                    if !is_echo {
-                        assert_eq!(
-                            without_instance(answer.to_string()),
-                            fed.answer.to_string(),
-                            "{}: {}",
-                            file.display(),
-                            fed.text
-                        );
-                    }
+                    answered(fed, face.filter(&fed.tag, time, &fed.text));
                 }
             }
             CaseStep::Metrics(expected) => {
@@ -78,12 +89,12 @@ fn run(case: &Case, file: &Path, mut start: impl FnMut(&str) -> Box<dyn Face>) {
                 for (name, value) in expected {
                     let mut all = exposition::samples(&text);
                     let found = all.find(|sample| *name == sample.name || *name == sample.series);
-                    let found = found.map(|sample| sample.value as u64);
-                    assert_eq!(found, Some(*value), "{}: {name}", file.display());
+                    numbers.push((name.clone(), found.map(|sample| sample.value as u64), *value));
                 }
             }
         }
     }
+    numbers
 }
 
 /// Every start of the filter is another instance.
@@ -193,20 +204,6 @@ impl Face for CoreWasm {
     }
 }
 
-#[test]
-fn cases_hold_in_the_engine() {
-    for file in files() {
-        let case = read(&std::fs::read_to_string(&file).unwrap())
-            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        run(&case, &file, |source| {
-            let rules = rule_test::load_explained(source)
-                .map(|loaded| loaded.rules)
-                .unwrap_or_else(|_| RuleFile::default().into());
-            Box::new(Native { engine: Engine::new(rules, 7), pods: Files::default() })
-        });
-    }
-}
-
 /// Every case through one face.
 pub fn run_all(mut start: impl FnMut(&str) -> Box<dyn Face>) {
     for file in files() {
@@ -215,15 +212,113 @@ pub fn run_all(mut start: impl FnMut(&str) -> Box<dyn Face>) {
     }
 }
 
-#[test]
-fn cases_hold_in_the_compiled_module() {
-    run_all(|source| {
-        let (guest, tree) = support::start(source);
-        Box::new(CoreWasm { guest, tree, late: 0 })
-    });
+fn one(name: &str) -> (Case, PathBuf) {
+    let file =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(format!("{}.md", name.replace('_', "-")));
+    let source = std::fs::read_to_string(&file).unwrap();
+    let case = read(&source).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    (case, file)
 }
 
-#[test]
-fn cases_hold_in_the_component() {
-    run_all(|source| Box::new(InComponent::start(source)));
+fn native(source: &str) -> Box<dyn Face> {
+    let rules = rule_test::load_explained(source)
+        .map(|loaded| loaded.rules)
+        .unwrap_or_else(|_| RuleFile::default().into());
+    Box::new(Native { engine: Engine::new(rules, 7), pods: Files::default() })
+}
+
+/// A module with a test for each face, for each file: `cargo test cases::merge_log` runs one file alone.
+macro_rules! case_files {
+    ($($name:ident),+ $(,)?) => {
+        $(mod $name {
+            use super::*;
+
+            #[test]
+            fn holds_in_the_engine() {
+                let (case, file) = one(stringify!($name));
+                if std::env::var_os("NODESIEVE_BLESS").is_some() {
+                    bless(&case, &file);
+                }
+                run(&one(stringify!($name)).0, &file, native);
+            }
+
+            #[test]
+            fn holds_in_the_compiled_module() {
+                let (case, file) = one(stringify!($name));
+                run(&case, &file, |source| {
+                    let (guest, tree) = support::start(source);
+                    Box::new(CoreWasm { guest, tree, late: 0 })
+                });
+            }
+
+            #[test]
+            fn holds_in_the_component() {
+                let (case, file) = one(stringify!($name));
+                run(&case, &file, |source| Box::new(InComponent::start(source)));
+            }
+        })+
+
+        /// Guarantees: no file is left out.
+        #[test]
+        fn every_case_file_has_its_tests() {
+            let listed = [$(stringify!($name)),+].map(|name| format!("{}.md", name.replace('_', "-")));
+            let found: Vec<String> =
+                files().iter().map(|file| file.file_name().unwrap().to_string_lossy().into_owned()).collect();
+            assert_eq!(found, listed);
+        }
+    };
+}
+
+case_files! {
+    any_and_not,
+    bad_rules,
+    cache,
+    conditions,
+    continuation,
+    counting,
+    enrichment,
+    exclude,
+    faults,
+    first_match,
+    host_limits,
+    labels,
+    merge_log,
+    own_metadata,
+    own_tags,
+    own_tests,
+    reading_records,
+    record,
+    sampling,
+    shadow,
+    three_values,
+    unknown_and_ceilings,
+}
+
+/// Writes the answers of the engine into a case file: what is blessed is read before it is committed.
+fn bless(case: &Case, file: &Path) {
+    let mut answers = Vec::new();
+    let asked = Case {
+        title: case.title.clone(),
+        steps: case.steps.iter().filter(|step| !matches!(step, CaseStep::Metrics(_))).cloned().collect(),
+    };
+    feed(&asked, native, &mut |fed, answer| {
+        let is_echo = fed.answer == Expected::Echo && answer == Expected::Keep(fed.text.clone());
+        answers.push(if is_echo { fed.answer.to_string() } else { without_instance(answer.to_string()) });
+    });
+    let mut answers = answers.into_iter();
+    let (mut text, mut is_answer) = (String::new(), false);
+    for line in std::fs::read_to_string(file).unwrap().lines() {
+        match (is_answer, line) {
+            (true, "```") => is_answer = false,
+            (true, _) => {
+                text.push_str(&answers.next().unwrap());
+                text.push('\n');
+                continue;
+            }
+            (false, line) => is_answer = line == "```answers",
+        }
+        text.push_str(line);
+        text.push('\n');
+    }
+    std::fs::write(file, text).unwrap();
 }
