@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 /// A file's content, decompressed where it is gzip or zstd; of `-` what stdin has.
 ///
@@ -11,7 +12,7 @@ use std::path::Path;
 pub fn content(path: &Path) -> io::Result<Vec<u8>> {
     let mut raw = Vec::new();
     if path.as_os_str() == "-" {
-        io::stdin().lock().read_to_end(&mut raw)?;
+        raw = from_stdin()?;
     } else {
         File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut raw)?;
     }
@@ -37,6 +38,18 @@ pub fn content(path: &Path) -> io::Result<Vec<u8>> {
         true => Err(io::Error::other(format!("more than {} GiB", MAX_FILE >> 30))),
         false => Ok(out),
     }
+}
+
+/// What stdin has, the same for all that ask: `diff` reads its input once for each of two rule files.
+fn from_stdin() -> io::Result<Vec<u8>> {
+    static READ: Mutex<Option<Vec<u8>>> = Mutex::new(None);
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    if read.is_none() {
+        let mut raw = Vec::new();
+        io::stdin().lock().read_to_end(&mut raw)?;
+        *read = Some(raw);
+    }
+    Ok(read.clone().unwrap_or_default())
 }
 
 /// Largest file, decompressed, in bytes: all of it is in memory.

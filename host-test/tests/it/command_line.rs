@@ -466,6 +466,19 @@ fn the_released_program_runs_alone_in_an_empty_directory() {
     assert_eq!(left, ["logs", "nodesieve", "nodesieve.yaml"]);
 }
 
+/// Guarantees: both sides of a comparison see the same lines, also where these can be read only once.
+#[test]
+fn diff_compares_two_rule_files_on_the_lines_of_stdin() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(at("old.yaml"), "version: 1\n").unwrap();
+    std::fs::write(at("new.yaml"), "version: 1\nrules: [{ name: a, drop: {}, reason: r }]\n").unwrap();
+    let lines = "2026-11-20T10:00:00.1Z stdout F one\n2026-11-20T10:00:01.1Z stdout F two\n";
+    let arguments = ["diff", &at("old.yaml"), &at("new.yaml"), "--logs", "-", "--format", "json"];
+    let told: serde_json::Value = serde_json::from_str(out(&run(&arguments, lines))).unwrap();
+    assert_eq!((&told["totals"]["kept"]["old"], &told["totals"]["dropped"]["new"]), (&2.into(), &2.into()));
+}
+
 #[test]
 fn a_rule_file_is_never_written_over_without_being_told_to() {
     let folder = tempfile::tempdir().unwrap();
