@@ -12,13 +12,22 @@
 
 use std::fmt;
 
-/// A case file.
+/// A section of a case file: from one heading to the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {
     /// Its heading.
     pub title: String,
-    /// Its blocks, in order.
+    /// Its blocks, in order; in front of them the rules and pod files that the sections before left in place, so that each can run
+    /// alone.
     pub steps: Vec<CaseStep>,
+}
+
+impl Case {
+    /// Its heading as a name: `Keys that are asked for` is `keys_that_are_asked_for`.
+    pub fn name(&self) -> String {
+        let words = self.title.split(|character: char| !character.is_ascii_alphanumeric());
+        words.filter(|word| !word.is_empty()).map(str::to_lowercase).collect::<Vec<_>>().join("_")
+    }
 }
 
 /// One block.
@@ -75,15 +84,59 @@ impl fmt::Display for Expected {
     }
 }
 
-/// Reads a case file; what is wrong with it is said with its line.
+/// Reads a case file, section by section; what is wrong with it is said with its line.
 ///
 /// # Errors
 /// A block that is not known, answers that do not match their records in number, a value that is no number.
-pub fn read(source: &str) -> Result<Case, String> {
-    let title = source.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or("untitled").to_owned();
+pub fn read(source: &str) -> Result<Vec<Case>, String> {
+    let mut cases: Vec<Case> = Vec::new();
+    let mut blocks = blocks(source).into_iter().peekable();
+    let headings: Vec<(usize, &str)> = headings(source).collect();
+    for (at, (_, title)) in headings.iter().enumerate() {
+        let end = headings.get(at.saturating_add(1)).map_or(usize::MAX, |(line, _)| *line);
+        let own: Vec<Block> = std::iter::from_fn(|| blocks.next_if(|block| block.line < end)).collect();
+        let mut steps = cases.last().map(|before| left_in_place(&before.steps)).unwrap_or_default();
+        steps.extend(read_steps(own)?);
+        cases.push(Case { title: (*title).to_owned(), steps });
+    }
+    match blocks.next() {
+        Some(block) => Err(format!("line {}: a block without a heading", block.line)),
+        None => Ok(cases),
+    }
+}
+
+/// The headings outside of blocks: a line's number and its words.
+fn headings(source: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut is_inside = false;
+    source.lines().enumerate().filter_map(move |(index, line)| {
+        is_inside ^= line.starts_with("```");
+        let title = line.strip_prefix("# ").or_else(|| line.strip_prefix("## ")).filter(|_| !is_inside)?;
+        Some((index.saturating_add(1), title))
+    })
+}
+
+/// The rules and pod files that are in place after these steps.
+fn left_in_place(steps: &[CaseStep]) -> Vec<CaseStep> {
+    let mut left: Vec<CaseStep> = Vec::new();
+    for step in steps {
+        match step {
+            CaseStep::Rules(_) => left.retain(|earlier| !matches!(earlier, CaseStep::Rules(_))),
+            CaseStep::Pod { namespace, pod, .. } => left.retain(
+                |earlier| !matches!(earlier, CaseStep::Pod { namespace: n, pod: p, .. } if (n, p) == (namespace, pod)),
+            ),
+            CaseStep::Records(_) | CaseStep::Metrics(_) => continue,
+        }
+        if !matches!(step, CaseStep::Pod { content: None, .. }) {
+            left.push(step.clone());
+        }
+    }
+    left
+}
+
+fn read_steps(blocks: Vec<Block>) -> Result<Vec<CaseStep>, String> {
     let mut steps = Vec::new();
     let mut pending: Option<(usize, Vec<Unanswered>)> = None;
-    for block in blocks(source) {
+    for block in blocks {
         let at = block.line;
         let mut words = block.info.split_whitespace();
         let kind: Vec<&str> = words.by_ref().take(2).collect();
@@ -142,7 +195,7 @@ pub fn read(source: &str) -> Result<Case, String> {
     }
     match pending {
         Some((at, _)) => Err(format!("line {at}: records without answers")),
-        None => Ok(Case { title, steps }),
+        None => Ok(steps),
     }
 }
 
@@ -163,13 +216,19 @@ fn record(line: &str, tag: &str) -> Option<Unanswered> {
     }
 }
 
-struct Block {
-    info: String,
-    line: usize,
-    content: String,
+/// A fenced block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// What stands behind the opening fence.
+    pub info: String,
+    /// The number of that line, from 1.
+    pub line: usize,
+    /// Its lines, each with its newline.
+    pub content: String,
 }
 
-fn blocks(source: &str) -> Vec<Block> {
+/// The fenced blocks of a Markdown file, in order: all case files are read by this.
+pub fn blocks(source: &str) -> Vec<Block> {
     let mut found = Vec::new();
     let mut open: Option<Block> = None;
     for (index, line) in source.lines().enumerate() {
@@ -200,8 +259,8 @@ mod tests {
     fn reads_every_block() {
         let source = "# Title\n\nprose\n```yaml rules\nversion: 1\n```\n```json pod n/p\nremoved\n```\n\
             ```records t\n@1.5 {\"a\":1}\n{}\n```\n```answers\ndrop\n{\"b\":2}\n```\n```metrics\nseen 2\n```\n";
-        let case = read(source).unwrap();
-        assert_eq!(case.title, "Title");
+        let case = &read(source).unwrap()[0];
+        assert_eq!((case.title.as_str(), case.name().as_str()), ("Title", "title"));
         let fed = |time, text: &str, answer| Fed { tag: "t".into(), time, text: text.into(), answer };
         assert_eq!(
             case.steps,
@@ -218,12 +277,25 @@ mod tests {
     }
 
     #[test]
+    fn a_section_begins_with_the_rules_and_pods_of_those_before_and_without_their_records() {
+        let source = "# One\n```yaml rules\nold\n```\n```json pod n/p\nremoved\n```\n```json pod n/q\n{}\n```\n\
+            ```records t\n# no heading\n```\n```answers\ndrop\n```\n```yaml rules\nnew\n```\n## Two, and more\n\
+            ```metrics\nseen 0\n```\n";
+        let cases = read(source).unwrap();
+        assert_eq!(cases.iter().map(Case::name).collect::<Vec<_>>(), ["one", "two_and_more"]);
+        let pod = CaseStep::Pod { namespace: "n".into(), pod: "q".into(), content: Some("{}\n".into()) };
+        let metrics = CaseStep::Metrics(vec![("seen".into(), 0)]);
+        assert_eq!(cases[1].steps, [pod, CaseStep::Rules("new\n".into()), metrics]);
+    }
+
+    #[test]
     fn says_what_is_wrong_with_a_case() {
-        assert_eq!(read("```records t\n{}\n```\n"), Err("line 1: records without answers".into()));
+        assert_eq!(read("# A\n```records t\n{}\n```\n"), Err("line 2: records without answers".into()));
         assert_eq!(
-            read("```records t\n{}\n```\n```answers\n```\n"),
-            Err("line 4: 0 answers for 1 records".into())
+            read("# A\n```records t\n{}\n```\n```answers\n```\n"),
+            Err("line 5: 0 answers for 1 records".into())
         );
-        assert_eq!(read("\n```what\n```\n"), Err("line 2: unknown block `what`".into()));
+        assert_eq!(read("# A\n```what\n```\n"), Err("line 2: unknown block `what`".into()));
+        assert_eq!(read("```metrics\n```\n"), Err("line 1: a block without a heading".into()));
     }
 }

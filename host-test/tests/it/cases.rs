@@ -11,15 +11,26 @@ use nodesieve_engine::pods::{PodSource, Unavailable, file_name};
 use nodesieve_engine::rule_test;
 use nodesieve_engine::time::{EventTime, Now};
 use nodesieve_sidecar::exposition;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
-fn files() -> Vec<PathBuf> {
+fn path(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(format!("{}.md", file.replace('_', "-")))
+}
+
+/// The case files by their names, with their sections.
+fn files() -> Vec<(String, Vec<Case>)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
-    let mut files: Vec<PathBuf> = directory.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
-    files.sort();
-    assert!(files.len() >= 8, "the cases are gone");
+    let files = directory.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let files =
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "md")).map(|path| {
+            let source = std::fs::read_to_string(&path).unwrap();
+            let cases = read(&source).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            (path.file_stem().unwrap().to_str().unwrap().replace('-', "_"), cases)
+        });
+    let mut files: Vec<(String, Vec<Case>)> = files.collect();
+    files.sort_by(|one, other| one.0.cmp(&other.0));
     files
 }
 
@@ -31,17 +42,17 @@ pub trait Face {
     fn metrics(&mut self, time: u64) -> String;
 }
 
-fn run(case: &Case, file: &Path, start: impl FnMut(&str) -> Box<dyn Face>) {
+fn run(case: &Case, file: &str, start: impl FnMut(&str) -> Box<dyn Face>) {
     let numbers = feed(case, start, &mut |fed, answer| {
         // The module's echo of a readable record cannot be told from an answer of the same text.
         let is_echo = fed.answer == Expected::Echo && answer == Expected::Keep(fed.text.clone());
         if !is_echo {
             let (answer, expected) = (without_instance(answer.to_string()), fed.answer.to_string());
-            assert_eq!(answer, expected, "{}: {}", file.display(), fed.text);
+            assert_eq!(answer, expected, "{file}, {}: {}", case.title, fed.text);
         }
     });
     for (name, found, expected) in numbers {
-        assert_eq!(found, Some(expected), "{}: {name}", file.display());
+        assert_eq!(found, Some(expected), "{file}, {}: {name}", case.title);
     }
 }
 
@@ -206,18 +217,20 @@ impl Face for CoreWasm {
 
 /// Every case through one face.
 pub fn run_all(mut start: impl FnMut(&str) -> Box<dyn Face>) {
-    for file in files() {
-        let case = read(&std::fs::read_to_string(&file).unwrap()).unwrap();
-        run(&case, &file, &mut start);
+    for (name, cases) in files() {
+        cases.iter().for_each(|case| run(case, &name, &mut start));
     }
 }
 
-fn one(name: &str) -> (Case, PathBuf) {
-    let file =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(format!("{}.md", name.replace('_', "-")));
-    let source = std::fs::read_to_string(&file).unwrap();
-    let case = read(&source).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    (case, file)
+/// A section by the names of its file and its heading; the first heading is the file's own.
+fn section(file: &str, name: &str) -> Case {
+    bless_where_asked(file);
+    let (_, cases) = files().into_iter().find(|(found, _)| found == file).unwrap();
+    cases.into_iter().enumerate().find(|(at, case)| section_name(*at, case) == name).unwrap().1
+}
+
+fn section_name(at: usize, case: &Case) -> String {
+    if at == 0 { "itself".into() } else { case.name() }
 }
 
 fn native(source: &str) -> Box<dyn Face> {
@@ -227,87 +240,103 @@ fn native(source: &str) -> Box<dyn Face> {
     Box::new(Native { engine: Engine::new(rules, 7), pods: Files::default() })
 }
 
-/// A module with a test for each face, for each file: `cargo test cases::merge_log` runs one file alone.
+fn core_wasm(source: &str) -> Box<dyn Face> {
+    let (guest, tree) = support::start(source);
+    Box::new(CoreWasm { guest, tree, late: 0 })
+}
+
+fn component(source: &str) -> Box<dyn Face> {
+    Box::new(InComponent::start(source))
+}
+
+/// A test for each face, for each section of each file: `cargo test cases::merge_log` runs one file alone,
+/// `cargo test cases::merge_log::members` one section of it.
 macro_rules! case_files {
-    ($($name:ident),+ $(,)?) => {
-        $(mod $name {
-            use super::*;
+    ($($file:ident [$($section:ident),+]),+ $(,)?) => {
+        $(mod $file {
+            $(mod $section {
+                use super::super::*;
 
-            #[test]
-            fn holds_in_the_engine() {
-                let (case, file) = one(stringify!($name));
-                if std::env::var_os("NODESIEVE_BLESS").is_some() {
-                    bless(&case, &file);
+                #[test]
+                fn holds_in_the_engine() {
+                    run(&section(stringify!($file), stringify!($section)), stringify!($file), native);
                 }
-                run(&one(stringify!($name)).0, &file, native);
-            }
 
-            #[test]
-            fn holds_in_the_compiled_module() {
-                let (case, file) = one(stringify!($name));
-                run(&case, &file, |source| {
-                    let (guest, tree) = support::start(source);
-                    Box::new(CoreWasm { guest, tree, late: 0 })
-                });
-            }
+                #[test]
+                fn holds_in_the_compiled_module() {
+                    run(&section(stringify!($file), stringify!($section)), stringify!($file), core_wasm);
+                }
 
-            #[test]
-            fn holds_in_the_component() {
-                let (case, file) = one(stringify!($name));
-                run(&case, &file, |source| Box::new(InComponent::start(source)));
-            }
+                #[test]
+                fn holds_in_the_component() {
+                    run(&section(stringify!($file), stringify!($section)), stringify!($file), component);
+                }
+            })+
         })+
 
-        /// Guarantees: no file is left out.
+        /// Guarantees: no file and no section is left out.
         #[test]
-        fn every_case_file_has_its_tests() {
-            let listed = [$(stringify!($name)),+].map(|name| format!("{}.md", name.replace('_', "-")));
-            let found: Vec<String> =
-                files().iter().map(|file| file.file_name().unwrap().to_string_lossy().into_owned()).collect();
-            assert_eq!(found, listed);
+        fn every_section_has_its_tests() {
+            let listed: Vec<(String, Vec<String>)> =
+                vec![$((stringify!($file).into(), vec![$(stringify!($section).into()),+])),+];
+            let found = files().into_iter().map(|(name, cases)| {
+                (name, cases.iter().enumerate().map(|(at, case)| section_name(at, case)).collect())
+            });
+            assert_eq!(found.collect::<Vec<(String, Vec<String>)>>(), listed);
         }
     };
 }
 
 case_files! {
-    any_and_not,
-    bad_rules,
-    cache,
-    conditions,
-    continuation,
-    counting,
-    enrichment,
-    exclude,
-    faults,
-    first_match,
-    host_limits,
-    labels,
-    merge_log,
-    own_metadata,
-    own_tags,
-    own_tests,
-    reading_records,
-    record,
-    sampling,
-    shadow,
-    three_values,
-    unknown_and_ceilings,
+    any_and_not [itself],
+    bad_rules [itself],
+    cache [itself],
+    conditions [itself],
+    continuation [itself],
+    counting [itself],
+    enrichment [itself, keys_that_are_asked_for],
+    exclude [itself],
+    faults [itself],
+    first_match [itself],
+    host_limits [itself],
+    labels [itself],
+    merge_log [itself, members_of_the_same_name, without_the_line_and_under_a_key, records_that_become_too_large],
+    own_metadata [itself, rules_alone, with_a_line_that_is_merged, as_it_was],
+    own_tags [itself],
+    own_tests [itself],
+    reading_records [itself],
+    record [itself],
+    sampling [itself],
+    shadow [itself],
+    three_values [itself],
+    unknown_and_ceilings [itself],
 }
 
-/// Writes the answers of the engine into a case file: what is blessed is read before it is committed.
-fn bless(case: &Case, file: &Path) {
+/// Writes the answers of the engine into a case file, once in a run: what is blessed is read before it is committed.
+fn bless_where_asked(file: &str) {
+    static BLESSED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut blessed = BLESSED.lock().unwrap();
+    if std::env::var_os("NODESIEVE_BLESS").is_some() && blessed.insert(file.to_owned()) {
+        let (_, cases) = files().into_iter().find(|(found, _)| found == file).unwrap();
+        std::fs::write(path(file), blessed_text(&cases, file)).unwrap();
+    }
+}
+
+fn blessed_text(cases: &[Case], file: &str) -> String {
     let mut answers = Vec::new();
-    let asked = Case {
-        title: case.title.clone(),
-        steps: case.steps.iter().filter(|step| !matches!(step, CaseStep::Metrics(_))).cloned().collect(),
-    };
-    feed(&asked, native, &mut |fed, answer| {
-        let is_echo = fed.answer == Expected::Echo && answer == Expected::Keep(fed.text.clone());
-        answers.push(if is_echo { fed.answer.to_string() } else { without_instance(answer.to_string()) });
-    });
+    for case in cases {
+        let asked = Case {
+            title: case.title.clone(),
+            steps: case.steps.iter().filter(|step| !matches!(step, CaseStep::Metrics(_))).cloned().collect(),
+        };
+        feed(&asked, native, &mut |fed, answer| {
+            let is_echo = fed.answer == Expected::Echo && answer == Expected::Keep(fed.text.clone());
+            answers.push(if is_echo { fed.answer.to_string() } else { without_instance(answer.to_string()) });
+        });
+    }
     let mut answers = answers.into_iter();
     let (mut text, mut is_answer) = (String::new(), false);
-    for line in std::fs::read_to_string(file).unwrap().lines() {
+    for line in std::fs::read_to_string(path(file)).unwrap().lines() {
         match (is_answer, line) {
             (true, "```") => is_answer = false,
             (true, _) => {
@@ -320,5 +349,5 @@ fn bless(case: &Case, file: &Path) {
         text.push_str(line);
         text.push('\n');
     }
-    std::fs::write(file, text).unwrap();
+    text
 }

@@ -1,6 +1,7 @@
 //! Real lines: their levels, their reports, their traces, their kinds, as `host-test/cases/lines` has them.
 
 use crate::support;
+use host_test::cases;
 use host_test::guest::Returned;
 use nodesieve_engine::config::model::TRACE_IDS;
 use nodesieve_engine::json::push_string;
@@ -21,20 +22,15 @@ struct Block {
 /// The blocks of a case file, escapes resolved.
 fn blocks(name: &str) -> Vec<Block> {
     let path = support::conf().join("../host-test/cases/lines").join(name);
-    let text = fs::read_to_string(path).unwrap();
-    let mut blocks = Vec::new();
-    let mut open: Option<Block> = None;
-    for line in text.lines() {
-        match (line.strip_prefix("```"), &mut open) {
-            (Some(fence), None) => {
-                let (kind, title) = fence.split_once(' ').unwrap_or((fence, ""));
-                open = Some(Block { kind: kind.into(), title: title.into(), lines: Vec::new() });
-            }
-            (Some(_), Some(_)) => blocks.extend(open.take()),
-            (None, Some(block)) => block.lines.push(unescaped(line)),
-            (None, None) => {}
+    let blocks = cases::blocks(&fs::read_to_string(path).unwrap()).into_iter().map(|block| {
+        let (kind, title) = block.info.split_once(' ').unwrap_or((&block.info, ""));
+        Block {
+            kind: kind.into(),
+            title: title.into(),
+            lines: block.content.lines().map(unescaped).collect(),
         }
-    }
+    });
+    let blocks: Vec<Block> = blocks.collect();
     assert!(!blocks.is_empty(), "{name}");
     blocks
 }

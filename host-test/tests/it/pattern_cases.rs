@@ -2,23 +2,17 @@
 
 use crate::support;
 use host_test::artefact;
+use host_test::cases;
 use host_test::guest::Returned;
 use host_test::matching::{MatchAnswer, answer, event_matches};
 use nodesieve_engine::pattern::Pattern;
 use std::fmt::Write as _;
 
-/// A fenced block of a case file: its kind and its lines.
+/// The lines of each block of this kind.
 fn blocks(file: &str, kind: &str) -> Vec<Vec<String>> {
-    let path = artefact::workspace().join(file);
-    let text = std::fs::read_to_string(path).unwrap();
-    let mut found = Vec::new();
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        if line == format!("```{kind}") {
-            found.push(lines.by_ref().take_while(|line| *line != "```").map(str::to_owned).collect());
-        }
-    }
-    found
+    let text = std::fs::read_to_string(artefact::workspace().join(file)).unwrap();
+    let blocks = cases::blocks(&text).into_iter().filter(|block| block.info == kind);
+    blocks.map(|block| block.content.lines().map(str::to_owned).collect()).collect()
 }
 
 /// A text as written, or the JSON string behind `=`.
