@@ -1,11 +1,12 @@
-// Dollars per GB as a person types them. The rule it keeps: what is no price is marked, and the figures stay those of the last that was.
+// Dollars per GB and the number of nodes as a person types them. The rule it keeps: what is no such number is marked, and the
+// figures stay those of the last that was.
 
 import { $ } from "./format.js";
 
-const FIELDS = { firehose: "price-firehose", cloudwatch: "price-cloudwatch" };
+const FIELDS = { firehose: "price-firehose", cloudwatch: "price-cloudwatch", nodes: "nodes" };
 const MOST = 1e6;
 
-/** `onChange(prices)` is told of each change to two good prices. */
+/** `onChange(prices)` is told of each change to numbers that are all good. */
 export function createPrices(onChange) {
   const fields = Object.entries(FIELDS).map(([name, id]) => ({ name, input: $(id), usual: $(id).value }));
 
@@ -14,7 +15,7 @@ export function createPrices(onChange) {
     for (const { name, input } of fields) {
       const text = input.value.trim().replace(",", ".");
       const price = text === "" ? NaN : Number(text);
-      const good = price >= 0 && price <= MOST;
+      const good = price <= MOST && (name === "nodes" ? Number.isInteger(price) && price >= 1 : price >= 0);
       input.setAttribute("aria-invalid", !good);
       if (!good) return null;
       prices[name] = price;

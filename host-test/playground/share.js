@@ -29,7 +29,7 @@ export async function decode(hash) {
   const right =
     isText(rules) && Array.isArray(inputs) && inputs.every((input) => isText(input?.name) && isText(input?.text)) &&
     (pods === undefined || isText(pods)) &&
-    (prices === undefined || [prices?.firehose, prices?.cloudwatch].every((price) => typeof price === "number"));
+    (prices === undefined || [prices?.firehose, prices?.cloudwatch, prices?.nodes ?? 1].every((price) => typeof price === "number"));
   if (!right) throw new Error("no rule file");
   return { rules, inputs, sample: sample === true, pods, prices, lacks: lacks === true };
 }

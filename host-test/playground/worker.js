@@ -56,8 +56,8 @@ const DO = {
     if (usable) run().catch(fault);
   },
 
-  prices({ firehose, cloudwatch }) {
-    preview.prices(firehose, cloudwatch);
+  prices({ firehose, cloudwatch, nodes }) {
+    preview.prices(firehose, cloudwatch, nodes);
     postMessage({ event: "panel", panel: preview.panel() });
   },
 

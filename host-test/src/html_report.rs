@@ -4,11 +4,12 @@
 
 use crate::replay::ReplayOutcome;
 use maud::{DOCTYPE, PreEscaped, html};
+use nodesieve_preview::fleet::Fleet;
 use nodesieve_preview::panel::{Rows, volume};
 
-/// The page. `rules` and `input` say what was replayed.
-pub fn html(outcome: &ReplayOutcome, rules: &str, input: &str) -> String {
-    let volume = volume(&outcome.ledger, &outcome.breakdown, &outcome.imbalances, Rows::Text);
+/// The page. `rules` and `input` say what was replayed, `fleet` what it comes to for so many nodes.
+pub fn html(outcome: &ReplayOutcome, rules: &str, input: &str, fleet: Option<&Fleet>) -> String {
+    let volume = volume(&outcome.ledger, &outcome.breakdown, &outcome.imbalances, Rows::Text, fleet);
     // Where it does not add up, the first section says so.
     let mut notes: Vec<String> =
         outcome.losses.iter().map(|(index, loss)| format!("fault: record {index}: {loss}")).collect();

@@ -3,7 +3,7 @@
 use crate::ledger::Ledger;
 use crate::replay::ReplayOutcome;
 use crate::table::{Align, Table, bytes, grouped};
-use nodesieve_preview::fleet::{Fleet, QUOTAS_DATE, Quotas};
+use nodesieve_preview::fleet::Fleet;
 use nodesieve_preview::money::ThreeWays;
 use nodesieve_preview::numbers::dollars;
 use nodesieve_preview::survey::{Breakdown, Named, TimeSpan};
@@ -238,19 +238,7 @@ fn of_fleet(fleet: &Fleet) -> String {
         let ThreeWays { raw, kubernetes_filter, nodesieve } = ways.map(dollars);
         table.row(vec![name.to_owned(), raw, kubernetes_filter, nodesieve, saved]);
     }
-    let Quotas { records, mib, requests } = fleet.quotas;
-    let of = |rate: f64, quota: f64| format!("{rate:.1} of {quota} ({:.1}%)", rate / quota * 100.0);
-    format!(
-        "{table}a stream, per second: {} records at most, {} MiB, {} calls; streams needed at an even rate: {}\n\
-         quotas are Firehose's defaults in us-east-1 ({QUOTAS_DATE}) unless given\n\
-         kubelets: {} requests a minute, {} on each node; API server: none\n\n",
-        of(fleet.records_per_second, records),
-        of(fleet.mib_per_second, mib),
-        of(fleet.requests_per_second, requests),
-        fleet.streams,
-        grouped(fleet.kubelet_requests_per_minute),
-        fleet.kubelet_requests_per_minute / u64::from(fleet.nodes.max(1)),
-    )
+    format!("{table}{}\n\n", fleet.demands().join("\n"))
 }
 
 #[cfg(test)]

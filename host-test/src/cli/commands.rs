@@ -79,11 +79,12 @@ pub(super) fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     if !outcome.stderr.is_empty() {
         anstream::eprint!("{}", outcome.stderr);
     }
+    let fleet = arguments.fleet.fleet(&outcome.ledger);
     if let Some(file) = &mut page {
-        let html = html_report::html(&outcome, &rules_path.display().to_string(), &arguments.run.shown());
+        let rules = rules_path.display().to_string();
+        let html = html_report::html(&outcome, &rules, &arguments.run.shown(), fleet.as_ref());
         file.write_all(html.as_bytes()).and_then(|()| file.flush()).context("write the report")?;
     }
-    let fleet = arguments.fleet.fleet(&outcome.ledger);
     if arguments.fleet.nodes.is_some() && fleet.is_none() {
         anstream::eprintln!(
             "warning: these records are of less than 10 s, or have no times: nothing is known of a fleet"

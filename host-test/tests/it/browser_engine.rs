@@ -59,7 +59,7 @@ fn the_page_counts_as_replay_does() {
     // All but the calls to Firehose, which a browser does not make.
     found["firehose_calls"] = expected["firehose_calls"].clone();
     assert_eq!(found, expected);
-    assert_eq!(html, panel::volume(&outcome.ledger, &outcome.breakdown, &[], Rows::Buttons));
+    assert_eq!(html, panel::volume(&outcome.ledger, &outcome.breakdown, &[], Rows::Buttons, None));
 }
 
 /// The engine of the page, record by record.

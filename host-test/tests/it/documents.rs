@@ -8,6 +8,7 @@ use nodesieve_engine::rule_test;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn root() -> PathBuf {
     support::conf().join("..")
@@ -166,4 +167,22 @@ fn each_code_has_an_example_its_message_and_how_it_is_mended() {
 pub(crate) fn all() -> String {
     let read = |path: &Path| fs::read_to_string(path).unwrap();
     pages().iter().map(|(path, _)| read(path)).collect()
+}
+
+/// mdBook builds the same pages that a reader of the repository has.
+#[test]
+fn the_book_is_built_without_a_warning() {
+    let output = match Command::new("mdbook")
+        .arg("build")
+        .arg(root())
+        .arg("--dest-dir")
+        .arg(tempfile::tempdir().unwrap().path().join("book"))
+        .output()
+    {
+        Ok(output) => output,
+        Err(error) => return support::skip("mdbook", &error.to_string()),
+    };
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{told}");
+    assert!(!told.contains("WARN") && !told.contains("ERROR"), "{told}");
 }

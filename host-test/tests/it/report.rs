@@ -4,8 +4,11 @@ use crate::chromium::{self, Chromium};
 use crate::support;
 use host_test::html_report::html;
 use host_test::{artefact, money, node_logs, replay};
+use nodesieve_preview::fleet::{Fleet, Quotas};
 use nodesieve_preview::panel::SECTIONS;
 use serde_json::json;
+
+const NODES: u32 = 300;
 
 fn report() -> (String, replay::ReplayOutcome) {
     let source = std::fs::read_to_string(support::conf().join("rules/example-cluster.yaml")).unwrap();
@@ -27,7 +30,8 @@ fn report() -> (String, replay::ReplayOutcome) {
         flush_seconds: money::FLUSH_SECONDS,
     };
     let outcome = replay.run(|_| {}, |_, _| {}).unwrap();
-    (html(&outcome, "conf/<nodesieve>.yaml", "the sample logs"), outcome)
+    let fleet = Fleet::of(NODES, &outcome.ledger, Quotas::default()).unwrap();
+    (html(&outcome, "conf/<nodesieve>.yaml", "the sample logs", Some(&fleet)), outcome)
 }
 
 #[test]
@@ -44,6 +48,11 @@ fn a_report_is_one_page_with_everything_in_it() {
     assert_eq!((seen, kept), (outcome.ledger.seen, outcome.ledger.kept));
     assert!(!outcome.breakdown.templates.is_empty() && outcome.breakdown.templates.len() <= 20);
     assert!(page.contains(&format!("adds up: seen {}", outcome.ledger.seen)));
+    let fleet = page.split_once("<table id=\"fleet\"").unwrap().1;
+    assert!(fleet.contains(&format!("{NODES} nodes")) && fleet.contains("API server: none"));
+    let yearly = outcome.ledger.dollars.cloudwatch.kubernetes_filter * f64::from(NODES) * 365.0 / 30.0;
+    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    assert!(digits(fleet).contains(&digits(&format!("{yearly:.2}"))), "{yearly}: {fleet}");
 }
 
 #[test]

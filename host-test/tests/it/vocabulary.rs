@@ -115,8 +115,13 @@ fn stages_outcomes_and_actions_are_called_alike_everywhere() {
         assert!(metrics.contains(&format!("rule=\"{outcome}\",stage=\"outcome\"")), "metrics' {outcome}");
         assert!(WORLD.contains(&format!("`{outcome}`")), "the world does not explain {outcome}");
         let rules = vec![RuleLine { name: outcome.into(), stage: "outcome".into(), ..RuleLine::default() }];
-        let html =
-            panel::volume(&Ledger { rules, ..Ledger::default() }, &Breakdown::default(), &[], Rows::Buttons);
+        let html = panel::volume(
+            &Ledger { rules, ..Ledger::default() },
+            &Breakdown::default(),
+            &[],
+            Rows::Buttons,
+            None,
+        );
         assert!(
             html.contains(&format!("data-row=\"{outcome}\" data-stage=\"outcome\"")),
             "panel's {outcome}"
@@ -172,7 +177,7 @@ fn the_terminal_and_the_panel_have_the_columns_of_the_json() {
         losses: Vec::new(),
     };
     let text = report::text(&outcome, None);
-    let html = panel::volume(&outcome.ledger, &outcome.breakdown, &[], Rows::Text);
+    let html = panel::volume(&outcome.ledger, &outcome.breakdown, &[], Rows::Text, None);
     let row = keys(&serde_json::to_value(RuleLine::default()).unwrap());
     for word in ["matched", "kept", "dropped"] {
         assert!(row.contains(word) && text.lines().next().unwrap().contains(word), "{text}");

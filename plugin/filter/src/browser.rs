@@ -49,8 +49,8 @@ impl Preview {
     }
 
     /// Dollars per GB.
-    pub fn prices(&mut self, firehose_per_gb: f64, cloudwatch_per_gb: f64) {
-        self.0.set_prices(firehose_per_gb, cloudwatch_per_gb);
+    pub fn prices(&mut self, firehose_per_gb: f64, cloudwatch_per_gb: f64, nodes: u32) {
+        self.0.set_prices(firehose_per_gb, cloudwatch_per_gb, nodes);
     }
 
     /// Begins a run; how many records there are.

@@ -5,6 +5,7 @@
 
 use crate::ledger::Ledger;
 use crate::money::{ByDestination, PRICES_DATE, ThreeWays};
+use crate::numbers::grouped;
 use serde::Serialize;
 
 /// When the built-in quotas were looked up.
@@ -79,6 +80,31 @@ impl Fleet {
             kubelet_requests_per_minute: u64::from(nodes).saturating_mul(POLLS_A_MINUTE),
             api_server_requests_per_minute: 0,
         })
+    }
+
+    /// What is asked of the stream and of whom, a sentence each.
+    pub fn demands(&self) -> [String; 3] {
+        let Quotas { records, mib, requests } = self.quotas;
+        let of = |rate: f64, quota: f64| format!("{rate:.1} of {quota} ({:.1}%)", rate / quota * 100.0);
+        let given = if self.quotas == Quotas::default() {
+            format!("quotas are Firehose's defaults in us-east-1 ({QUOTAS_DATE})")
+        } else {
+            "quotas are those that were given".to_owned()
+        };
+        [
+            format!(
+                "a stream, per second: {} records at most, {} MiB, {} calls; streams needed at an even rate: {}",
+                of(self.records_per_second, records),
+                of(self.mib_per_second, mib),
+                of(self.requests_per_second, requests),
+                self.streams,
+            ),
+            given,
+            format!(
+                "kubelets: {} requests a minute, {POLLS_A_MINUTE} on each node; API server: none",
+                grouped(self.kubelet_requests_per_minute)
+            ),
+        ]
     }
 }
 

@@ -10,6 +10,7 @@ pub use wire::{Added, DecisionRow, Detail, LoadedRules, Shown};
 
 use crate::explanation::explain;
 use crate::findings::placed;
+use crate::fleet::{Fleet, Quotas};
 use crate::inputs::{Record, pasted};
 use crate::money::Prices;
 use crate::panel::{self, Rows};
@@ -44,6 +45,8 @@ pub struct Page {
     records: RecordSet,
     pods: PodTable,
     prices: Prices,
+    /// Nodes that the cost is scaled to; one is the node itself.
+    nodes: u32,
     dimensions: Dimensions,
     /// Whether records or what the rules say of their form have changed since dimensions were found.
     is_stale: bool,
@@ -67,6 +70,7 @@ impl Default for Page {
             records: RecordSet::default(),
             pods: PodTable::default(),
             prices: Prices::default(),
+            nodes: 1,
             dimensions,
             is_stale: false,
             verdicts: Vec::new(),
@@ -116,8 +120,9 @@ impl Page {
         Ok(self.pods.len())
     }
 
-    /// Dollars per GB.
-    pub fn set_prices(&mut self, firehose_per_gb: f64, cloudwatch_per_gb: f64) {
+    /// Dollars per GB, and how many nodes like this one there are.
+    pub fn set_prices(&mut self, firehose_per_gb: f64, cloudwatch_per_gb: f64, nodes: u32) {
+        self.nodes = nodes;
         self.prices = Prices::given(firehose_per_gb, cloudwatch_per_gb);
     }
 
@@ -199,7 +204,8 @@ impl Page {
         let breakdown = self.run.breakdown(&self.dimensions);
         // Before the end of a run drops that no summary has yet are no imbalance.
         let wrong = if self.run.done() >= self.records.records().len() { imbalances } else { Vec::new() };
-        panel::volume(&ledger, &breakdown, &wrong, Rows::Buttons)
+        let fleet = (self.nodes > 1).then(|| Fleet::of(self.nodes, &ledger, Quotas::default())).flatten();
+        panel::volume(&ledger, &breakdown, &wrong, Rows::Buttons, fleet.as_ref())
     }
 
     /// Records as rows of the list.

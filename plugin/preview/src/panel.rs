@@ -5,6 +5,7 @@
 
 mod chart;
 
+use crate::fleet::Fleet;
 use crate::ledger::{Ledger, RuleLine};
 use crate::money::ThreeWays;
 use crate::numbers::{bytes, grouped, percent};
@@ -31,15 +32,21 @@ pub enum Rows {
     Text,
 }
 
-/// The whole panel. `wrong` is where the numbers do not add up.
-pub fn volume(ledger: &Ledger, breakdown: &Breakdown, wrong: &[String], rows: Rows) -> String {
+/// The whole panel. `wrong` is where the numbers do not add up, `fleet` what so many nodes come to if that is asked for.
+pub fn volume(
+    ledger: &Ledger,
+    breakdown: &Breakdown,
+    wrong: &[String],
+    rows: Rows,
+    fleet: Option<&Fleet>,
+) -> String {
     let parts = [
         headline(ledger, wrong),
         by_rule(ledger, rows),
         by_namespace(&breakdown.namespaces),
         over_time(&breakdown.times, breakdown.time_step_seconds),
         templates(&breakdown.templates),
-        cost(ledger),
+        cost(ledger, fleet),
     ];
     let panel = html! {
         div class="volume" {
@@ -209,7 +216,7 @@ fn templates(templates: &[Named]) -> Markup {
     }
 }
 
-fn cost(ledger: &Ledger) -> Markup {
+fn cost(ledger: &Ledger, fleet: Option<&Fleet>) -> Markup {
     let usd = |amount| usd(ledger, amount);
     let prices = ledger.prices;
     let all = ledger.billed.zip(ledger.dollars).zip(ledger.saved).named();
@@ -263,6 +270,39 @@ fn cost(ledger: &Ledger) -> Markup {
             } @else {
                 "Nothing is known of a month: the lines have no times, or are of less than 10 s."
             }
+        }
+        @if let Some(fleet) = fleet { (of_fleet(ledger, fleet)) }
+    }
+}
+
+fn of_fleet(ledger: &Ledger, fleet: &Fleet) -> Markup {
+    let usd = |amount| usd(ledger, amount);
+    html! {
+        table id="fleet" {
+            thead {
+                tr {
+                    th scope="col" { (count(u64::from(fleet.nodes))) " nodes" }
+                    th scope="col" { "raw" }
+                    th scope="col" { "kubernetes filter" }
+                    th scope="col" { "nodesieve" }
+                    th scope="col" { "saved" }
+                }
+            }
+            @for (name, ways) in fleet.dollars_a_year.named() {
+                tbody {
+                    tr { th class="group" scope="rowgroup" colspan="5" { (name) } }
+                    tr {
+                        th scope="row" { "a year" }
+                        td { (usd(ways.raw)) }
+                        td { (usd(ways.kubernetes_filter)) }
+                        td { (usd(ways.nodesieve)) }
+                        td { (usd(ways.kubernetes_filter - ways.nodesieve)) }
+                    }
+                }
+            }
+        }
+        @for line in fleet.demands() {
+            p class="note" { (line) }
         }
     }
 }
