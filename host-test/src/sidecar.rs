@@ -74,7 +74,8 @@ pub fn settings(kubelet: &FakeKubelet, root: &Path) -> Result<SidecarSettings, S
     make(&token_file, fs::write(&token_file, format!("{TOKEN}\n")))?;
     make(&ca_file, fs::write(&ca_file, kubelet.ca_pem()))?;
     Ok(SidecarSettings {
-        source: PodListSource::Kubelet(nodesieve_sidecar::KubeletSettings {
+        pods_api: None,
+        source: Some(PodListSource::Kubelet(nodesieve_sidecar::KubeletSettings {
             host: kubelet.address().ip().to_string(),
             port: kubelet.address().port(),
             trust: TlsTrust::Authority { ca_file, server_name: None },
@@ -82,7 +83,7 @@ pub fn settings(kubelet: &FakeKubelet, root: &Path) -> Result<SidecarSettings, S
             connect_timeout: Duration::from_secs(5),
             read_timeout: Duration::from_secs(10),
             total_timeout: Duration::from_secs(25),
-        }),
+        })),
         interval: Duration::from_secs(30),
         limits: Limits::default(),
         pods_dir: root.join("run/nodesieve/pods"),

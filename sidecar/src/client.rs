@@ -120,7 +120,7 @@ impl PollError {
             PollError::Status { .. } => "status",
             PollError::List(ListError::Json(_)) => "json",
             PollError::List(ListError::NoItems) => "no_items",
-            PollError::List(ListError::TooLarge { .. } | ListError::PodTooLarge) => "too_large",
+            PollError::List(ListError::TooLarge { .. }) => "too_large",
             PollError::Doubt(Doubt::Empty) => "empty",
             PollError::Doubt(Doubt::Shrunk { .. }) => "shrunk",
             PollError::File { .. } => "file",

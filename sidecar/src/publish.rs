@@ -15,10 +15,13 @@ use std::time::{Duration, Instant};
 pub struct Publisher {
     directory: PodFileStore,
     grace: Duration,
+    max_bytes: u64,
     /// By file name, with the first list without its pod; `None` before the directory has been looked at.
     missing: Option<BTreeMap<String, Option<Instant>>>,
     /// By namespace and name, the uid of the pod whose file was written last.
     uids: BTreeMap<(String, String), Option<String>>,
+    /// By namespace and name, the pods that are listed beside the one that has the name.
+    older: BTreeMap<(String, String), Vec<OlderPod>>,
     /// Pods whose name another one has taken, and since when.
     replaced: Vec<((String, String), Instant, OlderPod)>,
 }
@@ -30,39 +33,76 @@ pub struct Published {
     pub written: u64,
     /// Files that are gone now.
     pub removed: u64,
+    /// Of these, before the grace period was over, for want of room.
+    pub evicted: u64,
     /// Files that there should be now.
     pub files: usize,
+    /// What all files have, in bytes; `None` when that was not looked at.
+    pub bytes: Option<u64>,
     /// What went wrong, the directory as a whole before single files. What could not be written is tried again with the
     /// next list.
     pub failed: Vec<StoreError>,
 }
 
 impl Publisher {
-    /// Publishes to `directory`.
-    pub fn new(directory: impl Into<PathBuf>, grace: Duration) -> Publisher {
+    /// Publishes to `directory`, which may have so many bytes before files of pods that are gone go early.
+    pub fn new(directory: impl Into<PathBuf>, grace: Duration, max_bytes: u64) -> Publisher {
         Publisher {
             directory: PodFileStore::new(directory),
             grace,
+            max_bytes,
             missing: None,
             uids: BTreeMap::new(),
+            older: BTreeMap::new(),
             replaced: Vec::new(),
         }
     }
 
     /// Publishes the pods of a list that is believed.
+    #[cfg(test)]
     pub fn publish(&mut self, pods: &[PodFile], now: Instant) -> Published {
         let mut answer = self.add(pods, now);
-        let Some(missing) = &mut self.missing else { return answer };
-        let listed: BTreeSet<String> = names(pods).collect();
-        // `add` has just noted which pods are listed.
-        for (_, since) in missing.iter_mut().filter(|(name, _)| !listed.contains(*name)) {
-            since.get_or_insert(now);
+        self.settle(&names(pods).collect(), &mut answer, now);
+        answer
+    }
+
+    /// Removes the files of pods that have been listed no more for the grace period, by the names of the files of those that are; and
+    /// of others that are gone, the longest first, while all together have too many bytes.
+    pub fn settle(&mut self, listed: &BTreeSet<String>, answer: &mut Published, now: Instant) {
+        let Some(missing) = &mut self.missing else { return };
+        for (name, since) in missing.iter_mut() {
+            match listed.contains(name) {
+                true => *since = None,
+                false => drop(since.get_or_insert(now)),
+            }
         }
         missing
             .retain(|_, since| since.is_none_or(|since| now.saturating_duration_since(since) <= self.grace));
+        match self.directory.sizes() {
+            Ok(sizes) => {
+                let size = |name: &String| sizes.get(name).copied().unwrap_or_default();
+                let mut bytes = missing.keys().map(size).fold(0, u64::saturating_add);
+                let mut gone: Vec<(Instant, String)> =
+                    missing.iter().filter_map(|(name, since)| Some(((*since)?, name.clone()))).collect();
+                gone.sort();
+                for (_, name) in gone {
+                    if bytes <= self.max_bytes {
+                        break;
+                    }
+                    bytes = bytes.saturating_sub(size(&name));
+                    missing.remove(&name);
+                    answer.evicted = answer.evicted.saturating_add(1);
+                }
+                answer.bytes = Some(bytes);
+            }
+            Err(error) => answer.failed.push(error),
+        }
         let keep: BTreeSet<String> = missing.keys().cloned().collect();
-        self.uids
-            .retain(|(namespace, pod), _| file_name(namespace, pod).is_some_and(|name| keep.contains(&name)));
+        let is_kept = |(namespace, pod): &(String, String)| {
+            file_name(namespace, pod).is_some_and(|name| keep.contains(&name))
+        };
+        self.uids.retain(|name, _| is_kept(name));
+        self.older.retain(|name, _| is_kept(name));
         answer.files = keep.len();
         match self.directory.retain(&keep) {
             Ok(removed) => {
@@ -71,7 +111,6 @@ impl Publisher {
             }
             Err(error) => answer.failed.push(error),
         }
-        answer
     }
 
     /// Publishes what is in a list from which something may be missing.
@@ -108,6 +147,15 @@ impl Publisher {
         self.replaced.retain(|(_, since, _)| now.saturating_duration_since(*since) <= grace);
         for pod in pods {
             let name = (pod.namespace.clone(), pod.pod.clone());
+            // Those that were listed beside it and are no more.
+            let is_listed =
+                |uid: &Option<String>| *uid == pod.uid || pod.older.iter().any(|older| older.uid == *uid);
+            let gone = self.older.remove(&name).unwrap_or_default().into_iter();
+            let gone = gone.filter(|older| !is_listed(&older.uid)).map(|older| (name.clone(), now, older));
+            self.replaced.extend(gone);
+            if !pod.older.is_empty() {
+                self.older.insert(name.clone(), pod.older.clone());
+            }
             let before = match self.uids.get(&name) {
                 Some(uid) if *uid == pod.uid => continue,
                 known => known.cloned(),
@@ -119,8 +167,7 @@ impl Publisher {
                 continue;
             };
             // A pod that is still listed beside its successor needs no such entry.
-            let is_listed = pod.older.iter().any(|older| older.uid == written.uid);
-            if before.is_none_or(|before| before == written.uid) && !is_listed {
+            if before.is_none_or(|before| before == written.uid) && !is_listed(&written.uid) {
                 self.replaced.push((name, now, written.into_older()));
             }
         }
@@ -167,14 +214,14 @@ mod tests {
     /// Written, removed, there, failed.
     #[track_caller]
     fn check(published: Published, expected: (u64, u64, usize, usize)) {
-        let Published { written, removed, files, failed } = published;
+        let Published { written, removed, files, failed, .. } = published;
         assert_eq!((written, removed, files, failed.len()), expected, "{failed:?}");
     }
 
     #[test]
     fn a_file_outlives_its_pod_by_the_grace_period() {
         let (scratch, start) = (tempfile::tempdir().unwrap(), Instant::now());
-        let mut publisher = Publisher::new(scratch.path().join("pods"), GRACE);
+        let mut publisher = Publisher::new(scratch.path().join("pods"), GRACE, u64::MAX);
         check(publisher.publish(&pods(&["a", "b"]), start), (2, 0, 2, 0));
         // Without a list for a while: b may have ended just now.
         check(publisher.publish(&pods(&["a"]), after(start, 5000)), (0, 0, 2, 0));
@@ -186,7 +233,7 @@ mod tests {
     #[test]
     fn a_pod_that_comes_back_starts_anew() {
         let (scratch, start) = (tempfile::tempdir().unwrap(), Instant::now());
-        let mut publisher = Publisher::new(scratch.path().join("pods"), GRACE);
+        let mut publisher = Publisher::new(scratch.path().join("pods"), GRACE, u64::MAX);
         publisher.publish(&pods(&["a", "b"]), start);
         publisher.publish(&pods(&["a"]), after(start, 500));
         publisher.publish(&pods(&["a", "b"]), after(start, 550));
@@ -198,7 +245,7 @@ mod tests {
     #[test]
     fn what_is_added_is_there_and_nothing_goes() {
         let (scratch, start) = (tempfile::tempdir().unwrap(), Instant::now());
-        let mut publisher = Publisher::new(scratch.path().join("pods"), GRACE);
+        let mut publisher = Publisher::new(scratch.path().join("pods"), GRACE, u64::MAX);
         publisher.publish(&pods(&["a", "b"]), start);
         check(publisher.add(&pods(&["new"]), start), (1, 0, 3, 0));
         check(publisher.publish(&pods(&["a"]), after(start, 10_000)), (0, 0, 3, 0));
@@ -208,7 +255,7 @@ mod tests {
     #[test]
     fn a_replaced_pod_speaks_for_its_own_containers_for_the_grace_period() {
         let (scratch, start) = (tempfile::tempdir().unwrap(), Instant::now());
-        let mut publisher = Publisher::new(scratch.path().join("pods"), GRACE);
+        let mut publisher = Publisher::new(scratch.path().join("pods"), GRACE, u64::MAX);
         let pod = |uid: &str, id: &str| {
             let mut pod = PodFile { uid: Some(uid.into()), ..PodFile::new("shop", "db-0") };
             pod.labels = Some(Pairs(vec![("of".into(), uid.into())]));
@@ -228,21 +275,57 @@ mod tests {
     }
 
     #[test]
+    fn a_pod_that_was_listed_beside_its_successor_speaks_for_its_own_containers_too() {
+        let (scratch, start) = (tempfile::tempdir().unwrap(), Instant::now());
+        let mut publisher = Publisher::new(scratch.path().join("pods"), GRACE, u64::MAX);
+        let older = OlderPod { uid: Some("old".into()), ids: vec!["0a".into()], ..OlderPod::default() };
+        let new = PodFile { uid: Some("new".into()), ..PodFile::new("shop", "db-0") };
+        let both = PodFile { older: vec![older], ..new.clone() };
+        let uid_of = |id: &str| {
+            PodFileStore::new(scratch.path().join("pods")).read("shop", "db-0").unwrap().as_seen_by(id).uid
+        };
+        publisher.publish(std::slice::from_ref(&both), start);
+        publisher.publish(std::slice::from_ref(&new), after(start, 30));
+        assert_eq!((uid_of("0a").as_deref(), uid_of("0b").as_deref()), (Some("old"), Some("new")));
+        publisher.publish(std::slice::from_ref(&new), after(start, 631));
+        assert_eq!(uid_of("0a").as_deref(), Some("new"));
+    }
+
+    #[test]
     fn files_of_an_earlier_process_get_the_grace_period_too() {
         let (scratch, start) = (tempfile::tempdir().unwrap(), Instant::now());
-        Publisher::new(scratch.path().join("pods"), GRACE).publish(&pods(&["old", "a"]), start);
-        let mut publisher = Publisher::new(scratch.path().join("pods"), GRACE);
+        Publisher::new(scratch.path().join("pods"), GRACE, u64::MAX).publish(&pods(&["old", "a"]), start);
+        let mut publisher = Publisher::new(scratch.path().join("pods"), GRACE, u64::MAX);
         check(publisher.publish(&pods(&["a"]), after(start, 10_000)), (0, 0, 2, 0));
         check(publisher.publish(&pods(&["a"]), after(start, 10_601)), (0, 1, 1, 0));
     }
 
     #[test]
-    fn a_volume_that_is_not_there_is_told_and_used_once_it_is() {
+    fn a_directory_that_cannot_be_made_is_told_and_used_once_it_can() {
         let (scratch, start) = (tempfile::tempdir().unwrap(), Instant::now());
-        let mut publisher = Publisher::new(scratch.path().join("volume/pods"), GRACE);
+        let mut publisher = Publisher::new(scratch.path().join("volume/pods"), GRACE, u64::MAX);
+        std::fs::write(scratch.path().join("volume"), "no directory").unwrap();
         let failed = publisher.publish(&pods(&["a"]), start).failed;
         assert!(failed[0].to_string().starts_with("create pod directory "), "{failed:?}");
-        std::fs::create_dir(scratch.path().join("volume")).unwrap();
+        std::fs::remove_file(scratch.path().join("volume")).unwrap();
         check(publisher.publish(&pods(&["a"]), after(start, 30)), (1, 0, 1, 0));
+    }
+
+    #[test]
+    fn files_of_pods_that_are_gone_are_the_first_to_go_when_room_is_short() {
+        let (scratch, start) = (tempfile::tempdir().unwrap(), Instant::now());
+        let directory = scratch.path().join("pods");
+        let size = pods(&["a"])[0].encode().unwrap().len() as u64;
+        let mut publisher = Publisher::new(&directory, GRACE, 3 * size);
+        check(publisher.publish(&pods(&["a", "b", "c"]), start), (3, 0, 3, 0));
+        publisher.publish(&pods(&["b", "c"]), after(start, 1));
+        let third = publisher.publish(&pods(&["c", "d"]), after(start, 2));
+        assert_eq!((third.evicted, third.bytes), (1, Some(3 * size)), "the longest gone");
+        check(third, (1, 1, 3, 0));
+        assert_eq!(names(&directory), ["shop_b.json", "shop_c.json", "shop_d.json"]);
+        // What is listed stays, however much it is.
+        let listed = publisher.publish(&pods(&["c", "d", "e", "f"]), after(start, 3));
+        assert_eq!((listed.evicted, listed.bytes), (1, Some(4 * size)));
+        assert_eq!(names(&directory).len(), 4);
     }
 }

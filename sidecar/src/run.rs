@@ -1,24 +1,28 @@
-//! The main loop: wait until a list is due, ask, judge, publish, and say what changed.
+//! The main loop: follow the kubelet's pods as they change, or ask for them when that is due; judge, publish, and say what changed.
 //!
 //! The rule it keeps: whatever the kubelet, the volume or the network does, the loop keeps running, and a pod file is
-//! removed only after plausible lists have been without its pod for the grace period.
+//! removed only after its pod has been missing from what is plausible for the grace period. Files are another thread's work.
 
-use crate::client::{KubeletClient, PollError};
+use crate::client::PollError;
+use crate::files::{Order, PodFileThread};
+use crate::follow::{Followed, Follower};
+use crate::pods_api::PodsApi;
+use crate::poll::{PolledList, Poller};
 use crate::publish::{Published, Publisher};
 use crate::schedule::{Awaited, Reason, Schedule};
 use crate::serve::{Server, SharedStatus, StartError};
 use crate::settings::{PodListSource, SidecarSettings};
-use crate::status::{LogEvent, Status};
-use crate::trust::{Doubt, Trust};
+use crate::status::{ListSummary, LogEvent, Status};
 use crate::watch::Watch;
-use nodesieve_podlist::{Limits, PodFiles, project};
+use nodesieve_podlist::PodFiles;
 use std::collections::HashSet;
-use std::fs::File;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::Mutex;
 use tokio::time::sleep_until;
 
 /// Takes the log events.
@@ -26,13 +30,23 @@ pub type Log = Box<dyn Fn(&LogEvent) + Send>;
 
 /// A sidecar that is ready to run.
 pub struct Sidecar {
-    poller: Poller,
-    publisher: Publisher,
+    poller: Option<Arc<Mutex<Poller>>>,
+    /// What is polled, for the log.
+    polled: String,
+    follower: Option<Follower>,
+    files: PodFileThread,
+    pods_dir: PathBuf,
     interval: Duration,
     watch: Watch,
     server: Option<Server>,
     shared: Arc<SharedStatus>,
     log: Log,
+}
+
+/// A poll that is under way.
+struct Polling {
+    started: Instant,
+    answer: Pin<Box<dyn Future<Output = Result<PolledList, PollError>> + Send>>,
 }
 
 impl Sidecar {
@@ -42,6 +56,7 @@ impl Sidecar {
     /// [`StartError::Bind`] when the port is taken.
     pub async fn start(settings: SidecarSettings, log: Log) -> Result<Sidecar, StartError> {
         let SidecarSettings {
+            pods_api,
             source,
             interval,
             limits,
@@ -53,20 +68,28 @@ impl Sidecar {
             filter_metrics,
         } = settings;
         let longest_turn = match &source {
-            PodListSource::Kubelet(kubelet) => {
+            Some(PodListSource::Kubelet(kubelet)) => {
                 interval.saturating_mul(2).saturating_add(kubelet.total_timeout)
             }
-            PodListSource::File(_) => interval.saturating_mul(2),
+            Some(PodListSource::File(_)) | None => interval.saturating_mul(2),
         };
-        let status = Status::new(ready_after, Instant::now());
+        let now = Instant::now();
+        let status = Status::new(ready_after, now);
         let shared = Arc::new(SharedStatus::new(status, filter_metrics, longest_turn.saturating_add(SLACK)));
         let server = match listen {
             Some(address) => Some(Server::bind(address, Arc::clone(&shared)).await?),
             None => None,
         };
+        let publisher = Publisher::new(&pods_dir, grace, limits.max_total);
+        let limits = Arc::new(limits);
+        let poller = source.map(|source| Poller::new(source, Arc::clone(&limits)));
+        let api = pods_api.map(|socket| PodsApi { socket, limits, silence: SILENCE, quiet: interval });
         Ok(Sidecar {
-            poller: Poller { origin: Origin::new(source), trust: Trust::default(), limits: Arc::new(limits) },
-            publisher: Publisher::new(pods_dir, grace),
+            polled: poller.as_ref().map(Poller::name).unwrap_or_default(),
+            poller: poller.map(|poller| Arc::new(Mutex::new(poller))),
+            follower: api.map(|api| Follower::new(api, interval, now)),
+            files: PodFileThread::start(publisher),
+            pods_dir,
             interval,
             watch: Watch::new(&watched),
             server,
@@ -81,69 +104,81 @@ impl Sidecar {
     }
 
     /// What is served under `/metrics`.
-    pub fn metrics(&self) -> String {
-        self.shared.metrics()
+    pub async fn metrics(&self) -> String {
+        self.shared.metrics().await
     }
 
-    /// Polls once and publishes. Returns whether all of that went well.
+    /// Asks once, by the Pods API if that can be had, and publishes. Returns whether all of that went well.
     pub async fn once(&mut self) -> bool {
+        if let Some(mut follower) = self.follower.take() {
+            loop {
+                match follower.next().await {
+                    Followed::Whole(judged) => {
+                        let order = Order::write_all(follower.files());
+                        return judged.is_ok() && self.all_done(order).await;
+                    }
+                    Followed::Failed { error, .. } => {
+                        let event = self.shared.status().not_streaming(
+                            &follower.name(),
+                            &error,
+                            self.poller.is_some(),
+                            Instant::now(),
+                        );
+                        self.say(event);
+                        break;
+                    }
+                    Followed::Progress | Followed::Changed(_) => {}
+                }
+            }
+        }
+        let Some(poller) = self.poller.clone() else { return false };
         let started = Instant::now();
         self.shared.status().polled(false);
-        let answer = self.poller.poll().await;
-        let (result, published) = self.outcome(answer, started);
-        result.is_ok() && published.is_some_and(|published| published.failed.is_empty())
+        let answer = poller.lock().await.poll().await;
+        let is_list = matches!(&answer, Ok(PolledList { doubt: None, .. }));
+        match self.order_of(answer, started) {
+            Some(order) => self.all_done(order).await && is_list,
+            None => false,
+        }
     }
 
-    /// Polls until `stop` is there; then answers what is being asked for health and metrics, and ends within a second.
+    /// Follows or polls until `stop` is there; then answers what is being asked for health and metrics, and ends within a second.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
         let (end_of_server, server_ends) = tokio::sync::oneshot::channel::<()>();
         let server = self.server.take().map(|server| tokio::spawn(server.run(server_ends)));
-        let mut schedule = Schedule::new(self.interval, Instant::now(), seed());
-        let mut known = Known::default();
-        'turning: loop {
+        let mut turn = Turn::new(self.interval, self.follower.is_some());
+        loop {
             let now = Instant::now();
             self.shared.status().turned(now);
             self.say(self.shared.take_events());
             // Before the first poll, so that what appears during it is not missed.
             let (is_new, reason) = self.watch.renew();
-            let has_polled = self.shared.status().has_list();
-            if is_new && has_polled {
-                schedule.something_appeared(now);
+            let is_streaming = self.follower.as_ref().is_some_and(Follower::is_streaming);
+            if is_new && !is_streaming && self.shared.status().has_list() {
+                turn.schedule.something_appeared(now);
             }
             let events = self.shared.status().watched(reason, now);
             self.say(events);
+            let may_poll = self.poller.is_some() && !is_streaming && turn.polling.is_none();
+            let due = turn.due(now);
+            let late = self.files.is_late_at().filter(|at| turn.told_late != Some(*at));
             tokio::select! {
-                () = &mut stop => break 'turning,
+                () = &mut stop => break,
                 what = self.watch.next() => {
-                    known.note(what, &mut schedule);
-                    continue;
-                }
-                () = sleep_until(schedule.due().into()) => {}
-            }
-            let started = Instant::now();
-            let reason = schedule.started(started);
-            self.shared.status().polled(reason == Reason::Early);
-            let answer = {
-                let mut polling = pin!(self.poller.poll());
-                loop {
-                    tokio::select! {
-                        () = &mut stop => break 'turning,
-                        what = self.watch.next() => known.note(what, &mut schedule),
-                        answer = &mut polling => break answer,
+                    if !is_streaming {
+                        turn.known.note(what, &mut turn.schedule);
                     }
                 }
-            };
-            let (result, _) = self.outcome(answer, started);
-            let now = Instant::now();
-            let given_up = match &result {
-                Ok(list) => {
-                    known = Known::of(list);
-                    schedule.succeeded(now, |what| known.has(what))
+                published = self.files.done() => self.published(&published),
+                () = until(late) => {
+                    turn.told_late = late;
+                    self.hangs();
                 }
-                Err(_) => schedule.failed(now),
-            };
-            self.shared.status().awaiting(schedule.awaited(), given_up);
+                followed = followed(&mut self.follower) => self.follow(followed, &mut turn),
+                answer = polled(&mut turn.polling) => self.poll(answer, &mut turn),
+                () = sleep_until(due.into()), if may_poll => self.ask(&mut turn),
+            }
         }
         drop(end_of_server);
         if let Some(server) = server {
@@ -151,38 +186,116 @@ impl Sidecar {
         }
     }
 
-    /// Publishes what can be published or notes the failure, and says what is new. Returns the list, if it is believed.
-    fn outcome(
-        &mut self,
-        answer: Result<PolledList, PollError>,
-        started: Instant,
-    ) -> (Result<PodFiles, PollError>, Option<Published>) {
+    /// Begins a poll.
+    fn ask(&self, turn: &mut Turn) {
+        let Some(poller) = self.poller.clone() else { return };
+        let started = Instant::now();
+        let reason = turn.schedule.started(started);
+        self.shared.status().polled(reason == Reason::Early);
+        turn.polling =
+            Some(Polling { started, answer: Box::pin(async move { poller.lock().await.poll().await }) });
+    }
+
+    /// Takes what a poll has brought.
+    fn poll(&mut self, answer: Result<PolledList, PollError>, turn: &mut Turn) {
         let now = Instant::now();
-        let result = match answer {
-            Ok(PolledList { list, doubt: None }) => Ok(list),
+        let started = turn.polling.take().map_or(now, |polling| polling.started);
+        let known = match &answer {
+            Ok(PolledList { list, doubt: None }) => Some(Known::of(list)),
+            Ok(_) | Err(_) => None,
+        };
+        if let Some(order) = self.order_of(answer, started) {
+            self.files.order(order, now);
+        }
+        let given_up = match known {
+            Some(known) => {
+                turn.known = known;
+                turn.schedule.succeeded(now, |what| turn.known.has(what))
+            }
+            None => turn.schedule.failed(now),
+        };
+        self.shared.status().awaiting(turn.schedule.awaited(), given_up);
+    }
+
+    /// Takes what the Pods API has told.
+    fn follow(&mut self, followed: Followed, turn: &mut Turn) {
+        let now = Instant::now();
+        let Some(follower) = &mut self.follower else { return };
+        let (summary, events) = follower.summary();
+        let mut told = None;
+        self.shared.status().streamed(&summary, events);
+        match followed {
+            Followed::Progress => {}
+            Followed::Changed(files) => self.files.order(Order::write(files), now),
+            Followed::Whole(judged) => {
+                // What is doubted removes nothing; it is looked at again.
+                if judged.is_ok() {
+                    self.files.order(Order::settle(follower.names()), now);
+                }
+                told = self.shared.status().streaming(&follower.name(), &summary, now);
+                // A list that is older than the stream is of no use.
+                turn.polling = None;
+                self.shared.status().awaiting(0, 0);
+            }
+            Followed::Failed { error, was_streaming } => {
+                let has_poller = self.poller.is_some();
+                told = self.shared.status().not_streaming(&follower.name(), &error, has_poller, now);
+                turn.not_before = None;
+                if was_streaming {
+                    // What the stream would have told meanwhile is asked for.
+                    turn.known = Known::default();
+                    turn.schedule.something_appeared(now);
+                }
+            }
+        }
+        self.say(told);
+    }
+
+    /// Notes what a poll has brought; what is to be done with it.
+    fn order_of(&mut self, answer: Result<PolledList, PollError>, started: Instant) -> Option<Order> {
+        let now = Instant::now();
+        let (order, events) = match answer {
+            Ok(PolledList { list, doubt: None }) => {
+                let lasted = now.saturating_duration_since(started);
+                let events = self.shared.status().took(&ListSummary::of(&list), lasted, now);
+                (Some(Order::write_all(list.files)), events)
+            }
             Ok(PolledList { list, doubt: Some(doubt) }) => {
                 // The pods of a doubted list exist, so they get their files; pods that it lacks may exist too, so nothing is
-                // removed. Files that cannot be written are reported with the next list that is believed.
-                self.publisher.add(&list.files, now);
-                Err(PollError::Doubt(doubt))
+                // removed.
+                let error = PollError::Doubt(doubt);
+                (Some(Order::write(list.files)), self.shared.status().failed(&self.polled, &error, now))
             }
-            Err(error) => Err(error),
+            Err(error) => (None, self.shared.status().failed(&self.polled, &error, now)),
         };
-        let published = match &result {
-            Ok(list) => {
-                let lasted = now.saturating_duration_since(started);
-                let published = self.publisher.publish(&list.files, now);
-                let events = self.shared.status().took(list, &published, lasted, now);
-                self.say(events);
-                Some(published)
+        self.say(events);
+        order
+    }
+
+    /// Has an order carried out, and waits for that; whether it went well.
+    async fn all_done(&mut self, order: Order) -> bool {
+        self.files.order(order, Instant::now());
+        let late = self.files.is_late_at();
+        tokio::select! {
+            published = self.files.done() => {
+                self.published(&published);
+                published.failed.is_empty()
             }
-            Err(error) => {
-                let events = self.shared.status().failed(&self.poller.origin.name(), error, now);
-                self.say(events);
-                None
+            () = until(late) => {
+                self.hangs();
+                false
             }
-        };
-        (result, published)
+        }
+    }
+
+    fn published(&self, published: &Published) {
+        let event = self.shared.status().published(published, self.files.is_idle(), Instant::now());
+        self.say(event);
+    }
+
+    fn hangs(&self) {
+        let event = self.shared.status().hangs(&self.pods_dir, Instant::now());
+        self.say(event);
     }
 
     fn say(&self, events: impl IntoIterator<Item = LogEvent>) {
@@ -192,65 +305,48 @@ impl Sidecar {
     }
 }
 
-/// Asks for the list and judges whether it is complete.
-struct Poller {
-    origin: Origin,
-    trust: Trust,
-    limits: Arc<Limits>,
+/// What the loop keeps from one turn to the next.
+struct Turn {
+    schedule: Schedule,
+    known: Known,
+    polling: Option<Polling>,
+    /// The Pods API has a moment to bring all pods before the kubelet is asked for them.
+    not_before: Option<Instant>,
+    /// The order that was said to take too long.
+    told_late: Option<Instant>,
 }
 
-impl Poller {
-    async fn poll(&mut self) -> Result<PolledList, PollError> {
-        let read = self.read().await;
-        match read {
-            Ok(list) => {
-                let doubt = self.trust.judge(list.files.len(), Instant::now()).err();
-                Ok(PolledList { list, doubt })
-            }
-            Err(error) => {
-                self.trust.interrupted();
-                Err(error)
-            }
-        }
+impl Turn {
+    fn new(interval: Duration, follows: bool) -> Turn {
+        let now = Instant::now();
+        let not_before = now.checked_add(HEAD_START).filter(|_| follows);
+        let schedule = Schedule::new(interval, now, seed());
+        Turn { schedule, known: Known::default(), polling: None, not_before, told_late: None }
     }
 
-    async fn read(&mut self) -> Result<PodFiles, PollError> {
-        match &mut self.origin {
-            Origin::Kubelet(client) => client.pods(Arc::clone(&self.limits)).await,
-            Origin::File(path) => {
-                let file =
-                    File::open(&*path).map_err(|reason| PollError::File { path: path.clone(), reason })?;
-                Ok(project(file, &self.limits)?)
-            }
-        }
+    fn due(&self, now: Instant) -> Instant {
+        self.schedule.due().max(self.not_before.unwrap_or(now))
     }
 }
 
-/// A list, and why it may not be complete.
-struct PolledList {
-    list: PodFiles,
-    doubt: Option<Doubt>,
-}
-
-/// Where the list comes from.
-enum Origin {
-    Kubelet(Box<KubeletClient>),
-    File(PathBuf),
-}
-
-impl Origin {
-    fn new(source: PodListSource) -> Origin {
-        match source {
-            PodListSource::Kubelet(kubelet) => Origin::Kubelet(Box::new(KubeletClient::new(kubelet))),
-            PodListSource::File(path) => Origin::File(path),
-        }
+async fn followed(follower: &mut Option<Follower>) -> Followed {
+    match follower {
+        Some(follower) => follower.next().await,
+        None => pending().await,
     }
+}
 
-    fn name(&self) -> String {
-        match self {
-            Origin::Kubelet(client) => client.url(),
-            Origin::File(path) => path.display().to_string(),
-        }
+async fn polled(polling: &mut Option<Polling>) -> Result<PolledList, PollError> {
+    match polling {
+        Some(polling) => polling.answer.as_mut().await,
+        None => pending().await,
+    }
+}
+
+async fn until(late: Option<Instant>) {
+    match late {
+        Some(at) => sleep_until(at.into()).await,
+        None => pending().await,
     }
 }
 
@@ -297,6 +393,10 @@ fn seed() -> u64 {
     now.as_secs().wrapping_mul(1_000_000_007) ^ u64::from(now.subsec_nanos()) ^ u64::from(std::process::id())
 }
 
+/// How long the kubelet may be silent while the Pods API is asked.
+const SILENCE: Duration = Duration::from_secs(10);
+/// How long the first poll waits for a stream that would make it needless.
+const HEAD_START: Duration = Duration::from_secs(2);
 /// What a busy node may take longer than planned before the sidecar counts as stuck.
 const SLACK: Duration = Duration::from_secs(60);
 
@@ -304,33 +404,6 @@ const SLACK: Duration = Duration::from_secs(60);
 mod tests {
     use super::*;
     use nodesieve_engine::pods::{Container, PodFile};
-
-    /// A list of so many pods.
-    fn list(pods: usize) -> String {
-        let pod = |n| format!(r#"{{"metadata":{{"namespace":"n","name":"p{n}","uid":"u{n}"}},"spec":{{}}}}"#);
-        format!(r#"{{"items":[{}]}}"#, (0..pods).map(pod).collect::<Vec<_>>().join(","))
-    }
-
-    #[test]
-    fn a_poll_without_a_list_interrupts_what_was_seen_of_a_loss() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let scratch = tempfile::tempdir().unwrap();
-        let (origin, limits) = (Origin::File(scratch.path().join("list")), Arc::new(Limits::default()));
-        let mut poller = Poller { origin, trust: Trust::default(), limits };
-        let mut poll = |text: Option<&str>| {
-            match text {
-                Some(text) => std::fs::write(scratch.path().join("list"), text).unwrap(),
-                None => std::fs::remove_file(scratch.path().join("list")).unwrap(),
-            }
-            let answer = runtime.block_on(poller.poll()).map(|answer| answer.doubt.is_some()).ok();
-            (answer, poller.trust.clone())
-        };
-        let (believed, before) = poll(Some(&list(30)));
-        let (doubted, during) = poll(Some(&list(3)));
-        let (failed, after) = poll(None);
-        assert_eq!((believed, doubted, failed), (Some(false), Some(true), None));
-        assert!(during != before && after == before);
-    }
 
     #[test]
     fn what_the_last_list_has_is_not_asked_for_again() {

@@ -16,6 +16,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
@@ -45,11 +46,19 @@ pub(crate) struct SharedStatus {
     longest_turn: Duration,
     /// Log events that came up while a request was answered; the main loop logs them.
     events: Mutex<Vec<LogEvent>>,
+    /// Whether the filter's metrics are being read.
+    is_reading: Arc<AtomicBool>,
 }
 
 impl SharedStatus {
     pub(crate) fn new(status: Status, filter_metrics: PathBuf, longest_turn: Duration) -> SharedStatus {
-        SharedStatus { status: Mutex::new(status), filter_metrics, longest_turn, events: Mutex::default() }
+        SharedStatus {
+            status: Mutex::new(status),
+            filter_metrics,
+            longest_turn,
+            events: Mutex::default(),
+            is_reading: Arc::default(),
+        }
     }
 
     pub(crate) fn status(&self) -> MutexGuard<'_, Status> {
@@ -62,12 +71,31 @@ impl SharedStatus {
     }
 
     /// The sidecar's metrics and the filter's.
-    pub(crate) fn metrics(&self) -> String {
+    /// Everything under `/metrics`. The filter's file may be on a volume that hangs: it is read by another thread, for so long and by one
+    /// at a time.
+    pub(crate) async fn metrics(&self) -> String {
+        let path = &self.filter_metrics;
+        let hangs = || format!("read filter's metrics {}: not within {LONGEST_READ:?}", path.display());
+        let read = match self.is_reading.swap(true, Ordering::Acquire) {
+            true => Err(hangs()),
+            false => {
+                let (path, is_reading) = (path.clone(), Arc::clone(&self.is_reading));
+                let reading = tokio::task::spawn_blocking(move || {
+                    let read = filter_metrics::read(&path).map_err(|error| error.to_string());
+                    is_reading.store(false, Ordering::Release);
+                    read
+                });
+                match timeout(LONGEST_READ, reading).await {
+                    Ok(read) => read.unwrap_or_else(|lost| Err(lost.to_string())),
+                    Err(_) => Err(hangs()),
+                }
+            }
+        };
         let now = Instant::now();
-        let (filter, found) = match filter_metrics::read(&self.filter_metrics) {
+        let (filter, found) = match read {
             Ok(Some((text, age))) => (text, Ok(Some(age))),
             Ok(None) => (String::new(), Ok(None)),
-            Err(error) => (String::new(), Err(error.to_string())),
+            Err(error) => (String::new(), Err(error)),
         };
         let mut status = self.status();
         let events = status.filter_metrics(found, now);
@@ -78,7 +106,7 @@ impl SharedStatus {
         text
     }
 
-    fn answer(&self, method: &Method, path: &str) -> (StatusCode, String) {
+    async fn answer(&self, method: &Method, path: &str) -> (StatusCode, String) {
         if method != Method::GET && method != Method::HEAD {
             return (StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
         }
@@ -100,7 +128,7 @@ impl SharedStatus {
                     (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "no list so far\n".to_owned()),
                 }
             }
-            "/metrics" => (StatusCode::OK, self.metrics()),
+            "/metrics" => (StatusCode::OK, self.metrics().await),
             _ => (StatusCode::NOT_FOUND, "/healthz, /readyz and /metrics\n".to_owned()),
         }
     }
@@ -167,12 +195,15 @@ impl Server {
 /// Answers one request, with a limit to how long it may take.
 async fn serve(socket: TcpStream, shared: Arc<SharedStatus>) {
     let service = service_fn(|request: Request<Incoming>| {
-        let (status, text) = shared.answer(request.method(), request.uri().path());
-        let mut response = Response::new(Full::new(Bytes::from(text)));
-        *response.status_mut() = status;
-        let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-        response.headers_mut().insert(CONTENT_TYPE, content_type);
-        std::future::ready(Ok::<_, Infallible>(response))
+        let shared = Arc::clone(&shared);
+        async move {
+            let (status, text) = shared.answer(request.method(), request.uri().path()).await;
+            let mut response = Response::new(Full::new(Bytes::from(text)));
+            *response.status_mut() = status;
+            let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+            response.headers_mut().insert(CONTENT_TYPE, content_type);
+            Ok::<_, Infallible>(response)
+        }
     });
     let mut http = http1::Builder::new();
     http.keep_alive(false).max_buf_size(MAX_BUFFER).timer(TokioTimer::new()).header_read_timeout(LONGEST);
@@ -182,6 +213,8 @@ async fn serve(socket: TcpStream, shared: Arc<SharedStatus>) {
 
 /// Connections at a time: probes, a few scrapers, and those that hang. One more ends the oldest.
 const MOST_CONNECTIONS: usize = 64;
+/// How long reading the filter's metrics may take: a scraper waits for ten seconds by default.
+const LONGEST_READ: Duration = Duration::from_secs(2);
 /// How long a connection may take.
 const LONGEST: Duration = Duration::from_secs(10);
 /// How long connections have when the sidecar is to stop.
@@ -200,9 +233,14 @@ mod tests {
         SharedStatus::new(Status::new(Duration::from_secs(3600), now), "/nonexistent".into(), longest_turn)
     }
 
+    fn answer(shared: &SharedStatus, method: &Method, path: &str) -> (StatusCode, String) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(shared.answer(method, path))
+    }
+
     #[track_caller]
     fn check(shared: &SharedStatus, path: &str, status: u16, text: &str) {
-        let (got, said) = shared.answer(&Method::GET, path);
+        let (got, said) = answer(shared, &Method::GET, path);
         assert_eq!((got.as_u16(), said.as_str()), (status, text));
     }
 
@@ -212,9 +250,9 @@ mod tests {
         check(&shared, "/healthz", 200, "ok\n");
         check(&shared, "/readyz", 503, "no list so far\n");
         check(&shared, "/", 404, "/healthz, /readyz and /metrics\n");
-        let (status, text) = shared.answer(&Method::GET, "/metrics");
+        let (status, text) = answer(&shared, &Method::GET, "/metrics");
         assert!(status == 200 && text.contains("\nnodesieve_sidecar_ready 0\n"), "{text}");
-        assert_eq!(shared.answer(&Method::POST, "/healthz").0, 405);
+        assert_eq!(answer(&shared, &Method::POST, "/healthz").0, 405);
     }
 
     #[test]
@@ -227,8 +265,8 @@ mod tests {
     #[test]
     fn metrics_of_the_filter_that_cannot_be_served_are_told_once() {
         let shared = SharedStatus { filter_metrics: "/proc".into(), ..shared(Duration::ZERO) };
-        shared.answer(&Method::GET, "/metrics");
-        shared.answer(&Method::GET, "/metrics");
+        answer(&shared, &Method::GET, "/metrics");
+        answer(&shared, &Method::GET, "/metrics");
         let events = shared.take_events();
         assert!(
             matches!(events.as_slice(), [LogEvent::Warning(text)] if text.starts_with("read filter's metrics /proc: ")),

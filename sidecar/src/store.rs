@@ -5,7 +5,7 @@
 //! somebody else put there is replaced, not followed. A directory has one writer.
 
 use nodesieve_engine::pods::{FileError, PodFile, file_name};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -160,6 +160,19 @@ impl PodFileStore {
     }
 
     /// Whether the pod's file had to be written.
+    /// What each pod file has, in bytes.
+    ///
+    /// # Errors
+    /// [`StoreError::List`] when the directory cannot be read.
+    pub fn sizes(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        let names = self.names()?.into_iter();
+        // One that is gone meanwhile has none.
+        Ok(names
+            .filter_map(|name| Some((fs::symlink_metadata(self.path.join(&name)).ok()?.len(), name)))
+            .map(|(size, name)| (name, size))
+            .collect())
+    }
+
     fn write_pod(&self, pod: &PodFile) -> Result<bool, StoreError> {
         let name = file_name(&pod.namespace, &pod.pod)
             .ok_or_else(|| StoreError::Name { namespace: pod.namespace.clone(), pod: pod.pod.clone() })?;
@@ -184,12 +197,13 @@ impl PodFileStore {
 }
 
 fn create(directory: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(DIRECTORY_MODE).create(directory) {
-        // The mode again, because the umask has changed it.
-        Ok(()) => fs::set_permissions(directory, Permissions::from_mode(DIRECTORY_MODE)),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
-        Err(error) => Err(error),
+    if directory.is_dir() {
+        return Ok(());
     }
+    // With those above it: `--pods-dir` may be anywhere.
+    DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory)?;
+    // The mode again, because the umask has changed it.
+    fs::set_permissions(directory, Permissions::from_mode(DIRECTORY_MODE))
 }
 
 /// Whether `path` is a plain file with that content that everybody can read. What cannot be told is not current: the

@@ -2,7 +2,8 @@
 //!
 //! A kubelet that has just been restarted answers with no pods, or with the static ones only, until it has heard from
 //! the API server again. The rule kept here: an empty list is never plausible, because the sidecar itself runs on the
-//! node; and a list that has suddenly lost most of its pods is plausible only when the loss lasts.
+//! node; and a list that has suddenly lost most of its pods is plausible only when the loss lasts, or when a pod in it can only be
+//! known from the API server.
 
 use std::time::{Duration, Instant};
 
@@ -32,17 +33,18 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Judges a list of so many pods.
+    /// Judges a list of so many pods; `knows_api` says that one of them is there only because the kubelet has heard from the API
+    /// server, so that the others have gone and are not unknown yet.
     ///
     /// # Errors
     /// [`Doubt::Empty`] for none; [`Doubt::Shrunk`] for less than half of the last one that was believed, when that had
     /// at least [`MANY`], until it has been so for [`SHRUNK_FOR`].
-    pub fn judge(&mut self, pods: usize, now: Instant) -> Result<(), Doubt> {
+    pub fn judge(&mut self, pods: usize, knows_api: bool, now: Instant) -> Result<(), Doubt> {
         if pods == 0 {
             self.interrupted();
             return Err(Doubt::Empty);
         }
-        if self.before >= MANY && pods < self.before.div_ceil(2) {
+        if !knows_api && self.before >= MANY && pods < self.before.div_ceil(2) {
             let since = *self.shrunk.get_or_insert(now);
             if now.saturating_duration_since(since) < SHRUNK_FOR {
                 return Err(Doubt::Shrunk { pods, before: self.before });
@@ -75,47 +77,55 @@ mod tests {
     #[test]
     fn an_empty_list_is_never_believed() {
         let (mut trust, start) = (Trust::default(), Instant::now());
-        assert_eq!(trust.judge(0, start), Err(Doubt::Empty));
-        assert_eq!(trust.judge(1, start), Ok(()));
-        assert_eq!(trust.judge(0, at(9999, start)), Err(Doubt::Empty));
+        assert_eq!(trust.judge(0, false, start), Err(Doubt::Empty));
+        assert_eq!(trust.judge(1, false, start), Ok(()));
+        assert_eq!(trust.judge(0, false, at(9999, start)), Err(Doubt::Empty));
     }
 
     #[test]
     fn a_sudden_loss_is_believed_when_it_lasts() {
         let (mut trust, start) = (Trust::default(), Instant::now());
-        assert_eq!(trust.judge(30, start), Ok(()));
+        assert_eq!(trust.judge(30, false, start), Ok(()));
         let doubt = Err(Doubt::Shrunk { pods: 14, before: 30 });
-        assert_eq!(trust.judge(14, at(30, start)), doubt);
-        assert_eq!(trust.judge(14, at(149, start)), doubt);
-        assert_eq!(trust.judge(14, at(150, start)), Ok(()));
-        assert_eq!(trust.judge(7, at(151, start)), Ok(()), "half of what is known now");
+        assert_eq!(trust.judge(14, false, at(30, start)), doubt);
+        assert_eq!(trust.judge(14, false, at(149, start)), doubt);
+        assert_eq!(trust.judge(14, false, at(150, start)), Ok(()));
+        assert_eq!(trust.judge(7, false, at(151, start)), Ok(()), "half of what is known now");
     }
 
     #[test]
     fn a_loss_that_is_over_is_forgotten() {
         let (mut trust, start) = (Trust::default(), Instant::now());
-        assert_eq!(trust.judge(30, start), Ok(()));
-        assert!(trust.judge(2, at(30, start)).is_err());
-        assert_eq!(trust.judge(29, at(60, start)), Ok(()));
-        assert!(trust.judge(2, at(155, start)).is_err(), "the time counts from the loss on");
+        assert_eq!(trust.judge(30, false, start), Ok(()));
+        assert!(trust.judge(2, false, at(30, start)).is_err());
+        assert_eq!(trust.judge(29, false, at(60, start)), Ok(()));
+        assert!(trust.judge(2, false, at(155, start)).is_err(), "the time counts from the loss on");
     }
 
     #[test]
     fn a_loss_has_to_be_seen_all_the_time() {
         let (mut trust, start) = (Trust::default(), Instant::now());
-        assert_eq!(trust.judge(30, start), Ok(()));
-        assert!(trust.judge(3, at(30, start)).is_err());
+        assert_eq!(trust.judge(30, false, start), Ok(()));
+        assert!(trust.judge(3, false, at(30, start)).is_err());
         trust.interrupted();
-        assert!(trust.judge(3, at(200, start)).is_err());
-        assert!(trust.judge(0, at(210, start)).is_err());
-        assert!(trust.judge(3, at(321, start)).is_err());
-        assert_eq!(trust.judge(3, at(441, start)), Ok(()));
+        assert!(trust.judge(3, false, at(200, start)).is_err());
+        assert!(trust.judge(0, false, at(210, start)).is_err());
+        assert!(trust.judge(3, false, at(321, start)).is_err());
+        assert_eq!(trust.judge(3, false, at(441, start)), Ok(()));
     }
 
     #[test]
     fn few_pods_may_go_at_once() {
         let (mut trust, start) = (Trust::default(), Instant::now());
-        assert_eq!(trust.judge(3, start), Ok(()));
-        assert_eq!(trust.judge(1, start), Ok(()));
+        assert_eq!(trust.judge(3, false, start), Ok(()));
+        assert_eq!(trust.judge(1, false, start), Ok(()));
+    }
+
+    #[test]
+    fn a_loss_is_believed_at_once_when_the_list_says_that_the_kubelet_knows() {
+        let (mut trust, start) = (Trust::default(), Instant::now());
+        assert_eq!(trust.judge(110, false, start), Ok(()));
+        assert_eq!(trust.judge(5, true, at(1, start)), Ok(()));
+        assert_eq!(trust.judge(0, true, at(2, start)), Err(Doubt::Empty));
     }
 }

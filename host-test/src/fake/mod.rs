@@ -41,6 +41,14 @@ pub enum FakeError {
         /// What rcgen or rustls said.
         reason: String,
     },
+    /// No socket, or no thread behind it.
+    #[error("serve on socket {path}: {reason}")]
+    Socket {
+        /// The socket.
+        path: std::path::PathBuf,
+        /// What the system said.
+        reason: std::io::Error,
+    },
     /// No runtime or no thread.
     #[error("start thread of {name} on {address}: {reason}")]
     Thread {

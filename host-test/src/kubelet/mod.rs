@@ -5,15 +5,18 @@
 //! keeps: the failure mode can be changed at any time, and every request is counted.
 //!
 //! - [`FakeKubelet`]: the server; [`FailureMode`] makes it misbehave, [`RequestCounts`] counts.
+//! - [`FakePodsApi`]: its Pods API on a Unix socket; [`StreamMode`] makes that misbehave.
 //! - [`FakePod`]: a pod for its list.
 
 mod answer;
 mod failure_mode;
 mod http;
 mod pod;
+mod pods_api;
 
 pub use failure_mode::FailureMode;
 pub use pod::{FakePod, list};
+pub use pods_api::{FakePodsApi, StreamCounts, StreamMode};
 
 use crate::fake::{FakeError, FakeOptions, FakeServer};
 use http::SharedKubelet;

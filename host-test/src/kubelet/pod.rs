@@ -65,12 +65,18 @@ impl FakePod {
             status
         };
         let statuses: Vec<Value> = self.containers.iter().map(status).collect();
+        let mut metadata = json!({
+            "name": self.name, "namespace": self.namespace, "uid": self.uid, "creationTimestamp": self.created,
+        });
+        // Go leaves empty maps out.
+        for (key, pairs) in [("labels", &self.labels), ("annotations", &self.annotations)] {
+            if !pairs.is_empty() {
+                metadata[key] = map(pairs).into();
+            }
+        }
         let env = json!([{ "name": "BALLAST", "value": "x".repeat(self.ballast) }]);
         json!({
-            "metadata": {
-                "name": self.name, "namespace": self.namespace, "uid": self.uid, "creationTimestamp": self.created,
-                "labels": map(&self.labels), "annotations": map(&self.annotations),
-            },
+            "metadata": metadata,
             "spec": { "nodeName": "node-1", "containers": [{ "name": "app", "env": env }] },
             "status": { "phase": "Running", "podIP": "10.42.0.7", "containerStatuses": statuses },
         })

@@ -9,9 +9,15 @@
 
 mod limits;
 mod listing;
+mod pod;
 mod pod_list;
+mod pod_set;
 mod projection;
+#[cfg(feature = "protobuf")]
+pub mod protobuf;
 
-pub use limits::{KeyFilter, Limits};
+pub use limits::{Counts, KeyFilter, Limits};
 pub use listing::ListError;
+pub use pod::Pod;
+pub use pod_set::PodSet;
 pub use projection::{PodFiles, project};

@@ -1,13 +1,13 @@
 //! A list of pods as it streams by: one pod at a time, within limits.
 //!
-//! The rule it keeps: however large the answer is, one pod at a time is in memory as text, and none larger than Kubernetes
-//! could store. Whether the answer was a list at all is known at its end; until then nothing may be done with it.
+//! The rule it keeps: however large the answer is, one pod at a time is in memory as text, and one that is larger than Kubernetes
+//! could store costs itself only. Whether the answer was a list at all is known at its end; until then nothing is removed for it.
 
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
-use serde_json::value::RawValue;
-use std::cell::Cell;
+mod splitter;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use splitter::Splitter;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::{self, BufReader, Read};
 
@@ -20,7 +20,7 @@ pub enum ListError {
         /// What there was.
         bytes: u64,
     },
-    /// Not JSON, or `items` is not a list; the reason names line and column, and nothing of what stands there.
+    /// Not JSON, or `items` is not a list; the reason quotes nothing of what stands there.
     #[error("read pod list: {0}")]
     Json(String),
     /// `items` is missing or `null`, as from a kubelet that is just starting, or the answer is a list itself.
@@ -32,82 +32,65 @@ pub enum ListError {
         /// What is allowed.
         limit: u64,
     },
-    /// A pod that no API server would have stored.
-    #[error("read pod list: a pod is larger than {MAX_POD_BYTES} bytes")]
-    PodTooLarge,
     /// The source of the bytes failed.
     #[error("read pod list: {0}")]
     Read(io::Error),
 }
 
-/// Calls `each` with the text of every pod, in their order, and returns how many bytes the list had.
-pub(crate) fn read(list: impl Read, max_bytes: u64, each: impl FnMut(&str)) -> Result<u64, ListError> {
-    let meter = Meter { all: Cell::new(0), pod: Cell::new(0), max_all: max_bytes };
-    let metered = Metered { source: list, meter: &meter };
-    let mut deserializer = serde_json::Deserializer::from_reader(BufReader::with_capacity(BUFFER, metered));
-    let mut items = Items { meter: &meter, each, found: false };
+/// Calls `each` with the text of every pod, in their order, or with nothing for one that is too large, and returns how many bytes the
+/// list had. `each` fails for a text that is no JSON.
+pub(crate) fn read(
+    list: impl Read,
+    max_bytes: u64,
+    each: impl FnMut(Option<&[u8]>) -> Result<(), serde_json::Error>,
+) -> Result<u64, ListError> {
+    let seen = Seen { bytes: Cell::new(0), pods: Cell::new(0), bad: RefCell::new(None) };
+    let splitter = Splitter::new(list, &seen, max_bytes, each);
+    let mut deserializer = serde_json::Deserializer::from_reader(BufReader::with_capacity(BUFFER, splitter));
+    let mut items = None;
     let read = deserializer.deserialize_any(ListVisitor(&mut items)).and_then(|()| deserializer.end());
-    let (has_items, bytes) = (items.found, meter.all.get());
+    let (bytes, pods) = (seen.bytes.get(), seen.pods.get());
     match read {
-        Ok(()) if has_items => Ok(bytes),
+        Ok(()) if items == Some(pods) => Ok(bytes),
+        Ok(()) if items.is_some() => Err(ListError::Json("items is written with escapes".to_owned())),
         Ok(()) => Err(ListError::NoItems),
-        Err(_) if bytes > max_bytes => Err(ListError::TooLarge { limit: max_bytes }),
-        Err(_) if meter.pod.get() > MAX_POD_BYTES => Err(ListError::PodTooLarge),
-        Err(error) if error.is_io() => Err(ListError::Read(error.into())),
+        // What stands before a pod was read before it, so what is wrong with either is told in its order.
+        Err(error) if error.is_io() => Err(match seen.bad.take() {
+            Some(bad) => ListError::Json(reason(&bad)),
+            None if bytes > max_bytes => ListError::TooLarge { limit: max_bytes },
+            None => ListError::Read(error.into()),
+        }),
         Err(error) if error.is_eof() => Err(ListError::Cut { bytes }),
-        Err(error) => Err(ListError::Json(without_quotes(&error.to_string()))),
+        Err(error) => Err(ListError::Json(reason(&error))),
     }
 }
 
-/// A reason without what it quotes of the text: labels, annotations and tokens are not for a log.
-fn without_quotes(reason: &str) -> String {
+/// A reason without what it quotes of the text: labels, annotations and tokens are not for a log. The place goes too, because it is that
+/// in the list without its pods, or in a pod alone.
+fn reason(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    let said = said.split(" at line ").next().unwrap_or(&said);
     let quoted =
-        |mark: char| Some((reason.find(mark)?, reason.rfind(mark)?)).filter(|(first, last)| first < last);
+        |mark: char| Some((said.find(mark)?, said.rfind(mark)?)).filter(|(first, last)| first < last);
     let span = quoted('"').or_else(|| quoted('`'));
-    match span.and_then(|(first, last)| Some((reason.get(..first)?, reason.get(last..)?.get(1..)?))) {
+    match span.and_then(|(first, last)| Some((said.get(..first)?, said.get(last..)?.get(1..)?))) {
         Some((before, behind)) => format!("{}{behind}", before.trim_end()),
-        None => reason.to_owned(),
+        None => said.to_owned(),
     }
 }
 
-/// How much was read, of the list and of the pod that is read just now.
-struct Meter {
-    all: Cell<u64>,
-    pod: Cell<u64>,
-    max_all: u64,
+/// What the splitter has seen, for who asks when reading is over.
+struct Seen {
+    bytes: Cell<u64>,
+    pods: Cell<u64>,
+    /// What is wrong with an item that is no JSON.
+    bad: RefCell<Option<serde_json::Error>>,
 }
 
-/// A source of bytes that ends with an error at either limit.
-struct Metered<'m, R> {
-    source: R,
-    meter: &'m Meter,
-}
+/// The answer as a whole: how many items it has, if it has a list of them.
+struct ListVisitor<'i>(&'i mut Option<u64>);
 
-impl<R: Read> Read for Metered<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.source.read(buffer)?;
-        let Meter { all, pod, max_all } = self.meter;
-        all.set(all.get().saturating_add(read as u64));
-        pod.set(pod.get().saturating_add(read as u64));
-        if all.get() > *max_all || pod.get() > MAX_POD_BYTES {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        Ok(read)
-    }
-}
-
-/// What is done with the items.
-struct Items<'m, F> {
-    meter: &'m Meter,
-    each: F,
-    /// Whether there was a list of them.
-    found: bool,
-}
-
-/// The answer as a whole.
-struct ListVisitor<'i, 'm, F>(&'i mut Items<'m, F>);
-
-impl<'de, F: FnMut(&str)> Visitor<'de> for ListVisitor<'_, '_, F> {
+impl<'de> Visitor<'de> for ListVisitor<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -118,10 +101,10 @@ impl<'de, F: FnMut(&str)> Visitor<'de> for ListVisitor<'_, '_, F> {
         while let Some(key) = map.next_key::<String>()? {
             if key != "items" {
                 map.next_value::<IgnoredAny>()?;
-            } else if self.0.found {
+            } else if self.0.is_some() {
                 return Err(A::Error::custom("items is there twice"));
             } else {
-                map.next_value_seed(List(&mut *self.0))?;
+                map.next_value_seed(Items(self.0))?;
             }
         }
         Ok(())
@@ -135,9 +118,9 @@ impl<'de, F: FnMut(&str)> Visitor<'de> for ListVisitor<'_, '_, F> {
 }
 
 /// The value of `items`.
-struct List<'i, 'm, F>(&'i mut Items<'m, F>);
+struct Items<'i>(&'i mut Option<u64>);
 
-impl<'de, F: FnMut(&str)> DeserializeSeed<'de> for List<'_, '_, F> {
+impl<'de> DeserializeSeed<'de> for Items<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<(), D::Error> {
@@ -145,7 +128,7 @@ impl<'de, F: FnMut(&str)> DeserializeSeed<'de> for List<'_, '_, F> {
     }
 }
 
-impl<'de, F: FnMut(&str)> Visitor<'de> for List<'_, '_, F> {
+impl<'de> Visitor<'de> for Items<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -161,29 +144,15 @@ impl<'de, F: FnMut(&str)> Visitor<'de> for List<'_, '_, F> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        self.0.found = true;
-        self.0.meter.pod.set(0);
-        while let Some(Item(pod)) = list.next_element()? {
-            (self.0.each)(pod.get());
-            self.0.meter.pod.set(0);
+        let mut count = 0u64;
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            count = count.saturating_add(1);
         }
-        // What comes behind the list is no pod, but has to fit as well.
+        *self.0 = Some(count);
         Ok(())
     }
 }
 
-/// One pod, still text, so that one of an unexpected shape does not take the others with it.
-struct Item(Box<RawValue>);
-
-impl<'de> Deserialize<'de> for Item {
-    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Item, D::Error> {
-        Box::<RawValue>::deserialize(source).map(Item)
-    }
-}
-
-/// The largest pod that is read, in bytes. etcd takes at most 1.5 MiB in one request, and kubelet's JSON writes some of these
-/// bytes, such as `<` in an argument, as six.
-const MAX_POD_BYTES: u64 = 10 << 20;
 /// How much is asked of the source at once, in bytes.
 const BUFFER: usize = 16 << 10;
 
@@ -193,7 +162,12 @@ mod tests {
 
     fn pods(list: &[u8], max: u64) -> Result<(Vec<String>, u64), String> {
         let mut pods = Vec::new();
-        match read(list, max, |pod| pods.push(pod.to_owned())) {
+        let each = |pod: Option<&[u8]>| {
+            let pod = pod.unwrap_or(b"too large");
+            pods.push(String::from_utf8_lossy(pod).into_owned());
+            if pod == b"too large" { Ok(()) } else { serde_json::from_slice::<IgnoredAny>(pod).map(drop) }
+        };
+        match read(list, max, each) {
             Ok(bytes) => Ok((pods, bytes)),
             Err(error) => Err(error.to_string()),
         }
@@ -210,24 +184,21 @@ mod tests {
 
     #[test]
     fn what_is_no_list_says_why() {
-        let long = format!("{{\"items\":[\"{}\"]}}", "x".repeat(11 << 20));
-        let cases: [(&[u8], u64, &str); 12] = [
+        let cases: [(&[u8], u64, &str); 14] = [
             (b"", 100, "read pod list: cut after 0 bytes"),
             (b"{\"items\":[{\"a\":1},{", 100, "read pod list: cut after 19 bytes"),
             (b"{\"items\":[]", 100, "read pod list: cut after 11 bytes"),
             (b"{}", 100, "read pod list: the answer has no items"),
             (b"{\"items\":null}", 100, "read pod list: the answer has no items"),
             (b"[[]]", 100, "read pod list: the answer has no items"),
-            (b"<html>", 100, "read pod list: expected value at line 1 column 1"),
-            (
-                b"\"items\"",
-                100,
-                "read pod list: invalid type: string, expected a list of pods at line 1 column 7",
-            ),
-            (b"{\"items\":{}}", 100, "invalid type: map, expected a list of pods at line 1 column 10"),
+            (b"<html>", 100, "read pod list: expected value"),
+            (b"\"items\"", 100, "read pod list: invalid type: string, expected a list of pods"),
+            (b"{\"items\":{}}", 100, "invalid type: map, expected a list of pods"),
             (b"{\"items\":[],\"items\":[]}", 100, "items is there twice"),
             (b"{\"items\":[1,2,3]}", 10, "read pod list: larger than 10 bytes"),
-            (long.as_bytes(), 20 << 20, "read pod list: a pod is larger than 10485760 bytes"),
+            (b"{\"items\":[1,{\"a\":tru}]}", 100, "read pod list: expected ident"),
+            (b"{\"items\":[1,}]}", 100, "read pod list: expected value"),
+            (b"{\"it\\u0065ms\":[1]}", 100, "read pod list: items is written with escapes"),
         ];
         for (list, max, expected) in cases {
             let error = pods(list, max).unwrap_err();
@@ -238,6 +209,34 @@ mod tests {
             );
         }
         assert!(pods(b"{\"items\":[]}{}", 100).unwrap_err().contains("trailing characters"));
+    }
+
+    #[test]
+    fn a_pod_that_is_too_large_costs_itself_only() {
+        let list = format!("{{\"items\":[1,{{\"a\":\"{}\"}},[2]]}}", "x\\\"".repeat(4 << 20));
+        assert_eq!(pods(list.as_bytes(), 20 << 20).unwrap().0, ["1", "too large", "[2]"]);
+    }
+
+    #[test]
+    fn pods_are_found_wherever_the_source_stops_and_whatever_stands_around_them() {
+        let list = br#"{"a":{"items":[0]},"b":["items"],"items" : [ "]\\\"" ,{"x":"}]","y":[{}]}, -1.5e3,null , [1,[2]] ],"c":"items"}"#;
+        let expected = [r#""]\\\"""#, r#"{"x":"}]","y":[{}]}"#, "-1.5e3", "null", "[1,[2]]"];
+        struct Drops<'l>(&'l [u8], usize);
+        impl Read for Drops<'_> {
+            fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+                let most = self.1.min(into.len());
+                self.0.read(&mut into[..most])
+            }
+        }
+        for step in 1..list.len() {
+            let mut found = Vec::new();
+            read(Drops(list, step), 1000, |pod| {
+                found.push(String::from_utf8(pod.unwrap().to_vec()).unwrap());
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(found, expected, "{step}");
+        }
     }
 
     #[test]
@@ -254,7 +253,7 @@ mod tests {
                 Err(io::Error::other("gone"))
             }
         }
-        let error = read((&b"{\"items\":["[..]).chain(Broken), 100, |_| {}).unwrap_err();
+        let error = read((&b"{\"items\":["[..]).chain(Broken), 100, |_| Ok(())).unwrap_err();
         assert_eq!(error.to_string(), "read pod list: gone");
         assert!(matches!(error, ListError::Read(_)));
     }

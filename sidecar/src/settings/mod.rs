@@ -20,8 +20,10 @@ use std::time::Duration;
 /// All that the sidecar has to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SidecarSettings {
-    /// Where the list of pods comes from.
-    pub source: PodListSource,
+    /// The socket of the kubelet's Pods API; `None` when it is not to be used.
+    pub pods_api: Option<PathBuf>,
+    /// Where the list of pods comes from while the Pods API cannot be had; nowhere if `None`.
+    pub source: Option<PodListSource>,
     /// From one poll to the next.
     pub interval: Duration,
     /// What of a list is taken.
@@ -118,7 +120,7 @@ impl fmt::Display for SettingsError {
 ///
 /// # Errors
 /// [`SettingsError`] with all mistakes: a flag that does not exist, a duration without its unit, a number out of its
-/// range, neither a kubelet nor a file.
+/// range, a source without what it needs.
 pub fn settings(
     arguments: impl IntoIterator<Item = OsString>,
     variables: &BTreeMap<String, String>,
@@ -141,7 +143,7 @@ pub fn settings(
 
 /// `None` only where the reader has noted a mistake. Everything is asked for before anything is given up.
 fn lower(reader: &mut SettingsReader<'_>) -> Option<SidecarSettings> {
-    let source = source(reader);
+    let sources = sources(reader);
     let interval = reader.duration("interval", "1s", "1h");
     let limits = limits(reader);
     let pods_dir = reader.path("pods-dir");
@@ -151,8 +153,10 @@ fn lower(reader: &mut SettingsReader<'_>) -> Option<SidecarSettings> {
     let listen = reader.address_or_off("listen");
     let ready_after = reader.duration("ready-after", "0s", "1h");
     let filter_metrics = reader.path("filter-metrics");
+    let (pods_api, source) = sources?;
     Some(SidecarSettings {
-        source: source?,
+        pods_api,
+        source,
         interval: interval?,
         limits: limits?,
         pods_dir: pods_dir?,
@@ -164,15 +168,53 @@ fn lower(reader: &mut SettingsReader<'_>) -> Option<SidecarSettings> {
     })
 }
 
-fn source(reader: &mut SettingsReader<'_>) -> Option<PodListSource> {
+/// Where pods come from, in words.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Auto,
+    PodsApi,
+    Kubelet,
+    File,
+}
+
+fn sources(reader: &mut SettingsReader<'_>) -> Option<(Option<PathBuf>, Option<PodListSource>)> {
+    let named = reader.one_of(
+        "source",
+        &[
+            ("auto", Source::Auto),
+            ("pods-api", Source::PodsApi),
+            ("kubelet", Source::Kubelet),
+            ("file", Source::File),
+        ],
+    );
+    let socket = reader.path("pods-api-socket");
     let file = reader.given("pods-file").map(PathBuf::from);
     let host = reader.given("kubelet-host").map(str::to_owned);
-    if file.is_none() && host.is_none() {
-        reader.mistake(
-            "--kubelet-host or HOST_IP is needed: in a pod, the downward API's status.hostIP; or --pods-file for use \
-             without a kubelet",
-        );
+    match named {
+        Some(Source::Auto | Source::Kubelet) if file.is_none() && host.is_none() => reader.mistake(
+            "--kubelet-host or HOST_IP is needed: in a pod, the downward API's status.hostIP; or --source pods-api for the \
+             kubelet's Pods API alone; or --pods-file for use without a kubelet",
+        ),
+        Some(Source::File) if file.is_none() => reader.mistake("--pods-file is needed for --source file"),
+        Some(source @ (Source::PodsApi | Source::Kubelet)) if file.is_some() => {
+            let name = if source == Source::Kubelet { "kubelet" } else { "pods-api" };
+            reader.mistake(format!("--pods-file is of no use with --source {name}"));
+        }
+        _ => {}
     }
+    let kubelet = kubelet(reader, host);
+    Some(match (named?, file) {
+        (Source::Auto | Source::File | Source::Kubelet, Some(file)) => {
+            (None, Some(PodListSource::File(file)))
+        }
+        (Source::PodsApi, _) => (Some(socket?), None),
+        (Source::Auto, None) => (Some(socket?), Some(PodListSource::Kubelet(kubelet?))),
+        (Source::Kubelet | Source::File, None) => (None, Some(PodListSource::Kubelet(kubelet?))),
+    })
+}
+
+/// How the kubelet is asked, if it is known where it is.
+fn kubelet(reader: &mut SettingsReader<'_>, host: Option<String>) -> Option<KubeletSettings> {
     let port = reader.port("kubelet-port");
     let ca_file = reader.path("kubelet-ca");
     let server_name = reader.given("kubelet-server-name").map(str::to_owned);
@@ -181,10 +223,7 @@ fn source(reader: &mut SettingsReader<'_>) -> Option<PodListSource> {
     let connect_timeout = reader.duration("connect-timeout", "100ms", "10m");
     let read_timeout = reader.duration("read-timeout", "100ms", "10m");
     let total_timeout = reader.duration("total-timeout", "100ms", "1h");
-    if let Some(file) = file {
-        return Some(PodListSource::File(file));
-    }
-    Some(PodListSource::Kubelet(KubeletSettings {
+    Some(KubeletSettings {
         host: host?,
         port: port?,
         trust: if is_insecure? {
@@ -196,7 +235,7 @@ fn source(reader: &mut SettingsReader<'_>) -> Option<PodListSource> {
         connect_timeout: connect_timeout?,
         read_timeout: read_timeout?,
         total_timeout: total_timeout?,
-    }))
+    })
 }
 
 fn limits(reader: &mut SettingsReader<'_>) -> Option<Limits> {
@@ -205,7 +244,16 @@ fn limits(reader: &mut SettingsReader<'_>) -> Option<Limits> {
     let annotations = keys("annotations", "annotations-deny");
     let max_list = reader.bytes("max-list");
     let max_value = reader.bytes("max-value");
-    Some(Limits { max_list: max_list?, labels, annotations, max_value: max_value? })
+    let max_pod = reader.bytes("max-pod");
+    let max_total = reader.bytes("max-total");
+    Some(Limits {
+        max_list: max_list?,
+        labels,
+        annotations,
+        max_value: max_value?,
+        max_pod: max_pod?,
+        max_total: max_total?,
+    })
 }
 
 #[cfg(test)]

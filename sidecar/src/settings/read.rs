@@ -132,6 +132,14 @@ impl<'v> SettingsReader<'v> {
         self.read(flag, "a size with its unit (64B, 16KiB, 10MB)", parse_bytes)
     }
 
+    /// One of these words.
+    pub(super) fn one_of<T: Copy>(&mut self, flag: &'static str, words: &[(&str, T)]) -> Option<T> {
+        let expected = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+        self.read(flag, &format!("one of {expected}"), |text| {
+            words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value)
+        })
+    }
+
     pub(super) fn port(&mut self, flag: &'static str) -> Option<u16> {
         self.read(flag, "a port from 1 to 65535", |text| text.parse().ok().filter(|port| *port > 0))
     }

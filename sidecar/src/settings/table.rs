@@ -19,13 +19,27 @@ pub struct Setting {
 }
 
 /// All settings, in the order in which they are shown.
-pub const SETTINGS: [Setting; 24] = [
+pub const SETTINGS: [Setting; 28] = [
+    Setting {
+        flag: "source",
+        variable: "NODESIEVE_SOURCE",
+        value: "WORD",
+        default: "auto",
+        meaning: "where pods come from: `pods-api`, `kubelet` (its `/pods`), `file`, or `auto`: the Pods API while it can be had, the kubelet's `/pods` while not",
+    },
+    Setting {
+        flag: "pods-api-socket",
+        variable: "NODESIEVE_PODS_API_SOCKET",
+        value: "PATH",
+        default: "/var/lib/kubelet/pods-api/pods-api.sock",
+        meaning: "the Unix socket of the kubelet's Pods API (Kubernetes 1.37 and later)",
+    },
     Setting {
         flag: "kubelet-host",
         variable: "HOST_IP",
         value: "ADDRESS",
         default: "",
-        meaning: "the node's kubelet, an IP address (IPv6 too) or a name; needed unless `--pods-file` is given",
+        meaning: "the node's kubelet, an IP address (IPv6 too) or a name; needed unless `--source pods-api` or `--pods-file` is given",
     },
     Setting {
         flag: "kubelet-port",
@@ -146,6 +160,20 @@ pub const SETTINGS: [Setting; 24] = [
         value: "BYTES",
         default: "16KiB",
         meaning: "the longest label or annotation that is written; a longer one is left out as a whole and counted",
+    },
+    Setting {
+        flag: "max-pod",
+        variable: "NODESIEVE_MAX_POD",
+        value: "BYTES",
+        default: "64KiB",
+        meaning: "labels and annotations of one pod that are written, together; beyond that its longest annotations go, then its longest labels",
+    },
+    Setting {
+        flag: "max-total",
+        variable: "NODESIEVE_MAX_TOTAL",
+        value: "BYTES",
+        default: "8MiB",
+        meaning: "all pods as they are held, and all pod files: beyond that each pod has less room, and files of pods that are gone go early",
     },
     Setting {
         flag: "logs-dir",

@@ -6,13 +6,16 @@
 mod edge_alert;
 mod table;
 
-pub use table::{FAILED, StatusMetric, TABLE};
+pub use table::{FAILED, STREAMS_FAILED, StatusMetric, TABLE};
 
 use crate::client::PollError;
+use crate::files;
+use crate::pods_api::StreamError;
 use crate::publish::Published;
 use edge_alert::EdgeAlert;
-use nodesieve_podlist::PodFiles;
+use nodesieve_podlist::{Counts, PodFiles};
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use table::COUNT;
 
@@ -27,10 +30,34 @@ pub struct Status {
     turned: Instant,
     values: [f64; COUNT],
     failed: [u64; PollError::KINDS.len()],
+    streams_failed: [u64; StreamError::KINDS.len()],
+    /// The files of a list that was taken are there.
+    has_files: bool,
+    /// A list will not come, or no files of it, however long that is waited for.
+    cannot_be_had: bool,
+    stream: EdgeAlert,
     kubelet: EdgeAlert,
     volume: EdgeAlert,
     watch: EdgeAlert,
     filter: EdgeAlert,
+}
+
+/// What there is to say of the pods of a list, or of those that are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListSummary {
+    /// Pods, those of one name together.
+    pub pods: usize,
+    /// What has come, in bytes.
+    pub bytes: u64,
+    /// What was left out.
+    pub counts: Counts,
+}
+
+impl ListSummary {
+    /// That of a list.
+    pub fn of(list: &PodFiles) -> ListSummary {
+        ListSummary { pods: list.files.len(), bytes: list.bytes, counts: list.counts }
+    }
 }
 
 /// A line for the log, with its level.
@@ -52,6 +79,10 @@ impl Status {
             turned: now,
             values: [0.0; COUNT],
             failed: [0; PollError::KINDS.len()],
+            streams_failed: [0; StreamError::KINDS.len()],
+            has_files: false,
+            cannot_be_had: false,
+            stream: EdgeAlert::default(),
             kubelet: EdgeAlert::default(),
             volume: EdgeAlert::default(),
             watch: EdgeAlert::default(),
@@ -75,65 +106,119 @@ impl Status {
         self.add(StatusMetric::EarlyPolls, u64::from(is_early));
     }
 
-    /// Notes a list that was taken, and what was published of it.
-    pub fn took(
-        &mut self,
-        list: &PodFiles,
-        published: &Published,
-        lasted: Duration,
-        now: Instant,
-    ) -> Vec<LogEvent> {
+    /// Notes a list that was taken.
+    pub fn took(&mut self, list: &ListSummary, lasted: Duration, now: Instant) -> Option<LogEvent> {
         let is_first = self.taken.replace(now).is_none();
-        for (metric, value) in [
-            (StatusMetric::ListBytes, list.bytes),
-            (StatusMetric::Pods, list.files.len() as u64),
-            (StatusMetric::Skipped, list.skipped),
-            (StatusMetric::Shortened, list.shortened),
-            (StatusMetric::Omitted, list.omitted),
-            (StatusMetric::Files, published.files as u64),
-        ] {
-            self.set(metric, value as f64);
-        }
+        self.summarize(list);
+        self.set(StatusMetric::ListBytes, list.bytes as f64);
+        self.add(StatusMetric::Received, list.bytes);
         self.set(StatusMetric::PollSeconds, lasted.as_secs_f64());
-        self.add(StatusMetric::Written, published.written);
-        self.add(StatusMetric::Removed, published.removed);
-        self.add(StatusMetric::FilesFailed, published.failed.len() as u64);
-        let mut events = Vec::new();
         if let Some((lasted, times)) = self.kubelet.good(now) {
-            events.push(LogEvent::Info(format!(
+            return Some(LogEvent::Info(format!(
                 "poll: works again after {times} failures in {}",
                 seconds(lasted)
             )));
-        } else if is_first {
-            let PodFiles { files, bytes, .. } = list;
-            events.push(LogEvent::Info(format!("poll: {} pods in {bytes} bytes", files.len())));
         }
+        is_first.then(|| LogEvent::Info(format!("poll: {} pods in {} bytes", list.pods, list.bytes)))
+    }
+
+    /// Notes what the Pods API has told since this was last noted.
+    pub fn streamed(&mut self, known: &ListSummary, events: u64) {
+        self.add(StatusMetric::StreamEvents, events);
+        self.add(StatusMetric::Received, known.bytes);
+    }
+
+    /// Notes that each change of a pod is told, by the socket at `name`.
+    pub fn streaming(&mut self, name: &str, known: &ListSummary, now: Instant) -> Option<LogEvent> {
+        self.taken = Some(now);
+        self.summarize(known);
+        let was_streaming = self.get(StatusMetric::Streaming) > 0.0;
+        self.set(StatusMetric::Streaming, 1.0);
+        // Whoever is told of each change does not miss the polls.
+        self.kubelet.good(now);
+        match self.stream.good(now) {
+            Some((lasted, _)) => {
+                let lasted = seconds(lasted);
+                Some(LogEvent::Info(format!("follow {name}: {} pods, again after {lasted}", known.pods)))
+            }
+            None => (!was_streaming).then(|| LogEvent::Info(format!("follow {name}: {} pods", known.pods))),
+        }
+    }
+
+    /// Notes that the Pods API cannot be followed; `polls` says whether the kubelet is polled then.
+    pub fn not_streaming(
+        &mut self,
+        name: &str,
+        error: &StreamError,
+        polls: bool,
+        now: Instant,
+    ) -> Option<LogEvent> {
+        self.set(StatusMetric::Streaming, 0.0);
+        let kind = error.kind();
+        count(&StreamError::KINDS, &mut self.streams_failed, kind);
+        self.cannot_be_had |= !polls && matches!(kind, "denied" | "unimplemented" | "too_large");
+        self.stream.bad(kind, now).then(|| {
+            let then = if polls { "the kubelet is polled instead" } else { "the pod files stay as they are" };
+            let text = format!("follow {name}: {error}; {then}");
+            // Before Kubernetes 1.37 that is how it has to be.
+            if kind == "missing" && polls { LogEvent::Info(text) } else { LogEvent::Warning(text) }
+        })
+    }
+
+    /// Notes what was published; `is_all` says that nothing waits to be.
+    pub fn published(&mut self, published: &Published, is_all: bool, now: Instant) -> Option<LogEvent> {
+        self.has_files |= is_all && self.taken.is_some();
+        self.set(StatusMetric::Files, published.files as f64);
+        if let Some(bytes) = published.bytes {
+            self.set(StatusMetric::FilesBytes, bytes as f64);
+        }
+        self.add(StatusMetric::Written, published.written);
+        self.add(StatusMetric::Removed, published.removed);
+        self.add(StatusMetric::Evicted, published.evicted);
+        self.add(StatusMetric::FilesFailed, published.failed.len() as u64);
         match published.failed.first() {
-            Some(reason) if self.volume.bad("failed", now) => {
+            Some(reason) => self.volume.bad("failed", now).then(|| {
                 let more = published.failed.len().saturating_sub(1);
                 let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-                events.push(LogEvent::Warning(format!(
-                    "{reason}{more}; the last files stay, the next list tries again"
-                )));
-            }
-            Some(_) => {}
-            None => {
-                if let Some((lasted, _)) = self.volume.good(now) {
-                    let lasted = seconds(lasted);
-                    events.push(LogEvent::Info(format!("pod files: can be written again after {lasted}")));
-                }
-            }
+                LogEvent::Warning(format!("{reason}{more}; the last files stay, the next list tries again"))
+            }),
+            None => self.volume.good(now).map(|(lasted, _)| {
+                LogEvent::Info(format!("pod files: can be written again after {}", seconds(lasted)))
+            }),
         }
-        events
+    }
+
+    /// Notes that the volume of the pod files does not answer.
+    pub fn hangs(&mut self, directory: &Path, now: Instant) -> Option<LogEvent> {
+        // Logs do not wait for it.
+        self.cannot_be_had = true;
+        self.add(StatusMetric::FilesFailed, 1);
+        self.volume.bad("hangs", now).then(|| {
+            let limit = seconds(files::LONGEST);
+            LogEvent::Warning(format!(
+                "write pod files to {}: not within {limit}; what comes meanwhile is written once the volume answers",
+                directory.display()
+            ))
+        })
+    }
+
+    fn summarize(&mut self, list: &ListSummary) {
+        for (metric, value) in [
+            (StatusMetric::Pods, list.pods as u64),
+            (StatusMetric::Skipped, list.counts.skipped),
+            (StatusMetric::Shortened, list.counts.shortened),
+            (StatusMetric::Omitted, list.counts.omitted),
+        ] {
+            self.set(metric, value as f64);
+        }
     }
 
     /// Notes a poll that brought no list that could be taken.
     pub fn failed(&mut self, url: &str, error: &PollError, now: Instant) -> Option<LogEvent> {
         let kind = error.kind();
-        let known = PollError::KINDS.iter().position(|known| *known == kind);
-        if let Some(count) = known.and_then(|index| self.failed.get_mut(index)) {
-            *count = count.saturating_add(1);
-        }
+        count(&PollError::KINDS, &mut self.failed, kind);
+        // Trying again brings nothing: what waits for us need not wait.
+        self.cannot_be_had |= matches!(kind, "forbidden" | "unauthorized" | "too_large");
         self.kubelet.bad(kind, now).then(|| {
             let hint = error.hint().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
             LogEvent::Warning(format!("poll {url}: {error}; the pod files stay as they are{hint}"))
@@ -177,9 +262,11 @@ impl Status {
         }
     }
 
-    /// Whether the filter may start: there was a list, or it has been waited for long enough.
+    /// Whether the filter may start: the files of a list are there, or have been waited for long enough, or cannot be had.
     pub fn is_ready(&self, now: Instant) -> bool {
-        self.taken.is_some() || now.saturating_duration_since(self.started) >= self.ready_after
+        self.has_files
+            || self.cannot_be_had
+            || now.saturating_duration_since(self.started) >= self.ready_after
     }
 
     /// Whether there has been a list at all.
@@ -210,11 +297,8 @@ impl Status {
             let value = self.get(metric);
             let _ = writeln!(out, "# HELP {name} {unit} {meaning}\n# TYPE {name} {kind}\n{name} {value}");
         }
-        let (name, unit, meaning) = FAILED;
-        let _ = writeln!(out, "# HELP {name} {unit} {meaning}\n# TYPE {name} counter");
-        for (kind, count) in PollError::KINDS.iter().zip(self.failed) {
-            let _ = writeln!(out, "{name}{{kind=\"{kind}\"}} {count}");
-        }
+        by_kind(&mut out, FAILED, &PollError::KINDS, &self.failed);
+        by_kind(&mut out, STREAMS_FAILED, &StreamError::KINDS, &self.streams_failed);
         out
     }
 
@@ -226,6 +310,21 @@ impl Status {
         if let Some(value) = self.values.get_mut(metric as usize) {
             *value = to;
         }
+    }
+}
+
+/// Counts one of this kind.
+fn count(kinds: &[&str], counts: &mut [u64], kind: &str) {
+    let known = kinds.iter().position(|known| *known == kind);
+    if let Some(count) = known.and_then(|index| counts.get_mut(index)) {
+        *count = count.saturating_add(1);
+    }
+}
+
+fn by_kind(out: &mut String, (name, unit, meaning): (&str, &str, &str), kinds: &[&str], counts: &[u64]) {
+    let _ = writeln!(out, "# HELP {name} {unit} {meaning}\n# TYPE {name} counter");
+    for (kind, count) in kinds.iter().zip(counts) {
+        let _ = writeln!(out, "{name}{{kind=\"{kind}\"}} {count}");
     }
 }
 
@@ -250,9 +349,8 @@ mod tests {
         (Status::new(Duration::from_secs(20), now), now)
     }
 
-    fn list(pods: usize) -> PodFiles {
-        let files = (0..pods).map(|n| nodesieve_engine::pods::PodFile::new("n", format!("p{n}"))).collect();
-        PodFiles { files, bytes: 1000, ..PodFiles::default() }
+    fn list(pods: usize) -> ListSummary {
+        ListSummary { pods, bytes: 1000, counts: Counts::default() }
     }
 
     #[test]
@@ -260,13 +358,12 @@ mod tests {
         for (index, (metric, ..)) in TABLE.iter().enumerate() {
             assert_eq!(*metric as usize, index);
         }
-        let mut names: Vec<&str> = TABLE.iter().map(|row| row.1).chain([FAILED.0]).collect();
+        let mut names: Vec<&str> =
+            TABLE.iter().map(|row| row.1).chain([FAILED.0, STREAMS_FAILED.0]).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), TABLE.len() + 1);
-        let mut kinds = PollError::KINDS.to_vec();
-        kinds.sort_unstable();
-        assert_eq!(kinds, PollError::KINDS);
+        assert_eq!(names.len(), TABLE.len() + 2);
+        assert!(PollError::KINDS.is_sorted() && StreamError::KINDS.is_sorted());
     }
 
     #[test]
@@ -274,8 +371,8 @@ mod tests {
         let (mut status, start) = status();
         let after = |seconds| start + Duration::from_secs(seconds);
         let refused = || PollError::Connect(std::io::ErrorKind::ConnectionRefused.into());
-        let took = status.took(&list(3), &Published::default(), Duration::ZERO, start);
-        assert_eq!(took, [LogEvent::Info("poll: 3 pods in 1000 bytes".into())]);
+        let took = status.took(&list(3), Duration::ZERO, start);
+        assert_eq!(took, Some(LogEvent::Info("poll: 3 pods in 1000 bytes".into())));
         let told = status.failed("U", &refused(), after(30));
         let expected = "poll U: connect: connection refused; the pod files stay as they are";
         assert_eq!(told, Some(LogEvent::Warning(expected.into())));
@@ -288,8 +385,8 @@ mod tests {
             panic!("another trouble is told")
         };
         assert!(other.contains("; hint: the service account needs a ClusterRole"), "{other}");
-        let again = status.took(&list(3), &Published::default(), Duration::ZERO, after(100));
-        assert_eq!(again, [LogEvent::Info("poll: works again after 61 failures in 70 s".into())]);
+        let again = status.took(&list(3), Duration::ZERO, after(100));
+        assert_eq!(again, Some(LogEvent::Info("poll: works again after 61 failures in 70 s".into())));
         assert_eq!(
             (failures(&status, "connect"), failures(&status, "forbidden"), failures(&status, "tls")),
             (60, 1, 0)
@@ -304,13 +401,18 @@ mod tests {
             reason: std::io::ErrorKind::StorageFull.into(),
         };
         let failed = || Published { failed: vec![failure(), failure()], ..Published::default() };
-        let events = status.took(&list(1), &failed(), Duration::ZERO, now);
+        let event = status.published(&failed(), true, now);
         let expected = "write pod file /p/a.json: no storage space, and 1 more; the last files stay, the next list tries again";
-        assert_eq!(events[1], LogEvent::Warning(expected.into()));
-        assert_eq!(status.took(&list(1), &failed(), Duration::ZERO, now), []);
-        let events = status.took(&list(1), &Published::default(), Duration::ZERO, now);
-        assert_eq!(events, [LogEvent::Info("pod files: can be written again after 0 s".into())]);
-        assert_eq!(status.get(StatusMetric::FilesFailed), 4.0);
+        assert_eq!(event, Some(LogEvent::Warning(expected.into())));
+        assert_eq!(status.published(&failed(), true, now), None);
+        let hangs = status.hangs(Path::new("/p"), now);
+        assert!(
+            matches!(hangs, Some(LogEvent::Warning(text)) if text.starts_with("write pod files to /p: not within 10 s"))
+        );
+        assert_eq!(status.hangs(Path::new("/p"), now), None);
+        let event = status.published(&Published::default(), true, now);
+        assert_eq!(event, Some(LogEvent::Info("pod files: can be written again after 0 s".into())));
+        assert_eq!(status.get(StatusMetric::FilesFailed), 6.0);
     }
 
     #[test]
@@ -318,19 +420,61 @@ mod tests {
         let (mut status, start) = status();
         assert!(!status.is_ready(start + Duration::from_secs(19)));
         assert!(status.is_ready(start + Duration::from_secs(20)));
-        status.took(&list(1), &Published::default(), Duration::ZERO, start);
+        status.took(&list(1), Duration::ZERO, start);
+        status.published(&Published::default(), false, start);
+        assert!(!status.is_ready(start), "files are still to be written");
+        status.published(&Published::default(), true, start);
         assert!(status.is_ready(start));
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_not_waited_for() {
+        for error in [PollError::Forbidden("no".into()), PollError::Unauthorized("no".into())] {
+            let (mut status, start) = status();
+            status.failed("U", &error, start);
+            assert!(status.is_ready(start) && !status.has_list(), "{error}");
+        }
+        for (error, polls, is_ready) in [
+            (StreamError::Unimplemented, false, true),
+            (StreamError::Unimplemented, true, false),
+            (StreamError::Missing, false, false),
+        ] {
+            let (mut status, start) = status();
+            status.not_streaming("/s", &error, polls, start);
+            assert_eq!(status.is_ready(start), is_ready, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_stream_that_fails_and_returns_is_two_lines() {
+        let (mut status, start) = status();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let first = status.not_streaming("/s", &StreamError::Missing, true, start);
+        let expected = "follow /s: no socket is there; the kubelet is polled instead";
+        assert_eq!(first, Some(LogEvent::Info(expected.into())));
+        assert_eq!(status.not_streaming("/s", &StreamError::Missing, true, after(1)), None);
+        let known = ListSummary { bytes: 300, ..list(3) };
+        status.streamed(&known, 4);
+        let again = status.streaming("/s", &known, after(30));
+        assert_eq!(again, Some(LogEvent::Info("follow /s: 3 pods, again after 30 s".into())));
+        assert_eq!(status.streaming("/s", &known, after(60)), None);
+        let text = status.render(after(61));
+        for line in [
+            "nodesieve_sidecar_streaming 1",
+            "nodesieve_sidecar_stream_events_total 4",
+            "nodesieve_sidecar_received_bytes_total 300",
+            "nodesieve_sidecar_pods 3",
+            "nodesieve_sidecar_poll_age_seconds 1",
+            "nodesieve_sidecar_streams_failed_total{kind=\"missing\"} 2",
+        ] {
+            assert!(text.contains(&format!("\n{line}\n")), "{line}: {text}");
+        }
     }
 
     #[test]
     fn the_age_of_the_last_list_grows_through_an_outage() {
         let (mut status, start) = status();
-        status.took(
-            &list(1),
-            &Published::default(),
-            Duration::from_millis(250),
-            start + Duration::from_secs(5),
-        );
+        status.took(&list(1), Duration::from_millis(250), start + Duration::from_secs(5));
         status.failed("U", &PollError::Doubt(Doubt::Empty), start + Duration::from_secs(200));
         status.failed("U", &PollError::List(ListError::NoItems), start + Duration::from_secs(230));
         let text = status.render(start + Duration::from_secs(305));

@@ -9,13 +9,18 @@ pub enum StatusMetric {
     PollAge,
     PollSeconds,
     ListBytes,
+    Received,
+    Streaming,
+    StreamEvents,
     Pods,
     Skipped,
     Shortened,
     Omitted,
     Files,
+    FilesBytes,
     Written,
     Removed,
+    Evicted,
     FilesFailed,
     Awaited,
     GivenUp,
@@ -40,7 +45,7 @@ pub const TABLE: [StatusRow; COUNT] = [
         StatusMetric::PollAge,
         "nodesieve_sidecar_poll_age_seconds",
         "seconds",
-        "since the last list that was taken; since the start while there is none",
+        "since the last list that was taken or, while streaming, since the pods were last looked at as a whole; since the start while there is none",
     ),
     (
         StatusMetric::PollSeconds,
@@ -48,25 +53,43 @@ pub const TABLE: [StatusRow; COUNT] = [
         "seconds",
         "that the last list took to come",
     ),
-    (StatusMetric::ListBytes, "nodesieve_sidecar_list_bytes", "bytes", "of the last list"),
-    (StatusMetric::Pods, "nodesieve_sidecar_pods", "pods", "in the last list, those of one name together"),
+    (StatusMetric::ListBytes, "nodesieve_sidecar_list_bytes", "bytes", "of the last list that was asked for"),
+    (
+        StatusMetric::Received,
+        "nodesieve_sidecar_received_bytes_total",
+        "bytes",
+        "of lists that were taken and of events, as the kubelet has sent them",
+    ),
+    (
+        StatusMetric::Streaming,
+        "nodesieve_sidecar_streaming",
+        "bool",
+        "1 while the kubelet's Pods API tells each change; 0 while the kubelet is polled",
+    ),
+    (
+        StatusMetric::StreamEvents,
+        "nodesieve_sidecar_stream_events_total",
+        "events",
+        "that the Pods API has sent",
+    ),
+    (StatusMetric::Pods, "nodesieve_sidecar_pods", "pods", "that are known, those of one name together"),
     (
         StatusMetric::Skipped,
         "nodesieve_sidecar_pods_skipped",
         "pods",
-        "of the last list without a file: unreadable, or without a usable name",
+        "of those that are known without a file: unreadable, without a usable name, or beyond `--max-total`",
     ),
     (
         StatusMetric::Shortened,
         "nodesieve_sidecar_pods_shortened",
         "pods",
-        "of the last list without annotations, or these and labels, because their file would be too large",
+        "without some of their annotations or labels, which are more than `--max-pod`, or than `--max-total` for all",
     ),
     (
         StatusMetric::Omitted,
         "nodesieve_sidecar_values_omitted",
         "values",
-        "of labels and annotations of the last list that are longer than `--max-value`",
+        "of labels and annotations of the last list that are no strings or longer than `--max-value`",
     ),
     (
         StatusMetric::Files,
@@ -75,12 +98,29 @@ pub const TABLE: [StatusRow; COUNT] = [
         "of pods in the list, and of those gone for less than `--grace`",
     ),
     (
+        StatusMetric::FilesBytes,
+        "nodesieve_sidecar_files_bytes",
+        "bytes",
+        "of these files when they were last looked at as a whole",
+    ),
+    (
         StatusMetric::Written,
         "nodesieve_sidecar_files_written_total",
         "files",
         "written because they were new or had changed",
     ),
-    (StatusMetric::Removed, "nodesieve_sidecar_files_removed_total", "files", "removed after `--grace`"),
+    (
+        StatusMetric::Removed,
+        "nodesieve_sidecar_files_removed_total",
+        "files",
+        "removed, after `--grace` or for want of room",
+    ),
+    (
+        StatusMetric::Evicted,
+        "nodesieve_sidecar_files_evicted_total",
+        "files",
+        "of these, of pods that were gone, before `--grace` was over: all together had more than `--max-total`",
+    ),
     (
         StatusMetric::FilesFailed,
         "nodesieve_sidecar_files_failed_total",
@@ -121,5 +161,12 @@ pub const FAILED: (&str, &str, &str) = (
     "without a list that was taken, by kind; the files stay as they are",
 );
 
+/// The same of streams.
+pub const STREAMS_FAILED: (&str, &str, &str) = (
+    "nodesieve_sidecar_streams_failed_total",
+    "streams",
+    "of the Pods API that did not begin or have ended, by kind; the kubelet is polled then",
+);
+
 /// How many numbers there are.
-pub(super) const COUNT: usize = 18;
+pub(super) const COUNT: usize = 23;

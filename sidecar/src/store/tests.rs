@@ -129,13 +129,21 @@ fn one_pod_that_fails_does_not_stop_the_others() {
 #[test]
 fn a_directory_that_cannot_be_is_an_error_with_its_path() {
     let scratch = Pods::new();
-    let no_parent = scratch.0.path().join("missing").join("pods");
-    let error = PodFileStore::new(&no_parent).write(&[]).unwrap_err().to_string();
-    assert!(error.starts_with(&format!("create pod directory {}: ", no_parent.display())), "{error}");
     let file = scratch.0.path().join("file");
     fs::write(&file, "").unwrap();
+    let below = file.join("pods");
+    let error = PodFileStore::new(&below).write(&[]).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("create pod directory {}: ", below.display())), "{error}");
     assert!(matches!(PodFileStore::new(&file).write(&[]), Err(StoreError::Create { .. })));
     assert!(matches!(PodFileStore::new(&file).retain(&BTreeSet::new()), Err(StoreError::List { .. })));
+}
+
+#[test]
+fn a_directory_is_made_with_those_above_it() {
+    let scratch = Pods::new();
+    let deep = scratch.0.path().join("run/nodesieve/pods");
+    PodFileStore::new(&deep).write(&[]).unwrap();
+    assert_eq!(fs::metadata(&deep).unwrap().permissions().mode() & 0o777, 0o755);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod life;
 mod running;
+mod stream;
 mod volume;
 
 use host_test::kubelet::{FailureMode, FakeKubelet, FakePod, KubeletOptions, list};
@@ -46,7 +47,7 @@ impl Polled {
     }
 
     fn metric(&self, series: &str) -> f64 {
-        let text = self.sidecar.metrics();
+        let text = self.runtime.block_on(self.sidecar.metrics());
         exposition::value(&text, series).unwrap_or_else(|| panic!("no {series} in\n{text}"))
     }
 
@@ -72,8 +73,8 @@ fn files(directory: &Path) -> BTreeMap<String, (Vec<u8>, std::time::SystemTime)>
 
 fn kubelet_of(settings: &mut SidecarSettings) -> &mut nodesieve_sidecar::KubeletSettings {
     match &mut settings.source {
-        PodListSource::Kubelet(kubelet) => kubelet,
-        PodListSource::File(path) => panic!("{}", path.display()),
+        Some(PodListSource::Kubelet(kubelet)) => kubelet,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -201,7 +202,7 @@ fn a_file_in_place_of_a_kubelet_is_read_each_time() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("pods.json");
     let settings = SidecarSettings {
-        source: PodListSource::File(path.clone()),
+        source: Some(PodListSource::File(path.clone())),
         ..settings(&kubelet, root.path()).unwrap()
     };
     let directory = settings.pods_dir.clone();

@@ -1,6 +1,7 @@
 use super::*;
+use crate::limits::KeyFilter;
 use nodesieve_engine::glob::Globs;
-use nodesieve_engine::pods::Pairs;
+use nodesieve_engine::pods::{Container, Pairs, Workload};
 use nodesieve_engine::time::parse_rfc3339;
 use proptest::prelude::*;
 
@@ -45,7 +46,7 @@ fn files(items: &str) -> PodFiles {
 #[track_caller]
 fn file(metadata: &str, status: &str) -> PodFile {
     let item = format!(r#"{{"metadata":{{"namespace":"n","name":"p"{metadata}}},"status":{{{status}}}}}"#);
-    let PodFiles { files, skipped, .. } = files(&item);
+    let PodFiles { files, counts: Counts { skipped, .. }, .. } = files(&item);
     assert_eq!((files.len(), skipped), (1, 0));
     files.into_iter().next().unwrap()
 }
@@ -60,7 +61,7 @@ fn ids(file: &PodFile) -> Vec<(&str, &str, Option<i64>)> {
 
 #[test]
 fn a_pod_keeps_what_records_and_rules_need() {
-    let PodFiles { files, skipped, shortened, .. } = project(LIST.as_bytes()).unwrap();
+    let PodFiles { files, counts: Counts { skipped, shortened, .. }, .. } = project(LIST.as_bytes()).unwrap();
     assert_eq!((files.len(), skipped, shortened), (2, 0, 0));
     let [static_pod, catalog] = files.as_slice() else { panic!("{files:?}") };
     assert_eq!((catalog.namespace.as_str(), catalog.pod.as_str()), ("shop", "catalog-7d9c5b8f6d-x2k4q"));
@@ -121,22 +122,6 @@ fn a_container_without_id_or_name_has_no_entry() {
 }
 
 #[test]
-fn the_hash_is_the_built_in_filters() {
-    for (image_id, expected) in [
-        ("docker-pullable://r/i@sha256:9", Some("r/i@sha256:9")),
-        ("docker://sha256:9", Some("sha256:9")),
-        ("registry:5000/i@sha256:9", Some("registry:5000/i@sha256:9")),
-        ("sha256:9", Some("sha256:9")),
-        ("r/i@sha256:9", Some("r/i@sha256:9")),
-        ("r/i", None),
-        ("docker://", None),
-        ("", None),
-    ] {
-        assert_eq!(container_hash(image_id), expected, "{image_id}");
-    }
-}
-
-#[test]
 fn the_workload_is_what_people_deployed() {
     let labels = r#""labels":{"pod-template-hash":"5c7d"}"#;
     for (kind, name, expected) in [
@@ -146,6 +131,13 @@ fn the_workload_is_what_people_deployed() {
         ("ReplicaSet", "web5c7d", Some(("ReplicaSet", "web5c7d"))),
         ("ReplicaSet", "-5c7d", Some(("ReplicaSet", "-5c7d"))),
         ("Job", "report-29919480", Some(("CronJob", "report"))),
+        // Seven days and a second before the pod, an hour after it, and each a minute nearer.
+        ("Job", "report-29909401", Some(("CronJob", "report"))),
+        ("Job", "report-29909400", Some(("Job", "report-29909400"))),
+        ("Job", "report-29919540", Some(("CronJob", "report"))),
+        ("Job", "report-29919541", Some(("Job", "report-29919541"))),
+        ("Job", "backup-20261124", Some(("Job", "backup-20261124"))),
+        ("Job", "report-", Some(("Job", "report-"))),
         ("Job", "report-2991948", Some(("Job", "report-2991948"))),
         ("Job", "report-2991948x", Some(("Job", "report-2991948x"))),
         ("Job", "29919480", Some(("Job", "29919480"))),
@@ -153,7 +145,9 @@ fn the_workload_is_what_people_deployed() {
         ("Workflow", "etl-29919480", Some(("Workflow", "etl-29919480"))),
         ("Node", "node-a", None),
     ] {
-        let owner = format!(r#",{labels},"ownerReferences":[{{"kind":"{kind}","name":"{name}"}}]"#);
+        let owner = format!(
+            r#",{labels},"creationTimestamp":"2026-11-20T10:00:05Z","ownerReferences":[{{"kind":"{kind}","name":"{name}"}}]"#
+        );
         let expected = expected.map(|(kind, name)| Workload { kind: kind.into(), name: name.into() });
         assert_eq!(file(&owner, "").workload, expected, "{kind} {name}");
     }
@@ -238,11 +232,25 @@ fn a_broken_pod_is_counted_and_the_others_are_kept() {
         r#"{"metadata":{"namespace":"n","name":5}}"#,
         r#"{"metadata":{"namespace":"n","name":"../p"}}"#,
         r#"{"metadata":{"namespace":"N","name":"p"}}"#,
-        r#"{"metadata":{"namespace":"n","name":"p","labels":[1]}}"#,
-        r#"{"metadata":{"namespace":"n","name":"p"},"status":{"containerStatuses":{}}}"#,
     ];
     let found = files(&format!(r#"{},{{"metadata":{{"namespace":"n","name":"good"}}}}"#, broken.join(",")));
-    assert_eq!((found.files, found.skipped), (vec![PodFile::new("n", "good")], 12));
+    assert_eq!((found.files, found.counts.skipped), (vec![PodFile::new("n", "good")], 10));
+}
+
+#[test]
+fn what_is_of_another_type_costs_itself_only() {
+    let found = file(
+        r#","uid":7,"labels":[1],"annotations":"x","ownerReferences":[5,{"kind":7,"name":"a"},{"kind":"Job","name":"b"}]"#,
+        r#""podIP":{},"initContainerStatuses":{},"containerStatuses":[7,{"name":"c","containerID":"aa","restartCount":"3",
+        "state":[],"image":{"a":1}},{"name":["d"],"containerID":"bb"}]"#,
+    );
+    let mut expected = PodFile::new("n", "p");
+    expected.containers = vec![Container { name: "c".into(), id: "aa".into(), ..Container::default() }];
+    assert_eq!(
+        (found.uid.clone(), found.labels.clone(), found.containers.clone()),
+        (None, None, expected.containers)
+    );
+    assert_eq!(found.annotations, None);
 }
 
 #[test]
@@ -277,14 +285,14 @@ fn a_pod_that_is_too_large_loses_annotations_then_labels_then_its_file() {
             "annotations":{{{annotations}}}}}}}"#
         ));
         let maps = found.files.first().map(|file| (file.labels.is_some(), file.annotations.is_some()));
-        (maps, found.shortened, found.skipped)
+        (maps, found.counts.shortened, found.counts.skipped)
     };
     let one = r#""a":"b""#;
     assert_eq!(shape(&many(1024), &many(1024), "u"), (Some((true, true)), 0, 0));
-    assert_eq!(shape(one, &many(1025), "u"), (Some((true, false)), 1, 0));
+    assert_eq!(shape(one, &many(1025), "u"), (Some((true, true)), 1, 0));
     let large: Vec<String> = (0..60).map(|n| format!("\"k{n}\":\"{}\"", "x".repeat(10_000))).collect();
-    assert_eq!(shape(one, &large.join(","), "u"), (Some((true, false)), 1, 0));
-    assert_eq!(shape(&many(1025), one, "u"), (Some((false, false)), 1, 0));
+    assert_eq!(shape(one, &large.join(","), "u"), (Some((true, true)), 1, 0));
+    assert_eq!(shape(&many(1025), one, "u"), (Some((true, true)), 1, 0));
     assert_eq!(shape(one, one, &long), (None, 0, 1));
 }
 
@@ -294,7 +302,7 @@ fn selected(limits: &Limits) -> (PodFile, u64) {
         "annotations":{"kubectl.kubernetes.io/last-applied-configuration":"{}","note":"0123456789","url":"x"},
         "ownerReferences":[{"kind":"ReplicaSet","name":"web-5f"}]}}"#;
     let list = super::project(format!(r#"{{"items":[{item}]}}"#).as_bytes(), limits).unwrap();
-    (list.files.into_iter().next().unwrap(), list.omitted)
+    (list.files.into_iter().next().unwrap(), list.counts.omitted)
 }
 
 #[test]
@@ -332,7 +340,7 @@ fn deep_nesting_in_what_is_skipped_is_harmless() {
 #[test]
 fn the_sample_list_is_taken_as_a_whole() {
     let list = include_bytes!("../../../../conf/samples/podlist.json");
-    let PodFiles { files, skipped, shortened, .. } = project(list).unwrap();
+    let PodFiles { files, counts: Counts { skipped, shortened, .. }, .. } = project(list).unwrap();
     assert_eq!((skipped, shortened), (0, 0));
     let file = |pod: &str| files.iter().find(|file| file.pod.starts_with(pod)).unwrap();
     let workload = |pod: &str| {

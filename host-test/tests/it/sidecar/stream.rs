@@ -1,0 +1,322 @@
+//! The Pods API: pods as they change, and what becomes of it when it fails.
+
+use super::{files, kubelet, pods};
+use host_test::kubelet::{FakeKubelet, FakePod, FakePodsApi, StreamMode};
+use host_test::sidecar::{RunningSidecar, settings};
+use nodesieve_sidecar::{LogEvent, SidecarSettings};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn items(pods: &[FakePod]) -> Vec<Value> {
+    pods.iter().map(FakePod::item).collect()
+}
+
+/// A node with both ways to its pods.
+struct Node {
+    root: TempDir,
+    kubelet: FakeKubelet,
+    settings: SidecarSettings,
+}
+
+impl Node {
+    fn new(pods: &[FakePod]) -> Node {
+        let (root, kubelet) = (tempfile::tempdir().unwrap(), kubelet(pods));
+        let settings = SidecarSettings {
+            pods_api: Some(root.path().join("api.sock")),
+            ..settings(&kubelet, root.path()).unwrap()
+        };
+        Node { root, kubelet, settings }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.root.path().join("api.sock")
+    }
+
+    fn api(&self, pods: &[FakePod]) -> FakePodsApi {
+        FakePodsApi::start(&self.socket(), &items(pods)).unwrap()
+    }
+
+    fn start(&self) -> RunningSidecar {
+        RunningSidecar::start(self.settings.clone()).unwrap()
+    }
+
+    fn directory(&self) -> &Path {
+        &self.settings.pods_dir
+    }
+
+    fn count(&self) -> usize {
+        fs::read_dir(self.directory()).map_or(0, Iterator::count)
+    }
+
+    fn labels(&self, pod: &str) -> Option<Value> {
+        let text = fs::read(self.directory().join(format!("shop_{pod}.json"))).ok()?;
+        Some(serde_json::from_slice::<Value>(&text).unwrap()["labels"].clone())
+    }
+}
+
+fn streams(sidecar: &RunningSidecar) {
+    sidecar.wait_until("nodesieve_sidecar_streaming", |value| value == 1.0, LONG).unwrap();
+}
+
+fn polls(sidecar: &RunningSidecar) -> f64 {
+    sidecar.metric("nodesieve_sidecar_polls_total").unwrap().unwrap()
+}
+
+/// Waits until what is asked for holds.
+#[track_caller]
+fn until(what: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + LONG;
+    while !what() {
+        assert!(std::time::Instant::now() < deadline, "never so");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn each_change_of_a_pod_is_in_its_file_and_the_kubelet_is_not_polled() {
+    let mut pods = pods(3);
+    let node = Node::new(&pods);
+    let api = node.api(&pods);
+    let sidecar = node.start();
+    streams(&sidecar);
+    until(|| node.count() == 3);
+    until(|| sidecar.get("/readyz").unwrap() == (200, "ready\n".into()));
+    pods.push(FakePod::new("shop", "new").with("app", "0d"));
+    api.set_pods(&items(&pods));
+    until(|| node.labels("new") == Some(serde_json::json!({ "app": "new" })));
+    pods[3].labels = vec![("app".into(), "other".into())];
+    api.set_pods(&items(&pods));
+    until(|| node.labels("new") == Some(serde_json::json!({ "app": "other" })));
+    // One that is gone has the grace period.
+    pods.pop();
+    api.set_pods(&items(&pods));
+    sidecar.wait_until("nodesieve_sidecar_stream_events_total", |events| events == 7.0, LONG).unwrap();
+    assert!(node.labels("new").is_some());
+    assert_eq!((polls(&sidecar), node.kubelet.asked().connections), (0.0, 0));
+    let asked = api.asked();
+    assert_eq!((asked.watches, asked.masked), (1, 1));
+    let received = sidecar.metric("nodesieve_sidecar_received_bytes_total").unwrap().unwrap();
+    assert!(received >= asked.bytes as f64 && received < asked.bytes as f64 * 1.1, "{received} of {asked:?}");
+    let told = format!("follow {}: 3 pods", node.socket().display());
+    assert_eq!(sidecar.events(), [LogEvent::Info(told)]);
+}
+
+#[test]
+fn a_pod_that_is_gone_loses_its_file_after_the_grace_period() {
+    let pods = pods(3);
+    let mut node = Node::new(&pods);
+    node.settings.interval = Duration::from_secs(1);
+    node.settings.grace = Duration::from_secs(1);
+    let api = node.api(&pods);
+    let sidecar = node.start();
+    streams(&sidecar);
+    until(|| node.count() == 3);
+    api.set_pods(&items(&pods[..2]));
+    until(|| node.count() == 2);
+    drop(sidecar);
+}
+
+/// Scenario: the API fails in one way after the other while files are there; the kubelet's list is the same.
+/// Guarantees: not a byte and not a time of a file changes, the failure is counted under its kind and said in one line, the kubelet is
+/// polled meanwhile, and the stream is back once the API is.
+#[test]
+fn whatever_becomes_of_the_stream_the_files_stay_and_the_kubelet_is_polled() {
+    for (mode, kinds) in [
+        (StreamMode::Unimplemented, &["unimplemented"][..]),
+        (StreamMode::Denied, &["denied"]),
+        (StreamMode::NotReady, &["not_ready"]),
+        (StreamMode::Silent, &["silent"]),
+        (StreamMode::Stall, &["silent"]),
+        (StreamMode::Ends, &["ended"]),
+        (StreamMode::Slow, &["exhausted"]),
+        (StreamMode::TooLarge, &["too_large"]),
+        (StreamMode::Garbage, &["garbage", "ended"]),
+        (StreamMode::Close, &["ended", "garbage"]),
+    ] {
+        let pods = pods(30);
+        let node = Node::new(&pods);
+        let api = node.api(&pods);
+        let sidecar = node.start();
+        streams(&sidecar);
+        until(|| node.count() == 30);
+        let before = files(node.directory());
+        api.set_mode(mode);
+        api.end_streams();
+        let failed = || -> f64 {
+            let count = |kind: &&str| {
+                let series = format!("nodesieve_sidecar_streams_failed_total{{kind=\"{kind}\"}}");
+                sidecar.metric(&series).unwrap().unwrap()
+            };
+            kinds.iter().map(count).sum()
+        };
+        // One is the stream that has been ended.
+        until(|| failed() >= if kinds.contains(&"ended") { 2.0 } else { 1.0 });
+        sidecar.wait_until("nodesieve_sidecar_polls_total", |polls| polls >= 1.0, LONG).unwrap();
+        assert!(files(node.directory()) == before, "{mode}");
+        api.set_mode(StreamMode::Ok);
+        if mode != StreamMode::Ends {
+            streams(&sidecar);
+        }
+        assert!(files(node.directory()) == before, "{mode}");
+        let warnings = sidecar.events().into_iter().filter(|event| matches!(event, LogEvent::Warning(_)));
+        let warnings: Vec<_> = warnings.collect();
+        assert!((1..=2).contains(&warnings.len()), "{mode}: {warnings:?}");
+    }
+}
+
+/// Guarantees: a kubelet that hangs behind an open stream is told from one on whose node nothing happens.
+#[test]
+fn a_kubelet_that_has_no_news_is_asked_whether_it_is_there() {
+    let pods = pods(2);
+    let mut node = Node::new(&pods);
+    node.settings.interval = Duration::from_secs(1);
+    let api = node.api(&pods);
+    let sidecar = node.start();
+    streams(&sidecar);
+    until(|| api.asked().gets >= 2);
+    assert_eq!((api.asked().watches, polls(&sidecar)), (1, 0.0));
+    api.set_mode(StreamMode::Hang);
+    sidecar
+        .wait_until("nodesieve_sidecar_streams_failed_total{kind=\"silent\"}", |count| count >= 1.0, LONG)
+        .unwrap();
+    sidecar.wait_until("nodesieve_sidecar_polls_total", |polls| polls >= 1.0, LONG).unwrap();
+    assert_eq!(node.count(), 2);
+}
+
+#[test]
+fn a_kubelet_that_is_killed_and_starts_again_is_followed_again() {
+    let mut pods = pods(5);
+    let node = Node::new(&pods);
+    let api = node.api(&pods);
+    let sidecar = node.start();
+    streams(&sidecar);
+    until(|| node.count() == 5);
+    let before = files(node.directory());
+    // The socket that a killed kubelet has left refuses.
+    drop(api);
+    sidecar
+        .wait_until("nodesieve_sidecar_streams_failed_total{kind=\"refused\"}", |count| count >= 1.0, LONG)
+        .unwrap();
+    let api = node.api(&pods);
+    streams(&sidecar);
+    assert!(files(node.directory()) == before);
+    pods.push(FakePod::new("shop", "new"));
+    api.set_pods(&items(&pods));
+    until(|| node.labels("new").is_some());
+}
+
+#[test]
+fn without_a_socket_the_kubelet_is_polled_as_ever_and_one_line_says_so() {
+    let node = Node::new(&pods(3));
+    let sidecar = node.start();
+    until(|| node.count() == 3);
+    let told =
+        format!("follow {}: no socket is there; the kubelet is polled instead", node.socket().display());
+    assert_eq!(sidecar.events().first(), Some(&LogEvent::Info(told)));
+    // It appears, as when the kubelet is upgraded.
+    let _api = node.api(&pods(4));
+    streams(&sidecar);
+    until(|| node.count() == 4);
+}
+
+#[test]
+fn the_api_alone_needs_neither_kubelet_nor_token() {
+    let pods = pods(3);
+    let mut node = Node::new(&pods);
+    node.settings.source = None;
+    let api = node.api(&pods);
+    let sidecar = node.start();
+    streams(&sidecar);
+    until(|| node.count() == 3);
+    api.set_mode(StreamMode::Unimplemented);
+    api.end_streams();
+    sidecar
+        .wait_until(
+            "nodesieve_sidecar_streams_failed_total{kind=\"unimplemented\"}",
+            |count| count >= 1.0,
+            LONG,
+        )
+        .unwrap();
+    assert_eq!((node.count(), node.kubelet.asked().connections), (3, 0));
+}
+
+#[test]
+fn other_versions_of_the_api_are_spoken_too() {
+    for mode in [StreamMode::BetaOnly, StreamMode::NoMask] {
+        let pods = pods(3);
+        let node = Node::new(&pods);
+        let api = node.api(&pods);
+        api.set_mode(mode);
+        let sidecar = node.start();
+        streams(&sidecar);
+        until(|| node.count() == 3);
+        assert_eq!(polls(&sidecar), 0.0, "{mode}");
+    }
+}
+
+#[test]
+fn a_pod_that_is_none_costs_itself() {
+    let pods = pods(3);
+    let node = Node::new(&pods);
+    let api = node.api(&pods);
+    api.set_mode(StreamMode::BadPods);
+    let sidecar = node.start();
+    streams(&sidecar);
+    until(|| node.count() == 3);
+    assert_eq!(sidecar.metric("nodesieve_sidecar_pods_skipped").unwrap(), Some(1.0));
+}
+
+/// Two pods of one name: the one that is being deleted still writes, and its lines are its own.
+#[test]
+fn a_pod_and_its_successor_are_told_apart_by_container() {
+    let old =
+        FakePod { uid: "old".into(), labels: vec![("v".into(), "1".into())], ..FakePod::new("shop", "db-0") };
+    let new = FakePod {
+        uid: "new".into(),
+        created: "2026-11-20T11:00:00Z".into(),
+        labels: vec![("v".into(), "2".into())],
+        ..FakePod::new("shop", "db-0")
+    };
+    let (old, new) = (old.with("db", "0a"), new.with("db", "0b"));
+    let node = Node::new(&[]);
+    let api = node.api(std::slice::from_ref(&old));
+    let sidecar = node.start();
+    streams(&sidecar);
+    api.set_pods(&items(&[old, new.clone()]));
+    let version = |id: &str| {
+        let content = fs::read(node.directory().join("shop_db-0.json")).unwrap();
+        let file = nodesieve_engine::pods::PodFile::decode(&content, "shop", "db-0").unwrap();
+        file.as_seen_by(id).labels.and_then(|labels| labels.get("v").map(str::to_owned))
+    };
+    until(|| version("0a").as_deref() == Some("1") && version("0b").as_deref() == Some("2"));
+    api.set_pods(&items(&[new]));
+    sidecar.wait_until("nodesieve_sidecar_stream_events_total", |events| events == 4.0, LONG).unwrap();
+    until(|| version("0a").as_deref() == Some("1") && version("0b").as_deref() == Some("2"));
+}
+
+/// A node's pods come and go and change for ever: what is held is what is there.
+#[test]
+fn a_hundred_thousand_changes_leave_the_files_of_what_is_there() {
+    let mut pods = pods(20);
+    let node = Node::new(&pods);
+    let api = node.api(&pods);
+    let sidecar = node.start();
+    streams(&sidecar);
+    let mut expected = BTreeMap::new();
+    for change in 0..5_000 {
+        for pod in &mut pods {
+            pod.labels = vec![("n".into(), change.to_string())];
+        }
+        api.set_pods(&items(&pods));
+        expected.insert("n", change);
+    }
+    let last = serde_json::json!({ "n": "4999" });
+    until(|| (0..20).all(|n| node.labels(&format!("web-{n}")) == Some(last.clone())));
+    assert_eq!(polls(&sidecar), 0.0);
+}
