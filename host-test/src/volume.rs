@@ -5,7 +5,9 @@
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
 use std::ffi::CString;
+use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 
 /// A mounted tmpfs.
@@ -45,6 +47,35 @@ impl Drop for TmpfsVolume {
     fn drop(&mut self) {
         // Lazily: a program that has just been killed may hold a file for another moment.
         let _ = unmount(&self.0, UnmountFlags::DETACH);
+    }
+}
+
+/// A file system that answers nothing: whoever looks into it waits until this is dropped.
+#[derive(Debug)]
+pub struct DeafVolume {
+    path: PathBuf,
+    /// The server's side, on which nobody reads. When it is closed, all that wait get an error.
+    _server: File,
+}
+
+impl DeafVolume {
+    /// Mounts one at a directory.
+    ///
+    /// # Errors
+    /// What the system says, most often that it is not permitted.
+    pub fn mount(path: &Path) -> io::Result<DeafVolume> {
+        let server = File::options().read(true).write(true).open("/dev/fuse")?;
+        let options = format!("fd={},rootmode=40000,user_id=0,group_id=0", server.as_raw_fd());
+        let data = CString::new(options.as_str())?;
+        mount("none", path, "fuse", MountFlags::NODEV | MountFlags::NOSUID, data.as_c_str())
+            .map_err(|reason| failed("mount a file system that answers nothing", &options, reason))?;
+        Ok(DeafVolume { path: path.to_owned(), _server: server })
+    }
+}
+
+impl Drop for DeafVolume {
+    fn drop(&mut self) {
+        let _ = unmount(&self.path, UnmountFlags::DETACH | UnmountFlags::FORCE);
     }
 }
 

@@ -43,6 +43,7 @@ mod report;
 mod rule_limits;
 mod security;
 mod sidecar;
+mod sidecar_bounds;
 mod sidecar_program;
 mod soak;
 mod support;

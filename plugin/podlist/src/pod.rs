@@ -418,10 +418,11 @@ const MAX_OWNERS: usize = 4 << 10;
 /// Pairs that a pod file may have, and their bytes: more are not even held while a pod is read.
 const MOST_PAIRS: usize = 1024;
 const MOST_PAIR_BYTES: usize = 512 << 10;
-/// What a pair, a container and a pod weigh besides their texts: what Rust needs for them, about.
+/// What a pair, a container and a pod weigh besides their texts: what Rust needs for them, about; of a pod also what is kept of it besides
+/// it, such as the names of its file.
 const PAIR_WEIGHT: usize = 64;
 const CONTAINER_WEIGHT: usize = 160;
-const POD_WEIGHT: usize = 400;
+const POD_WEIGHT: usize = 1_200;
 
 #[cfg(test)]
 mod tests {

@@ -20,7 +20,7 @@ pub struct PodFiles {
     pub counts: Counts,
     /// Size of the answer, in bytes.
     pub bytes: u64,
-    /// `metadata.uid` of every pod, also of those that share a name.
+    /// `metadata.uid` of every pod for which there is room, also of those that share a name.
     pub uids: Vec<String>,
     /// Whether a pod is there that only the API server can have told the kubelet of.
     pub knows_api: bool,
@@ -34,18 +34,15 @@ pub struct PodFiles {
 pub fn project(pod_list: impl Read, limits: &Limits) -> Result<PodFiles, ListError> {
     let mut pods = PodSet::new(limits.clone());
     let mut counts = Counts::default();
-    let mut uids = Vec::new();
     let bytes = listing::read(pod_list, limits.max_list, |item| {
         let pod = item.map(|item| read_pod(item, limits, &mut counts)).transpose()?.flatten();
         match pod {
-            Some(pod) => {
-                uids.extend(pod.uid().map(str::to_owned));
-                pods.add(pod);
-            }
+            Some(pod) => pods.add(pod),
             None => counts.skipped = counts.skipped.saturating_add(1),
         }
         Ok(())
     })?;
+    let uids = pods.pods().filter_map(|pod| pod.uid().map(str::to_owned)).collect();
     let mut answer = pods.into_files();
     answer.counts.skipped = answer.counts.skipped.saturating_add(counts.skipped);
     answer.counts.omitted = answer.counts.omitted.saturating_add(counts.omitted);
