@@ -96,6 +96,8 @@ pub enum MetadataFilter<'a> {
     /// nodesieve, with its sidecar.
     #[default]
     Nodesieve,
+    /// The same, and the sidecar follows the kubelet's Pods API.
+    Following,
     /// Fluent Bit's own `kubernetes` filter, which asks the kubelet itself, with these settings of its beside. Needs the YAML
     /// configuration.
     Kubernetes(&'a [(&'a str, &'a str)]),
@@ -108,6 +110,7 @@ impl MetadataFilter<'_> {
     pub fn name(self) -> &'static str {
         match self {
             MetadataFilter::Nodesieve => "nodesieve",
+            MetadataFilter::Following => "nodesieve, by the Pods API",
             MetadataFilter::Kubernetes(_) => "kubernetes",
             MetadataFilter::Before(_) => "kubernetes, nodesieve",
         }

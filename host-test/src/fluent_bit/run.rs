@@ -11,7 +11,7 @@ use super::process::{
 };
 use super::{FilterMetrics, FluentBitError, LOGS, METRICS, MODULE, MetadataFilter, Setup};
 use crate::firehose::{Firehose, FirehoseOptions, Received};
-use crate::kubelet::{FakeKubelet, KubeletOptions};
+use crate::kubelet::{FakeKubelet, FakePodsApi, KubeletOptions, items};
 use crate::reported::Reported;
 use crate::sidecar::{self, RunningSidecar, TOKEN};
 use nodesieve_sidecar::SidecarSettings;
@@ -54,6 +54,8 @@ pub struct MetadataSource {
     pub sidecar: Option<RunningSidecar>,
     /// The kubelet, to make it misbehave or to change its pods.
     pub kubelet: FakeKubelet,
+    /// Its Pods API, where the sidecar follows that.
+    pub pods_api: Option<FakePodsApi>,
 }
 
 impl MetadataSource {
@@ -68,14 +70,30 @@ impl MetadataSource {
         let kubelet = FakeKubelet::start(options, pod_list)?;
         // Token and authority are for both. Runs are short, so it asks more often than on a node.
         let settings = SidecarSettings { interval: INTERVAL, ..sidecar::settings(&kubelet, root)? };
+        let pods_api = match filter {
+            MetadataFilter::Following => {
+                Some(FakePodsApi::start(&root.join("pods-api.sock"), &items(pod_list))?)
+            }
+            MetadataFilter::Nodesieve | MetadataFilter::Kubernetes(_) | MetadataFilter::Before(_) => None,
+        };
+        let socket = pods_api.as_ref().map(|api| api.socket().to_owned());
+        let settings = SidecarSettings { pods_api: socket, ..settings };
         let sidecar = match filter {
-            MetadataFilter::Nodesieve => Some(RunningSidecar::start(settings)?),
+            MetadataFilter::Nodesieve | MetadataFilter::Following => Some(RunningSidecar::start(settings)?),
             MetadataFilter::Kubernetes(_) | MetadataFilter::Before(_) => None,
         };
         if let Some(sidecar) = &sidecar {
-            sidecar.wait_until("nodesieve_sidecar_pods", |pods| pods > 0.0, START)?;
+            sidecar.wait_until("nodesieve_sidecar_files", |files| files > 0.0, START)?;
         }
-        Ok(MetadataSource { sidecar, kubelet })
+        Ok(MetadataSource { sidecar, kubelet, pods_api })
+    }
+
+    /// The kubelet has these pods now.
+    pub fn set_pods(&self, pod_list: &[u8]) {
+        self.kubelet.set_pods(pod_list);
+        if let Some(api) = &self.pods_api {
+            api.set_pods(&items(pod_list));
+        }
     }
 }
 
@@ -149,7 +167,7 @@ impl Running {
             if let Some(metadata) = &metadata {
                 let port = metadata.kubelet.address().port();
                 text = match setup.filter {
-                    MetadataFilter::Nodesieve => text,
+                    MetadataFilter::Nodesieve | MetadataFilter::Following => text,
                     MetadataFilter::Kubernetes(settings) | MetadataFilter::Before(settings) => {
                         let built_in = built_in_filter(port, node.root(), settings);
                         let is_alone = matches!(setup.filter, MetadataFilter::Kubernetes(_));

@@ -15,7 +15,7 @@ mod pod;
 mod pods_api;
 
 pub use failure_mode::FailureMode;
-pub use pod::{FakePod, list};
+pub use pod::{FakePod, items, list};
 pub use pods_api::{FakePodsApi, StreamCounts, StreamMode};
 
 use crate::fake::{FakeError, FakeOptions, FakeServer};

@@ -88,3 +88,9 @@ pub fn list(items: impl IntoIterator<Item = Value>) -> Vec<u8> {
     let items: Vec<Value> = items.into_iter().collect();
     json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items }).to_string().into_bytes()
 }
+
+/// The items of a list; none of what is no list.
+pub fn items(pod_list: &[u8]) -> Vec<Value> {
+    let list: Value = serde_json::from_slice(pod_list).unwrap_or_default();
+    list["items"].as_array().cloned().unwrap_or_default()
+}

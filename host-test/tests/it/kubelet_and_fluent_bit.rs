@@ -53,7 +53,7 @@ struct Newcomers {
 }
 
 impl Newcomers {
-    fn new(program: &Path) -> Newcomers {
+    fn new(program: &Path, filter: MetadataFilter<'_>) -> Newcomers {
         let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
         let pods: Vec<FakePod> = (0..30).map(|n| FakePod::new("shop", &format!("old-{n}"))).collect();
         let logs = tempfile::tempdir().unwrap();
@@ -64,7 +64,7 @@ impl Newcomers {
             rules: "version: 1\n",
             logs: logs.path(),
             pod_list: Some(&list(pods.iter().map(FakePod::item))),
-            filter: MetadataFilter::Nodesieve,
+            filter,
             disk: None,
             elsewhere: None,
             overrides: &[],
@@ -97,14 +97,14 @@ impl Newcomers {
     }
 
     fn announce(&self) {
-        let kubelet = &self.running.metadata().unwrap().kubelet;
-        kubelet.set_pods(list(self.pods.iter().map(FakePod::item)));
+        let metadata = self.running.metadata().unwrap();
+        metadata.set_pods(&list(self.pods.iter().map(FakePod::item)));
     }
 
     /// Waits until all pods so far have their files.
     fn wait_for_files(&self) {
         let files = self.pods.len() as f64;
-        self.sidecar().wait_until("nodesieve_sidecar_pods", |pods| pods == files, LONG).unwrap();
+        self.sidecar().wait_until("nodesieve_sidecar_files", |there| there == files, LONG).unwrap();
     }
 
     fn sidecar(&self) -> &RunningSidecar {
@@ -126,14 +126,12 @@ impl Newcomers {
     }
 }
 
-/// Scenario: 100 pods start, ten at a time, in kubelet's order: the pod is in its list and has a directory for its logs;
-/// then its sandbox is made, which takes longer than a list; then its container starts and writes.
-/// Guarantees: each one's first record has its labels, and the kubelet was asked less than once for each new pod.
-#[test]
-fn the_first_record_of_a_new_pod_has_its_labels() {
-    let Some((program, _guard)) = program() else { return };
-    let mut node = Newcomers::new(&program);
-    for first in (0..100).step_by(10) {
+/// 200 pods start, ten at a time, in kubelet's order: the pod is known and has a directory for its logs; then its sandbox is made, which
+/// takes longer than a list; then its container starts and writes. Tells how many of the first records have the pod's labels.
+fn first_records(filter: MetadataFilter<'_>) -> Option<usize> {
+    let (program, _guard) = program()?;
+    let mut node = Newcomers::new(&program, filter);
+    for first in (0..200).step_by(10) {
         for number in first..first + 10 {
             node.pod(number);
         }
@@ -143,8 +141,21 @@ fn the_first_record_of_a_new_pod_has_its_labels() {
         }
     }
     let asked = node.running.metadata().unwrap().kubelet.asked();
-    assert!(asked.pods <= 100 && asked.others == 0, "{asked:?}");
-    assert_eq!(node.with_labels(100), 100);
+    let most = if filter == MetadataFilter::Following { 0 } else { 200 };
+    assert!(asked.pods <= most && asked.others == 0, "{asked:?}");
+    Some(node.with_labels(200))
+}
+
+/// Guarantees: each new pod's first record has its labels, and the kubelet was asked less than once for each.
+#[test]
+fn the_first_record_of_a_new_pod_has_its_labels() {
+    assert!(matches!(first_records(MetadataFilter::Nodesieve), None | Some(200)));
+}
+
+/// Guarantees: the same by the Pods API, and the kubelet is not asked at all.
+#[test]
+fn the_first_record_of_a_new_pod_has_its_labels_by_the_pods_api() {
+    assert!(matches!(first_records(MetadataFilter::Following), None | Some(200)));
 }
 
 /// Scenario: 100 pods in bursts of five, each of which has already written its line when its directory appears, so that
@@ -154,7 +165,7 @@ fn the_first_record_of_a_new_pod_has_its_labels() {
 #[test]
 fn a_log_that_appears_with_its_pod_is_nearly_always_in_time() {
     let Some((program, _guard)) = program() else { return };
-    let mut node = Newcomers::new(&program);
+    let mut node = Newcomers::new(&program, MetadataFilter::Nodesieve);
     for first in (0..100).step_by(5) {
         // The sidecar asks at most once a second.
         node.sidecar().wait_until("nodesieve_sidecar_poll_age_seconds", |age| age >= 1.0, LONG).unwrap();

@@ -320,3 +320,64 @@ fn a_hundred_thousand_changes_leave_the_files_of_what_is_there() {
     until(|| (0..20).all(|n| node.labels(&format!("web-{n}")) == Some(last.clone())));
     assert_eq!(polls(&sidecar), 0.0);
 }
+
+/// Scenario: a node of 110 pods, then of 250, on which a pod a second goes and another comes, followed and polled side by side.
+/// Guarantees: what the Pods API sends is less than a fiftieth of what polling moves, and each new pod has its file by it sooner.
+#[test]
+fn following_moves_a_fiftieth_of_what_polling_does_and_is_sooner() {
+    for count in [110, 250] {
+        let large = |n: usize| {
+            let pod = FakePod::new("shop", &format!("web-{n}"));
+            FakePod { ballast: 18_000, uid: format!("{n:08x}-013f-4aec-988b-32b504a2f8c0"), ..pod }
+                .with("app", &format!("{n:064x}"))
+        };
+        let mut all: Vec<FakePod> = (0..count).map(large).collect();
+        let (following, polling) = (Node::new(&all), Node::new(&all));
+        let api = following.api(&all);
+        let nodes = [(following.start(), &following), (polling.start(), &polling)];
+        streams(&nodes[0].0);
+        nodes.iter().for_each(|(_, node)| until(|| node.count() == count));
+        let received = |sidecar: &RunningSidecar| {
+            sidecar.metric("nodesieve_sidecar_received_bytes_total").unwrap().unwrap()
+        };
+        let before = nodes.each_ref().map(|(sidecar, _)| received(sidecar));
+        let mut waits = [Vec::new(), Vec::new()];
+        for number in count..count + 10 {
+            all.remove(0);
+            all.push(large(number));
+            let list = host_test::kubelet::list(all.iter().map(FakePod::item));
+            polling.kubelet.set_pods(list);
+            let began = std::time::Instant::now();
+            api.set_pods(&items(&all));
+            for (_, node) in &nodes {
+                let directory = node.root.path().join("var/log/pods");
+                fs::create_dir(
+                    directory.join(format!("shop_web-{number}_{number:08x}-013f-4aec-988b-32b504a2f8c0")),
+                )
+                .unwrap();
+            }
+            let mut pending = vec![0, 1];
+            while !pending.is_empty() {
+                pending.retain(|at| {
+                    let is_there = nodes[*at].1.labels(&format!("web-{number}")).is_some();
+                    if is_there {
+                        waits[*at].push(began.elapsed());
+                    }
+                    !is_there
+                });
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            // A pod a second.
+            std::thread::sleep(Duration::from_secs(1).saturating_sub(began.elapsed()));
+        }
+        let moved = [0, 1].map(|at| received(&nodes[at].0) - before[at]);
+        waits.iter_mut().for_each(|waits| waits.sort());
+        let [follow, poll] = waits.each_ref().map(|waits| (waits[waits.len() / 2], waits[waits.len() - 1]));
+        eprintln!(
+            "{count} pods, 10 come and go in 10 s: followed {} bytes, median and worst {follow:?}; polled {} bytes, {poll:?}",
+            moved[0], moved[1]
+        );
+        assert!(moved[0] * 50.0 < moved[1], "{moved:?}");
+        assert!(follow.0 < poll.0, "{follow:?} and {poll:?}");
+    }
+}
