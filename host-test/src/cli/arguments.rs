@@ -1,7 +1,7 @@
 //! What can be said on the command line.
 
 use crate::fluent_bit::InjectedFault;
-use crate::kubelet::FailureMode;
+use crate::kubelet::{FailureMode, StreamMode};
 use crate::ledger::Ledger;
 use crate::money::{CLOUDWATCH_PER_GB, FIREHOSE_PER_GB, FLUSH_SECONDS, Prices};
 use crate::samples::DEFAULT_SEED;
@@ -383,6 +383,12 @@ pub(super) struct KubeletArguments {
     /// `PUT /fake/pods` changes the list, and `GET /fake/asked` shows the counts of requests
     #[arg(long, default_value_t)]
     pub(super) mode: FailureMode,
+    /// Serves the kubelet's Pods API on this Unix socket too
+    #[arg(long, value_name = "PATH")]
+    pub(super) pods_api_socket: Option<PathBuf>,
+    /// The failure mode of its Pods API at first; `PUT /fake/stream-mode` changes it
+    #[arg(long, default_value_t, requires = "pods_api_socket")]
+    pub(super) stream_mode: StreamMode,
     /// Where its CA certificate is written
     #[arg(long, value_name = "FILE.pem")]
     pub(super) ca: PathBuf,

@@ -6,7 +6,7 @@ use crate::artefact;
 use crate::fluent_bit::{
     self, Buffering, FaultReport, FaultRun, InjectedFault, MetadataFilter, Outage, OutageReport,
 };
-use crate::kubelet::{FailureMode, FakeKubelet, KubeletOptions};
+use crate::kubelet::{FailureMode, FakeKubelet, KubeletOptions, StreamMode};
 use crate::table::{Align, Table, grouped};
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -16,10 +16,15 @@ use std::time::Duration;
 pub(super) fn serve(arguments: &KubeletArguments) -> anyhow::Result<ExitCode> {
     let samples = artefact::workspace().join("conf/samples/podlist.json");
     let pod_list = read(arguments.pods.as_deref().unwrap_or(&samples))?;
-    let options =
-        KubeletOptions { port: arguments.port, token: arguments.token.clone(), is_controlled: true };
+    let options = KubeletOptions {
+        port: arguments.port,
+        token: arguments.token.clone(),
+        is_controlled: true,
+        pods_api: arguments.pods_api_socket.clone(),
+    };
     let kubelet = FakeKubelet::start(options, pod_list)?;
     kubelet.set_mode(arguments.mode);
+    kubelet.set_stream_mode(arguments.stream_mode);
     let ca = &arguments.ca;
     std::fs::write(ca, kubelet.ca_pem()).with_context(|| format!("write {}", ca.display()))?;
     let url = kubelet.url();
@@ -30,6 +35,14 @@ pub(super) fn serve(arguments: &KubeletArguments) -> anyhow::Result<ExitCode> {
         ca.display(),
         FailureMode::ALL.map(|(_, name)| name).join(", ")
     );
+    if let Some(socket) = &arguments.pods_api_socket {
+        anstream::eprintln!(
+            "its Pods API at {} is {}; to change that: ... {url}/fake/stream-mode\nfailure modes: {}",
+            socket.display(),
+            arguments.stream_mode,
+            StreamMode::ALL.map(|(_, name)| name).join(", ")
+        );
+    }
     loop {
         std::thread::park();
     }

@@ -1,7 +1,7 @@
 //! The kubelet's side of HTTP, and of what comes before it on a connection.
 
 use super::failure_mode::FailureMode;
-use super::{RequestCounts, answer, list};
+use super::{FakePodsApi, RequestCounts, StreamMode, answer, items, list};
 use crate::fake::{Handshake, Socket};
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 pub(super) struct SharedKubelet {
     token: Option<String>,
     is_controlled: bool,
+    pods_api: Option<FakePodsApi>,
     inner: Mutex<KubeletState>,
     changed: Condvar,
     /// Ends what hangs.
@@ -33,12 +34,18 @@ struct KubeletState {
 }
 
 impl SharedKubelet {
-    pub(super) fn new(token: Option<String>, is_controlled: bool, pods: Vec<u8>) -> SharedKubelet {
+    pub(super) fn new(
+        token: Option<String>,
+        is_controlled: bool,
+        pods: Vec<u8>,
+        pods_api: Option<FakePodsApi>,
+    ) -> SharedKubelet {
         let inner =
             KubeletState { mode: FailureMode::Ok, pods: pods.into(), asked: RequestCounts::default() };
         SharedKubelet {
             token,
             is_controlled,
+            pods_api,
             inner: Mutex::new(inner),
             changed: Condvar::new(),
             released: Notify::new(),
@@ -54,7 +61,15 @@ impl SharedKubelet {
         self.released.notify_waiters();
     }
 
+    /// Whether there is a Pods API that behaves like this now.
+    pub(super) fn set_stream_mode(&self, mode: StreamMode) -> bool {
+        self.pods_api.as_ref().inspect(|api| api.set_mode(mode)).is_some()
+    }
+
     pub(super) fn set_pods(&self, pods: Vec<u8>) {
+        if let Some(api) = &self.pods_api {
+            api.set_pods(&items(&pods));
+        }
         self.lock().pods = pods.into();
     }
 
@@ -113,6 +128,7 @@ pub(super) fn routes(shared: Arc<SharedKubelet>) -> Router {
     if shared.is_controlled {
         let controls = Router::new()
             .route("/mode", put(set_mode).fallback(no_control))
+            .route("/stream-mode", put(set_stream_mode).fallback(no_control))
             .route("/pods", put(set_pods).fallback(no_control))
             .route("/asked", any(asked))
             .fallback(no_control)
@@ -200,6 +216,14 @@ async fn set_mode(State(shared): State<Arc<SharedKubelet>>, body: Bytes) -> Resp
     }
 }
 
+async fn set_stream_mode(State(shared): State<Arc<SharedKubelet>>, body: Bytes) -> Response {
+    match String::from_utf8_lossy(&body).parse() {
+        Ok(mode) if shared.set_stream_mode(mode) => respond(StatusCode::OK, format!("{mode}\n")),
+        Ok(_) => respond(StatusCode::NOT_FOUND, "there is no Pods API; start with --pods-api-socket\n"),
+        Err(error) => respond(StatusCode::BAD_REQUEST, format!("{error}\n")),
+    }
+}
+
 async fn set_pods(State(shared): State<Arc<SharedKubelet>>, body: Bytes) -> Response {
     let said = format!("{} bytes\n", body.len());
     shared.set_pods(body.into());
@@ -211,7 +235,7 @@ async fn asked(State(shared): State<Arc<SharedKubelet>>) -> Response {
 }
 
 async fn no_control() -> Response {
-    respond(StatusCode::NOT_FOUND, "PUT /fake/mode, PUT /fake/pods, GET /fake/asked\n")
+    respond(StatusCode::NOT_FOUND, "PUT /fake/mode, PUT /fake/stream-mode, PUT /fake/pods, GET /fake/asked\n")
 }
 
 fn respond(status: StatusCode, body: impl Into<Body>) -> Response {

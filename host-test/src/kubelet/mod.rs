@@ -21,6 +21,7 @@ pub use pods_api::{FakePodsApi, StreamCounts, StreamMode};
 use crate::fake::{FakeError, FakeOptions, FakeServer};
 use http::SharedKubelet;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,8 +32,10 @@ pub struct KubeletOptions {
     pub port: u16,
     /// The bearer token that it wants to see; any if `None`.
     pub token: Option<String>,
-    /// Whether `PUT /fake/mode` and `PUT /fake/pods` change what it does and answers.
+    /// Whether `PUT /fake/mode`, `PUT /fake/stream-mode` and `PUT /fake/pods` change what it does and answers.
     pub is_controlled: bool,
+    /// Where its Pods API listens; nowhere if `None`.
+    pub pods_api: Option<PathBuf>,
 }
 
 /// What was asked since the start.
@@ -64,7 +67,11 @@ impl FakeKubelet {
     /// # Errors
     /// [`FakeError`] when the address, the certificate or the thread cannot be had.
     pub fn start(options: KubeletOptions, pod_list: impl Into<Vec<u8>>) -> Result<FakeKubelet, FakeError> {
-        let shared = Arc::new(SharedKubelet::new(options.token, options.is_controlled, pod_list.into()));
+        let pod_list = pod_list.into();
+        let pods_api =
+            options.pods_api.map(|socket| FakePodsApi::start(&socket, &items(&pod_list))).transpose()?;
+        let shared = SharedKubelet::new(options.token, options.is_controlled, pod_list, pods_api);
+        let shared = Arc::new(shared);
         let routes = http::routes(Arc::clone(&shared));
         let fake = FakeOptions { name: "fake kubelet", port: options.port, has_tls: true };
         let opener = Arc::clone(&shared);
@@ -94,7 +101,12 @@ impl FakeKubelet {
         self.shared.set_mode(mode);
     }
 
-    /// Answers with another list from the next request on.
+    /// Its Pods API behaves like this from the next request on.
+    pub fn set_stream_mode(&self, mode: StreamMode) {
+        self.shared.set_stream_mode(mode);
+    }
+
+    /// Answers with another list from the next request on, and tells who follows its Pods API what has changed.
     pub fn set_pods(&self, pod_list: impl Into<Vec<u8>>) {
         self.shared.set_pods(pod_list.into());
     }

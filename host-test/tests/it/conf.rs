@@ -252,10 +252,12 @@ fn the_documents_repeat_the_tables_of_the_code() {
         assert!(readme.contains(&format!("| {code} | {meaning} |")), "{code}");
     }
     let sidecar = nodesieve_sidecar::TABLE.map(|(_, name, unit, meaning)| (name, unit, meaning));
-    for (name, unit, meaning) in sidecar.into_iter().chain([nodesieve_sidecar::FAILED]) {
+    for (name, unit, meaning) in
+        sidecar.into_iter().chain([nodesieve_sidecar::FAILED, nodesieve_sidecar::STREAMS_FAILED])
+    {
         assert!(readme.contains(&format!("| `{name}` | {unit} | {meaning} |")), "{name}");
     }
-    for kind in nodesieve_sidecar::PollError::KINDS {
+    for kind in nodesieve_sidecar::PollError::KINDS.into_iter().chain(nodesieve_sidecar::StreamError::KINDS) {
         assert!(readme.contains(&format!("`{kind}`")), "{kind}");
     }
     for Setting { flag, variable, value, default, meaning } in nodesieve_sidecar::SETTINGS {
@@ -265,7 +267,7 @@ fn the_documents_repeat_the_tables_of_the_code() {
         assert!(readme.contains(&row), "the documents lack the row\n{row}");
     }
     let of_the_filter = metrics::TABLE.len() + metrics::RULE_TABLE.len() + metrics::SHADOW_TABLE.len();
-    let rows = of_the_filter + nodesieve_sidecar::TABLE.len() + 1;
+    let rows = of_the_filter + nodesieve_sidecar::TABLE.len() + 2;
     let page = fs::read_to_string(support::conf().join("../docs/metrics.md")).unwrap();
     assert_eq!(page.matches("| `nodesieve_").count(), rows);
 }

@@ -164,6 +164,41 @@ fn old_clusters_get_the_dangerous_permission_only_when_asked_for() {
     assert_eq!(permissions(&rendered), ["get nodes/proxy".to_owned()].into());
 }
 
+/// Guarantees: who follows the Pods API has no permission, no token and no capability, reads the directory of the socket and nothing
+/// else of the kubelet's, and is told to use it.
+#[test]
+fn the_pods_api_takes_no_permission_and_no_token() {
+    let Some(rendered) = with_components(&["pods-api"]) else { return };
+    let pod = &rendered.the("DaemonSet")["spec"]["template"]["spec"];
+    let sidecar = named(&pod["initContainers"], "sidecar");
+    assert!(["ClusterRole", "ClusterRoleBinding"].iter().all(|kind| rendered.kinds(kind).is_empty()));
+    let volumes: Vec<&str> = list(&pod["volumes"]).iter().map(|volume| text(&volume["name"])).collect();
+    assert!(volumes.contains(&"pods-api") && !volumes.contains(&"kubelet-access"), "{volumes:?}");
+    let mount = named(&sidecar["volumeMounts"], "pods-api");
+    let socket = named_setting("pods-api-socket");
+    assert_eq!(Path::new(socket).parent(), Some(Path::new(text(&mount["mountPath"]))));
+    assert_eq!(mount["readOnly"], true);
+    assert_eq!(named(&pod["volumes"], "pods-api")["hostPath"]["path"], mount["mountPath"]);
+    let mounts = list(&sidecar["volumeMounts"]).iter().map(|mount| text(&mount["name"])).collect::<Vec<_>>();
+    assert_eq!(
+        mounts.iter().collect::<BTreeSet<_>>(),
+        ["container-logs", "pod-logs", "pods-api", "run"].iter().collect()
+    );
+    let context = &sidecar["securityContext"];
+    assert_eq!((&context["runAsUser"], &context["runAsNonRoot"]), (&0.into(), &false.into()));
+    assert_eq!(context["capabilities"], serde_json::json!({ "drop": ["ALL"] }));
+    assert_eq!(
+        (&context["allowPrivilegeEscalation"], &context["readOnlyRootFilesystem"]),
+        (&false.into(), &true.into())
+    );
+    let environment = serde_json::json!([{ "name": "NODESIEVE_SOURCE", "value": "pods-api" }]);
+    assert_eq!(sidecar["env"], environment);
+}
+
+fn named_setting(flag: &str) -> &'static str {
+    nodesieve_sidecar::SETTINGS.iter().find(|setting| setting.flag == flag).unwrap().default
+}
+
 #[test]
 fn monitoring_scrapes_the_ports_that_there_are() {
     let Some(rendered) = with_components(&["monitoring"]) else { return };

@@ -19,5 +19,5 @@ pub mod protobuf;
 pub use limits::{Counts, KeyFilter, Limits};
 pub use listing::ListError;
 pub use pod::Pod;
-pub use pod_set::PodSet;
-pub use projection::{PodFiles, project};
+pub use pod_set::{PodFiles, PodSet};
+pub use projection::project;

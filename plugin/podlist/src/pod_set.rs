@@ -5,9 +5,23 @@
 
 use crate::limits::{Counts, Limits};
 use crate::pod::{Pod, file_of, fitted};
-use crate::projection::PodFiles;
 use nodesieve_engine::pods::PodFile;
 use std::collections::BTreeMap;
+
+/// The pods of one answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodFiles {
+    /// One file per namespace and name, sorted by these. Each of them can be encoded.
+    pub files: Vec<PodFile>,
+    /// What was left out.
+    pub counts: Counts,
+    /// Size of the answer, in bytes.
+    pub bytes: u64,
+    /// `metadata.uid` of every pod for which there is room, also of those that share a name.
+    pub uids: Vec<String>,
+    /// Whether a pod is there that only the API server can have told the kubelet of.
+    pub knows_api: bool,
+}
 
 /// Pods by namespace and name; of one name there can be several.
 #[derive(Debug)]

@@ -7,24 +7,8 @@
 use crate::limits::{Counts, Limits};
 use crate::listing::{self, ListError};
 use crate::pod_list::read_pod;
-use crate::pod_set::PodSet;
-use nodesieve_engine::pods::PodFile;
+use crate::pod_set::{PodFiles, PodSet};
 use std::io::Read;
-
-/// The pods of one answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PodFiles {
-    /// One file per namespace and name, sorted by these. Each of them can be encoded.
-    pub files: Vec<PodFile>,
-    /// What was left out.
-    pub counts: Counts,
-    /// Size of the answer, in bytes.
-    pub bytes: u64,
-    /// `metadata.uid` of every pod for which there is room, also of those that share a name.
-    pub uids: Vec<String>,
-    /// Whether a pod is there that only the API server can have told the kubelet of.
-    pub knows_api: bool,
-}
 
 /// Reads kubelet's answer to `GET /pods`, a Kubernetes PodList in JSON, as it comes.
 ///

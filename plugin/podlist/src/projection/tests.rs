@@ -1,6 +1,7 @@
 use super::*;
 use crate::limits::KeyFilter;
 use nodesieve_engine::glob::Globs;
+use nodesieve_engine::pods::PodFile;
 use nodesieve_engine::pods::{Container, Pairs, Workload};
 use nodesieve_engine::time::parse_rfc3339;
 use proptest::prelude::*;
