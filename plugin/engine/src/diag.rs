@@ -48,6 +48,8 @@ pub enum Code {
     Pattern,
     /// A pattern that is legal but surely not meant.
     PatternDoubt,
+    /// An annotation that the sidecar does not write unless it is told to.
+    Unwritten,
     /// A label selector that is refused.
     Selector,
     /// A rule without a policy, or with more than one.
@@ -62,7 +64,7 @@ pub enum Code {
 
 impl Code {
     /// Every code with its name and what it means.
-    pub const ALL: [(Code, &'static str, &'static str); 24] = [
+    pub const ALL: [(Code, &'static str, &'static str); 25] = [
         (Code::Syntax, "NS100", "the text is not YAML"),
         (Code::TooDeep, "NS101", "nested deeper than 16 levels"),
         (Code::Anchor, "NS102", "anchors, aliases and tags are not used in rule files"),
@@ -82,6 +84,7 @@ impl Code {
         (Code::Amount, "NS307", "a rate, size or burst that cannot be read"),
         (Code::Pattern, "NS400", "a pattern that is refused"),
         (Code::PatternDoubt, "NS401", "a pattern that is legal but surely not meant"),
+        (Code::Unwritten, "NS403", "an annotation that the sidecar does not write unless it is told to"),
         (Code::Selector, "NS402", "a label selector that is refused"),
         (Code::Policy, "NS500", "a rule without a policy, or with more than one"),
         (Code::Unexplained, "NS501", "a drop that neither ends nor says why"),
@@ -96,7 +99,7 @@ impl Code {
 
     /// Whether the file can be used all the same.
     pub fn is_warning(self) -> bool {
-        matches!(self, Code::Glob | Code::PatternDoubt | Code::Unreachable)
+        matches!(self, Code::Glob | Code::PatternDoubt | Code::Unwritten | Code::Unreachable)
     }
 }
 

@@ -63,14 +63,14 @@ impl Pod {
     /// What it weighs without labels and annotations, in bytes.
     pub(crate) fn base_weight(&self) -> u64 {
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        let containers: usize = self
-            .containers
-            .iter()
-            .map(|run| run.name.len() + run.id.len() + text(&run.image) + text(&run.hash) + CONTAINER_WEIGHT)
-            .sum();
-        let own =
-            self.namespace.len() + self.name.len() + text(&self.uid) + text(&self.node) + text(&self.ip);
-        (own + text(&self.owners) + containers + POD_WEIGHT) as u64
+        let sum = |parts: &[usize]| parts.iter().fold(0, |sum: usize, part| sum.saturating_add(*part));
+        let container = |run: &Container| {
+            sum(&[run.name.len(), run.id.len(), text(&run.image), text(&run.hash), CONTAINER_WEIGHT])
+        };
+        let containers = self.containers.iter().map(container).fold(0, usize::saturating_add);
+        let names = self.namespace.len().saturating_add(self.name.len());
+        let own = sum(&[names, text(&self.uid), text(&self.node), text(&self.ip), text(&self.owners)]);
+        sum(&[own, containers, POD_WEIGHT]) as u64
     }
 
     /// What its labels and annotations weigh, in bytes.
@@ -380,7 +380,7 @@ fn owners_text(owners: &[OwnerReference]) -> Option<String> {
 }
 
 fn weight(pairs: &Option<Pairs>) -> u64 {
-    pairs.iter().flat_map(|pairs| &pairs.0).map(|pair| pair_weight(pair)).fold(0, u64::saturating_add)
+    pairs.iter().flat_map(|pairs| &pairs.0).map(pair_weight).fold(0, u64::saturating_add)
 }
 
 fn pair_weight((key, value): &(String, String)) -> u64 {

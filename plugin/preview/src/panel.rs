@@ -387,7 +387,7 @@ mod tests {
         let named = Named { name: hostile.into(), volume: Volume { seen: 1, kept: 1, ..Volume::default() } };
         let breakdown =
             Breakdown { namespaces: vec![named.clone()], templates: vec![named], ..Breakdown::default() };
-        let html = volume(&ledger, &breakdown, &[hostile.to_owned()], Rows::Buttons);
+        let html = volume(&ledger, &breakdown, &[hostile.to_owned()], Rows::Buttons, None);
         assert!(!html.contains("<script") && html.contains("&quot;&gt;&lt;script&gt;alert('x')"), "{html}");
         for (id, title) in SECTIONS {
             assert!(html.contains(&format!("id=\"{id}\"")) && html.contains(title), "{id}");
@@ -404,7 +404,7 @@ mod tests {
             bytes_out: 400,
             ..Ledger::default()
         };
-        let html = volume(&ledger, &Breakdown::default(), &[], Rows::Text);
+        let html = volume(&ledger, &Breakdown::default(), &[], Rows::Text, None);
         assert!(
             html.contains("20\u{202f}095") && html.contains("0.5%") && html.contains("\u{2212}60.0%"),
             "{html}"

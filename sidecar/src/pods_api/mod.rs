@@ -100,31 +100,31 @@ impl PodsApi {
         api: &mut Api,
         updates: &mpsc::Sender<Update>,
     ) -> Result<(), Option<StreamError>> {
-        let over = Instant::now() + RENEWED_AFTER;
+        let over = after(RENEWED_AFTER);
         let mut is_synced = false;
         let mut probe: Option<Probe> = None;
         // Until all is told silence is a fault, later the next probe.
-        let mut next = Instant::now() + self.silence;
+        let mut next = after(self.silence);
         loop {
             tokio::select! {
                 event = events.message() => {
                     let event = event.map_err(StreamError::from_status)?.ok_or(StreamError::Ended)?;
                     is_synced |= event.r#type == EventType::InitialSyncComplete as i32;
                     self.tell_event(event, updates).await?;
-                    next = Instant::now() + if is_synced { self.quiet } else { self.silence };
+                    next = after(if is_synced { self.quiet } else { self.silence });
                 }
                 answer = async { match &mut probe { Some(probe) => probe.await, None => pending().await } } => {
                     probe = None;
                     answer?;
                     tell(updates, Update::Alive).await?;
-                    next = Instant::now() + self.quiet;
+                    next = after(self.quiet);
                 }
                 () = sleep_until(next.min(over)) => match is_synced {
                     false => return Err(Some(StreamError::Silent(self.silence))),
                     true if Instant::now() >= over => return Ok(()),
                     true => {
                         probe.get_or_insert_with(|| Box::pin(api.clone().probe(self.silence)));
-                        next = Instant::now() + self.quiet;
+                        next = after(self.quiet);
                     }
                 },
             }
@@ -152,6 +152,12 @@ impl PodsApi {
         };
         tell(updates, update).await
     }
+}
+
+/// So long from now; now where the clock cannot represent it.
+fn after(pause: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(pause).unwrap_or(now)
 }
 
 type Probe = Pin<Box<dyn Future<Output = Result<(), StreamError>> + Send>>;

@@ -23,7 +23,7 @@ fn the_address_of_the_node_is_all_that_has_to_be_said() {
     assert!(matches!(&kubelet.trust, TlsTrust::Authority { server_name: None, .. }));
     assert_eq!(settings.interval, Duration::from_secs(30));
     let mut limits = Limits::default();
-    limits.annotations.allow = Globs::new(["fluentbit.io/exclude*", "nodesieve.io/*"]);
+    limits.annotations.allow = Globs::new(nodesieve_engine::pods::WRITTEN_ANNOTATIONS);
     (limits.max_pod, limits.max_total) = (64 << 10, 8 << 20);
     assert_eq!(settings.limits, limits);
     assert_eq!(settings.listen.map(|address| address.port()), Some(2021));

@@ -6,9 +6,10 @@ use crate::diag::Code;
 use crate::facts::{Facts, Metadata};
 use crate::glob::Globs;
 use crate::pattern::Truth;
-use crate::pods::Pairs;
+use crate::pods::{Pairs, WRITTEN_ANNOTATIONS, is_written_by_default};
 use crate::selector::Selector;
 use crate::yaml::Mistakes;
+use std::ops::Range;
 
 /// The pod's labels.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +47,9 @@ impl RecordTest for Annotations {
     });
 
     fn read(written: &WrittenCondition<'_>, mistakes: &mut Mistakes) -> Option<Annotations> {
-        selector(written, Self::KEY, mistakes).map(Annotations)
+        let selector = selector(written, Self::KEY, mistakes)?;
+        selector.keys().for_each(|key| doubt_annotation(key, &written.node.span, mistakes));
+        Some(Annotations(selector))
     }
 
     fn found(&self, _: &Facts<'_>, metadata: &mut Metadata<'_>) -> Option<String> {
@@ -73,6 +76,15 @@ impl RecordTest for OwnedBy {
 
     fn found(&self, _: &Facts<'_>, metadata: &mut Metadata<'_>) -> Option<String> {
         Some(is(Self::KEY, metadata.get()?.of_pod.workload.as_deref()))
+    }
+}
+
+/// Notes an annotation that the pod files lack unless the sidecar is told to write it.
+pub(crate) fn doubt_annotation(key: &str, span: &Range<usize>, mistakes: &mut Mistakes) {
+    if !is_written_by_default(key) {
+        let message = format!("the sidecar does not write the annotation `{key}` unless it is told to");
+        let help = format!("start it with `--annotations '{},{key}'`", WRITTEN_ANNOTATIONS.join(","));
+        mistakes.note_with_help(Code::Unwritten, span, message, help);
     }
 }
 

@@ -26,6 +26,7 @@ pub use age::{AgeTest, ContainerAge};
 pub use alternatives::{AnyOf, NoneOf};
 pub use comparison::Ordered;
 pub use message::Message;
+pub(crate) use metadata::doubt_annotation;
 pub use metadata::{Annotations, Labels, OwnedBy};
 pub use names::{InContainer, InNamespace, InPod};
 pub(crate) use needs::Needs;

@@ -1,5 +1,6 @@
 //! The section `enrich`: what is put onto kept records.
 
+use crate::condition::doubt_annotation;
 use crate::config::lower::is_off;
 use crate::config::model::RuleFile;
 use crate::diag::Code;
@@ -28,7 +29,13 @@ pub(super) fn enrich(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) 
             *slot = match &node.kind {
                 NodeKind::Scalar { text, quoting: Quoting::Plain } if text == "true" => Selection::All,
                 NodeKind::Scalar { text, quoting: Quoting::Plain } if text == "false" => Selection::None,
-                _ => Selection::Matching(mistakes.globs(node, "key", is_metadata_key)?),
+                _ => {
+                    let globs = mistakes.globs(node, "key", is_metadata_key)?;
+                    if key == "annotations" {
+                        doubt_annotations(node, mistakes);
+                    }
+                    Selection::Matching(globs)
+                }
             };
         }
     }
@@ -42,6 +49,19 @@ pub(super) fn enrich(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) 
         file.merge_log = merge_log(node, mistakes);
     }
     Some(())
+}
+
+/// Notes those that nobody writes unless told to.
+fn doubt_annotations(node: &Node, mistakes: &mut Mistakes) {
+    let each = match &node.kind {
+        NodeKind::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    for item in each {
+        if let NodeKind::Scalar { text, .. } = &item.kind {
+            doubt_annotation(text, &item.span, mistakes);
+        }
+    }
 }
 
 /// Where metadata comes from.

@@ -18,6 +18,7 @@ pub use rule_tests::{Expect, Kept, NUMBER, RANDOM_ID, RuleTest, Subject};
 pub(crate) use rules::is_name;
 
 use crate::diag::{Code, Diagnostic, in_order};
+use crate::pods::MetadataFrom;
 use crate::yaml;
 use std::rc::Rc;
 
@@ -47,7 +48,12 @@ pub fn load(source: &str) -> Result<Loaded, Vec<Diagnostic>> {
     if mistakes.are_serious() {
         Err(mistakes.in_order(source))
     } else {
-        Ok(Loaded { rules: Rc::new(rules), tests, warnings: mistakes.in_order(source) })
+        let mut warnings = mistakes.in_order(source);
+        // Where metadata is on the record the sidecar has no say.
+        if rules.enrich.source == MetadataFrom::Record {
+            warnings.retain(|warning| warning.code != Code::Unwritten);
+        }
+        Ok(Loaded { rules: Rc::new(rules), tests, warnings })
     }
 }
 

@@ -244,6 +244,11 @@ fn each_code_has_a_file_that_causes_it() {
     codes(&rule("drop: {}, keep: {}, reason: x"), &["NS500"]);
     codes(&rule("drop: {}"), &["NS501"]);
     codes("version: 1\nguards: [{ name: a }, { name: b }]\n", &["NS502"]);
+    let annotated = rule("when: { annotations: 'a,nodesieve.io/b' }, keep: {}");
+    codes(&annotated, &["NS403"]);
+    codes(&format!("{annotated}metadata: {{ source: record }}\n"), &[]);
+    codes("version: 1\nenrich: { annotations: ['fluentbit.io/exclude', 'b/*', c] }\n", &["NS403", "NS403"]);
+    codes("version: 1\nenrich: { annotations: true }\n", &[]);
     codes("version: 1\nguards: [{ name: a }]\nrules: [{ name: b, keep: {} }]\n", &["NS502"]);
     codes("version: 1\nenrich: { key: log }\n", &["NS300"]);
     codes("version: 1\ninput: { message: msg }\nenrich: { key: log }\n", &[]);
@@ -341,7 +346,7 @@ fn every_key_has_its_meaning() {
     let loaded = load(
         "version: 1\ninput: { tag_prefix: a., message: [msg], trace_id: id, continuation: off, max_record: 500_000 }\n\
          pods: { dir: /p, ttl: 30s, stale: 1h, missing_ttl: 500ms, capacity: 7 }\n\
-         enrich: { fields: [host, labels], labels: false, annotations: ['a*'], key: k8s }\n\
+         enrich: { fields: [host, labels], labels: false, annotations: ['nodesieve.io/*'], key: k8s }\n\
          metrics: { file: /m/x.prom, every: 30s }\ndefaults: { no_match: drop, annotate: false }\n\
          guards:\n  - { name: g, when: { severity: '>=error', container_age: '<60s' } }\n\
          rules:\n  - { name: r, when: { stream: stderr, workload: w-* }, sample: { rate: 1/8, by: [pod, $.user.id], else_by: trace_id },\n      until: 2027-01-31T00:00:00Z, reason: because }\n",

@@ -18,6 +18,15 @@ pub use meta::{OfPod, PodMeta};
 pub(crate) use own::{OwnMemo, completed};
 pub use render::{EnrichFields, Enrichment, Field, MetadataFrom, Selection, all_that_is_known};
 
+/// Keys of annotations that the sidecar writes unless it is told otherwise, as globs: those that nodesieve reads by itself. Anybody may
+/// write 256 kB of others onto a pod.
+pub const WRITTEN_ANNOTATIONS: [&str; 2] = ["fluentbit.io/exclude*", "nodesieve.io/*"];
+
+/// Whether the sidecar writes an annotation, or some of those of a glob, without being told to.
+pub(crate) fn is_written_by_default(key: &str) -> bool {
+    WRITTEN_ANNOTATIONS.iter().any(|glob| key.starts_with(glob.trim_end_matches('*')))
+}
+
 /// Where pod files come from: a directory on the node, or a map in a test.
 pub trait PodSource {
     /// Reads the file of that name into `into`, which is empty.

@@ -104,6 +104,13 @@ impl Selector {
     }
 }
 
+impl Selector {
+    /// The keys that are asked for.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.requirements.iter().map(Requirement::key)
+    }
+}
+
 /// One requirement of a selector, such as `app!=web`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requirement {
