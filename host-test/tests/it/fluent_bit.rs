@@ -38,7 +38,7 @@ fn compare(program: &Path, conf: &str, source: &str, overrides: &[(&str, &str)])
 }
 
 /// `destination` is asked for a new one before each run.
-fn compare_at(
+pub(crate) fn compare_at(
     program: &Path,
     ahead_of_time: Option<&Path>,
     conf: &str,

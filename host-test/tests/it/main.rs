@@ -3,6 +3,7 @@
 
 mod accounts;
 mod architecture;
+mod aws;
 mod bench;
 mod beside;
 mod browser_engine;
@@ -18,6 +19,7 @@ mod errors_arrive;
 mod faults;
 mod first_hour;
 mod fluent_bit;
+mod helm;
 mod images;
 mod kubelet_and_fluent_bit;
 mod launcher;

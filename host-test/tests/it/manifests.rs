@@ -175,14 +175,14 @@ fn the_pods_api_takes_no_permission_and_no_token() {
     let volumes: Vec<&str> = list(&pod["volumes"]).iter().map(|volume| text(&volume["name"])).collect();
     assert!(volumes.contains(&"pods-api") && !volumes.contains(&"kubelet-access"), "{volumes:?}");
     let mount = named(&sidecar["volumeMounts"], "pods-api");
-    let socket = named_setting("pods-api-socket");
+    let socket = default_of("pods-api-socket");
     assert_eq!(Path::new(socket).parent(), Some(Path::new(text(&mount["mountPath"]))));
     assert_eq!(mount["readOnly"], true);
     assert_eq!(named(&pod["volumes"], "pods-api")["hostPath"]["path"], mount["mountPath"]);
     let mounts = list(&sidecar["volumeMounts"]).iter().map(|mount| text(&mount["name"])).collect::<Vec<_>>();
     assert_eq!(
         mounts.iter().collect::<BTreeSet<_>>(),
-        ["container-logs", "pod-logs", "pods-api", "run"].iter().collect()
+        ["container-logs", "filter-metrics", "pod-logs", "pods", "pods-api"].iter().collect()
     );
     let context = &sidecar["securityContext"];
     assert_eq!((&context["runAsUser"], &context["runAsNonRoot"]), (&0.into(), &false.into()));
@@ -191,12 +191,35 @@ fn the_pods_api_takes_no_permission_and_no_token() {
         (&context["allowPrivilegeEscalation"], &context["readOnlyRootFilesystem"]),
         (&false.into(), &true.into())
     );
-    let environment = serde_json::json!([{ "name": "NODESIEVE_SOURCE", "value": "pods-api" }]);
-    assert_eq!(sidecar["env"], environment);
+    assert_eq!(named(&sidecar["env"], "NODESIEVE_SOURCE")["value"], "pods-api");
+    assert!(list(&sidecar["env"]).iter().all(|variable| variable["name"] != "HOST_IP"));
+    strictly_valid(&rendered.text);
 }
 
-fn named_setting(flag: &str) -> &'static str {
-    nodesieve_sidecar::SETTINGS.iter().find(|setting| setting.flag == flag).unwrap().default
+/// Guarantees: the ports that monitoring scrapes are open to monitoring only, and what is asked outside is what the programs ask.
+#[test]
+fn the_network_policy_lets_through_what_is_needed_and_nothing_else() {
+    let Some(rendered) = with_components(&["network-policy"]) else { return };
+    let pod = &rendered.the("DaemonSet")["spec"]["template"];
+    let policy = &rendered.the("NetworkPolicy")["spec"];
+    for (key, value) in policy["podSelector"]["matchLabels"].as_object().unwrap() {
+        assert_eq!(&pod["metadata"]["labels"][key], value);
+    }
+    let ports = |rules: &Value| -> BTreeSet<i64> {
+        let ports = list(rules).iter().flat_map(|rule| list(&rule["ports"]));
+        ports.map(|port| port["port"].as_i64().unwrap()).collect()
+    };
+    let containers = list(&pod["spec"]["initContainers"]).iter().chain(list(&pod["spec"]["containers"]));
+    let served: BTreeSet<i64> = containers
+        .flat_map(|container| list(&container["ports"]))
+        .map(|port| port["containerPort"].as_i64().unwrap())
+        .collect();
+    assert_eq!(ports(&policy["ingress"]), served);
+    assert!(list(&policy["ingress"]).iter().all(|rule| !list(&rule["from"]).is_empty()), "from somebody");
+    let kubelet = default_of("kubelet-port").parse().unwrap();
+    assert_eq!(ports(&policy["egress"]), [53, 80, 443, kubelet].into());
+    assert_eq!(policy["policyTypes"], serde_json::json!(["Ingress", "Egress"]));
+    strictly_valid(&rendered.text);
 }
 
 #[test]
@@ -248,8 +271,17 @@ fn every_path_is_on_the_volume_that_it_has_to_be_on() {
         (text(&mount["name"]).to_owned(), mount["readOnly"] == true)
     };
     let on = |name: &str, read_only: bool| (name.to_owned(), read_only);
-    assert_eq!(mount(sidecar, default_of("pods-dir")), on("run", false));
-    assert_eq!(mount(sidecar, default_of("filter-metrics")), on("run", false));
+    // Each writes what is its own, and sees the other's.
+    assert_eq!(mount(sidecar, default_of("pods-dir")), on("pods", false));
+    assert_eq!(mount(agent, default_of("pods-dir")), on("pods", true));
+    let metrics = text(&named(&sidecar["env"], "NODESIEVE_FILTER_METRICS")["value"]);
+    assert_eq!(mount(sidecar, metrics), on("filter-metrics", true));
+    assert_eq!(mount(agent, default_of("filter-metrics")), on("filter-metrics", false));
+    let within = |container: &Value, path: &str| {
+        let mount = named(&container["volumeMounts"], "filter-metrics")["mountPath"].clone();
+        Path::new(path).strip_prefix(text(&mount)).unwrap().to_owned()
+    };
+    assert_eq!(within(sidecar, metrics), within(agent, default_of("filter-metrics")), "the same file");
     assert_eq!(mount(sidecar, default_of("token-file")), on("kubelet-access", true));
     assert_eq!(mount(sidecar, default_of("kubelet-ca")), on("kubelet-access", true));
     assert_eq!(mount(sidecar, default_of("logs-dir")), on("container-logs", true));
@@ -259,12 +291,14 @@ fn every_path_is_on_the_volume_that_it_has_to_be_on() {
     assert_eq!(mount(agent, &pipeline("path")), on("logs", true));
     for (path, volume) in pipeline("accessible_paths").split(',').zip([
         on("rules", true),
-        on("run", false),
+        on("filter-metrics", false),
         on("filter-state", false),
     ]) {
         assert_eq!(mount(agent, path), volume);
     }
-    assert_eq!(named(&pod["volumes"], "run")["emptyDir"]["medium"], "Memory");
+    for volume in ["pods", "filter-metrics"] {
+        assert_eq!(named(&pod["volumes"], volume)["emptyDir"]["medium"], "Memory");
+    }
     assert!(named(&pod["volumes"], "state")["hostPath"]["path"].is_string());
 }
 

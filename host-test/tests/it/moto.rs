@@ -17,14 +17,17 @@ const START: Duration = Duration::from_secs(60);
 /// The stream that the harness has Fluent Bit deliver to.
 const STREAM: &str = "nodesieve";
 
+/// The bucket.
+pub(crate) const BUCKET: &str = "arn:aws:s3:::logs";
+
 /// What each script begins with.
 const PRELUDE: &str = "import sys, boto3\n\
     kw = dict(endpoint_url=sys.argv[1], verify=sys.argv[2], region_name='us-east-1', aws_access_key_id='testing', aws_secret_access_key='testing')\n\
     s3 = boto3.client('s3', **kw)\n";
-const CREATE: &str = "s3.create_bucket(Bucket='logs')\n\
-    boto3.client('firehose', **kw).create_delivery_stream(DeliveryStreamName=sys.argv[3], ExtendedS3DestinationConfiguration=dict(\n    \
-    RoleARN='arn:aws:iam::123456789012:role/x', BucketARN='arn:aws:s3:::logs', Prefix='p/'))\n";
-const FETCH: &str = "for page in s3.get_paginator('list_objects_v2').paginate(Bucket='logs'):\n    \
+const CREATE: &str = "import json\ns3.create_bucket(Bucket='logs')\n\
+    boto3.client('firehose', **kw).create_delivery_stream(DeliveryStreamName=sys.argv[3], ExtendedS3DestinationConfiguration=json.loads(sys.argv[4]))\n";
+/// All objects below where the stream's are: what stands in front of the first expression of its prefix.
+const FETCH: &str = "for page in s3.get_paginator('list_objects_v2').paginate(Bucket='logs', Prefix=sys.argv[4]):\n    \
     for item in page.get('Contents', []):\n        \
     sys.stdout.buffer.write(s3.get_object(Bucket='logs', Key=item['Key'])['Body'].read())\n";
 
@@ -33,6 +36,7 @@ pub(crate) struct Moto {
     server: Child,
     port: u16,
     ca_file: PathBuf,
+    prefix: String,
     _directory: TempDir,
 }
 
@@ -48,6 +52,14 @@ impl Moto {
     }
 
     pub(crate) fn start() -> Moto {
+        let destination = serde_json::json!({
+            "RoleARN": "arn:aws:iam::123456789012:role/x", "BucketARN": BUCKET, "Prefix": "p/",
+        });
+        Moto::with(&destination)
+    }
+
+    /// One whose stream has this `ExtendedS3DestinationConfiguration`, into the bucket [`BUCKET`].
+    pub(crate) fn with(destination: &serde_json::Value) -> Moto {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         let certified = rcgen::generate_simple_self_signed(["127.0.0.1".into(), "localhost".into()]).unwrap();
@@ -66,24 +78,26 @@ impl Moto {
             .stderr(log)
             .spawn()
             .unwrap();
-        let moto = Moto { server, port, ca_file: at("cert.pem"), _directory: directory };
+        let prefix = destination["Prefix"].as_str().unwrap().split("!{").next().unwrap().to_owned();
+        let moto = Moto { server, port, ca_file: at("cert.pem"), prefix, _directory: directory };
         let deadline = Instant::now() + START;
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             let said = || fs::read_to_string(moto._directory.path().join("log")).unwrap_or_default();
             assert!(Instant::now() < deadline, "moto does not answer: {}", said());
             std::thread::sleep(Duration::from_millis(50));
         }
-        moto.script(CREATE).unwrap();
+        moto.script(CREATE, &destination.to_string()).unwrap();
         moto
     }
 
-    fn script(&self, script: &str) -> io::Result<Vec<u8>> {
+    fn script(&self, script: &str, argument: &str) -> io::Result<Vec<u8>> {
         let output = Command::new("python3")
             .arg("-c")
             .arg(format!("{PRELUDE}{script}"))
             .arg(format!("https://127.0.0.1:{}", self.port))
             .arg(&self.ca_file)
             .arg(STREAM)
+            .arg(argument)
             .output()?;
         match output.status.success() {
             true => Ok(output.stdout),
@@ -98,7 +112,7 @@ impl Destination for Moto {
     }
 
     fn fetch(&self) -> io::Result<Vec<u8>> {
-        self.script(FETCH)
+        self.script(FETCH, &self.prefix)
     }
 }
 
