@@ -106,13 +106,14 @@ pub fn clean_up() {
 /// Where what is inside of the program was unpacked.
 static UNPACKED: Mutex<Option<tempfile::TempDir>> = Mutex::new(None);
 
-/// The sidecar's program as a node runs it: built now, once per process.
+/// The sidecar's program as a node runs it, static with musl; for this machine's own C library where that target cannot be had.
+/// Built now, once per process.
 ///
 /// # Errors
 /// [`ArtefactError`]; a failed build is remembered and not tried again in this process.
 pub fn sidecar() -> Result<PathBuf, ArtefactError> {
     static BUILT: OnceLock<Result<PathBuf, ArtefactError>> = OnceLock::new();
-    BUILT.get_or_init(build_sidecar).clone()
+    BUILT.get_or_init(|| build_static("sidecar")).clone()
 }
 
 /// The launcher's program as the image has it, static with musl; for this machine's own C library where that target cannot be
@@ -122,12 +123,12 @@ pub fn sidecar() -> Result<PathBuf, ArtefactError> {
 /// [`ArtefactError`]; a failed build is remembered and not tried again in this process.
 pub fn launcher() -> Result<PathBuf, ArtefactError> {
     static BUILT: OnceLock<Result<PathBuf, ArtefactError>> = OnceLock::new();
-    BUILT.get_or_init(build_launcher).clone()
+    BUILT.get_or_init(|| build_static("launcher")).clone()
 }
 
-/// Whether [`launcher`] was built as the image has it.
-pub fn is_static(launcher: &Path) -> bool {
-    launcher.iter().any(|part| part.to_string_lossy().ends_with("-musl"))
+/// Whether [`sidecar`] or [`launcher`] was built as the image has it.
+pub fn is_static(program: &Path) -> bool {
+    program.iter().any(|part| part.to_string_lossy().ends_with("-musl"))
 }
 
 /// The workspace that this harness was compiled in.
@@ -200,44 +201,31 @@ fn build_into(
     if module.is_file() { Ok(module) } else { Err(ArtefactError::Missing(module)) }
 }
 
-fn build_sidecar() -> Result<PathBuf, ArtefactError> {
+/// Builds a program of this package and profile, which are called alike.
+fn build_static(name: &str) -> Result<PathBuf, ArtefactError> {
     let (root, mut cargo) = (workspace(), rustup_cargo());
     let target_dir = root.join("target");
+    let package = format!("nodesieve-{name}");
     cargo
-        .args(["build", "--package", "nodesieve-sidecar", "--profile", "sidecar", "--manifest-path"])
-        .arg(root.join("Cargo.toml"))
-        .arg("--target-dir")
-        .arg(&target_dir);
-    let program = target_dir.join("sidecar/nodesieve-sidecar");
-    if !program.exists() {
-        eprintln!("building the sidecar");
-    }
-    run(&mut cargo)?;
-    if program.is_file() { Ok(program) } else { Err(ArtefactError::Missing(program)) }
-}
-
-fn build_launcher() -> Result<PathBuf, ArtefactError> {
-    let (root, mut cargo) = (workspace(), rustup_cargo());
-    let target_dir = root.join("target");
-    cargo
-        .args(["build", "--package", "nodesieve-launcher", "--profile", "launcher", "--manifest-path"])
+        .args(["build", "--package", &package, "--profile", name, "--manifest-path"])
         .arg(root.join("Cargo.toml"))
         .arg("--target-dir")
         .arg(&target_dir);
     let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
     let directory = match add_target(&target) {
         Ok(()) => {
-            cargo.args(["--target", &target]);
+            // What is C in it is for no C library, so any compiler for this processor will do.
+            cargo.args(["--target", &target]).env("TARGET_CC", "cc");
             target_dir.join(&target)
         }
         Err(reason) => {
-            eprintln!("building the launcher for this machine only: {reason}");
+            eprintln!("building the {name} for this machine only: {reason}");
             target_dir
         }
     };
-    let program = directory.join("launcher/nodesieve-launcher");
+    let program = directory.join(name).join(&package);
     if !program.exists() {
-        eprintln!("building the launcher");
+        eprintln!("building the {name}");
     }
     run(&mut cargo)?;
     if program.is_file() { Ok(program) } else { Err(ArtefactError::Missing(program)) }

@@ -98,14 +98,13 @@ fn each_role_may_do_what_it_has_to_and_both_files_say_the_same() {
     }
     // Each parameter with its default.
     let snake = |name: &str| {
-        let spelled = name.replace("MiB", "Mib").chars().fold(String::new(), |mut out, one| {
+        name.replace("MiB", "Mib").chars().fold(String::new(), |mut out, one| {
             if one.is_uppercase() && !out.is_empty() {
                 out.push('_');
             }
             out.push(one.to_ascii_lowercase());
             out
-        });
-        spelled
+        })
     };
     for (name, parameter) in template["Parameters"].as_object().unwrap() {
         let (_, block) = terraform

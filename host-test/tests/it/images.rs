@@ -62,33 +62,35 @@ fn versions_are_new_enough_and_pinned() {
 fn it_builds_and_copies_what_is_tested() {
     let builder = stage("builder").join("\n");
     let readme = crate::documents::all();
-    for command in [
-        "cargo build --package nodesieve --profile module --target wasm32-wasip1",
-        "cargo build --package nodesieve-sidecar --profile sidecar",
-    ] {
+    for command in ["cargo build --package nodesieve --profile module --target wasm32-wasip1"] {
         assert!(readme.contains(command), "{command}");
         assert!(builder.contains(&command.replace("cargo build", "cargo build --locked")), "{command}");
     }
-    for (name, tested) in [
-        ("fluent-bit-portable", support::module()),
-        ("ahead-of-time", support::module()),
-        ("sidecar", artefact::sidecar().unwrap()),
-    ] {
+    for (name, tested) in [("fluent-bit-portable", support::module()), ("ahead-of-time", support::module())] {
         let stage = stage(name).join("\n");
         let below = tested.strip_prefix(artefact::workspace()).unwrap();
         assert!(stage.contains(&format!("COPY --from=builder /src/{} ", below.display())), "{stage}");
     }
-    // The launcher's own directory is named by the processor of the machine that builds.
-    let launcher = artefact::launcher().unwrap();
-    if !artefact::is_static(&launcher) {
-        crate::support::skip("musl", "no target with musl");
-        return;
+    // What is static has a directory named by the processor of the machine that builds.
+    for (name, program) in
+        [("sidecar", artefact::sidecar().unwrap()), ("launcher", artefact::launcher().unwrap())]
+    {
+        if !artefact::is_static(&program) {
+            crate::support::skip("musl", "no target with musl");
+            return;
+        }
+        let below = program.strip_prefix(artefact::workspace()).unwrap().display().to_string();
+        let below = below.replace(std::env::consts::ARCH, "$(uname -m)");
+        assert!(builder.contains(&format!("cp \"{below}\" /nodesieve-{name}")), "{builder}");
+        let command = format!("cargo build --locked --package nodesieve-{name} --profile {name} --target");
+        assert!(builder.contains(&format!("{command} \"$(uname -m)-unknown-linux-musl\"")), "{builder}");
+        let head = std::fs::read(&program).unwrap();
+        assert!(!head.windows(4).any(|bytes| bytes == b"ld-l" || bytes == b"ld-m"), "{name} wants a loader");
     }
-    let below = launcher.strip_prefix(artefact::workspace()).unwrap().display().to_string();
-    let below = below.replace(std::env::consts::ARCH, "$(uname -m)");
-    assert!(builder.contains(&format!("cp \"{below}\" /nodesieve-launcher")), "{builder}");
-    let command = "cargo build --locked --package nodesieve-launcher --profile launcher --target";
-    assert!(builder.contains(&format!("{command} \"$(uname -m)-unknown-linux-musl\"")), "{builder}");
+    assert_eq!(stage("sidecar")[0], "FROM scratch AS sidecar");
+    assert!(
+        stage("sidecar").contains(&"COPY --from=builder /nodesieve-sidecar /nodesieve-sidecar".to_owned())
+    );
 }
 
 /// A stage's command that begins like this, for a shell.

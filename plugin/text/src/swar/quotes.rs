@@ -33,8 +33,9 @@ pub(crate) fn pass_quoted(text: &[u8]) -> usize {
     if open == 0 { length } else { length.wrapping_sub(1) }
 }
 
-/// Whether a text from `from` on, of which the byte before is no backslash, is ASCII in which every quote stands behind a
-/// backslash and every backslash before a quote. Nothing is said for certain (`false`) of one of less than eight bytes.
+/// Whether a text from `from` on, of which the byte before is ASCII and no backslash, such as the quote that opens it, is ASCII in
+/// which every quote stands behind a backslash and every backslash before a quote. Nothing is said for certain (`false`) of one of less
+/// than eight bytes.
 #[inline(never)]
 pub(crate) fn is_closed(text: &[u8], from: usize) -> bool {
     closed::<false>(text, from).is_some()

@@ -71,7 +71,7 @@ proptest! {
         };
         let text = [b"\"".as_slice(), &text].concat();
         let (from, length) = (from + 1, text.len());
-        if text.get(from - 1).is_some_and(|before| *before != b'\\') && from + 8 <= length {
+        if text.get(from - 1).is_some_and(|before| *before != b'\\' && before.is_ascii()) && from + 8 <= length {
             let expected = slow(&text[from..]);
             prop_assert_eq!(closed_with_quotes(&text, from), expected);
             prop_assert_eq!(is_closed(&text, from), expected.is_some());
