@@ -149,7 +149,8 @@ fn build() -> Result<PathBuf, ArtefactError> {
 #[cfg(feature = "playground")]
 pub fn module_with_names() -> Result<PathBuf, ArtefactError> {
     let variables = [("NODESIEVE_KEEP_NAMES", "1"), ("CARGO_PROFILE_MODULE_STRIP", "none")];
-    build_into(&workspace().join("target/with-names"), TARGET, "module", &[], &variables)
+    let root = workspace();
+    build_into(&root, &root.join("target/with-names"), TARGET, "module", &[], &variables)
 }
 
 /// A face for another host than Fluent Bit, as core wasm: its feature is also the name of its profile.
@@ -162,17 +163,26 @@ pub(crate) fn face(feature: &str) -> Result<PathBuf, ArtefactError> {
 }
 
 fn build_for(target: &'static str, profile: &str, more: &[&str]) -> Result<PathBuf, ArtefactError> {
-    build_into(&workspace().join("target"), target, profile, more, &[])
+    let root = workspace();
+    build_into(&root, &root.join("target"), target, profile, more, &[])
+}
+
+/// The module, built anew from the sources in `root`, which may be a copy of this workspace.
+///
+/// # Errors
+/// [`ArtefactError`].
+pub fn module_of(root: &Path) -> Result<PathBuf, ArtefactError> {
+    build_into(root, &root.join("target"), TARGET, "module", &["--quiet", "--locked"], &[])
 }
 
 fn build_into(
+    root: &Path,
     target_dir: &Path,
     target: &'static str,
     profile: &str,
     more: &[&str],
     variables: &[(&str, &str)],
 ) -> Result<PathBuf, ArtefactError> {
-    let root = workspace();
     let mut cargo = match add_target(target) {
         Ok(()) => rustup_cargo(),
         Err(reason) => debian_cargo(profile).ok_or(ArtefactError::NoToolchain { target, reason })?,

@@ -129,21 +129,24 @@ impl Follower {
             self.stream = Some(Stream { updates, task });
             return Followed::Progress;
         };
-        let first = tokio::select! {
+        let mut update = tokio::select! {
             update = stream.updates.recv() => update,
             () = sleep_until(self.settle.into()), if self.is_streaming => return self.whole(Instant::now()),
         };
-        let mut update = first;
-        for _ in 0..QUEUE {
+        // Some at once, so that a burst is one order for the files. What is taken out of the queue is noted before this returns.
+        for taken in 1.. {
             let now = Instant::now();
             match update.take().unwrap_or(Update::Ended(StreamError::Ended)) {
                 Update::Ended(error) => return self.ended(error, now),
                 Update::Synced => return self.synced(now),
                 other => self.note(other),
             }
+            if taken >= QUEUE {
+                break;
+            }
             match self.stream.as_mut().map(|stream| stream.updates.try_recv()) {
                 Some(Ok(next)) => update = Some(next),
-                _ => break,
+                Some(Err(_)) | None => break,
             }
         }
         self.changes()
@@ -225,3 +228,94 @@ const QUEUE: usize = 32;
 /// Pauses after failures: a second, doubled each time.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nodesieve_podlist::protobuf::{ObjectMeta, PodMessage, read_pod};
+    use nodesieve_podlist::{Counts, Limits};
+    use prost::Message as _;
+    use std::sync::Arc;
+
+    fn pod(name: &str, uid: &str) -> Box<Pod> {
+        let text = |text: &str| Some(text.to_owned());
+        let metadata =
+            ObjectMeta { name: text(name), namespace: text("n"), uid: text(uid), ..ObjectMeta::default() };
+        let bytes = PodMessage { metadata: Some(metadata), ..PodMessage::default() }.encode_to_vec();
+        Box::new(read_pod(&bytes, &Limits::default(), &mut Counts::default()).unwrap().unwrap())
+    }
+
+    /// What a follower makes of these updates, until the last of them is taken.
+    fn followed(updates: Vec<Update>) -> (Follower, Vec<Followed>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let limits = Arc::new(Limits::default());
+        let api = PodsApi {
+            socket: "/s".into(),
+            limits,
+            silence: Duration::from_secs(1),
+            quiet: Duration::from_secs(1),
+        };
+        let mut follower = Follower::new(api, Duration::from_secs(30), Instant::now());
+        let found = runtime.block_on(async {
+            let (sender, receiver) = mpsc::channel(updates.len().max(1));
+            for update in updates {
+                sender.try_send(update).unwrap();
+            }
+            let task = tokio::spawn(std::future::pending::<()>()).abort_handle();
+            follower.stream = Some(Stream { updates: receiver, task });
+            let mut found = Vec::new();
+            while sender.capacity() < sender.max_capacity() {
+                found.push(follower.next().await);
+            }
+            if follower.is_streaming() {
+                found.push(follower.next().await);
+            }
+            found
+        });
+        (follower, found)
+    }
+
+    fn files(found: &[Followed]) -> usize {
+        let count = |followed: &Followed| match followed {
+            Followed::Changed(files) => files.len(),
+            Followed::Progress | Followed::Whole(_) | Followed::Failed { .. } => 0,
+        };
+        found.iter().map(count).sum()
+    }
+
+    #[test]
+    fn each_of_many_updates_is_noted_however_they_are_queued() {
+        for count in [1, QUEUE - 1, QUEUE, QUEUE + 1, 5 * QUEUE + 3] {
+            let pods = (0..count).map(|n| Update::Pod(pod(&format!("p{n}"), &n.to_string())));
+            let updates = [Update::Begins].into_iter().chain(pods).chain([Update::Synced]).collect();
+            let (follower, found) = followed(updates);
+            assert_eq!((follower.names().count(), files(&found)), (count, count));
+            assert!(matches!(found.last(), Some(Followed::Whole(Ok(())))), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_new_stream_takes_the_place_of_the_one_before_when_all_is_told() {
+        let old = [Update::Begins, Update::Pod(pod("a", "1")), Update::Pod(pod("b", "2")), Update::Synced];
+        let half = [Update::Begins, Update::Pod(pod("a", "1"))];
+        let (follower, _) = followed(old.into_iter().chain(half).collect());
+        assert_eq!(follower.names().count(), 2, "b is not forgotten yet");
+        let whole = [Update::Begins, Update::Pod(pod("a", "1")), Update::Synced, Update::Gone(pod("a", "1"))];
+        let (follower, _) = followed(whole.into_iter().collect());
+        assert_eq!(follower.names().count(), 0);
+    }
+
+    #[test]
+    fn a_stream_that_ends_is_tried_again_after_longer_and_longer() {
+        let (mut follower, found) = followed(vec![Update::Ended(StreamError::Missing)]);
+        assert!(matches!(found[..], [Followed::Failed { was_streaming: false, .. }]));
+        let now = Instant::now();
+        let pauses: Vec<u64> = (0..8)
+            .map(|_| {
+                follower.ended(StreamError::Missing, now);
+                follower.due.duration_since(now).as_secs()
+            })
+            .collect();
+        assert_eq!(pauses, [2, 4, 8, 16, 32, 60, 60, 60]);
+    }
+}

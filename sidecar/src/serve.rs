@@ -16,7 +16,6 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
@@ -46,8 +45,8 @@ pub(crate) struct SharedStatus {
     longest_turn: Duration,
     /// Log events that came up while a request was answered; the main loop logs them.
     events: Mutex<Vec<LogEvent>>,
-    /// Whether the filter's metrics are being read.
-    is_reading: Arc<AtomicBool>,
+    /// Held by who reads the filter's metrics.
+    reading: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl SharedStatus {
@@ -57,7 +56,7 @@ impl SharedStatus {
             filter_metrics,
             longest_turn,
             events: Mutex::default(),
-            is_reading: Arc::default(),
+            reading: Arc::default(),
         }
     }
 
@@ -71,26 +70,22 @@ impl SharedStatus {
     }
 
     /// The sidecar's metrics and the filter's.
-    /// Everything under `/metrics`. The filter's file may be on a volume that hangs: it is read by another thread, for so long and by one
-    /// at a time.
+    /// Everything under `/metrics`. The filter's file may be on a volume that hangs: another thread reads it, one at a time, and nobody
+    /// waits for that without a limit.
     pub(crate) async fn metrics(&self) -> String {
-        let path = &self.filter_metrics;
-        let hangs = || format!("read filter's metrics {}: not within {LONGEST_READ:?}", path.display());
-        let read = match self.is_reading.swap(true, Ordering::Acquire) {
-            true => Err(hangs()),
-            false => {
-                let (path, is_reading) = (path.clone(), Arc::clone(&self.is_reading));
-                let reading = tokio::task::spawn_blocking(move || {
-                    let read = filter_metrics::read(&path).map_err(|error| error.to_string());
-                    is_reading.store(false, Ordering::Release);
-                    read
-                });
-                match timeout(LONGEST_READ, reading).await {
-                    Ok(read) => read.unwrap_or_else(|lost| Err(lost.to_string())),
-                    Err(_) => Err(hangs()),
-                }
-            }
+        let path = self.filter_metrics.clone();
+        let hangs = format!("read filter's metrics {}: not within {LONGEST_READ:?}", path.display());
+        let reading = async {
+            // Whoever hangs keeps it.
+            let turn = Arc::clone(&self.reading).lock_owned().await;
+            let read = tokio::task::spawn_blocking(move || {
+                let read = filter_metrics::read(&path).map_err(|error| error.to_string());
+                drop(turn);
+                read
+            });
+            read.await.unwrap_or_else(|lost| Err(lost.to_string()))
         };
+        let read = timeout(LONGEST_READ, reading).await.unwrap_or(Err(hangs));
         let now = Instant::now();
         let (filter, found) = match read {
             Ok(Some((text, age))) => (text, Ok(Some(age))),
@@ -236,6 +231,19 @@ mod tests {
     fn answer(shared: &SharedStatus, method: &Method, path: &str) -> (StatusCode, String) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(shared.answer(method, path))
+    }
+
+    #[test]
+    fn scrapers_that_come_together_get_the_filters_numbers_each() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("metrics.prom");
+        std::fs::write(&file, "nodesieve_x 1\n").unwrap();
+        let status = Status::new(Duration::from_secs(3600), Instant::now());
+        let shared = SharedStatus::new(status, file, Duration::from_secs(3600));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (one, other) = runtime.block_on(async { tokio::join!(shared.metrics(), shared.metrics()) });
+        assert!(one.contains("\nnodesieve_x 1\n") && other.contains("\nnodesieve_x 1\n"));
+        assert_eq!(shared.take_events(), []);
     }
 
     #[track_caller]

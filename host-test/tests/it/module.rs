@@ -247,3 +247,21 @@ fn the_clock_is_read_again_after_a_second_of_records_and_after_64_of_them() {
     assert_eq!(late(&|_| start), 36, "the last of 100, behind the 64 for which the reading before them does");
     assert_eq!(late(&|n| start + 1 + n % 2), 100, "each second is a reading of its own");
 }
+
+/// Guarantees: two clean builds in different directories make the same module, byte for byte.
+#[test]
+fn a_clean_build_elsewhere_is_the_same_module() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let workspace = host_test::artefact::workspace();
+    // What a manifest of the workspace names, and what the filter is made of.
+    for part in ["Cargo.toml", "Cargo.lock", ".cargo", "plugin", "sidecar", "launcher", "host-test", "conf"] {
+        let copied = std::process::Command::new("cp")
+            .arg("-R")
+            .arg(workspace.join(part))
+            .arg(elsewhere.path())
+            .status();
+        assert!(copied.unwrap().success(), "{part}");
+    }
+    let other = std::fs::read(host_test::artefact::module_of(elsewhere.path()).unwrap()).unwrap();
+    assert!(other == std::fs::read(crate::support::module()).unwrap(), "not the same bytes");
+}
