@@ -48,6 +48,7 @@ mod sidecar;
 mod sidecar_bounds;
 mod sidecar_program;
 mod soak;
+mod supply_chain;
 mod support;
 mod vocabulary;
 mod work_per_byte;
