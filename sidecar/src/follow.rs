@@ -40,6 +40,8 @@ pub(crate) struct Follower {
     stream: Option<Stream>,
     /// When to begin a stream, while there is none.
     due: Instant,
+    /// When the stream began that there is.
+    began: Instant,
     failures: u32,
     trust: Trust,
     pods: PodSet,
@@ -75,6 +77,7 @@ impl Follower {
             interval,
             stream: None,
             due: now,
+            began: now,
             failures: 0,
             trust: Trust::default(),
             pods,
@@ -127,11 +130,15 @@ impl Follower {
             let (sender, updates) = mpsc::channel(QUEUE);
             let task = tokio::spawn(self.api.clone().follow(sender)).abort_handle();
             self.stream = Some(Stream { updates, task });
+            self.began = Instant::now();
             return Followed::Progress;
         };
         let mut update = tokio::select! {
             update = stream.updates.recv() => update,
-            () = sleep_until(self.settle.into()), if self.is_streaming => return self.whole(Instant::now()),
+            // Not while all is told anew: files of pods that the stream before did not know would count as gone.
+            () = sleep_until(self.settle.into()), if self.is_streaming && self.fresh.is_none() => {
+                return self.whole(Instant::now());
+            }
         };
         // Some at once, so that a burst is one order for the files. What is taken out of the queue is noted before this returns.
         for taken in 1.. {
@@ -208,6 +215,11 @@ impl Follower {
 
     fn whole(&mut self, now: Instant) -> Followed {
         self.settle = now.checked_add(self.interval).unwrap_or(now);
+        // What was left out for want of room is told again by a new stream only; a poll would bring it as soon.
+        if self.pods.has_room_again() && now.saturating_duration_since(self.began) >= self.interval {
+            self.stream = None;
+            self.due = now;
+        }
         Followed::Whole(self.trust.judge(self.pods.names().count(), self.pods.knows_api(), now))
     }
 
@@ -267,7 +279,7 @@ mod tests {
             while sender.capacity() < sender.max_capacity() {
                 found.push(follower.next().await);
             }
-            if follower.is_streaming() {
+            if follower.is_streaming() && follower.fresh.is_none() {
                 found.push(follower.next().await);
             }
             found
@@ -303,6 +315,37 @@ mod tests {
         let whole = [Update::Begins, Update::Pod(pod("a", "1")), Update::Synced, Update::Gone(pod("a", "1"))];
         let (follower, _) = followed(whole.into_iter().collect());
         assert_eq!(follower.names().count(), 0);
+    }
+
+    #[test]
+    fn pods_are_not_looked_at_as_a_whole_while_they_are_told_anew() {
+        let (mut follower, _) = followed(vec![Update::Begins, Update::Pod(pod("a", "1")), Update::Synced]);
+        follower.note(Update::Begins);
+        follower.note(Update::Pod(pod("b", "2")));
+        follower.settle = Instant::now();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (sender, updates) = mpsc::channel(1);
+        let task = runtime.spawn(std::future::pending::<()>()).abort_handle();
+        follower.stream = Some(Stream { updates, task });
+        // Which of two that are ready is taken is by chance.
+        for _ in 0..64 {
+            sender.try_send(Update::Alive).unwrap();
+            assert!(!matches!(runtime.block_on(follower.next()), Followed::Whole(_)));
+        }
+    }
+
+    #[test]
+    fn a_new_stream_begins_when_there_is_room_again() {
+        let (mut follower, _) = followed(vec![Update::Begins, Update::Pod(pod("a", "1")), Update::Synced]);
+        let later = follower.began + follower.interval;
+        follower.whole(later);
+        assert!(follower.stream.is_some(), "nothing is left out");
+        follower.pods = PodSet::new(Limits { max_total: 1, ..Limits::default() });
+        follower.pods.put(*pod("a", "1"));
+        follower.whole(later - Duration::from_secs(1));
+        assert!(follower.stream.is_some(), "not more often than a poll");
+        follower.whole(later);
+        assert!(follower.stream.is_none() && follower.is_streaming() && follower.due == later);
     }
 
     #[test]

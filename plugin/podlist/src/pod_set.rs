@@ -101,6 +101,11 @@ impl PodSet {
         self.weight
     }
 
+    /// Whether something was left out for want of room that there is now.
+    pub fn has_room_again(&self) -> bool {
+        (self.room < self.limits.max_pod || self.left_out > 0) && self.weight <= self.limits.max_total / 2
+    }
+
     /// What is left out of those that are there, and how many are not there for want of room.
     pub fn counts(&self) -> Counts {
         let shortened = self.pods().filter(|pod| pod.was_shortened()).count() as u64;
@@ -199,6 +204,22 @@ mod tests {
         assert_eq!(found.files.len() as u64 + found.counts.skipped, 50);
         let reversed = files(pods.into_iter().rev(), 15_000);
         assert_eq!(reversed.files, found.files);
+    }
+
+    #[test]
+    fn room_is_there_again_once_those_that_took_it_are_gone() {
+        let mut set = PodSet::new(Limits { max_total: 15_000, ..Limits::default() });
+        for n in 0..50 {
+            set.put(pod(&format!("p{n:02}"), &format!("u{n}"), 10));
+        }
+        assert!(set.counts().skipped > 0 && !set.has_room_again());
+        for n in 1..50 {
+            set.remove("n", &format!("p{n:02}"), Some(&format!("u{n}")));
+        }
+        assert!(set.has_room_again());
+        let mut roomy = PodSet::new(Limits::default());
+        roomy.put(pod("web", "1", 10));
+        assert!(!roomy.has_room_again(), "nothing was left out");
     }
 
     #[test]
