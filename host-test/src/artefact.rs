@@ -113,7 +113,7 @@ static UNPACKED: Mutex<Option<tempfile::TempDir>> = Mutex::new(None);
 /// [`ArtefactError`]; a failed build is remembered and not tried again in this process.
 pub fn sidecar() -> Result<PathBuf, ArtefactError> {
     static BUILT: OnceLock<Result<PathBuf, ArtefactError>> = OnceLock::new();
-    BUILT.get_or_init(|| build_static("sidecar")).clone()
+    BUILT.get_or_init(|| build_static("sidecar", std::env::consts::ARCH, &[])).clone()
 }
 
 /// The launcher's program as the image has it, static with musl; for this machine's own C library where that target cannot be
@@ -123,7 +123,16 @@ pub fn sidecar() -> Result<PathBuf, ArtefactError> {
 /// [`ArtefactError`]; a failed build is remembered and not tried again in this process.
 pub fn launcher() -> Result<PathBuf, ArtefactError> {
     static BUILT: OnceLock<Result<PathBuf, ArtefactError>> = OnceLock::new();
-    BUILT.get_or_init(|| build_static("launcher")).clone()
+    BUILT.get_or_init(|| build_static("launcher", std::env::consts::ARCH, &[])).clone()
+}
+
+/// The sidecar's or the launcher's program for another processor, with these variables for its compiler and linker.
+///
+/// # Errors
+/// [`ArtefactError`]; where the target cannot be had, one for this machine is no answer.
+pub fn program_for(machine: &str, name: &str, variables: &[(&str, &str)]) -> Result<PathBuf, ArtefactError> {
+    let program = build_static(name, machine, variables)?;
+    if is_static(&program) { Ok(program) } else { Err(ArtefactError::Missing(program)) }
 }
 
 /// Whether [`sidecar`] or [`launcher`] was built as the image has it.
@@ -212,7 +221,7 @@ fn build_into(
 }
 
 /// Builds a program of this package and profile, which are called alike.
-fn build_static(name: &str) -> Result<PathBuf, ArtefactError> {
+fn build_static(name: &str, machine: &str, variables: &[(&str, &str)]) -> Result<PathBuf, ArtefactError> {
     let (root, mut cargo) = (workspace(), rustup_cargo());
     let target_dir = root.join("target");
     let package = format!("nodesieve-{name}");
@@ -221,11 +230,11 @@ fn build_static(name: &str) -> Result<PathBuf, ArtefactError> {
         .arg(root.join("Cargo.toml"))
         .arg("--target-dir")
         .arg(&target_dir);
-    let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+    let target = format!("{machine}-unknown-linux-musl");
     let directory = match add_target(&target) {
         Ok(()) => {
             // What is C in it is for no C library, so any compiler for this processor will do.
-            cargo.args(["--target", &target]).env("TARGET_CC", "cc");
+            cargo.args(["--target", &target]).env("TARGET_CC", "cc").envs(variables.iter().copied());
             target_dir.join(&target)
         }
         Err(reason) => {

@@ -8,6 +8,7 @@ pub use nodesieve_preview::{host_json, ledger, money, reported};
 pub mod archive;
 pub mod artefact;
 pub mod bench;
+pub mod canary;
 pub mod cases;
 pub mod cli;
 pub mod compare;

@@ -24,7 +24,7 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Logs through the filter and on to a Firehose endpoint, with a ledger that adds up
     Replay(ReplayArguments),
-    /// Replays the same input through two rule files and shows what changes
+    /// Replays the same input through two rule files and shows what changes; with --metrics, compares two releases by their numbers
     Diff(DiffArguments),
     /// Validates rule files, runs their tests, and shows every mistake with its place
     Check(CheckArguments),
@@ -143,12 +143,18 @@ fn positive(text: &str) -> Result<f64, String> {
 
 #[derive(Debug, Args)]
 pub(super) struct DiffArguments {
-    /// Rule file
+    /// Rule file; with --metrics, what a node's /metrics has answered
     #[arg(value_name = "OLD")]
     pub(super) old: PathBuf,
-    /// Rule file
+    /// The same of the new one
     #[arg(value_name = "NEW")]
     pub(super) new: PathBuf,
+    /// Compares the metrics of two releases that run side by side, per thousand records; several nodes' behind one another in a file are summed
+    #[arg(long, conflicts_with_all = ["pods", "logs", "records", "wasm", "strict"])]
+    pub(super) metrics: bool,
+    /// How far apart shares may be before that is a difference, in percent of the larger one
+    #[arg(long, value_name = "PERCENT", default_value_t = 20.0, value_parser = positive, requires = "metrics")]
+    pub(super) tolerance: f64,
     /// Takes notes about rules that met nothing for errors: the exit code is 1
     #[arg(long)]
     pub(super) strict: bool,

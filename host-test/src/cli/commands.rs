@@ -1,5 +1,6 @@
 //! What each command does.
 
+use crate::canary::{Canary, NodeMetrics};
 use crate::cli::arguments::{
     CheckArguments, DiffArguments, FluentBitArguments, InputArguments, MatchArguments, OutputFormat,
     ReplayArguments, SamplesArguments,
@@ -121,6 +122,9 @@ struct ReplayReport<'o> {
 
 /// Exit code 1 says that something changes; a rule file that cannot be used is a failure here.
 pub(super) fn diff(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
+    if arguments.metrics {
+        return compare_metrics(arguments);
+    }
     let conf = shipped::conf()?;
     let module = artefact::module(arguments.run.wasm.as_deref())?;
     let mut has_doubts = false;
@@ -156,6 +160,21 @@ pub(super) fn diff(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
         OutputFormat::Json => print(&format!("{}\n", serde_json::to_string_pretty(&changes)?))?,
     }
     Ok(ExitCode::from(u8::from(changes.changed || arguments.strict && has_doubts)))
+}
+
+/// Exit code 1 says that the releases differ.
+fn compare_metrics(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
+    let read = |path: &Path| {
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("read metrics {}", path.display()))?;
+        NodeMetrics::read(&text).with_context(|| path.display().to_string())
+    };
+    let canary = Canary::between(&read(&arguments.old)?, &read(&arguments.new)?, arguments.tolerance);
+    match arguments.format {
+        OutputFormat::Text => print(&canary.to_string())?,
+        OutputFormat::Json => print(&format!("{}\n", serde_json::to_string_pretty(&canary)?))?,
+    }
+    Ok(ExitCode::from(u8::from(canary.differs)))
 }
 
 pub(super) fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {

@@ -88,3 +88,32 @@ fn a_rule_file_that_cannot_be_used_is_a_failure_and_no_change() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("NS203"));
     assert_eq!(run(&["diff", &old, "/nonexistent.yaml"], "").status.code(), Some(2));
 }
+
+/// Guarantees: metrics of two nodes are compared by share; the exit code says whether they differ.
+#[test]
+fn two_releases_are_compared_by_their_nodes_numbers() {
+    let text = |seen: u64, kept: u64| {
+        format!(
+            "# TYPE nodesieve_records_seen_total counter\nnodesieve_records_seen_total {seen}\n\
+             nodesieve_records_kept_total {kept}\nnodesieve_records_dropped_total {}\nnodesieve_config_valid 1\n",
+            seen - kept
+        )
+    };
+    let compared = |old: &str, new: &str, more: &[&str]| {
+        let (_directory, [old, new]) = files(old, new);
+        let output = run(&[&["diff", "--metrics", &old, &new], more].concat(), "");
+        (output.status.code(), out(&output).to_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (stable, canary) = (text(100_000, 40_000), text(2_000, 900));
+    let (code, told, _) = compared(&stable, &canary, &[]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("records kept      400.0  450.0\n"), "{told}");
+    let (code, told, _) = compared(&stable, &canary, &["--tolerance", "5", "--format", "json"]);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((code, &told["differs"]), (Some(1), &true.into()), "{told}");
+    let (code, _, said) = compared(&stable, "nothing\n", &[]);
+    assert!(
+        code == Some(2) && said.contains("new.yaml") && said.contains("no nodesieve_records_seen_total"),
+        "{said}"
+    );
+}

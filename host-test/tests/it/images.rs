@@ -1,5 +1,5 @@
-//! The Dockerfile: what it builds, copies and names agrees with the code. There is no container engine in the tests; its
-//! build commands are those that the harness runs for the artefacts that everything else is tested with.
+//! The Dockerfile: what it builds, copies and names agrees with the code. Its build commands are those that the harness runs for the
+//! artefacts that everything else is tested with. That the stages run is in `images_built.rs`.
 
 use crate::manifests::{named, text};
 use crate::support;
@@ -16,7 +16,7 @@ fn dockerfile() -> String {
 }
 
 /// The default of a build argument.
-fn argument(name: &str) -> String {
+pub(crate) fn argument(name: &str) -> String {
     let file = dockerfile();
     let found =
         file.lines().find_map(|line| line.strip_prefix("ARG ")?.strip_prefix(name)?.strip_prefix('='));
@@ -48,6 +48,7 @@ fn versions_are_new_enough_and_pinned() {
         manifest.lines().find_map(|line| line.strip_prefix("rust-version = \"")?.strip_suffix('"')).unwrap();
     assert!(numbers(&argument("RUST")) >= numbers(needed));
     assert!(numbers(&argument("FLUENT_BIT")) >= vec![4, 2, 3]);
+    assert!(argument("DEBIAN").ends_with("-slim") && argument("RUST").ends_with("-slim-trixie"));
     for version in [argument("RUST"), argument("FLUENT_BIT"), argument("WAMR")] {
         assert_eq!(numbers(&version).len(), 3, "{version} is not one version");
     }
@@ -65,12 +66,13 @@ fn it_builds_and_copies_what_is_tested() {
     let command = "cargo build --package nodesieve --profile module --target wasm32-wasip1";
     assert!(readme.contains(command), "{command}");
     assert!(builder.contains(&command.replace("cargo build", "cargo build --locked")), "{command}");
-    for (name, tested) in [("fluent-bit-portable", support::module()), ("ahead-of-time", support::module())] {
+    let below = support::module().strip_prefix(artefact::workspace()).unwrap().display().to_string();
+    assert!(builder.contains(&format!("cp {below} /")), "{builder}");
+    for name in ["fluent-bit-portable", "ahead-of-time"] {
         let stage = stage(name).join("\n");
-        let below = tested.strip_prefix(artefact::workspace()).unwrap();
-        assert!(stage.contains(&format!("COPY --from=builder /src/{} ", below.display())), "{stage}");
+        assert!(stage.contains("COPY --from=builder /nodesieve.wasm "), "{stage}");
     }
-    // What is static has a directory named by the processor of the machine that builds.
+    // What is static has a directory named by the processor that it is for.
     for (name, program) in
         [("sidecar", artefact::sidecar().unwrap()), ("launcher", artefact::launcher().unwrap())]
     {
@@ -79,10 +81,11 @@ fn it_builds_and_copies_what_is_tested() {
             return;
         }
         let below = program.strip_prefix(artefact::workspace()).unwrap().display().to_string();
-        let below = below.replace(std::env::consts::ARCH, "$(uname -m)");
-        assert!(builder.contains(&format!("cp \"{below}\" /nodesieve-{name}")), "{builder}");
+        let here = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+        let below = below.replace(&here, "$(cat /static-target)");
+        assert!(builder.contains(&format!("cp \"{below}\" /")), "{builder}");
         let command = format!("cargo build --locked --package nodesieve-{name} --profile {name} --target");
-        assert!(builder.contains(&format!("{command} \"$(uname -m)-unknown-linux-musl\"")), "{builder}");
+        assert!(builder.contains(&format!("{command} \"$(cat /static-target)\"")), "{builder}");
         let head = std::fs::read(&program).unwrap();
         assert!(!head.windows(4).any(|bytes| bytes == b"ld-l" || bytes == b"ld-m"), "{name} wants a loader");
     }
@@ -119,16 +122,19 @@ fn the_compiler_for_machine_code_is_checked() {
         let said = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8(said).unwrap())
     };
-    assert!(run("echo '#!/bin/sh' > wamrc && tar -czf wamrc.tar.gz wamrc && rm wamrc", "").0);
-    let checksum = run("sha256sum wamrc.tar.gz", "").1.split(' ').next().unwrap().to_owned();
-    let command = shell_command("wamrc", "RUN ")
-        .replace("/wamrc.tar.gz", &format!("{here}/wamrc.tar.gz"))
-        .replace("-C /", &format!("-C {here}/"));
-    for (given, expected) in [("", "no checksum for wamrc 2.4.1"), (&"0".repeat(64), "FAILED")] {
-        let (is_well, said) = run(&command, given);
-        assert!(!is_well && said.contains(expected) && !directory.path().join("wamrc").exists(), "{said}");
+    let command = shell_command("wamrc", "RUN ").replace("cd /wamrc", &format!("cd {here}/wamrc"));
+    // What `ADD` brings: an archive from an address, the program itself, or that under another name.
+    let archive = "printf '#!/bin/sh' > wamrc && tar -czf wamrc-2.4.1-x86_64.tar.gz wamrc && rm wamrc";
+    for put in [archive, "printf '#!/bin/sh' > wamrc", "printf '#!/bin/sh' > my-wamrc"] {
+        assert!(run(&format!("rm -rf wamrc && mkdir wamrc && cd wamrc && {put}"), "").0);
+        let checksum = run("sha256sum wamrc/*", "").1.split(' ').next().unwrap().to_owned();
+        for (given, expected) in [("", "no checksum for wamrc 2.4.1"), (&"0".repeat(64), "FAILED")] {
+            let (is_well, said) = run(&command, given);
+            assert!(!is_well && said.contains(expected), "{said}");
+        }
+        let (is_well, said) = run(&command, &checksum);
+        assert!(is_well && run("wamrc/wamrc && ls wamrc", "").1 == "wamrc\n", "{said}");
     }
-    assert!(run(&command, &checksum).0 && directory.path().join("wamrc").exists());
 }
 
 #[test]
@@ -221,5 +227,35 @@ fn machine_code_is_made_for_both_processors() {
         assert!(code.starts_with(b"\0aot"));
         // After magic, version, and the first section's type and size: the ELF fields of the target, `e_machine` the fourth.
         assert_eq!(code.get(22..24), Some(&machine.to_le_bytes()[..]), "{architecture}");
+    }
+}
+
+/// Guarantees: the machine that builds the images makes the programs of the other processor too, by the Dockerfile's own compiler
+/// and linker, and they need nothing of any base.
+#[test]
+fn the_programs_are_made_for_the_other_processor_too() {
+    if Command::new("clang").arg("--version").output().is_err() {
+        return crate::support::skip("clang", "no clang");
+    }
+    let builder = stage("builder").join("\n");
+    let exported = builder.lines().find_map(|line| line.trim().strip_prefix("export ")).unwrap();
+    let exported: Vec<(&str, &str)> = exported.split(' ').filter_map(|word| word.split_once('=')).collect();
+    assert_eq!(exported.len(), 3, "{exported:?}");
+    let (machine, number) = match std::env::consts::ARCH {
+        "x86_64" => ("aarch64", 183_u16),
+        _ => ("x86_64", 62),
+    };
+    for name in ["launcher", "sidecar"] {
+        let program = artefact::program_for(machine, name, &exported).unwrap();
+        let bytes = fs::read(&program).unwrap();
+        assert_eq!(bytes.get(18..20), Some(&number.to_le_bytes()[..]), "{name}: e_machine");
+        assert!(!bytes.windows(4).any(|bytes| bytes == b"ld-l" || bytes == b"ld-m"), "{name} wants a loader");
+        eprintln!("{name} for {machine}: {} bytes", bytes.len());
+        // Where an emulator is found, it starts too.
+        let emulator = Command::new(format!("qemu-{machine}-static")).arg(&program).arg("--version").output();
+        if let (Ok(output), "sidecar") = (emulator, name) {
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && said.contains(env!("CARGO_PKG_VERSION")), "{output:?}");
+        }
     }
 }

@@ -21,6 +21,7 @@ mod first_hour;
 mod fluent_bit;
 mod helm;
 mod images;
+mod images_built;
 mod kubelet_and_fluent_bit;
 mod launcher;
 mod laws;

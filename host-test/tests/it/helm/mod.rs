@@ -203,6 +203,33 @@ fn without_machine_code_the_portable_module_is_named() {
     assert!(dockerfile.contains(module.unwrap()["value"].as_str().unwrap()));
 }
 
+/// Guarantees: the tick's distance is in the pipeline, once, and a changed one restarts the pods that read it.
+#[test]
+fn ticks_come_as_often_as_the_value_says() {
+    let pipeline = |values: &Value| {
+        let maps = of_kind(&rendered(values), "ConfigMap");
+        let map = maps.iter().find(|map| map["metadata"]["name"] == "nodesieve-pipeline").unwrap();
+        map["data"]["fluent-bit.yaml"].as_str().unwrap().to_owned()
+    };
+    let every = |text: &str| -> Vec<Value> {
+        let pipeline: Value = yaml_serde::from_str(text).unwrap();
+        let inputs = pipeline["pipeline"]["inputs"].as_array().unwrap().clone();
+        inputs.iter().filter_map(|input| input.get("interval_sec").cloned()).collect()
+    };
+    assert_eq!(every(&pipeline(&json!({}))), [1]);
+    assert_eq!(every(&pipeline(&json!({ "tick": 5 }))), [5]);
+    let own = "pipeline: { inputs: [ { interval_sec: 1 } ] }\n";
+    assert_eq!(
+        every(&pipeline(&json!({ "tick": 5, "pipeline": own }))),
+        [1],
+        "a pipeline of one's own is as it is"
+    );
+    let annotations = |values: &Value| {
+        of_kind(&rendered(values), "DaemonSet")[0]["spec"]["template"]["metadata"]["annotations"].clone()
+    };
+    assert_ne!(annotations(&json!({ "tick": 5 })), annotations(&json!({})));
+}
+
 #[test]
 fn what_it_renders_to_is_strictly_valid() {
     for values in [
@@ -238,6 +265,8 @@ fn the_schema_takes_the_values_and_refuses_what_is_none() {
         json!({ "metadata": { "source": "podsapi", "permission": "nodes/pods", "annotations": "" } }),
         json!({ "images": { "sidecar": { "repository": "x", "tag": "1", "digest": "sha256:12" } } }),
         json!({ "stateDir": "var/lib" }),
+        json!({ "tick": 0 }),
+        json!({ "tick": "1s" }),
     ] {
         assert!(!validate(&bad).status.success(), "{bad}");
     }

@@ -3,7 +3,7 @@
 //! Actions are `{{ pipeline }}`, `{{ if pipeline }}`, `{{ else }}` and `{{ end }}`, with `{{-` and `-}}` taking blanks away. A pipeline is
 //! commands with `|` between them, the last value of each the last argument of the next. Arguments are texts in quotes, numbers, pipelines in
 //! parentheses, `.Values...`, `.Release.Name`, `.Release.Namespace`, `.Chart.AppVersion` and `.Files.Get "..."`; functions are `default`,
-//! `eq`, `not`, `quote`, `indent`, `nindent`, `toYaml` and `sha256sum`, whose sum is another hash here. Anything else is a panic.
+//! `eq`, `not`, `quote`, `replace`, `printf` with one `%v`, `indent`, `nindent`, `toYaml` and `sha256sum`, whose sum is another hash here. Anything else is a panic.
 
 use serde_json::{Value, json};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -96,6 +96,8 @@ impl Renderer {
             "default" => arguments.iter().rev().find(|value| is_true(value)).unwrap_or(&arguments[0]).clone(),
             "eq" => json!(arguments[0] == arguments[1]),
             "not" => json!(!is_true(&arguments[0])),
+            "replace" => json!(text(2).replace(&text(0), &text(1))),
+            "printf" => json!(text(0).replacen("%v", &text(1), 1)),
             "quote" => json!(json!(text(0)).to_string()),
             "indent" => json!(indent()),
             "nindent" => json!(format!("\n{}", indent())),

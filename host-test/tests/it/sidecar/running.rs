@@ -32,7 +32,8 @@ fn the_loop_outlives_an_outage_and_its_age_is_in_the_metrics() {
     assert_eq!(sidecar.get("/readyz").unwrap(), (503, "no list so far\n".into()));
     assert_eq!(sidecar.get("/healthz").unwrap(), (200, "ok\n".into()));
     kubelet.set_mode(FailureMode::Ok);
-    sidecar.wait_until("nodesieve_sidecar_pods", |pods| pods == 5.0, LONG).unwrap();
+    // A list is counted as soon as it has come; its files, which make the sidecar ready, are written beside the loop.
+    sidecar.wait_until("nodesieve_sidecar_ready", |ready| ready == 1.0, LONG).unwrap();
     assert_eq!(sidecar.get("/readyz").unwrap(), (200, "ready\n".into()));
     assert_eq!(files(&directory).len(), 5);
     kubelet.set_mode(FailureMode::Null);
@@ -80,6 +81,8 @@ fn what_is_new_on_the_node_is_asked_for_at_once() {
     sidecar.wait_until("nodesieve_sidecar_awaited", |awaited| awaited == 1.0, LONG).unwrap();
     kubelet.set_pods(with(new.with("app", &id)));
     sidecar.wait_until("nodesieve_sidecar_awaited", |awaited| awaited == 0.0, LONG).unwrap();
+    // Five files at first, one with the pod, one with the container's id.
+    sidecar.wait_until("nodesieve_sidecar_files_written_total", |written| written >= 7.0, LONG).unwrap();
     assert!(fs::read_to_string(directory.join("shop_new.json")).unwrap().contains(&id));
     let asked = kubelet.asked().pods;
     assert!((3..=7).contains(&asked), "{asked}");
