@@ -25,6 +25,7 @@ pub mod engine;
 mod facts;
 mod input;
 mod key;
+pub mod measure;
 pub mod metrics;
 mod moment;
 pub mod pattern;

@@ -14,6 +14,18 @@ const METADATA: &str = "kubernetes";
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message(Pattern);
 
+impl Message {
+    /// The names in a space-delimited pattern.
+    pub(crate) fn columns(&self) -> Vec<&str> {
+        self.0.columns()
+    }
+
+    /// What a line that matches has under one of them.
+    pub(crate) fn column(&self, name: &str, line: &Line<'_>) -> Option<Vec<u8>> {
+        self.0.column(name, line)
+    }
+}
+
 impl RecordTest for Message {
     const KEY: &'static str = "message";
 

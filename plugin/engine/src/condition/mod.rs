@@ -227,6 +227,15 @@ impl When {
         })
     }
 
+    /// Whether a glance shows that a record meets all of them, and if so whether the line has to be asked for that.
+    pub(crate) fn shows_at_a_glance(&self) -> Option<bool> {
+        match self.shows() {
+            Shows::Nothing => None,
+            Shows::All => Some(false),
+            Shows::AllButLine => Some(true),
+        }
+    }
+
     /// Whether those that are about the line hold for it.
     pub(crate) fn holds_for(&self, line: &Line<'_>) -> bool {
         self.conditions.iter().all(|condition| condition.holds_for(line))

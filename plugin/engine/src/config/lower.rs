@@ -1,12 +1,13 @@
 //! The sections of the file around the rules.
 
 use crate::config::enrich::{enrich, keys_are_free, metadata};
-use crate::config::model::{Action, Ceiling, Continuation, Role, RuleFile};
+use crate::config::model::{Action, Ceiling, Continuation, Role, RuleFile, Volume};
 use crate::config::own_paths::are_apart;
 use crate::config::rule_tests::{RuleTest, rule_tests};
 use crate::config::rules::{names_are_unique, rules, shadows_are_few, unreachable};
 use crate::diag::Code;
 use crate::input::{TagRegex, TagRegexError};
+use crate::measure::measures;
 use crate::path::{MAX_PATHS, Path};
 use crate::policy::{Decides as _, MAX_KEYS};
 use crate::yaml::{Mistakes, Node, NodeKind, Quoting, Section};
@@ -26,6 +27,8 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Mist
         "metrics",
         "state",
         "defaults",
+        "measure",
+        "volume",
         "guards",
         "rules",
         "tests",
@@ -36,7 +39,7 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Mist
         if let Some(node) = top.get("exclude_annotations") {
             file.exclude_annotations = mistakes.boolean(node, "exclude_annotations").unwrap_or_default();
         }
-        let sections: [(&str, ReadSection); 7] = [
+        let sections: [(&str, ReadSection); 8] = [
             ("input", input),
             ("pods", pods),
             ("enrich", enrich),
@@ -44,6 +47,7 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Mist
             ("metrics", metrics),
             ("state", state),
             ("defaults", defaults),
+            ("volume", volume),
         ];
         for (key, read) in sections {
             if let Some(node) = top.get(key) {
@@ -55,8 +59,10 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Mist
         are_apart(&top, &file, &mut mistakes);
         file.guards = rules(source, top.get("guards"), Role::Guard, &mut mistakes);
         file.rules = rules(source, top.get("rules"), Role::Rule, &mut mistakes);
+        file.measures = measures(source, top.get("measure"), &mut mistakes);
         let key = &*file.enrich.key;
-        let asks_for_more = file.all().any(|rule| rule.when.reaches_into(key));
+        let asks_for_more = file.all().any(|rule| rule.when.reaches_into(key))
+            || file.measures.iter().any(|measure| measure.when.reaches_into(key));
         file.enrich.for_rules = asks_for_more;
         names_are_unique(&[top.get("guards"), top.get("rules")], &mut mistakes);
         // A condition with a mistake has been left out: only without mistakes is a rule without conditions meant so.
@@ -232,6 +238,13 @@ fn state(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()
     let section = Section::open(node, "state", &["dir"], mistakes)?;
     if let Some(node) = section.get("dir") {
         file.state_dir = if is_off(node) { None } else { mistakes.path(node, "state.dir") };
+    }
+    Some(())
+}
+
+fn volume(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
+    if !is_off(node) {
+        file.volume = Some(Volume::read(node, mistakes)?);
     }
     Some(())
 }

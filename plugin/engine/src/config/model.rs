@@ -3,6 +3,7 @@
 pub use crate::condition::{AgeTest, Condition, SeverityTest, When};
 pub use crate::input::{Continuation, InputSettings, TRACE_IDS, TagRegex, TagRegexError};
 pub use crate::key::{Key, Part};
+pub use crate::measure::{Label, LabelOf, Measure, Measured, Shown, ValueAt, Volume};
 pub use crate::policy::{
     Action, Budget, Ceiling, Dedup, Drop, First, Floor, Keep, Limit, Policy, PolicyKind, Role, Sample, Target,
 };
@@ -42,6 +43,10 @@ pub struct RuleFile {
     pub ceiling: Option<Rc<Rule>>,
     /// Whether a record says which sampling it went through.
     pub annotate: bool,
+    /// What is measured of records, whatever rules decide.
+    pub measures: Vec<Rc<Measure>>,
+    /// What is counted of each namespace; `None` nothing.
+    pub volume: Option<Volume>,
     /// Guards, in order.
     pub guards: Vec<Rc<Rule>>,
     /// Rules, in order.
@@ -143,6 +148,8 @@ impl Default for RuleFile {
             no_match: Action::Keep,
             ceiling: None,
             annotate: true,
+            measures: Vec::new(),
+            volume: None,
             guards: Vec::new(),
             rules: Vec::new(),
         }

@@ -15,6 +15,7 @@ impl Engine {
     pub fn count_untouched(&mut self, fault: Metric, bytes_in: usize, bytes_out: usize) {
         self.counters.add(fault, 1);
         self.count_faulty(Fault::Record, bytes_in, bytes_out);
+        self.volumes.count_untouched(bytes_in as u64, bytes_out as u64);
     }
 
     /// Answers a record that could not be read: untouched, but for numbers that the host could not read back. One that is too

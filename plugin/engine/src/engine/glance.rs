@@ -8,6 +8,7 @@ use crate::engine::account::Accounting;
 use crate::engine::decide::Runs;
 use crate::engine::decided::{Judged, ShadowMarks};
 use crate::engine::emit::emit_spliced;
+use crate::engine::measuring::Measuring;
 use crate::engine::rule_set::{Candidates, Certain, RuleSet};
 use crate::engine::{Input, Verdict, happened};
 use crate::facts::Glanced;
@@ -31,22 +32,30 @@ pub(super) struct Seeing<'g> {
 #[inline]
 pub(super) fn answer(
     seeing: &Seeing<'_>,
-    known: &Candidates,
+    (known, measuring): (&Candidates, &mut Measuring),
     (runs, dropped): (&mut Runs, &mut DroppedByRow),
     mut accounting: Accounting<'_>,
     out: &mut Vec<u8>,
 ) -> Option<Verdict> {
     let Seeing { input, now, record, line, glanced, side } = *seeing;
     let file = accounting.file;
-    if known.foregone.is_some() {
-        return None;
-    }
     let begins = match file.input.continuation {
         None => None,
+        // Nobody looks at its lines for that.
+        Some(_) if known.foregone.is_some() => None,
         Some(_) if runs.is_quiet(side) => Some(glanced.is_single(line)?),
         Some(_) => return None,
     };
-    let certain = certain(known, glanced, accounting.rules, line)?;
+    let certain = match known.foregone {
+        None => certain(known, glanced, accounting.rules, line)?,
+        Some(_) if known.measures.is_empty() => return None,
+        Some(foregone) => foregone,
+    };
+    let measured = if known.measures.is_empty() {
+        0
+    } else {
+        measuring.seen(&known.measures, glanced.seen, line, now)?
+    };
     match certain.action {
         Action::Drop => {
             if !accounting.dropped_at_once(certain.row, dropped, input, now) {
@@ -64,6 +73,9 @@ pub(super) fn answer(
             let emitted = emit_spliced(record.spliced_at()?, &meta, file.input.max_record, out)?;
             accounting.kept_at_once(certain.row, &emitted, found, (input, now));
         }
+    }
+    if measured != 0 {
+        measuring.count_seen(&known.measures, measured);
     }
     if let Some(is_failure) = begins {
         let judged = Judged { decided: certain.into(), shadows: ShadowMarks::default() };

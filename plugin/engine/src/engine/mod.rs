@@ -16,10 +16,12 @@ mod explain;
 mod faulty;
 mod glance;
 mod journal;
+mod measuring;
 mod reload;
 mod rule_set;
 mod saved;
 mod summary;
+mod volume;
 mod why;
 
 pub use crate::policy::Action;
@@ -48,9 +50,11 @@ use account::{Accounting, Unsaved};
 use decide::{Deciding, SharedByRules, Tag};
 use decided::Judged;
 use glance::Seeing;
+use measuring::Measuring;
 use rule_set::{Candidates, Certain, RuleSet};
 use std::rc::Rc;
 use summary::Summaries;
+use volume::Volumes;
 
 /// The filter without its host.
 #[derive(Debug)]
@@ -68,6 +72,8 @@ pub struct Engine {
     /// What a record holds that was sampled before.
     sampling: Prepared,
     summaries: Summaries,
+    measuring: Measuring,
+    volumes: Volumes,
     unsaved: Unsaved,
     saved: Option<Now>,
     /// That of the state which was saved last.
@@ -102,6 +108,8 @@ impl Engine {
             counters: Counters::default(),
             sampling: Prepared::new(b"\"sampling."),
             summaries: Summaries::default(),
+            measuring: Measuring::default(),
+            volumes: Volumes::default(),
             unsaved: Unsaved::default(),
             saved: None,
             epoch: 0,
@@ -143,7 +151,11 @@ impl Engine {
     #[inline(never)]
     pub fn render_metrics(&mut self, version: &str, now: Now) -> String {
         self.refresh_gauges(now);
-        self.counters.render(version)
+        let mut text = self.counters.render(version);
+        let is_saved = self.file.state_dir.is_some();
+        self.measuring.render(is_saved, &mut text);
+        self.volumes.render(is_saved, &mut text);
+        text
     }
 
     /// Brings the gauges among [`Engine::counters`] up to date.
@@ -156,6 +168,7 @@ impl Engine {
         self.counters.set(Metric::RulesExpired, expired as u64);
         self.counters.set(Metric::PodsCached, self.cache.len() as u64);
         self.counters.set(Metric::TagsTracked, self.streams.len() as u64);
+        self.counters.set(Metric::MeasureSeries, self.measuring.series() as u64);
     }
 
     /// The names of the rules whose `until` is over.
@@ -184,13 +197,18 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> (Answer, Verdict) {
         out.clear();
-        match self.try_filter(input, clock, pods, out) {
+        let now = clock.0;
+        let (answer, verdict) = match self.try_filter(input, clock, pods, out) {
             Ok(verdict) => {
                 let answer = if verdict.action == Action::Drop { Answer::Drop } else { Answer::Keep };
                 (answer, verdict)
             }
             Err(fault) => self.hand_back(input, fault, out),
+        };
+        if self.volumes.is_on() {
+            self.note_volume(input, (answer, out.len()), now, pods);
         }
+        (answer, verdict)
     }
 
     /// Read, decide, emit, account: in three steps, of which each takes what the one before could not answer. They are three
@@ -208,7 +226,7 @@ impl Engine {
         }
         let Engine { file, rules, shape, streams, counters, unsaved, is_reference, .. } = self;
         let tag = streams.last().ok_or(Fault::Utf8)?;
-        if let Some(foregone) = tag.known.foregone
+        if let Some(foregone) = tag.known.unread
             && !*is_reference
         {
             let accounting = Accounting { file, rules, counters, unsaved };
@@ -222,8 +240,9 @@ impl Engine {
     /// Makes a tag the last one.
     #[inline(never)]
     fn turn_to(&mut self, tag: &[u8]) -> Result<(), Fault> {
-        let Engine { file, rules, streams, .. } = self;
-        let known = |container: Option<ContainerTag<'_>>| rules.candidates(container, file.no_match);
+        let Engine { file, rules, streams, measuring, .. } = self;
+        let known =
+            |container: Option<ContainerTag<'_>>| rules.candidates(container, file.no_match, measuring);
         streams.turn_to(tag, &file.input, known).ok_or(Fault::Utf8)
     }
 
@@ -250,7 +269,7 @@ impl Engine {
             }
         };
         let line = record.line();
-        let Engine { file, rules, streams, counters, unsaved, .. } = self;
+        let Engine { file, rules, streams, counters, unsaved, measuring, .. } = self;
         let Tag { known, runs, dropped, .. } = streams.last().ok_or(Fault::Utf8)?;
         let glance = Glance { levels: &mut known.levels, texts: known.texts.as_deref() };
         let glanced = glance.at(record, line.as_ref(), &file.input);
@@ -258,7 +277,9 @@ impl Engine {
             let side = StreamSide::of(record.stream_name());
             let seeing = Seeing { input, now, record, line, glanced: &glanced, side };
             let accounting = Accounting { file, rules, counters, unsaved };
-            if let Some(verdict) = glance::answer(&seeing, known, (runs, dropped), accounting, out) {
+            if let Some(verdict) =
+                glance::answer(&seeing, (known, measuring), (runs, dropped), accounting, out)
+            {
                 return Ok(verdict);
             }
         }
@@ -274,10 +295,12 @@ impl Engine {
         pods: &mut dyn PodSource,
         out: &mut Vec<u8>,
     ) -> Result<Verdict, Fault> {
-        let Engine { file, rules, shared, streams, cache, own, counters, sampling, unsaved, .. } = self;
+        let Engine {
+            file, rules, shared, streams, cache, own, counters, sampling, unsaved, measuring, ..
+        } = self;
         let record_names = &self.names;
         let Tag { names, known, runs, dropped } = streams.last().ok_or(Fault::Utf8)?;
-        let Candidates { rules: candidates, foregone, remembered, no_match: _, texts: _, levels: _ } = known;
+        let Candidates { rules: candidates, foregone, remembered, measures, .. } = known;
         let time = happened(input.time, now);
         let bytes = input.text.len() as u64;
         let facts = Facts::new(record, line, names, (time, now), &file.input, sampling, glanced);
@@ -286,6 +309,9 @@ impl Engine {
         let mut metadata = Metadata::new(names, &file.enrich, now, (cache, remembered), own, pods);
 
         let candidates = (&**candidates, foregone.is_some());
+        if !measures.is_empty() {
+            measuring.count(measures, &facts, &mut metadata, counters);
+        }
         let judged =
             Deciding { file, rules, counters, shared, bytes }.judge(candidates, runs, &facts, &mut metadata);
         let decided = judged.decided;

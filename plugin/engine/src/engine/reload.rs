@@ -40,10 +40,10 @@ impl Engine {
         self.file = file;
         let before = self.put_in_force();
         // A trace that is being written stays whole: its lines keep their verdict, under the same name if there is one.
-        let Engine { file, rules, streams, .. } = self;
+        let Engine { file, rules, streams, measuring, .. } = self;
         streams.rejudge(
             &file.input,
-            |container: Option<ContainerTag<'_>>| rules.candidates(container, file.no_match),
+            |container: Option<ContainerTag<'_>>| rules.candidates(container, file.no_match, measuring),
             |candidates| candidates.foregone.is_none(),
             |judged| Judged {
                 decided: under_the_same_name(judged.decided, &before, rules),
@@ -57,6 +57,8 @@ impl Engine {
     pub(super) fn put_in_force(&mut self) -> RuleSet {
         // The rows may be others now, and the journal goes by the rows of the saved state.
         self.unsaved.counts = true;
+        self.measuring.put_in_force(&self.file);
+        self.volumes.put_in_force(self.file.volume.as_ref());
         let Engine { file, rules, counters, shared, .. } = self;
         let mut before = std::mem::take(rules);
         *rules = RuleSet::new(file, counters, |rule| state_of(rule, file.max_keys, &mut before));

@@ -3,9 +3,11 @@
 //! The rule kept here: a [`RuleId`] is given out by this set and good for this set. Whatever is kept beyond a reload goes through
 //! [`RuleSet::same`].
 
-use crate::condition::{Needs, Shows};
+use crate::condition::Needs;
 use crate::config::RuleFile;
 use crate::config::model::{Policy, Rule};
+use crate::engine::measuring::{Measuring, TagMeasure};
+use crate::engine::volume::TagVolume;
 use crate::engine::why::{OUTCOMES, Why};
 use crate::facts::Seen;
 use crate::many::{self, ManyTexts};
@@ -62,6 +64,12 @@ pub(super) struct Candidates {
     pub(super) texts: Option<Rc<ManyTexts>>,
     /// What becomes of every record of the tag, if that is settled: then nobody has to look at one.
     pub(super) foregone: Option<Certain>,
+    /// The same, if nothing else wants to see a record either.
+    pub(super) unread: Option<Certain>,
+    /// The measures that may be about the tag's records.
+    pub(super) measures: Box<[TagMeasure]>,
+    /// What has left of the tag's records.
+    pub(super) volume: TagVolume,
     /// What becomes of a record that none of them decides.
     pub(super) no_match: Option<Certain>,
     /// What is known of the fronts of the container's lines.
@@ -119,10 +127,11 @@ pub(super) struct RuleSet {
     outcomes: Vec<RowId>,
 }
 
-/// A search with the rules that it is for.
+/// A search with the rules and measures that it is for.
 #[derive(Debug)]
 struct SharedSearch {
     rules: Box<[RuleId]>,
+    measures: Box<[usize]>,
     texts: Option<Rc<ManyTexts>>,
 }
 
@@ -194,11 +203,11 @@ impl ActiveRule {
     /// What it decides for every record that meets its conditions, if a glance shows whether one does, and whether one has to
     /// look at the line for that.
     fn decides_at_a_glance(&self) -> Option<(Action, bool)> {
-        let shows = self.rule.when.shows();
-        if shows == Shows::Nothing || self.rule.shadow || self.rule.until.is_some() {
+        if self.rule.shadow || self.rule.until.is_some() {
             return None;
         }
-        Some((self.action()?, shows == Shows::AllButLine))
+        let reads_line = self.rule.when.shows_at_a_glance()?;
+        Some((self.action()?, reads_line))
     }
 
     /// That it decides so. `id` is its own.
@@ -291,7 +300,12 @@ impl RuleSet {
     }
 
     /// What the rules come to for a tag. Found out once per tag. `no_match` becomes of what none decides.
-    pub(super) fn candidates(&self, container: Option<ContainerTag<'_>>, no_match: Action) -> Candidates {
+    pub(super) fn candidates(
+        &self,
+        container: Option<ContainerTag<'_>>,
+        no_match: Action,
+        measuring: &Measuring,
+    ) -> Candidates {
         let mut ids = Vec::new();
         for (id, active) in self.all() {
             if active.rule.when.unmet_by_tag(container.as_ref()).is_some() {
@@ -309,12 +323,21 @@ impl RuleSet {
             None => no_match,
             Some((id, first)) => first.decides_all().map(|action| first.certain(id, action)),
         };
-        let (rules, texts) = self.at_a_glance(ids);
-        Candidates { rules, texts, foregone, no_match, levels: LevelMemo::default(), remembered: None }
+        let mut measures = measuring.of_tag(container);
+        let (rules, texts) = self.at_a_glance(ids, &mut measures, measuring);
+        let (measures, levels) = (measures.into_boxed_slice(), LevelMemo::default());
+        let unread = foregone.filter(|_| measures.is_empty());
+        let volume = TagVolume::default();
+        Candidates { rules, texts, foregone, unread, measures, volume, no_match, levels, remembered: None }
     }
 
     /// What rules need of a record, and the search for the texts among that.
-    fn at_a_glance(&self, ids: Vec<RuleId>) -> (Box<[Candidate]>, Option<Rc<ManyTexts>>) {
+    fn at_a_glance(
+        &self,
+        ids: Vec<RuleId>,
+        measures: &mut [TagMeasure],
+        measuring: &Measuring,
+    ) -> (Box<[Candidate]>, Option<Rc<ManyTexts>>) {
         let needs = |id: &RuleId| self.get(*id).map(|active| active.rule.when.needs()).unwrap_or_default();
         let needs: Vec<Needs> = ids.iter().map(needs).collect();
         let mut wanted: Vec<(&[u8], u64)> = Vec::new();
@@ -329,38 +352,38 @@ impl RuleSet {
                 certain: certain.map(|(action, _)| action),
                 reads_line: certain.is_some_and(|(_, reads_line)| reads_line),
             };
-            // A rule with a short text is asked about every line.
-            if texts.iter().all(|text| text.len() >= many::SHORTEST) {
-                for text in texts {
-                    let known = wanted.iter().find(|(known, _)| *known == &**text).map(|(_, bit)| *bit);
-                    // From the 64th on, two share a bit.
-                    let bit = known.unwrap_or(1u64.wrapping_shl((wanted.len() % 63) as u32));
-                    if known.is_none() {
-                        wanted.push((text, bit));
-                    }
-                    candidate.texts = candidate.texts & !NO_TEXT | bit;
-                }
-            }
+            candidate.texts = want(texts, &mut wanted);
             candidates.push(candidate);
         }
-        let texts = self.shared_search(ids, &wanted);
+        let of_measures: Vec<Vec<Box<[u8]>>> =
+            measures.iter().map(|measure| measuring.texts_of(measure)).collect();
+        for (measure, texts) in measures.iter_mut().zip(&of_measures) {
+            measure.texts = want(texts, &mut wanted);
+        }
+        let texts = self.shared_search((ids, measures.iter().map(TagMeasure::place).collect()), &wanted);
         if texts.is_none() {
             candidates.iter_mut().for_each(|candidate| candidate.texts = NO_TEXT);
+            measures.iter_mut().for_each(|measure| measure.texts = NO_TEXT);
         }
         (candidates.into(), texts)
     }
 
-    fn shared_search(&self, ids: Vec<RuleId>, wanted: &[(&[u8], u64)]) -> Option<Rc<ManyTexts>> {
+    fn shared_search(
+        &self,
+        (ids, measures): (Vec<RuleId>, Vec<usize>),
+        wanted: &[(&[u8], u64)],
+    ) -> Option<Rc<ManyTexts>> {
         // Nobody else has it: it is only borrowed here.
         let mut searches = self.searches.try_borrow_mut().ok()?;
-        if let Some(shared) = searches.iter().find(|shared| *shared.rules == *ids) {
+        let is_for_them = |shared: &&SharedSearch| *shared.rules == *ids && *shared.measures == *measures;
+        if let Some(shared) = searches.iter().find(is_for_them) {
             return shared.texts.clone();
         }
         if searches.len() >= MAX_SEARCHES {
             return None;
         }
         let texts = ManyTexts::new(wanted).map(Rc::new);
-        searches.push(SharedSearch { rules: ids.into(), texts: texts.clone() });
+        searches.push(SharedSearch { rules: ids.into(), measures: measures.into(), texts: texts.clone() });
         texts
     }
 
@@ -394,6 +417,24 @@ impl RuleSet {
     pub(super) fn row_of_outcome(&self, why: Why) -> Option<RowId> {
         self.outcomes.get(why.outcome()?).copied()
     }
+}
+
+/// The bits of these texts, which are wanted from now on; of none, or of a short one, that of every line.
+fn want<'t>(texts: &'t [Box<[u8]>], wanted: &mut Vec<(&'t [u8], u64)>) -> u64 {
+    let mut bits = 0u64;
+    // A rule with a short text is asked about every line.
+    if texts.iter().all(|text| text.len() >= many::SHORTEST) {
+        for text in texts {
+            let known = wanted.iter().find(|(known, _)| *known == &**text).map(|(_, bit)| *bit);
+            // From the 64th on, two share a bit.
+            let bit = known.unwrap_or(1u64.wrapping_shl((wanted.len() % 63) as u32));
+            if known.is_none() {
+                wanted.push((text, bit));
+            }
+            bits |= bit;
+        }
+    }
+    if bits == 0 { NO_TEXT } else { bits }
 }
 
 /// Most searches, of 4 kB and the texts each. Tags beyond them ask each rule.

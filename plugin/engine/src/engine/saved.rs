@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::engine::account::Unsaved;
 use crate::engine::journal::{self, Journal, JournalHeader, JournalWrite};
 use crate::json::{self, Level, Outline, Value, push_string};
+use crate::measure::SavedSeries;
 use crate::metrics::{Metric, RowId, Stage};
 use crate::policy::Spent;
 use crate::tag_names::NamespaceId;
@@ -79,6 +80,15 @@ enum SavedLine {
         day: u32,
         bytes: u64,
     },
+    Measured {
+        name: String,
+        signature: u64,
+        series: SavedSeries,
+    },
+    Volume {
+        by_workload: bool,
+        series: SavedSeries,
+    },
     TakenOver,
 }
 
@@ -87,12 +97,16 @@ impl Engine {
     #[inline(never)]
     pub fn state_to_save(&mut self, now: Now) -> Option<String> {
         let is_due = self.saved.is_none_or(|last| now.since(last).is_none_or(|past| past >= BUDGETS_EVERY));
-        let has_news = self.unsaved.counts || self.unsaved.budgets && is_due;
+        let has_news = self.unsaved.counts
+            || (self.unsaved.budgets || self.measuring.has_news() || self.volumes.has_news()) && is_due;
         if !has_news {
             return None;
         }
         self.unsaved = Unsaved { every: self.unsaved.every, ..Unsaved::default() };
-        self.saved = Some(now);
+        // Counts are saved whenever they change, the others less often.
+        if is_due {
+            self.saved = Some(now);
+        }
         self.epoch = self.epoch.wrapping_add(1);
         self.summaries.taken = 0;
         let mut text = format!("{{\"nodesieve_state\":2,\"epoch\":{}}}\n", self.epoch).into_bytes();
@@ -142,6 +156,8 @@ impl Engine {
                 text.extend_from_slice(format!(",\"day\":{day},\"bytes\":{bytes}}}\n").as_bytes());
             }
         }
+        text.extend_from_slice(self.measuring.lines(is_due));
+        text.extend_from_slice(self.volumes.lines(is_due));
         let lines = text.iter().filter(|byte| **byte == b'\n').count();
         text.extend_from_slice(format!("{{\"lines\":{lines}}}\n").as_bytes());
         String::from_utf8(text).ok()
@@ -218,6 +234,10 @@ impl Engine {
                         active.state.policy.put_spent(spent, &mut self.shared.capacity);
                     }
                 }
+                SavedLine::Measured { name, signature, series } => {
+                    self.measuring.restore(&name, signature, &series);
+                }
+                SavedLine::Volume { by_workload, series } => self.volumes.restore(by_workload, &series),
                 SavedLine::TakenOver => {}
             }
         }
@@ -296,6 +316,13 @@ fn makes_sense(line: &SavedLine, now: Now) -> bool {
                 && span.is_none_or(|(first, last)| first <= last && last <= latest)
                 && row.is_none_or(|row| row.index() < MOST_ROWS)
         }
+        SavedLine::Measured { series: SavedSeries { count, sum, buckets, .. }, .. } => {
+            let in_buckets = buckets.iter().fold(0u64, |sum, count| sum.saturating_add(*count));
+            *count <= MOST_MEASURED && in_buckets <= *count && sum.is_finite()
+        }
+        SavedLine::Volume { series: SavedSeries { buckets, .. }, .. } => {
+            buckets.iter().all(|number| *number <= MOST_BYTES)
+        }
         SavedLine::Spent { day, bytes, .. } => u64::from(*day) <= latest / DAY && *bytes <= MOST_SPENT,
     }
 }
@@ -327,6 +354,21 @@ fn entry(line: &str) -> Option<SavedLine> {
         let span = time("first").zip(time("last"));
         let row = whole(line, "row").and_then(|row| usize::try_from(row).ok()).map(RowId::at);
         return Some(SavedLine::Account { name, stage, row, unreported, span });
+    }
+    let hex = |key: &str| u64::from_str_radix(&string(key)?, 16).ok();
+    let series = || -> Option<SavedSeries> {
+        let labels = string("labels");
+        let labels =
+            labels.map(|text| text.bytes().map(|byte| if byte == b'\n' { 0 } else { byte }).collect());
+        let buckets = string("buckets")?;
+        let buckets = buckets.split_whitespace().map(|count| count.parse().ok()).collect::<Option<_>>()?;
+        Some(SavedSeries { labels, count: whole(line, "count")?, sum: f64::from_bits(hex("sum")?), buckets })
+    };
+    if let Some(name) = string("measure").filter(|name| is_name(name)) {
+        return Some(SavedLine::Measured { name, signature: hex("signature")?, series: series()? });
+    }
+    if let Some(by_workload @ 0..=1) = whole(line, "volume") {
+        return Some(SavedLine::Volume { by_workload: by_workload == 1, series: series()? });
     }
     Some(SavedLine::Spent {
         name: string("spent")?,
@@ -364,6 +406,10 @@ const OTHER: &str = "other";
 const MAX_LABEL: usize = 40;
 /// How long the file gets before no more budgets are written, in bytes; all that there can be take less.
 const MOST: usize = 15 << 20;
+/// Records that a measure can have counted in all years that a node lives.
+const MOST_MEASURED: u64 = 1 << 53;
+/// Bytes of a namespace in all these years.
+const MOST_BYTES: u64 = 1 << 60;
 const SECOND: u64 = 1_000_000_000;
 const DAY: u64 = 86_400 * SECOND;
 /// Records that a rule can have unreported: what Fluent Bit reads in three hours at a million a second.

@@ -99,7 +99,7 @@ impl Engine {
     /// Writes what is unreported into a summary and closes the accounts; whether there was anything.
     #[inline(never)]
     fn summarise(&mut self, node: &[u8], (from, to): (Now, Now), out: &mut Vec<u8>) -> bool {
-        let Engine { file, rules, counters, summaries, streams, .. } = self;
+        let Engine { file, rules, counters, summaries, streams, volumes, .. } = self;
         streams.take_dropped(|label, row, records, bytes| {
             counters.row(row).unreported.attribute(label, Unreported { records, bytes });
         });
@@ -143,7 +143,8 @@ impl Engine {
             sum.add(unreported);
             count.unreported.close();
         }
-        if sum.records == 0 {
+        let volume = volumes.summary(room.saturating_sub(entries.len()));
+        if sum.records == 0 && volume.is_empty() {
             return false;
         }
         summaries.sequence = summaries.sequence.saturating_add(1);
@@ -162,7 +163,13 @@ impl Engine {
             .as_bytes(),
         );
         out.append(&mut entries);
-        out.extend_from_slice(b"]}}");
+        if volume.is_empty() {
+            out.extend_from_slice(b"]}}");
+        } else {
+            out.extend_from_slice(b"],\"volume\":[");
+            out.extend_from_slice(&volume);
+            out.extend_from_slice(b"]}}");
+        }
         counters.add(Metric::Summarised, sum.records);
         true
     }

@@ -5,9 +5,11 @@ mod both_ways;
 mod clocks;
 mod hostile;
 mod lasting;
+mod measuring;
 mod reference;
 mod tenants;
 mod traffic;
+mod volume;
 
 use super::*;
 use crate::config::load;

@@ -51,6 +51,9 @@ pub enum Metric {
     StateShared,
     TickSeen,
     Recoveries,
+    MeasureSeries,
+    MeasureOther,
+    MeasureUnread,
     PassThrough,
 }
 
@@ -368,6 +371,27 @@ pub const TABLE: [MetricRow; COUNT] = [
         "of a new filter in the place of one that a call never returned from; each has lost one record",
     ),
     (
+        Metric::MeasureSeries,
+        "nodesieve_measure_series",
+        MetricKind::Gauge,
+        "series",
+        "of all measures, sets of label values",
+    ),
+    (
+        Metric::MeasureOther,
+        "nodesieve_measure_other_total",
+        MetricKind::Counter,
+        "records",
+        "measured under `other`: their measure has max_series sets of label values already",
+    ),
+    (
+        Metric::MeasureUnread,
+        "nodesieve_measure_unread_total",
+        MetricKind::Counter,
+        "records",
+        "that met a histogram's conditions and had no number where it looks for one",
+    ),
+    (
         Metric::PassThrough,
         "nodesieve_pass_through",
         MetricKind::Gauge,
@@ -392,4 +416,4 @@ pub const SHADOW_TABLE: [(&str, &str, &str); 3] = [
 ];
 
 /// How many numbers without labels there are.
-pub(super) const COUNT: usize = 48;
+pub(super) const COUNT: usize = 51;

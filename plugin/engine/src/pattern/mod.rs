@@ -52,7 +52,9 @@ pub use object::{Document, Enriched, Missing, PropertySelector};
 pub use regex::Regex;
 pub use terms::{TermSign, Terms};
 
+use crate::line::Line;
 use crate::search::Needle;
+use fields::FieldEntry;
 
 /// A compiled pattern.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,6 +136,22 @@ impl Pattern {
         match &self.form {
             Form::Object(object) => object.selectors().any(|selector| selector.reaches_into(key)),
             _ => false,
+        }
+    }
+
+    /// The names of the fields of a space-delimited pattern; none in another form.
+    pub(crate) fn columns(&self) -> Vec<&str> {
+        match &self.form {
+            Form::Fields(fields, _) => fields.entries().filter_map(FieldEntry::name).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What a line has in the field of that name.
+    pub(crate) fn column(&self, name: &str, line: &Line<'_>) -> Option<Vec<u8>> {
+        match &self.form {
+            Form::Fields(fields, _) => fields.value_of(name, line.text()).map(<[u8]>::to_vec),
+            _ => None,
         }
     }
 

@@ -32,7 +32,7 @@ const TAGS: [&str; 4] = [
 
 /// Rule files over the same lines: with some what becomes of a tag's records hangs on the tag alone, with two on an annotation too, and
 /// the last looks for several texts, which one search finds.
-const RULES: [&str; 12] = [
+const RULES: [&str; 15] = [
     "rules: [{ name: noise, when: { message: noise }, drop: {}, reason: test }, { name: half, sample: { rate: 1/2 } }]",
     "guards: [{ name: errors, when: { severity: '>=error' }, ceiling: { rate: 2/s, by: pod } }]\nrules: \
      [{ name: few, when: { namespace: shop }, limit: { rate: 1/s, burst: 3, by: container } }, \
@@ -58,6 +58,14 @@ const RULES: [&str; 12] = [
      { name: one, when: { any: [{ message: failed }, { message: '{ $.status = 500 }' }], not: { stream: stderr } }, keep: {} }]",
     "exclude_annotations: true\nrules: [{ name: out, when: { not: [{ labels: 'app=web' }, { message: noise }] }, drop: {}, reason: test }, \
      { name: some, when: { any: [{ namespace: batch }, { labels: 'app=web', message: bad }] }, limit: { rate: 1/s, by: pod } }]",
+    "measure: [{ name: all, counter: {}, by: [namespace, workload] }, { name: noisy, when: { message: noise }, counter: {} }, \
+     { name: bad, when: { severity: '>=error' }, counter: {}, by: [stream, severity] }]\n\
+     rules: [{ name: batch, when: { namespace: batch }, drop: {}, reason: test }, { name: noise, when: { message: noise }, drop: {}, reason: test }]",
+    "measure: [{ name: status, when: { message: '{ $.status = * }' }, counter: {}, by: $.status class, max_series: 1 }, \
+     { name: size, when: { stream: stderr }, histogram: { of: $.status, buckets: [1, 300] }, by: [pod, $.msg], max_series: 2 }]\n\
+     rules: [{ name: all, drop: {}, reason: test }]",
+    "volume: { by: workload, max_series: 2 }\nmeasure: [{ name: web, when: { labels: 'app=web' }, counter: {}, by: container }, { name: words, when: { message: '[a, b, c]' }, \
+     histogram: { of: b }, by: a, max_series: 3 }]\nrules: [{ name: noise, when: { message: noise }, keep: {} }]",
 ];
 
 fn engine(rules: &str) -> Engine {

@@ -69,6 +69,21 @@ impl FieldPattern {
         }
     }
 
+    /// What a line has in the first entry of that name.
+    pub(super) fn value_of<'l>(&self, name: &str, line: &'l [u8]) -> Option<&'l [u8]> {
+        let at = |entries: &[FieldEntry]| entries.iter().position(|entry| entry.name() == Some(name));
+        let mut fields = Fields::of(line);
+        let Some(place) = at(&self.left) else {
+            let right = self.right.as_deref()?;
+            return fields.last(right.len()).get(at(right)?).copied();
+        };
+        for _ in 0..place {
+            fields.next()?;
+        }
+        let takes_the_rest = self.right.is_none() && place.wrapping_add(1) == self.left.len();
+        if takes_the_rest { fields.rest() } else { fields.next() }
+    }
+
     /// All entries in order.
     pub(super) fn entries(&self) -> impl Iterator<Item = &FieldEntry> {
         self.left.iter().chain(self.right.iter().flatten())

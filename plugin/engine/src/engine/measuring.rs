@@ -1,0 +1,251 @@
+//! Measures in force: which of them a record meets, and where it is counted.
+//!
+//! The rule kept here: every record that was read is asked once, whatever the rules make of it; and nothing that is measured changes
+//! what becomes of it.
+
+use crate::condition::Met;
+use crate::config::RuleFile;
+use crate::engine::rule_set::NO_TEXT;
+use crate::facts::{Facts, Metadata, Seen};
+use crate::line::Line;
+use crate::measure::{Measure, Measured, Observed, SavedSeries, SeriesTable, Slot, write_labels};
+use crate::metrics::{Counters, Metric};
+use crate::tag::ContainerTag;
+use crate::time::Now;
+use std::rc::Rc;
+
+/// All measures in force, in the order of the file.
+#[derive(Debug, Default)]
+pub(super) struct Measuring {
+    all: Vec<ActiveMeasure>,
+    /// A record's labels, written one after the other.
+    buffer: Vec<u8>,
+    /// Whether anything was counted since it was saved.
+    has_news: bool,
+    /// As it stands in the saved state.
+    saved: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct ActiveMeasure {
+    measure: Rc<Measure>,
+    series: SeriesTable,
+}
+
+/// A measure that may be about a tag's records.
+#[derive(Debug)]
+pub(super) struct TagMeasure {
+    /// Its place in [`Measuring`].
+    at: usize,
+    /// What a record must have, see [`crate::engine::rule_set::Candidate`].
+    levels: u8,
+    streams: u8,
+    pub(super) texts: u64,
+    /// Whether a glance shows that a record meets it, and if so whether the line has to be asked.
+    shown: Option<bool>,
+    /// Where the tag's records are counted, and until when that holds.
+    memo: Option<(Slot, Now)>,
+}
+
+impl TagMeasure {
+    /// Its place in [`Measuring`].
+    pub(super) fn place(&self) -> usize {
+        self.at
+    }
+
+    #[inline]
+    fn lacks_in(&self, seen: Seen) -> bool {
+        self.levels & seen.levels == 0
+            || self.streams & seen.streams == 0
+            || self.texts & (seen.texts | NO_TEXT) == 0
+    }
+}
+
+impl Measuring {
+    /// Puts measures in force; those that are as before go on with their numbers.
+    pub(super) fn put_in_force(&mut self, file: &RuleFile) {
+        let mut before = std::mem::take(&mut self.all);
+        self.all = file
+            .measures
+            .iter()
+            .map(|measure| {
+                let same = before.iter_mut().find(|former| former.measure == *measure);
+                let series = same.map(|former| std::mem::replace(&mut former.series, SeriesTable::new(0)));
+                ActiveMeasure {
+                    measure: Rc::clone(measure),
+                    series: series.unwrap_or_else(|| SeriesTable::new(measure.max_series)),
+                }
+            })
+            .collect();
+        self.has_news = true;
+    }
+
+    /// Those whose conditions on names a tag meets.
+    pub(super) fn of_tag(&self, container: Option<ContainerTag<'_>>) -> Vec<TagMeasure> {
+        let met = self
+            .all
+            .iter()
+            .enumerate()
+            .filter(|(_, active)| active.measure.when.unmet_by_tag(container.as_ref()).is_none());
+        met.map(|(at, active)| {
+            let Measure { when, what, .. } = &*active.measure;
+            let needs = when.needs();
+            let is_quick = *what == Measured::Records && active.measure.is_by_tag();
+            let shown = if is_quick { when.shows_at_a_glance() } else { None };
+            let (levels, streams) = (needs.levels, needs.streams);
+            TagMeasure { at, levels, streams, texts: NO_TEXT, shown, memo: None }
+        })
+        .collect()
+    }
+
+    /// The texts of which a record must have one, for each of a tag's measures.
+    pub(super) fn texts_of(&self, measure: &TagMeasure) -> Vec<Box<[u8]>> {
+        self.all.get(measure.at).map(|active| active.measure.when.needs().texts).unwrap_or_default()
+    }
+
+    /// The measures that a record meets, as bits by their place among the tag's, if a glance shows that. `None`: it has to be asked
+    /// in full.
+    #[inline]
+    pub(super) fn seen(&self, known: &[TagMeasure], seen: Seen, line: &Line<'_>, now: Now) -> Option<u32> {
+        let mut met = 0u32;
+        for (bit, measure) in known.iter().enumerate() {
+            if measure.lacks_in(seen) {
+                continue;
+            }
+            let reads_line = measure.shown?;
+            if measure.memo.is_none_or(|(_, until)| now > until) {
+                return None;
+            }
+            let active = self.all.get(measure.at)?;
+            if !reads_line || active.measure.when.holds_for(line) {
+                met |= 1u32.wrapping_shl(bit as u32);
+            }
+        }
+        Some(met)
+    }
+
+    /// Counts a record under the measures that [`Measuring::seen`] has found.
+    #[inline]
+    pub(super) fn count_seen(&mut self, known: &[TagMeasure], met: u32) {
+        for (bit, measure) in known.iter().enumerate() {
+            if met & 1u32.wrapping_shl(bit as u32) != 0
+                && let (Some((slot, _)), Some(active)) = (measure.memo, self.all.get_mut(measure.at))
+            {
+                active.series.count(slot, Observed::Record, &[]);
+                self.has_news = true;
+            }
+        }
+    }
+
+    /// Asks a tag's measures about a record, and counts it.
+    #[inline(never)]
+    pub(super) fn count(
+        &mut self,
+        known: &mut [TagMeasure],
+        facts: &Facts<'_>,
+        metadata: &mut Metadata<'_>,
+        counters: &mut Counters,
+    ) {
+        let seen = facts.seen();
+        for known in known {
+            if seen.is_some_and(|seen| known.lacks_in(seen)) {
+                continue;
+            }
+            let Some(ActiveMeasure { measure, series }) = self.all.get_mut(known.at) else { continue };
+            if measure.when.met(facts, metadata) != Met::Yes {
+                continue;
+            }
+            let observed = match &measure.what {
+                Measured::Records => Observed::Record,
+                Measured::Values { of, .. } => {
+                    match of.read(&measure.when, facts).as_deref().and_then(number) {
+                        Some(value) => Observed::Value(value),
+                        None => {
+                            counters.add(Metric::MeasureUnread, 1);
+                            continue;
+                        }
+                    }
+                }
+            };
+            let bounds = measure.buckets();
+            let slot = match known.memo.filter(|(_, until)| facts.now <= *until) {
+                Some((slot, _)) => slot,
+                None => {
+                    self.buffer.clear();
+                    write_labels(measure, facts, metadata, &mut self.buffer);
+                    let (slot, is_other) = series.slot(&self.buffer, bounds.len());
+                    if is_other {
+                        counters.add(Metric::MeasureOther, 1);
+                    } else if measure.is_by_tag() {
+                        // What owns a pod may become known, or a name may be given to another.
+                        let holds = if measure.is_by_workload() {
+                            facts.now.0.saturating_add(MEMO)
+                        } else {
+                            u64::MAX
+                        };
+                        known.memo = Some((slot, Now(holds)));
+                    }
+                    slot
+                }
+            };
+            series.count(slot, observed, bounds);
+            self.has_news = true;
+        }
+    }
+
+    /// Writes all numbers in Prometheus' text format; `is_saved`: as the saved state has them.
+    pub(super) fn render(&self, is_saved: bool, out: &mut String) {
+        for ActiveMeasure { measure, series } in &self.all {
+            series.render(measure, is_saved, out);
+        }
+    }
+
+    /// Whether anything is to be saved.
+    pub(super) fn has_news(&self) -> bool {
+        self.has_news
+    }
+
+    /// Its lines of the saved state: as they were when they were last due.
+    pub(super) fn lines(&mut self, is_due: bool) -> &[u8] {
+        if is_due && std::mem::take(&mut self.has_news) {
+            self.saved.clear();
+            for ActiveMeasure { measure, series } in &mut self.all {
+                let head = format!(
+                    "{{\"measure\":\"{}\",\"signature\":\"{:016x}\"",
+                    measure.name,
+                    measure.signature()
+                );
+                series.save().for_each(|series| series.write(&head, &mut self.saved));
+            }
+        }
+        &self.saved
+    }
+
+    /// Adds what was saved under a name, if the measure of that name still means the same.
+    pub(super) fn restore(&mut self, name: &str, signature: u64, saved: &SavedSeries) {
+        let same = |active: &&mut ActiveMeasure| {
+            *active.measure.name == *name
+                && active.measure.signature() == signature
+                && active.measure.buckets().len() == saved.buckets.len()
+        };
+        if let Some(active) = self.all.iter_mut().find(same) {
+            active.series.restore(saved);
+            self.has_news = true;
+        }
+    }
+
+    /// Sets of values in all.
+    pub(super) fn series(&self) -> usize {
+        self.all.iter().map(|active| active.series.len()).sum()
+    }
+}
+
+/// A number as lines have it, in quotes or not.
+fn number(text: &[u8]) -> Option<f64> {
+    let text = std::str::from_utf8(text).ok()?;
+    let starts = text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '-' | '.'));
+    text.parse::<f64>().ok().filter(|value| starts && value.is_finite())
+}
+
+/// For how long a tag's workload is believed here, in nanoseconds.
+const MEMO: u64 = 5_000_000_000;

@@ -1,0 +1,270 @@
+//! The numbers of one measure, by the values of its labels.
+//!
+//! The rule kept here: a number in the metrics file never goes back but when its measure starts anew, so that nobody takes a restart
+//! for a flood: while there is a saved state, what is shown is what that has.
+
+use crate::hash::BuildWordHasher;
+use crate::json::push_string;
+use crate::measure::{Measure, Measured};
+use hashbrown::HashMap;
+use std::fmt::Write as _;
+
+/// Where one set of values is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slot(u32);
+
+/// All sets of values of one measure.
+#[derive(Debug)]
+pub(crate) struct SeriesTable {
+    places: HashMap<Box<[u8]>, u32, BuildWordHasher>,
+    all: Vec<Series>,
+    most: usize,
+    /// The one that all others share.
+    other: Option<u32>,
+}
+
+#[derive(Debug)]
+struct Series {
+    /// Each value ended by NUL; `None` is what the others share.
+    labels: Option<Box<[u8]>>,
+    numbers: Numbers,
+    /// As the saved state has them.
+    saved: Numbers,
+    /// As a summary has told them.
+    told: Option<Box<[u64]>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Numbers {
+    count: u64,
+    sum: f64,
+    /// By the bound that is not smaller; what is above all is in none.
+    buckets: Box<[u64]>,
+}
+
+/// One record, as far as a measure is concerned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Observed {
+    /// There was one.
+    Record,
+    /// With this number in it.
+    Value(f64),
+}
+
+/// A set of values as saved.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SavedSeries {
+    /// `None`: what the others share.
+    pub(crate) labels: Option<Vec<u8>>,
+    pub(crate) count: u64,
+    pub(crate) sum: f64,
+    pub(crate) buckets: Vec<u64>,
+}
+
+impl SeriesTable {
+    /// Nothing counted. At most so many sets of values have a place of their own.
+    pub(crate) fn new(most: usize) -> SeriesTable {
+        SeriesTable {
+            places: HashMap::with_hasher(BuildWordHasher::default()),
+            all: Vec::new(),
+            most,
+            other: None,
+        }
+    }
+
+    /// How many sets of values it has.
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The place of a set of values, and whether it is the one that the others share.
+    pub(crate) fn slot(&mut self, labels: &[u8], buckets: usize) -> (Slot, bool) {
+        if let Some(place) = self.places.get(labels) {
+            return (Slot(*place), false);
+        }
+        if self.places.len() < self.most {
+            let place = self.push(Some(labels.into()), buckets);
+            self.places.insert(labels.into(), place);
+            return (Slot(place), false);
+        }
+        (Slot(self.shared(buckets)), true)
+    }
+
+    fn shared(&mut self, buckets: usize) -> u32 {
+        match self.other {
+            Some(place) => place,
+            None => {
+                let place = self.push(None, buckets);
+                self.other = Some(place);
+                place
+            }
+        }
+    }
+
+    fn push(&mut self, labels: Option<Box<[u8]>>, buckets: usize) -> u32 {
+        let numbers = Numbers { count: 0, sum: 0.0, buckets: vec![0; buckets].into() };
+        self.all.push(Series { labels, saved: numbers.clone(), numbers, told: None });
+        self.all.len().saturating_sub(1) as u32
+    }
+
+    /// Counts a record.
+    #[inline]
+    pub(crate) fn count(&mut self, Slot(place): Slot, observed: Observed, bounds: &[f64]) {
+        let Some(series) = self.all.get_mut(place as usize) else { return };
+        let numbers = &mut series.numbers;
+        numbers.count = numbers.count.wrapping_add(1);
+        if let Observed::Value(value) = observed {
+            numbers.sum += value;
+            let at = bounds.iter().position(|bound| value <= *bound);
+            if let Some(bucket) = at.and_then(|at| numbers.buckets.get_mut(at)) {
+                *bucket = bucket.wrapping_add(1);
+            }
+        }
+    }
+
+    /// Adds to some of the numbers of a set of values.
+    pub(crate) fn add<const N: usize>(&mut self, Slot(place): Slot, more: [(usize, u64); N]) {
+        let Some(series) = self.all.get_mut(place as usize) else { return };
+        for (at, more) in more {
+            if let Some(number) = series.numbers.buckets.get_mut(at) {
+                *number = number.wrapping_add(more);
+            }
+        }
+    }
+
+    /// Each set of values with its numbers.
+    pub(crate) fn each(&self, is_saved: bool, mut take: impl FnMut(Option<&[u8]>, &[u64])) {
+        for series in &self.all {
+            let numbers = if is_saved { &series.saved } else { &series.numbers };
+            take(series.labels.as_deref(), &numbers.buckets);
+        }
+    }
+
+    /// What has come to each set of values since this was last asked, of those with anything.
+    pub(crate) fn take_news<const N: usize>(&mut self) -> Vec<(Option<Box<[u8]>>, [u64; N])> {
+        let news = self.all.iter_mut().map(|series| {
+            let mut more = [0u64; N];
+            let told = series.told.get_or_insert_with(|| vec![0; N].into());
+            for ((more, told), now) in more.iter_mut().zip(told.iter_mut()).zip(&series.numbers.buckets) {
+                *more = now.wrapping_sub(*told);
+                *told = *now;
+            }
+            (series.labels.clone(), more)
+        });
+        news.filter(|(_, more)| more.iter().any(|number| *number > 0)).collect()
+    }
+
+    /// What is to be saved; from now on that is what is shown.
+    pub(crate) fn save(&mut self) -> impl Iterator<Item = SavedSeries> + '_ {
+        self.all.iter_mut().map(|series| {
+            let Numbers { count, sum, buckets } = &series.numbers;
+            series.saved.count = *count;
+            series.saved.sum = *sum;
+            series.saved.buckets.copy_from_slice(buckets);
+            let labels = series.labels.as_deref().map(<[u8]>::to_vec);
+            SavedSeries { labels, count: *count, sum: *sum, buckets: buckets.to_vec() }
+        })
+    }
+
+    /// Adds what was saved before the start.
+    pub(crate) fn restore(&mut self, saved: &SavedSeries) {
+        let buckets = saved.buckets.len();
+        let place = match &saved.labels {
+            Some(labels) => self.slot(labels, buckets).0.0,
+            None => self.shared(buckets),
+        };
+        let Some(series) = self.all.get_mut(place as usize) else { return };
+        for numbers in [&mut series.numbers, &mut series.saved] {
+            numbers.count = numbers.count.wrapping_add(saved.count);
+            numbers.sum += saved.sum;
+            add_each(&mut numbers.buckets, &saved.buckets);
+        }
+        // Whoever has saved it has told it, or nobody will.
+        add_each(series.told.get_or_insert_with(|| vec![0; buckets].into()), &saved.buckets);
+    }
+
+    /// Writes all of it in Prometheus' text format; `is_saved`: as the saved state has it.
+    pub(crate) fn render(&self, measure: &Measure, is_saved: bool, out: &mut String) {
+        let metric = measure.metric();
+        let kind = match &measure.what {
+            Measured::Records => "counter",
+            Measured::Values { .. } => "histogram",
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "# HELP {metric} of the measure {}\n# TYPE {metric} {kind}", measure.name);
+        for series in &self.all {
+            let numbers = if is_saved { &series.saved } else { &series.numbers };
+            let labels = series.labels_as_text(measure);
+            match &measure.what {
+                Measured::Records => {
+                    let _ = writeln!(out, "{metric}{} {}", braced(&labels), numbers.count);
+                }
+                Measured::Values { buckets, .. } => {
+                    let comma = if labels.is_empty() { "" } else { "," };
+                    let mut below = 0u64;
+                    for (bound, count) in buckets.iter().zip(&numbers.buckets) {
+                        below = below.wrapping_add(*count);
+                        let _ = writeln!(out, "{metric}_bucket{{{labels}{comma}le=\"{bound}\"}} {below}");
+                    }
+                    let all = numbers.count;
+                    let _ = writeln!(out, "{metric}_bucket{{{labels}{comma}le=\"+Inf\"}} {all}");
+                    let _ = writeln!(out, "{metric}_sum{} {}", braced(&labels), numbers.sum);
+                    let _ = writeln!(out, "{metric}_count{} {all}", braced(&labels));
+                }
+            }
+        }
+    }
+}
+
+impl Series {
+    /// `namespace="shop",status="2xx"`.
+    fn labels_as_text(&self, measure: &Measure) -> String {
+        let mut text = String::new();
+        let mut values = self.labels.as_deref().map(|labels| labels.split(|byte| *byte == 0));
+        for (at, label) in measure.by.iter().enumerate() {
+            let value = match &mut values {
+                Some(values) => values.next().unwrap_or_default(),
+                None => b"other",
+            };
+            let _ = write!(text, "{}{}=\"", if at == 0 { "" } else { "," }, label.name);
+            for character in String::from_utf8_lossy(value).chars() {
+                match character {
+                    '"' => text.push_str("\\\""),
+                    '\\' => text.push_str("\\\\"),
+                    '\n' => text.push_str("\\n"),
+                    other if other.is_control() => text.push(' '),
+                    other => text.push(other),
+                }
+            }
+            text.push('"');
+        }
+        text
+    }
+}
+
+fn add_each(to: &mut [u64], from: &[u64]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = to.wrapping_add(*from));
+}
+
+impl SavedSeries {
+    /// Writes it as a line of the saved state that begins with `head`, an object that is open.
+    pub(crate) fn write(&self, head: &str, into: &mut Vec<u8>) {
+        let SavedSeries { labels, count, sum, buckets } = self;
+        into.extend_from_slice(head.as_bytes());
+        if let Some(labels) = labels {
+            into.extend_from_slice(b",\"labels\":");
+            // NUL is no part of a value.
+            let text: Vec<u8> = labels.iter().map(|byte| if *byte == 0 { b'\n' } else { *byte }).collect();
+            push_string(into, &text);
+        }
+        let buckets: Vec<String> = buckets.iter().map(u64::to_string).collect();
+        let sum = sum.to_bits();
+        let line =
+            format!(",\"count\":{count},\"sum\":\"{sum:016x}\",\"buckets\":\"{}\"}}\n", buckets.join(" "));
+        into.extend_from_slice(line.as_bytes());
+    }
+}
+
+fn braced(labels: &str) -> String {
+    if labels.is_empty() { String::new() } else { format!("{{{labels}}}") }
+}
