@@ -105,6 +105,8 @@ pub struct RunOutcome {
     pub records: Vec<Value>,
     /// The same as they were delivered, byte for byte.
     pub texts: Vec<String>,
+    /// The delivered summaries, copies too.
+    pub summaries: Vec<Value>,
     /// What these and the delivered summaries say.
     pub reported: Reported,
     /// The filter's metrics as last written.
@@ -127,6 +129,8 @@ impl RunOutcome {
             if !self.reported.add(text.as_bytes()) {
                 self.texts.push(text);
                 self.records.push(record);
+            } else {
+                self.summaries.push(record);
             }
         }
         Ok(())
@@ -347,6 +351,7 @@ impl Running {
         let mut outcome = RunOutcome {
             records: Vec::new(),
             texts: Vec::new(),
+            summaries: Vec::new(),
             reported: Reported::default(),
             metrics: self.metrics(),
             log: self.log(),

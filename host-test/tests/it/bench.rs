@@ -195,3 +195,42 @@ fn a_real_fluent_bit_is_measured_with_each_filter_side_by_side() {
         }
     }
 }
+
+/// Guarantees: what a measure costs the lines that it is about: a counter under 200 instructions, a histogram over a number in a JSON line
+/// under 600 where rules read that line too; and a measure of another container nothing.
+#[test]
+fn a_measure_costs_its_own_lines_little_and_others_nothing() {
+    let mut bench = FuelBench::new(&support::module(), &support::conf()).unwrap();
+    let paths = bench.paths().unwrap();
+    let find = |name: &str| paths.iter().find(|path| path.name == name).unwrap().clone();
+    let mut cost = |name: &str, measure: &str| {
+        let path = find(name);
+        let mut fuel = |rules: &str| {
+            let path = host_test::bench::BenchPath { rules: rules.to_owned(), ..path.clone() };
+            bench.measure(&path).unwrap().fuel as i64
+        };
+        let with = path.rules.replacen("rules:", &format!("measure: [{measure}]\nrules:"), 1);
+        assert_ne!(with, path.rules);
+        fuel(&with) - fuel(&path.rules)
+    };
+    let counter = "{ name: a, when: { message: euw1 }, counter: {}, by: [namespace, workload] }";
+    let histogram = "{ name: a, when: { message: '{ $.status < 400 }' }, histogram: { of: $.ms }, by: [namespace, workload] }";
+    let elsewhere = "{ name: a, when: { container: nobody }, counter: {}, by: [namespace, workload] }";
+    let volume = "]\nvolume: {}\nmetadata: { source: pods }\nguards: [";
+    let costs = [
+        ("counter", cost("drop-by-term", counter), 200),
+        (
+            "counter, every line read anyway",
+            cost("severity-guard", &counter.replace("message: euw1", "severity: '<error'")),
+            200,
+        ),
+        ("histogram", cost("json-and-trace", histogram), 600),
+        ("elsewhere", cost("drop-by-tag", elsewhere), 0),
+        ("elsewhere, lines that are read", cost("drop-by-term", elsewhere), 0),
+        ("volume", cost("drop-by-term", volume), 400),
+    ];
+    eprintln!("{costs:?}");
+    for (name, fuel, most) in costs {
+        assert!(fuel <= most, "{name}: {fuel} instructions, at most {most}: {costs:?}");
+    }
+}

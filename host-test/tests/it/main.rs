@@ -28,6 +28,7 @@ mod laws;
 mod lines;
 mod machine_code;
 mod manifests;
+mod measures;
 mod memory;
 mod merge_log;
 mod migrations;

@@ -98,7 +98,7 @@ impl<'a> Line<'a> {
     /// 16 KiB.
     pub fn field(&self, path: &[Box<str>]) -> Option<Vec<u8>> {
         let (text, level) = self.as_json();
-        match json::lookup(text, level, path)? {
+        match self.value(text, level, path)? {
             // Whatever this is, it is no key; and resolving its escapes would take its size twice again.
             Value::String(content) | Value::Scalar(content) if content.len() > MAX_FIELD => None,
             Value::String(content) if level == Level::Quoted => {
@@ -107,6 +107,19 @@ impl<'a> Line<'a> {
             Value::String(content) => Some(json::unescape(content)),
             Value::Scalar(text) => Some(text.to_vec()),
             Value::Object(_) | Value::Array(_) => None,
+        }
+    }
+
+    /// By its members where they have been found before, else by a walk to it.
+    fn value<'l>(&self, text: &'l [u8], level: Level, path: &[Box<str>]) -> Option<Value<'l>> {
+        let Some(outline) = self.outline.get().and_then(Option::as_ref).filter(|outline| outline.is_whole())
+        else {
+            return json::lookup(text, level, path);
+        };
+        let (first, rest) = path.split_first()?;
+        match outline.get(text, level, first.as_bytes())? {
+            Value::Object(inner) if !rest.is_empty() => json::lookup(inner, level, rest),
+            found => rest.is_empty().then_some(found),
         }
     }
 }

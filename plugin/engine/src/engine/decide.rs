@@ -4,7 +4,7 @@ use crate::condition::{Condition, Met};
 use crate::config::RuleFile;
 use crate::config::model::{Policy, Rule};
 use crate::engine::decided::{Decided, Judged, ShadowMarks};
-use crate::engine::rule_set::{ActiveRule, Candidate, Candidates, RuleId, RuleSet};
+use crate::engine::rule_set::{ActiveRule, AskedUntil, Candidate, Candidates, RuleId, RuleSet};
 use crate::facts::{Facts, Metadata};
 use crate::key::{KeyId, RecordKeys};
 use crate::metrics::{Counters, Metric};
@@ -33,6 +33,8 @@ pub(super) struct Deciding<'d> {
     pub(super) shared: &'d mut SharedByRules,
     /// Bytes of the record as it came.
     pub(super) bytes: u64,
+    /// What came of that for the record itself, and not a line before it.
+    pub(super) asked: AskedUntil,
 }
 
 impl Deciding<'_> {
@@ -100,12 +102,21 @@ impl Deciding<'_> {
         let mut shadows = ShadowMarks::default();
         let decided = match self.search(candidates, &mut shadows, facts, metadata) {
             Some(decided) => decided,
-            None if self.file.no_match == Action::Keep && is_excluded(self.file, facts, metadata) => {
-                Decided::Excluded
+            None => {
+                self.asked = AskedUntil::End;
+                self.unmatched(facts, metadata)
             }
-            None => Decided::NoMatch(self.file.no_match),
         };
         Judged { decided, shadows }
+    }
+
+    /// What becomes of a record that no guard and no rule decides.
+    #[inline]
+    fn unmatched(&self, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Decided {
+        match self.file.no_match {
+            Action::Keep if is_excluded(self.file, facts, metadata) => Decided::Excluded,
+            action => Decided::NoMatch(action),
+        }
     }
 
     /// What the guards decide, if one of them does.
@@ -152,6 +163,7 @@ impl Deciding<'_> {
                     let decision =
                         act(active, self.counters, self.shared, (self.bytes, holds), facts, metadata);
                     let Some(shadow) = active.shadow else {
+                        self.asked = AskedUntil::Met(id);
                         return Some(Decided::ByRule { rule: id, decision });
                     };
                     shadows.met |= shadow.bit;

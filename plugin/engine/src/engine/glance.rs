@@ -9,7 +9,7 @@ use crate::engine::decide::Runs;
 use crate::engine::decided::{Judged, ShadowMarks};
 use crate::engine::emit::emit_spliced;
 use crate::engine::measuring::Measuring;
-use crate::engine::rule_set::{Candidates, Certain, RuleSet};
+use crate::engine::rule_set::{AskedUntil, Candidates, Certain, RuleSet};
 use crate::engine::{Input, Verdict, happened};
 use crate::facts::Glanced;
 use crate::line::Line;
@@ -54,7 +54,8 @@ pub(super) fn answer(
     let measured = if known.measures.is_empty() {
         0
     } else {
-        measuring.seen(&known.measures, glanced.seen, line, now)?
+        let asked = certain.rule.map_or(AskedUntil::End, AskedUntil::Met);
+        measuring.seen(&known.measures, (glanced.seen, asked), line, now)?
     };
     match certain.action {
         Action::Drop => {

@@ -5,11 +5,12 @@
 
 use crate::condition::Met;
 use crate::config::RuleFile;
-use crate::engine::rule_set::NO_TEXT;
+use crate::engine::rule_set::{AskedUntil, NO_TEXT, RuleId, RuleSet};
 use crate::facts::{Facts, Metadata, Seen};
 use crate::line::Line;
 use crate::measure::{Measure, Measured, Observed, SavedSeries, SeriesTable, Slot, write_labels};
 use crate::metrics::{Counters, Metric};
+use crate::number::small;
 use crate::tag::ContainerTag;
 use crate::time::Now;
 use std::rc::Rc;
@@ -18,6 +19,8 @@ use std::rc::Rc;
 #[derive(Debug, Default)]
 pub(super) struct Measuring {
     all: Vec<ActiveMeasure>,
+    /// Bytes of the metrics file that are left for further sets of label values.
+    room: usize,
     /// A record's labels, written one after the other.
     buffer: Vec<u8>,
     /// Whether anything was counted since it was saved.
@@ -43,6 +46,8 @@ pub(super) struct TagMeasure {
     pub(super) texts: u64,
     /// Whether a glance shows that a record meets it, and if so whether the line has to be asked.
     shown: Option<bool>,
+    /// The guard or rule with the same conditions: whatever meets the one meets the other.
+    twin: Option<RuleId>,
     /// Where the tag's records are counted, and until when that holds.
     memo: Option<(Slot, Now)>,
 }
@@ -77,11 +82,13 @@ impl Measuring {
                 }
             })
             .collect();
+        let taken = self.all.iter().map(|active| active.series.bytes(active.measure.lines()));
+        self.room = taken.fold(ROOM, usize::saturating_sub);
         self.has_news = true;
     }
 
     /// Those whose conditions on names a tag meets.
-    pub(super) fn of_tag(&self, container: Option<ContainerTag<'_>>) -> Vec<TagMeasure> {
+    pub(super) fn of_tag(&self, container: Option<ContainerTag<'_>>, rules: &RuleSet) -> Vec<TagMeasure> {
         let met = self
             .all
             .iter()
@@ -93,7 +100,8 @@ impl Measuring {
             let is_quick = *what == Measured::Records && active.measure.is_by_tag();
             let shown = if is_quick { when.shows_at_a_glance() } else { None };
             let (levels, streams) = (needs.levels, needs.streams);
-            TagMeasure { at, levels, streams, texts: NO_TEXT, shown, memo: None }
+            let twin = rules.with_conditions(when);
+            TagMeasure { at, levels, streams, texts: NO_TEXT, shown, twin, memo: None }
         })
         .collect()
     }
@@ -106,7 +114,13 @@ impl Measuring {
     /// The measures that a record meets, as bits by their place among the tag's, if a glance shows that. `None`: it has to be asked
     /// in full.
     #[inline]
-    pub(super) fn seen(&self, known: &[TagMeasure], seen: Seen, line: &Line<'_>, now: Now) -> Option<u32> {
+    pub(super) fn seen(
+        &self,
+        known: &[TagMeasure],
+        (seen, asked): (Seen, AskedUntil),
+        line: &Line<'_>,
+        now: Now,
+    ) -> Option<u32> {
         let mut met = 0u32;
         for (bit, measure) in known.iter().enumerate() {
             if measure.lacks_in(seen) {
@@ -116,8 +130,11 @@ impl Measuring {
             if measure.memo.is_none_or(|(_, until)| now > until) {
                 return None;
             }
-            let active = self.all.get(measure.at)?;
-            if !reads_line || active.measure.when.holds_for(line) {
+            let is_met = match asked.has_met(measure.twin) {
+                Some(is_met) => is_met,
+                None => !reads_line || self.all.get(measure.at)?.measure.when.holds_for(line),
+            };
+            if is_met {
                 met |= 1u32.wrapping_shl(bit as u32);
             }
         }
@@ -141,7 +158,7 @@ impl Measuring {
     #[inline(never)]
     pub(super) fn count(
         &mut self,
-        known: &mut [TagMeasure],
+        (known, asked): (&mut [TagMeasure], AskedUntil),
         facts: &Facts<'_>,
         metadata: &mut Metadata<'_>,
         counters: &mut Counters,
@@ -152,7 +169,9 @@ impl Measuring {
                 continue;
             }
             let Some(ActiveMeasure { measure, series }) = self.all.get_mut(known.at) else { continue };
-            if measure.when.met(facts, metadata) != Met::Yes {
+            let is_met =
+                asked.has_met(known.twin).unwrap_or_else(|| measure.when.met(facts, metadata) == Met::Yes);
+            if !is_met {
                 continue;
             }
             let observed = match &measure.what {
@@ -173,7 +192,8 @@ impl Measuring {
                 None => {
                     self.buffer.clear();
                     write_labels(measure, facts, metadata, &mut self.buffer);
-                    let (slot, is_other) = series.slot(&self.buffer, bounds.len());
+                    let (slot, is_other) =
+                        series.slot(&self.buffer, (bounds.len(), measure.lines()), &mut self.room);
                     if is_other {
                         counters.add(Metric::MeasureOther, 1);
                     } else if measure.is_by_tag() {
@@ -212,8 +232,7 @@ impl Measuring {
             for ActiveMeasure { measure, series } in &mut self.all {
                 let head = format!(
                     "{{\"measure\":\"{}\",\"signature\":\"{:016x}\"",
-                    measure.name,
-                    measure.signature()
+                    measure.name, measure.signature
                 );
                 series.save().for_each(|series| series.write(&head, &mut self.saved));
             }
@@ -225,11 +244,11 @@ impl Measuring {
     pub(super) fn restore(&mut self, name: &str, signature: u64, saved: &SavedSeries) {
         let same = |active: &&mut ActiveMeasure| {
             *active.measure.name == *name
-                && active.measure.signature() == signature
+                && active.measure.signature == signature
                 && active.measure.buckets().len() == saved.buckets.len()
         };
         if let Some(active) = self.all.iter_mut().find(same) {
-            active.series.restore(saved);
+            active.series.restore(saved, active.measure.lines(), &mut self.room);
             self.has_news = true;
         }
     }
@@ -240,12 +259,17 @@ impl Measuring {
     }
 }
 
-/// A number as lines have it, in quotes or not.
+/// A number as lines have it, in quotes or not. Less than nothing is none: sums of what is measured rise.
 fn number(text: &[u8]) -> Option<f64> {
+    if let Some(small) = small(text) {
+        return Some(small as f64).filter(|value| *value >= 0.0);
+    }
     let text = std::str::from_utf8(text).ok()?;
-    let starts = text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '-' | '.'));
+    let starts = text.starts_with(|first: char| first.is_ascii_digit() || first == '.');
     text.parse::<f64>().ok().filter(|value| starts && value.is_finite())
 }
 
+/// Bytes of the metrics file for measures. The sidecar serves 4 MiB in all.
+const ROOM: usize = 2 << 20;
 /// For how long a tag's workload is believed here, in nanoseconds.
 const MEMO: u64 = 5_000_000_000;

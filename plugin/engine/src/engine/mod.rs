@@ -51,7 +51,7 @@ use decide::{Deciding, SharedByRules, Tag};
 use decided::Judged;
 use glance::Seeing;
 use measuring::Measuring;
-use rule_set::{Candidates, Certain, RuleSet};
+use rule_set::{AskedUntil, Candidates, Certain, RuleSet};
 use std::rc::Rc;
 use summary::Summaries;
 use volume::Volumes;
@@ -76,6 +76,8 @@ pub struct Engine {
     volumes: Volumes,
     unsaved: Unsaved,
     saved: Option<Now>,
+    /// When measures and volume were.
+    series_saved: Option<Now>,
     /// That of the state which was saved last.
     epoch: u32,
     /// Names of filters before this one whose counts are in its own, as long as their files may still be there.
@@ -112,6 +114,7 @@ impl Engine {
             volumes: Volumes::default(),
             unsaved: Unsaved::default(),
             saved: None,
+            series_saved: None,
             epoch: 0,
             taken_over: Vec::new(),
             is_reference: false,
@@ -309,11 +312,12 @@ impl Engine {
         let mut metadata = Metadata::new(names, &file.enrich, now, (cache, remembered), own, pods);
 
         let candidates = (&**candidates, foregone.is_some());
+        let mut deciding = Deciding { file, rules, counters, shared, bytes, asked: AskedUntil::Unknown };
+        let judged = deciding.judge(candidates, runs, &facts, &mut metadata);
+        let asked = deciding.asked;
         if !measures.is_empty() {
-            measuring.count(measures, &facts, &mut metadata, counters);
+            measuring.count((measures, asked), &facts, &mut metadata, counters);
         }
-        let judged =
-            Deciding { file, rules, counters, shared, bytes }.judge(candidates, runs, &facts, &mut metadata);
         let decided = judged.decided;
         let emitted = match decided.action() {
             Action::Drop => None,

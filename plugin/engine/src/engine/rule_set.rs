@@ -3,7 +3,7 @@
 //! The rule kept here: a [`RuleId`] is given out by this set and good for this set. Whatever is kept beyond a reload goes through
 //! [`RuleSet::same`].
 
-use crate::condition::Needs;
+use crate::condition::{Needs, When};
 use crate::config::RuleFile;
 use crate::config::model::{Policy, Rule};
 use crate::engine::measuring::{Measuring, TagMeasure};
@@ -53,8 +53,33 @@ pub(super) struct RuleState {
 }
 
 /// A guard or rule of a set, by its place in guards and rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RuleId(usize);
+
+/// How far a record was asked for by the guards and rules of its tag, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AskedUntil {
+    /// Nobody knows.
+    Unknown,
+    /// It meets the conditions of this one, and of none before it.
+    Met(RuleId),
+    /// It meets those of none.
+    End,
+}
+
+impl AskedUntil {
+    /// Whether it meets the conditions of this one, if that is known.
+    #[inline]
+    pub(super) fn has_met(self, id: Option<RuleId>) -> Option<bool> {
+        let id = id?;
+        match self {
+            AskedUntil::Met(last) if id == last => Some(true),
+            AskedUntil::Met(last) if id > last => None,
+            AskedUntil::Met(_) | AskedUntil::End => Some(false),
+            AskedUntil::Unknown => None,
+        }
+    }
+}
 
 /// The guards and rules that can decide a tag's records: their conditions on names are met.
 #[derive(Debug)]
@@ -289,6 +314,14 @@ impl RuleSet {
         self.rules.get(at).filter(|last| last.why == Why::NoMatch).map(|_| RuleId(at))
     }
 
+    /// The first with these conditions that always decides.
+    pub(super) fn with_conditions(&self, when: &When) -> Option<RuleId> {
+        let is_twin = |active: &ActiveRule| {
+            active.rule.when == *when && active.rule.until.is_none() && !active.rule.shadow
+        };
+        self.rules.iter().position(is_twin).map(RuleId)
+    }
+
     /// Those that a record meets after this one.
     pub(super) fn behind(&self, id: RuleId) -> impl Iterator<Item = &ActiveRule> {
         self.rules.iter().skip(id.0.saturating_add(1))
@@ -323,7 +356,7 @@ impl RuleSet {
             None => no_match,
             Some((id, first)) => first.decides_all().map(|action| first.certain(id, action)),
         };
-        let mut measures = measuring.of_tag(container);
+        let mut measures = measuring.of_tag(container, self);
         let (rules, texts) = self.at_a_glance(ids, &mut measures, measuring);
         let (measures, levels) = (measures.into_boxed_slice(), LevelMemo::default());
         let unread = foregone.filter(|_| measures.is_empty());

@@ -96,16 +96,23 @@ impl Engine {
     /// The state as text when it has changed since the last time; when only budgets have, every ten seconds.
     #[inline(never)]
     pub fn state_to_save(&mut self, now: Now) -> Option<String> {
-        let is_due = self.saved.is_none_or(|last| now.since(last).is_none_or(|past| past >= BUDGETS_EVERY));
+        let is_due = |last: Option<Now>, every: Duration| {
+            last.is_none_or(|last| now.since(last).is_none_or(|past| past >= every))
+        };
+        // The more there is to write, the less often.
+        let series = self.measuring.series().saturating_add(self.volumes.series()) as u64;
+        let series_every = Duration::from_secs(series / SERIES_A_SECOND).min(BUDGETS_EVERY);
+        let are_series_due = is_due(self.series_saved, series_every);
         let has_news = self.unsaved.counts
-            || (self.unsaved.budgets || self.measuring.has_news() || self.volumes.has_news()) && is_due;
+            || self.unsaved.budgets && is_due(self.saved, BUDGETS_EVERY)
+            || (self.measuring.has_news() || self.volumes.has_news()) && are_series_due;
         if !has_news {
             return None;
         }
         self.unsaved = Unsaved { every: self.unsaved.every, ..Unsaved::default() };
-        // Counts are saved whenever they change, the others less often.
-        if is_due {
-            self.saved = Some(now);
+        self.saved = Some(now);
+        if are_series_due {
+            self.series_saved = Some(now);
         }
         self.epoch = self.epoch.wrapping_add(1);
         self.summaries.taken = 0;
@@ -156,8 +163,8 @@ impl Engine {
                 text.extend_from_slice(format!(",\"day\":{day},\"bytes\":{bytes}}}\n").as_bytes());
             }
         }
-        text.extend_from_slice(self.measuring.lines(is_due));
-        text.extend_from_slice(self.volumes.lines(is_due));
+        text.extend_from_slice(self.measuring.lines(are_series_due));
+        text.extend_from_slice(self.volumes.lines(are_series_due));
         let lines = text.iter().filter(|byte| **byte == b'\n').count();
         text.extend_from_slice(format!("{{\"lines\":{lines}}}\n").as_bytes());
         String::from_utf8(text).ok()
@@ -400,12 +407,14 @@ fn value<'l>(line: &'l str, key: &str) -> Option<Value<'l>> {
 
 /// How often what budgets have spent is written: a kill forgets that much of it.
 const BUDGETS_EVERY: Duration = Duration::from_secs(10);
+/// So many sets of label values are written every second.
+const SERIES_A_SECOND: u64 = 100;
 /// The key of all that share a state.
 const OTHER: &str = "other";
 /// Longest label of a key in the file, in bytes.
 const MAX_LABEL: usize = 40;
 /// How long the file gets before no more budgets are written, in bytes; all that there can be take less.
-const MOST: usize = 15 << 20;
+const MOST: usize = 11 << 20;
 /// Records that a measure can have counted in all years that a node lives.
 const MOST_MEASURED: u64 = 1 << 53;
 /// Bytes of a namespace in all these years.

@@ -5,7 +5,7 @@
 use crate::config::model::Volume;
 use crate::engine::{Answer, Engine, Input};
 use crate::json::push_string;
-use crate::measure::{SavedSeries, SeriesTable, Slot};
+use crate::measure::{LinesOf, SavedSeries, SeriesTable, Slot, VOLUME_TABLE, push_escaped};
 use crate::pods::{MetadataFrom, NoPods, PodSource};
 use crate::time::Now;
 use std::fmt::Write as _;
@@ -29,6 +29,8 @@ const PARTS: usize = 6;
 #[derive(Debug, Default)]
 pub(super) struct Volumes {
     table: Option<(Volume, SeriesTable)>,
+    /// Bytes of the metrics file that are left for further namespaces and workloads.
+    room: usize,
     has_news: bool,
     /// As it stands in the saved state.
     saved: Vec<u8>,
@@ -39,8 +41,8 @@ pub(super) struct Volumes {
 pub(super) struct TagVolume {
     /// Where it is counted, and until when that holds.
     memo: Option<(Slot, Now)>,
-    /// When its open flush has begun, what it has sent in that, and what of that is billed.
-    since: Now,
+    /// Its open flush, by its number since 1970, what it has sent in that, and what of that is billed.
+    flush: u64,
     sent: u64,
     billed: u64,
 }
@@ -48,8 +50,11 @@ pub(super) struct TagVolume {
 impl TagVolume {
     /// Bytes that are billed for so many more.
     fn bill(&mut self, bytes: u64, now: Now, volume: &Volume) -> u64 {
-        if now.since(self.since).is_none_or(|past| past >= volume.flush) {
-            *self = TagVolume { memo: self.memo, since: now, sent: 0, billed: 0 };
+        // One timer flushes all containers.
+        let every = u64::try_from(volume.flush.as_nanos()).unwrap_or(u64::MAX);
+        let flush = now.0.checked_div(every).unwrap_or_default();
+        if every == 0 || flush != self.flush {
+            *self = TagVolume { memo: self.memo, flush, sent: 0, billed: 0 };
         }
         // Fluent Bit ends each with a line feed.
         self.sent = self.sent.saturating_add(bytes).saturating_add(1);
@@ -72,6 +77,7 @@ impl Volumes {
         if self.table.as_ref().map(|(volume, _)| volume) == wanted {
             return;
         }
+        self.room = ROOM;
         self.table = wanted.map(|volume| (*volume, SeriesTable::new(volume.max_series)));
         self.has_news = true;
         self.saved.clear();
@@ -79,7 +85,7 @@ impl Volumes {
 
     fn count(&mut self, slot: Option<Slot>, parts: [(Part, u64); 4]) {
         let Some((_, table)) = &mut self.table else { return };
-        let slot = slot.unwrap_or_else(|| table.slot(NOBODY, PARTS).0);
+        let slot = slot.unwrap_or_else(|| table.slot(NOBODY, (PARTS, LINES), &mut self.room).0);
         table.add(slot, parts.map(|(part, more)| (part as usize, more)));
         self.has_news = true;
     }
@@ -100,31 +106,15 @@ impl Volumes {
     /// Writes all numbers in Prometheus' text format.
     pub(super) fn render(&self, is_saved: bool, out: &mut String) {
         let Some((volume, table)) = &self.table else { return };
-        let families: [(&str, &str, &[(Part, &str)]); 4] = [
-            (
-                "nodesieve_volume_records_total",
-                "records",
-                &[(Part::Kept, "kept"), (Part::Dropped, "dropped")],
-            ),
-            (
-                "nodesieve_volume_bytes_total",
-                "bytes of JSON text as it came",
-                &[(Part::KeptBytes, "kept"), (Part::DroppedBytes, "dropped")],
-            ),
-            (
-                "nodesieve_volume_sent_bytes_total",
-                "bytes of the records kept, as they left",
-                &[(Part::Sent, "")],
-            ),
-            (
-                "nodesieve_volume_billed_bytes_total",
-                "bytes that Firehose bills, in steps of 5 KB for each container and flush",
-                &[(Part::Billed, "")],
-            ),
+        let parts: [&[(Part, &str)]; 4] = [
+            &[(Part::Kept, "kept"), (Part::Dropped, "dropped")],
+            &[(Part::KeptBytes, "kept"), (Part::DroppedBytes, "dropped")],
+            &[(Part::Sent, "")],
+            &[(Part::Billed, "")],
         ];
-        for (name, meaning, parts) in families {
+        for ((name, unit, meaning), parts) in VOLUME_TABLE.into_iter().zip(parts) {
             // Writing to a String cannot fail.
-            let _ = writeln!(out, "# HELP {name} {meaning}\n# TYPE {name} counter");
+            let _ = writeln!(out, "# HELP {name} {unit} {meaning}\n# TYPE {name} counter");
             table.each(is_saved, |labels, numbers| {
                 let labels = labels_of(volume, labels);
                 for (part, outcome) in parts {
@@ -169,6 +159,11 @@ impl Volumes {
         out
     }
 
+    /// Namespaces or workloads that are told apart.
+    pub(super) fn series(&self) -> usize {
+        self.table.as_ref().map_or(0, |(_, table)| table.len())
+    }
+
     /// Whether anything is to be saved.
     pub(super) fn has_news(&self) -> bool {
         self.has_news
@@ -193,7 +188,7 @@ impl Volumes {
             && volume.by_workload == by_workload
             && saved.buckets.len() == PARTS
         {
-            table.restore(saved);
+            table.restore(saved, LINES, &mut self.room);
             self.has_news = true;
         }
     }
@@ -210,7 +205,8 @@ impl Engine {
         pods: &mut dyn PodSource,
     ) {
         let Engine { file, streams, cache, volumes, .. } = self;
-        let Some((volume, table)) = &mut volumes.table else { return };
+        let Volumes { table, room, .. } = volumes;
+        let Some((volume, table)) = table else { return };
         let bytes = input.text.len() as u64;
         // A tag that is no text has no state, and the last one is another's.
         let tag = if streams.is_last(input.tag) { streams.last() } else { None };
@@ -239,7 +235,7 @@ impl Engine {
                 } else {
                     labels.extend_from_slice(NOBODY);
                 }
-                let (slot, _) = table.slot(&labels, PARTS);
+                let (slot, _) = table.slot(&labels, (PARTS, LINES), room);
                 of_tag.memo = Some((slot, Now(until)));
                 slot
             }
@@ -278,12 +274,15 @@ fn names<'l>(volume: &Volume, labels: Option<&'l [u8]>) -> [Option<&'l str>; 2] 
     [Some(next()), volume.by_workload.then(next)]
 }
 
-/// Names of namespaces and workloads need no escapes.
 fn labels_of(volume: &Volume, labels: Option<&[u8]>) -> String {
-    match names(volume, labels) {
-        [Some(namespace), Some(workload)] => format!("namespace=\"{namespace}\",workload=\"{workload}\""),
-        [namespace, _] => format!("namespace=\"{}\"", namespace.unwrap_or_default()),
+    let mut out = String::new();
+    for (key, name) in ["namespace=\"", "\",workload=\""].into_iter().zip(names(volume, labels)) {
+        let Some(name) = name else { continue };
+        out.push_str(key);
+        push_escaped(name, &mut out);
     }
+    out.push('"');
+    out
 }
 
 fn entry(volume: &Volume, labels: Option<&[u8]>, numbers: &[u64; PARTS]) -> Vec<u8> {
@@ -303,6 +302,10 @@ fn entry(volume: &Volume, labels: Option<&[u8]>, numbers: &[u64; PARTS]) -> Vec<
     out
 }
 
+/// What a namespace or workload takes in the metrics file: six lines.
+const LINES: LinesOf = LinesOf { count: 6, around: 110 };
+/// Bytes of the metrics file for all of them.
+const ROOM: usize = 1 << 20;
 /// The labels of what names no container.
 const NOBODY: &[u8] = b"\0\0";
 /// Firehose bills in steps of 5 KB.

@@ -56,7 +56,13 @@ impl ValueAt {
     /// What a record has there.
     pub(crate) fn read(&self, when: &When, facts: &Facts<'_>) -> Option<Vec<u8>> {
         match self {
-            ValueAt::Path(path) => facts.field(path),
+            ValueAt::Path(path) => {
+                // Whoever asks next has its members too.
+                if let Some(line) = facts.line.filter(|line| line.raw().first() == Some(&b'{')) {
+                    line.outline();
+                }
+                facts.field(path)
+            }
             ValueAt::Column(name) => {
                 let line = facts.line?;
                 when.conditions().iter().find_map(|condition| match condition {

@@ -10,13 +10,14 @@ mod series;
 mod volume;
 
 pub(crate) use labels::write_labels;
-pub(crate) use series::{Observed, SavedSeries, SeriesTable, Slot};
-pub use volume::Volume;
+pub(crate) use series::{LinesOf, Observed, SavedSeries, SeriesTable, Slot, push_escaped};
+pub use volume::{VOLUME_TABLE, Volume};
 
 use crate::condition::{Condition, When};
 use crate::config::is_name;
 use crate::diag::Code;
 use crate::hash::xxh3;
+use crate::metrics::TABLE;
 use crate::yaml::{Mistakes, Node, NodeKind, Quoting, Section};
 use std::rc::Rc;
 
@@ -33,6 +34,9 @@ pub struct Measure {
     pub by: Vec<Label>,
     /// Most sets of label values; beyond them all others are one.
     pub max_series: usize,
+    /// A hash of all that it is as written: what saved numbers go by, since with other conditions, bounds or labels they would mean
+    /// something else.
+    pub signature: u64,
 }
 
 /// What a measure makes of its records.
@@ -116,9 +120,27 @@ impl Measure {
         }
     }
 
-    /// What saved numbers go by: with another kind, other bounds or labels they would mean something else.
-    pub(crate) fn signature(&self) -> u64 {
-        xxh3(format!("{:?}{:?}", self.what, self.by).as_bytes())
+    /// What each of its sets of label values takes in the metrics file.
+    pub(crate) fn lines(&self) -> LinesOf {
+        let names =
+            self.by.iter().fold(0usize, |sum, label| sum.saturating_add(label.name.len()).saturating_add(4));
+        let count = match &self.what {
+            Measured::Records => 1,
+            Measured::Values { buckets, .. } => buckets.len().saturating_add(3),
+        };
+        LinesOf { count, around: self.metric().len().saturating_add(names).saturating_add(60) }
+    }
+
+    /// All names of metrics that it has.
+    fn metrics(&self) -> Vec<String> {
+        let metric = self.metric();
+        match &self.what {
+            Measured::Records => vec![metric],
+            Measured::Values { .. } => {
+                let parts = ["_bucket", "_sum", "_count"].map(|end| format!("{metric}{end}"));
+                std::iter::once(metric).chain(parts).collect()
+            }
+        }
     }
 
     /// Whether what it counts under hangs on the tag alone, as far as a tag's container stays what it is.
@@ -156,8 +178,15 @@ pub(crate) fn measures(source: &str, node: Option<&Node>, mistakes: &mut Mistake
     for node in list.iter().take(MAX_MEASURES) {
         let Some(measure) = measure(source, node, mistakes) else { continue };
         let span = node.span.start..node.span.start.saturating_add(1);
-        if all.iter().any(|other| other.metric() == measure.metric() || other.name == measure.name) {
-            let message = format!("`{}` would be the metric {} once more", measure.name, measure.metric());
+        let taken = |metric: &&String| {
+            let is_own = TABLE.iter().any(|(_, name, ..)| *name == **metric);
+            is_own || all.iter().any(|other| other.metrics().contains(metric))
+        };
+        if let Some(metric) = measure.metrics().iter().find(taken) {
+            let message = format!("`{}` would be the metric {metric} once more", measure.name);
+            mistakes.note_with_help(Code::DuplicateName, &span, message, "give it another `name` or `unit`");
+        } else if all.iter().any(|other| other.name == measure.name) {
+            let message = format!("`{}` is the name of an earlier measure", measure.name);
             mistakes.note(Code::DuplicateName, &span, message);
         }
         series = series.saturating_add(measure.max_series);
@@ -194,7 +223,23 @@ fn measure(source: &str, node: &Node, mistakes: &mut Mistakes) -> Option<Measure
     let max_series = section
         .get("max_series")
         .map_or(Some(DEFAULT_SERIES), |node| mistakes.count(node, "max_series", 1..=MAX_SERIES));
-    Some(Measure { name: name?.into(), when, what: what?, by: by?, max_series: max_series? })
+    let mut written = Vec::new();
+    write_out(node, &mut written);
+    let (name, signature) = (name?.into(), xxh3(&written));
+    Some(Measure { name, when, what: what?, by: by?, max_series: max_series?, signature })
+}
+
+/// What was written, whatever the blanks and quotes around it.
+fn write_out(node: &Node, into: &mut Vec<u8>) {
+    match &node.kind {
+        NodeKind::Scalar { text, .. } => into.extend_from_slice(text.as_bytes()),
+        NodeKind::List(list) => list.iter().for_each(|node| write_out(node, into)),
+        NodeKind::Map(map) => map.iter().for_each(|(key, value)| {
+            write_out(key, into);
+            write_out(value, into);
+        }),
+    }
+    into.push(0);
 }
 
 fn name<'n>(section: &Section<'n>, mistakes: &mut Mistakes) -> Option<&'n str> {

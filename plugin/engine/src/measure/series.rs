@@ -42,6 +42,18 @@ struct Numbers {
     buckets: Box<[u64]>,
 }
 
+/// What a set of label values takes in the metrics file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LinesOf {
+    /// Lines.
+    pub(crate) count: usize,
+    /// Bytes of each beside the values.
+    pub(crate) around: usize,
+}
+
+/// What has come to a set of label values: those, `None` for what the others share, and by how much each number has grown.
+pub(crate) type News<const N: usize> = (Option<Box<[u8]>>, [u64; N]);
+
 /// One record, as far as a measure is concerned.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Observed {
@@ -77,12 +89,21 @@ impl SeriesTable {
         self.all.len()
     }
 
-    /// The place of a set of values, and whether it is the one that the others share.
-    pub(crate) fn slot(&mut self, labels: &[u8], buckets: usize) -> (Slot, bool) {
+    /// The place of a set of values, and whether it is the one that the others share. `room` is what there is for lines of the
+    /// metrics file, of which each set takes `lines` with `around` bytes around its values.
+    pub(crate) fn slot(
+        &mut self,
+        labels: &[u8],
+        (buckets, lines): (usize, LinesOf),
+        room: &mut usize,
+    ) -> (Slot, bool) {
         if let Some(place) = self.places.get(labels) {
             return (Slot(*place), false);
         }
-        if self.places.len() < self.most {
+        // With an escape for each byte.
+        let bytes = labels.len().saturating_mul(2).saturating_add(lines.around).saturating_mul(lines.count);
+        if self.places.len() < self.most && bytes <= *room {
+            *room = room.saturating_sub(bytes);
             let place = self.push(Some(labels.into()), buckets);
             self.places.insert(labels.into(), place);
             return (Slot(place), false);
@@ -107,6 +128,13 @@ impl SeriesTable {
         self.all.len().saturating_sub(1) as u32
     }
 
+    /// What its sets of values take of the room in the metrics file.
+    pub(crate) fn bytes(&self, lines: LinesOf) -> usize {
+        let each =
+            self.places.keys().map(|labels| labels.len().saturating_mul(2).saturating_add(lines.around));
+        each.fold(0usize, |sum, bytes| sum.saturating_add(bytes.saturating_mul(lines.count)))
+    }
+
     /// Counts a record.
     #[inline]
     pub(crate) fn count(&mut self, Slot(place): Slot, observed: Observed, bounds: &[f64]) {
@@ -114,7 +142,7 @@ impl SeriesTable {
         let numbers = &mut series.numbers;
         numbers.count = numbers.count.wrapping_add(1);
         if let Observed::Value(value) = observed {
-            numbers.sum += value;
+            numbers.sum = (numbers.sum + value).min(f64::MAX);
             let at = bounds.iter().position(|bound| value <= *bound);
             if let Some(bucket) = at.and_then(|at| numbers.buckets.get_mut(at)) {
                 *bucket = bucket.wrapping_add(1);
@@ -141,7 +169,7 @@ impl SeriesTable {
     }
 
     /// What has come to each set of values since this was last asked, of those with anything.
-    pub(crate) fn take_news<const N: usize>(&mut self) -> Vec<(Option<Box<[u8]>>, [u64; N])> {
+    pub(crate) fn take_news<const N: usize>(&mut self) -> Vec<News<N>> {
         let news = self.all.iter_mut().map(|series| {
             let mut more = [0u64; N];
             let told = series.told.get_or_insert_with(|| vec![0; N].into());
@@ -167,16 +195,16 @@ impl SeriesTable {
     }
 
     /// Adds what was saved before the start.
-    pub(crate) fn restore(&mut self, saved: &SavedSeries) {
+    pub(crate) fn restore(&mut self, saved: &SavedSeries, lines: LinesOf, room: &mut usize) {
         let buckets = saved.buckets.len();
         let place = match &saved.labels {
-            Some(labels) => self.slot(labels, buckets).0.0,
+            Some(labels) => self.slot(labels, (buckets, lines), room).0.0,
             None => self.shared(buckets),
         };
         let Some(series) = self.all.get_mut(place as usize) else { return };
         for numbers in [&mut series.numbers, &mut series.saved] {
             numbers.count = numbers.count.wrapping_add(saved.count);
-            numbers.sum += saved.sum;
+            numbers.sum = (numbers.sum + saved.sum).min(f64::MAX);
             add_each(&mut numbers.buckets, &saved.buckets);
         }
         // Whoever has saved it has told it, or nobody will.
@@ -227,15 +255,7 @@ impl Series {
                 None => b"other",
             };
             let _ = write!(text, "{}{}=\"", if at == 0 { "" } else { "," }, label.name);
-            for character in String::from_utf8_lossy(value).chars() {
-                match character {
-                    '"' => text.push_str("\\\""),
-                    '\\' => text.push_str("\\\\"),
-                    '\n' => text.push_str("\\n"),
-                    other if other.is_control() => text.push(' '),
-                    other => text.push(other),
-                }
-            }
+            push_escaped(&String::from_utf8_lossy(value), &mut text);
             text.push('"');
         }
         text
@@ -262,6 +282,19 @@ impl SavedSeries {
         let line =
             format!(",\"count\":{count},\"sum\":\"{sum:016x}\",\"buckets\":\"{}\"}}\n", buckets.join(" "));
         into.extend_from_slice(line.as_bytes());
+    }
+}
+
+/// Writes the value of a label as the text format wants it.
+pub(crate) fn push_escaped(value: &str, into: &mut String) {
+    for character in value.chars() {
+        match character {
+            '"' => into.push_str("\\\""),
+            '\\' => into.push_str("\\\\"),
+            '\n' => into.push_str("\\n"),
+            other if other.is_control() => into.push(' '),
+            other => into.push(other),
+        }
     }
 }
 

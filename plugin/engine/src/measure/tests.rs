@@ -43,6 +43,9 @@ fn every_mistake_is_told_with_its_code() {
         ("{ name: a, counter: {}, by: [$.le] }", "NS300"),
         ("{ name: a, counter: {}, max_series: 0 }", "NS300"),
         ("{ name: a, counter: {} }, { name: a, counter: {} }", "NS304"),
+        ("{ name: other, counter: {} }", "NS304"),
+        ("{ name: series, histogram: { of: $.a } }", "NS304"),
+        ("{ name: a, histogram: { of: $.b } }, { name: a-count, histogram: { of: $.b } }", "NS304"),
         ("{ name: a-ms, histogram: { of: $.b } }, { name: a, histogram: { of: $.b, unit: ms } }", "NS304"),
     ] {
         let source = format!("version: 1\nmeasure: [{measure}]\n");

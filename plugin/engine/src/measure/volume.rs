@@ -17,6 +17,18 @@ pub struct Volume {
     pub in_summaries: bool,
 }
 
+/// The numbers of each namespace and workload: name, unit, meaning. The first two have the label `outcome`.
+pub const VOLUME_TABLE: [(&str, &str, &str); 4] = [
+    ("nodesieve_volume_records_total", "records", "kept and dropped"),
+    ("nodesieve_volume_bytes_total", "bytes", "JSON text of these, as they came"),
+    ("nodesieve_volume_sent_bytes_total", "bytes", "JSON text of the records kept, as they left"),
+    (
+        "nodesieve_volume_billed_bytes_total",
+        "bytes",
+        "that Firehose bills, in steps of 5 KB for each container and flush",
+    ),
+];
+
 impl Default for Volume {
     fn default() -> Volume {
         Volume { by_workload: true, max_series: 500, flush: Duration::from_secs(5), in_summaries: true }

@@ -137,6 +137,54 @@ fn hostile_values_are_one_series() {
     assert_eq!(engine.counters().get(Metric::MeasureOther), counts[10]);
 }
 
+/// Guarantees: the largest measures that a file may have, with the longest values that lines can bring, leave the metrics file within what
+/// the sidecar serves, and the saved state within what is read again.
+#[test]
+fn the_largest_measures_fit_into_the_metrics_file() {
+    let by = "[$.a, $.b, $.c, $.d, $.e]";
+    let measures =
+        (0..4).map(|n| format!("{{ name: m{n}, histogram: {{ of: $.n }}, by: {by}, max_series: 1000 }}"));
+    let measures = format!("measure: [{}]\nvolume: {{}}\n", measures.collect::<Vec<_>>().join(", "));
+    let mut engine = engine(&rules(&measures, DROP_ALL));
+    let mut out = Vec::new();
+    for n in 0..1500 {
+        let value = format!("{n:04}{}", "\"".repeat(80));
+        let line = serde_json::json!({ "n": n, "a": value, "b": value, "c": value, "d": value, "e": value });
+        let text = serde_json::json!({ "log": line.to_string() }).to_string();
+        engine.quick.filter(input(&text), &mut Now(START), &mut NoPods, &mut out);
+    }
+    let saved = engine.quick.state_to_save(Now(START)).unwrap();
+    let text = engine.quick.render_metrics("0", Now(START));
+    assert!((1 << 20..4 << 20).contains(&text.len()), "{}", text.len());
+    assert!(saved.len() < 4 << 20, "{}", saved.len());
+    let counted = text.lines().filter(|line| line.starts_with("nodesieve_measure_m3_count"));
+    let counted: u64 = counted.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum();
+    assert_eq!(counted, 1500);
+}
+
+/// Guarantees: no number that a line can hold makes a saved state that is refused, or a sum that goes back.
+#[test]
+fn no_number_spoils_the_saved_state() {
+    let source = rules(MEASURES, DROP_ALL);
+    let mut engine = engine(&source);
+    let lines: Vec<String> =
+        ["1e308", "1e308", "1.7e308", "-5", "\"-1\"", "\"NaN\"", "\"inf\"", "0.1", "\".5\""]
+            .iter()
+            .map(|number| format!(r#"{{"status":200,"ms":{number}}}"#))
+            .collect();
+    let mut sum = 0.0;
+    for (at, line) in lines.iter().enumerate() {
+        feed(&mut engine, &[line]);
+        let saved = engine.state_to_save(Now(START + at as u64 * SECOND)).unwrap();
+        super::engine(&source).restore(&saved).unwrap();
+        let line = shown(&mut engine, "latency_ms_sum").remove(0);
+        let now: f64 = line.rsplit(' ').next().unwrap().parse().unwrap();
+        assert!(now.is_finite() && now >= sum, "{line}");
+        sum = now;
+    }
+    assert_eq!(engine.counters().get(Metric::MeasureUnread), 4);
+}
+
 /// Scenario: state is kept. Records come, the state is saved, more come, the filter is killed and another takes over.
 /// Guarantees: what is shown never goes back, and is never more than what a successor knows of.
 #[test]
@@ -149,11 +197,10 @@ fn what_was_shown_never_goes_back() {
     let mut first = engine(&source);
     feed(&mut first, &REQUESTS);
     assert_eq!(total(&mut first), 0.0, "nothing of it is on disk yet");
-    let mut saved = first.state_to_save(Now(START)).unwrap();
+    let saved = first.state_to_save(Now(START)).unwrap();
     assert_eq!(total(&mut first), 5.0);
     feed(&mut first, &REQUESTS);
-    // Counts are saved at once, measures with the next ten seconds.
-    saved = first.state_to_save(Now(START + SECOND)).unwrap_or(saved);
+    // The filter ends here, before the next tick.
     assert_eq!(total(&mut first), 5.0);
 
     let mut second = engine(&source);

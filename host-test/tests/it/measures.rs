@@ -1,0 +1,122 @@
+//! Measures and volume in a real Fluent Bit: what they count adds up over reload, SIGTERM and kill, and changes nothing else.
+
+use crate::{fluent_bit, support};
+use host_test::fluent_bit::{End, FilterMetrics, LOGS, MetadataFilter, Running, Setup};
+use nodesieve_sidecar::exposition::samples;
+use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::time::Duration;
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// The sum of a metric over its series, of those with this label.
+fn sum(metrics: &FilterMetrics, name: &str, label: &str) -> u64 {
+    let found = samples(metrics.text()).filter(|sample| sample.name == name && sample.series.contains(label));
+    found.map(|sample| sample.value as u64).sum()
+}
+
+const REQUESTS: &str = "nodesieve_measure_requests_total";
+const LATENCY: &str = "nodesieve_measure_latency_ms_count";
+const VOLUME: &str = "nodesieve_volume_records_total";
+
+/// A rule file that drops what it measures; `more` is a change that concerns neither.
+fn rules(more: &str) -> String {
+    format!(
+        "version: 1\nmetrics: {{ every: 1s }}\ndefaults: {{ summary: 2s }}\nvolume: {{}}\nmeasure:\n\
+         - {{ name: requests, when: {{ message: '{{ $.status = * }}' }}, counter: {{}}, by: [namespace, $.status class] }}\n\
+         - {{ name: latency, when: {{ message: '{{ $.status = * }}' }}, histogram: {{ of: $.ms, unit: ms, buckets: [10, 100] }} }}\n\
+         rules:\n- {{ name: requests, when: {{ message: '{{ $.status = * }}' }}, drop: {{}}, reason: measured }}\n{more}"
+    )
+}
+
+/// Appends so many lines to a container's log, of which each third is no request; how many requests.
+fn write(running: &Running, from: u64, lines: u64) -> u64 {
+    let path = running.at(LOGS).join(format!("web-1_shop_app-{:064x}.log", 7));
+    let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+    let mut requests = 0;
+    for n in from..from + lines {
+        let line = match n % 3 {
+            0 => format!("line {n}"),
+            _ => format!(r#"{{"status":{},"ms":{}}}"#, 200 + n % 2 * 300, n % 200),
+        };
+        requests += u64::from(n % 3 != 0);
+        file.write_all(format!("2026-11-20T10:00:00.{:09}Z stdout F {line}\n", n).as_bytes()).unwrap();
+    }
+    requests
+}
+
+/// Waits until the metrics file has all of this.
+#[track_caller]
+fn wait(running: &mut Running, what: &str, requests: u64, records: u64) -> FilterMetrics {
+    let is_there = |metrics: &FilterMetrics| {
+        sum(metrics, REQUESTS, "") >= requests && sum(metrics, VOLUME, "") >= records
+    };
+    running.wait_until(what, is_there, LONG).unwrap()
+}
+
+/// Scenario: lines, a reload, lines, SIGTERM and a start, lines, a kill and a start, lines; between any two, what has come is shown.
+/// Guarantees: no number that was shown goes back, all lines are counted, those of a kill at most as often as the filter has seen them, and
+/// summaries account for what was dropped as ever.
+#[test]
+fn what_is_measured_adds_up_over_reload_sigterm_and_kill() {
+    let Some((program, _guard)) = fluent_bit::program() else { return };
+    let logs = tempfile::tempdir().unwrap();
+    let mut running = Running::start(Setup {
+        fluent_bit: &program,
+        module: &support::module(),
+        conf: &support::conf().join("fluent-bit.yaml"),
+        rules: &rules(""),
+        logs: logs.path(),
+        pod_list: None,
+        filter: MetadataFilter::Nodesieve,
+        disk: None,
+        elsewhere: None,
+        overrides: &[],
+    })
+    .unwrap();
+    let mut requests = write(&running, 0, 3000);
+    let before = wait(&mut running, "measure the first lines", requests, 3000).get("nodesieve_reloads_total");
+
+    running.put_rules(&rules("- { name: never, when: { message: never }, keep: {} }\n")).unwrap();
+    let reloaded = |metrics: &FilterMetrics| metrics.get("nodesieve_reloads_total") > before;
+    running.wait_until("reload", reloaded, LONG).unwrap();
+    requests += write(&running, 3000, 3000);
+    let metrics = wait(&mut running, "measure over a reload", requests, 6000);
+    assert_eq!((sum(&metrics, REQUESTS, ""), sum(&metrics, LATENCY, "")), (requests, requests));
+    assert_eq!(sum(&metrics, REQUESTS, "status=\"5xx\""), requests / 2);
+    assert_eq!(sum(&metrics, VOLUME, ""), 6000);
+    assert_eq!(sum(&metrics, VOLUME, "outcome=\"dropped\""), requests);
+    assert_eq!(metrics.get("nodesieve_records_dropped_total"), Some(requests));
+
+    running.restart(End::Terminated).unwrap();
+    requests += write(&running, 6000, 3000);
+    let metrics = wait(&mut running, "measure over a restart", requests, 9000);
+    assert_eq!((sum(&metrics, REQUESTS, ""), sum(&metrics, VOLUME, "")), (requests, 9000));
+
+    running.restart(End::Killed).unwrap();
+    let first = write(&running, 9000, 3000);
+    let metrics = wait(&mut running, "measure over a kill", requests + first, 12_000);
+    // What tail had read and not noted is read again.
+    let seen = metrics.seen();
+    assert!(seen >= 3000, "{seen}");
+    assert_eq!(sum(&metrics, VOLUME, ""), 9000 + seen);
+    assert_eq!(
+        sum(&metrics, REQUESTS, ""),
+        requests + metrics.get("nodesieve_records_dropped_total").unwrap()
+    );
+    let outcome = running.stop().unwrap();
+    let mut copies = BTreeSet::new();
+    let mut told = 0;
+    for summary in outcome.summaries.iter().map(|record| &record["nodesieve"]) {
+        if copies.insert((summary["instance"].to_string(), summary["sequence"].to_string())) {
+            told += summary["volume"].as_array().into_iter().flatten().map(records_of).sum::<u64>();
+        }
+    }
+    assert!((3000..=9000 + seen).contains(&told), "summaries say who made what, nothing twice: {told}");
+}
+
+fn records_of(entry: &serde_json::Value) -> u64 {
+    assert_eq!(entry["namespace"], "shop");
+    entry["kept"].as_u64().unwrap() + entry["dropped"].as_u64().unwrap()
+}
