@@ -15,7 +15,7 @@ pub use model::RuleFile;
 pub use own_paths::FLUENT_BITS;
 pub use rule_tests::{Expect, Kept, NUMBER, RANDOM_ID, RuleTest, Subject};
 
-pub(crate) use rules::is_name;
+pub(crate) use crate::yaml::is_name;
 
 use crate::diag::{Code, Diagnostic, in_order};
 use crate::pods::MetadataFrom;

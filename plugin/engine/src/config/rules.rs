@@ -3,7 +3,7 @@
 use crate::config::model::{Floor, Keep, Policy, PolicyKind, Role, Rule, RuleFile, When};
 use crate::diag::Code;
 use crate::time::parse_rfc3339;
-use crate::yaml::{Mistakes, Node, NodeKind, Quoting, Section};
+use crate::yaml::{MAX_NAME, Mistakes, Node, NodeKind, Quoting, Section, is_name};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -160,12 +160,6 @@ fn name<'n>(section: &Section<'n>, what: &str, mistakes: &mut Mistakes) -> Optio
     Some(name)
 }
 
-/// Whether a text can be the name of a rule.
-pub(crate) fn is_name(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    !text.is_empty() && text.len() <= MAX_NAME && text.bytes().all(allowed)
-}
-
 fn until(node: &Node, mistakes: &mut Mistakes) -> Option<i64> {
     let text = mistakes.text(node, "until")?;
     let found = parse_rfc3339(text);
@@ -236,8 +230,6 @@ fn children(node: &Node) -> Vec<&Node> {
 
 /// Names under which reports count what no rule decided.
 pub(crate) const RESERVED: [&str; 6] = ["none", "unknown", "fault", "exclude", "other", "total"];
-/// Longest name of a rule, in bytes: it stands on records and in metric labels.
-const MAX_NAME: usize = 63;
 /// Most rules, and most guards.
 const MAX_RULES: usize = 500;
 /// Most rules in shadow mode.

@@ -1,6 +1,7 @@
 //! What was decided for a record, and by whom.
 
-use crate::engine::rule_set::{Certain, RuleId, RuleSet};
+use crate::engine::rule_id::RuleId;
+use crate::engine::rule_set::{Certain, RuleSet};
 use crate::engine::why::{Fault, Why};
 use crate::policy::{Action, Decision};
 

@@ -3,9 +3,9 @@
 //! The rule kept here: every record that was read is asked once, whatever the rules make of it; and nothing that is measured changes
 //! what becomes of it.
 
-use crate::condition::Met;
+use crate::condition::{Met, When};
 use crate::config::RuleFile;
-use crate::engine::rule_set::{AskedUntil, NO_TEXT, RuleId, RuleSet};
+use crate::engine::rule_id::{AskedUntil, NO_TEXT, RuleId};
 use crate::facts::{Facts, Metadata, Seen};
 use crate::line::Line;
 use crate::measure::{Measure, Measured, Observed, SavedSeries, SeriesTable, Slot, write_labels};
@@ -40,7 +40,7 @@ struct ActiveMeasure {
 pub(super) struct TagMeasure {
     /// Its place in [`Measuring`].
     at: usize,
-    /// What a record must have, see [`crate::engine::rule_set::Candidate`].
+    /// What a record must have, see the candidates among rules.
     levels: u8,
     streams: u8,
     pub(super) texts: u64,
@@ -88,7 +88,11 @@ impl Measuring {
     }
 
     /// Those whose conditions on names a tag meets.
-    pub(super) fn of_tag(&self, container: Option<ContainerTag<'_>>, rules: &RuleSet) -> Vec<TagMeasure> {
+    pub(super) fn of_tag(
+        &self,
+        container: Option<ContainerTag<'_>>,
+        twin_of: impl Fn(&When) -> Option<RuleId>,
+    ) -> Vec<TagMeasure> {
         let met = self
             .all
             .iter()
@@ -100,7 +104,7 @@ impl Measuring {
             let is_quick = *what == Measured::Records && active.measure.is_by_tag();
             let shown = if is_quick { when.shows_at_a_glance() } else { None };
             let (levels, streams) = (needs.levels, needs.streams);
-            let twin = rules.with_conditions(when);
+            let twin = twin_of(when);
             TagMeasure { at, levels, streams, texts: NO_TEXT, shown, twin, memo: None }
         })
         .collect()

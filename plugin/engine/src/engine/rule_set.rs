@@ -7,6 +7,7 @@ use crate::condition::{Needs, When};
 use crate::config::RuleFile;
 use crate::config::model::{Policy, Rule};
 use crate::engine::measuring::{Measuring, TagMeasure};
+use crate::engine::rule_id::{NO_TEXT, RuleId};
 use crate::engine::volume::TagVolume;
 use crate::engine::why::{OUTCOMES, Why};
 use crate::facts::Seen;
@@ -52,35 +53,6 @@ pub(super) struct RuleState {
     pub(super) floor: Option<FloorState>,
 }
 
-/// A guard or rule of a set, by its place in guards and rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct RuleId(usize);
-
-/// How far a record was asked for by the guards and rules of its tag, one after the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AskedUntil {
-    /// Nobody knows.
-    Unknown,
-    /// It meets the conditions of this one, and of none before it.
-    Met(RuleId),
-    /// It meets those of none.
-    End,
-}
-
-impl AskedUntil {
-    /// Whether it meets the conditions of this one, if that is known.
-    #[inline]
-    pub(super) fn has_met(self, id: Option<RuleId>) -> Option<bool> {
-        let id = id?;
-        match self {
-            AskedUntil::Met(last) if id == last => Some(true),
-            AskedUntil::Met(last) if id > last => None,
-            AskedUntil::Met(_) | AskedUntil::End => Some(false),
-            AskedUntil::Unknown => None,
-        }
-    }
-}
-
 /// The guards and rules that can decide a tag's records: their conditions on names are met.
 #[derive(Debug)]
 pub(super) struct Candidates {
@@ -117,9 +89,6 @@ pub(super) struct Candidate {
     /// Whether it has a condition on the line.
     pub(super) reads_line: bool,
 }
-
-/// The bit that every line has.
-pub(super) const NO_TEXT: u64 = 1 << 63;
 
 impl Candidate {
     /// Whether its conditions cannot hold for a record with this.
@@ -315,7 +284,7 @@ impl RuleSet {
     }
 
     /// The first with these conditions that always decides.
-    pub(super) fn with_conditions(&self, when: &When) -> Option<RuleId> {
+    fn with_conditions(&self, when: &When) -> Option<RuleId> {
         let is_twin = |active: &ActiveRule| {
             active.rule.when == *when && active.rule.until.is_none() && !active.rule.shadow
         };
@@ -356,7 +325,7 @@ impl RuleSet {
             None => no_match,
             Some((id, first)) => first.decides_all().map(|action| first.certain(id, action)),
         };
-        let mut measures = measuring.of_tag(container, self);
+        let mut measures = measuring.of_tag(container, |when| self.with_conditions(when));
         let (rules, texts) = self.at_a_glance(ids, &mut measures, measuring);
         let (measures, levels) = (measures.into_boxed_slice(), LevelMemo::default());
         let unread = foregone.filter(|_| measures.is_empty());

@@ -14,11 +14,10 @@ pub(crate) use series::{LinesOf, Observed, SavedSeries, SeriesTable, Slot, push_
 pub use volume::{VOLUME_TABLE, Volume};
 
 use crate::condition::{Condition, When};
-use crate::config::is_name;
 use crate::diag::Code;
 use crate::hash::xxh3;
 use crate::metrics::TABLE;
-use crate::yaml::{Mistakes, Node, NodeKind, Quoting, Section};
+use crate::yaml::{MAX_NAME, Mistakes, Node, NodeKind, Quoting, Section, is_name};
 use std::rc::Rc;
 
 /// One measure.
@@ -251,7 +250,8 @@ fn name<'n>(section: &Section<'n>, mistakes: &mut Mistakes) -> Option<&'n str> {
     };
     let name = mistakes.text(node, "name")?;
     if !is_name(name) {
-        let message = format!("`{name}` is not a name: 1 to 63 lower case letters, digits and dashes");
+        let message =
+            format!("`{name}` is not a name: 1 to {MAX_NAME} lower case letters, digits and dashes");
         mistakes.note(Code::Name, &node.span, message);
         return None;
     }

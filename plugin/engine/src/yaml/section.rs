@@ -199,6 +199,14 @@ impl Mistakes {
     }
 }
 
+/// Whether a text can be the name of a rule or a measure.
+pub(crate) fn is_name(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.len() <= MAX_NAME && text.bytes().all(allowed)
+}
+
+/// Longest name, in bytes: it stands on records and in metric labels.
+pub(crate) const MAX_NAME: usize = 63;
 /// Bytes of all patterns of a file.
 const MAX_PATTERNS: usize = 64 << 10;
 
