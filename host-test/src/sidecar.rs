@@ -95,12 +95,14 @@ pub fn settings(kubelet: &FakeKubelet, root: &Path) -> Result<SidecarSettings, S
         listen: Some((Ipv4Addr::LOCALHOST, 0).into()),
         ready_after: Duration::from_secs(20),
         filter_metrics: root.join("run/nodesieve/metrics.prom"),
+        tap: None,
     })
 }
 
 /// A sidecar whose main loop turns. Dropping it stops it as SIGTERM would.
 pub struct RunningSidecar {
     address: Option<SocketAddr>,
+    tap_address: Option<SocketAddr>,
     events: Arc<Mutex<Vec<LogEvent>>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -127,7 +129,7 @@ impl RunningSidecar {
             runtime.block_on(async {
                 match Sidecar::start(settings, Box::new(log)).await {
                     Ok(sidecar) => {
-                        let _ = started.send(Ok(sidecar.address()));
+                        let _ = started.send(Ok((sidecar.address(), sidecar.tap_address())));
                         sidecar
                             .run(async {
                                 let _ = stopped.await;
@@ -142,13 +144,19 @@ impl RunningSidecar {
             runtime.shutdown_timeout(Duration::from_millis(100));
         });
         let thread = thread.map_err(|reason| SidecarError::Thread(reason.to_string()))?;
-        let address = starts.recv().map_err(|reason| SidecarError::Thread(reason.to_string()))??;
-        Ok(RunningSidecar { address, events, stop: Some(stop), thread: Some(thread) })
+        let (address, tap_address) =
+            starts.recv().map_err(|reason| SidecarError::Thread(reason.to_string()))??;
+        Ok(RunningSidecar { address, tap_address, events, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Where it answers.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// Where it shows verdicts.
+    pub fn tap_address(&self) -> Option<SocketAddr> {
+        self.tap_address
     }
 
     /// Status and text of an answer, such as that for `/metrics`.

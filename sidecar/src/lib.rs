@@ -27,6 +27,7 @@ mod serve;
 mod settings;
 mod status;
 mod store;
+mod tap;
 mod tls;
 mod trust;
 mod watch;
@@ -36,8 +37,8 @@ pub use pods_api::StreamError;
 pub use run::{Log, Sidecar};
 pub use serve::StartError;
 pub use settings::{
-    KubeletSettings, Order, PodListSource, SETTINGS, Setting, SettingsError, SidecarSettings, TlsTrust,
-    Watched, settings,
+    KubeletSettings, Order, PodListSource, SETTINGS, Setting, SettingsError, SidecarSettings, TapSettings,
+    TlsTrust, Watched, settings,
 };
 pub use status::{FAILED, LogEvent, STREAMS_FAILED, StatusMetric, TABLE};
 pub use store::{PodFileStore, Removed, StoreError, WrittenFiles};

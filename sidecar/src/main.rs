@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     };
     let code = runtime.block_on(async {
         if is_once {
-            let settings = nodesieve_sidecar::SidecarSettings { listen: None, ..*settings };
+            let settings = nodesieve_sidecar::SidecarSettings { listen: None, tap: None, ..*settings };
             return match Sidecar::start(settings, log()).await {
                 Ok(mut sidecar) => ExitCode::from(u8::from(!sidecar.once().await)),
                 Err(error) => failed(&error),

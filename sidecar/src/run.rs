@@ -13,6 +13,7 @@ use crate::schedule::{Awaited, Reason, Schedule};
 use crate::serve::{Server, SharedStatus, StartError};
 use crate::settings::{PodListSource, SidecarSettings};
 use crate::status::{ListSummary, LogEvent, Status};
+use crate::tap::TapServer;
 use crate::watch::Watch;
 use nodesieve_podlist::PodFiles;
 use std::collections::HashSet;
@@ -39,6 +40,7 @@ pub struct Sidecar {
     interval: Duration,
     watch: Watch,
     server: Option<Server>,
+    tap: Option<TapServer>,
     shared: Arc<SharedStatus>,
     log: Log,
 }
@@ -66,6 +68,7 @@ impl Sidecar {
             listen,
             ready_after,
             filter_metrics,
+            tap,
         } = settings;
         let longest_turn = match &source {
             Some(PodListSource::Kubelet(kubelet)) => {
@@ -78,6 +81,10 @@ impl Sidecar {
         let shared = Arc::new(SharedStatus::new(status, filter_metrics, longest_turn.saturating_add(SLACK)));
         let server = match listen {
             Some(address) => Some(Server::bind(address, Arc::clone(&shared)).await?),
+            None => None,
+        };
+        let tap = match &tap {
+            Some(tap) => Some(TapServer::bind(tap, &pods_dir).await?),
             None => None,
         };
         let publisher = Publisher::new(&pods_dir, grace, limits.max_total);
@@ -93,6 +100,7 @@ impl Sidecar {
             interval,
             watch: Watch::new(&watched),
             server,
+            tap,
             shared,
             log,
         })
@@ -101,6 +109,11 @@ impl Sidecar {
     /// Where health and metrics are served.
     pub fn address(&self) -> Option<SocketAddr> {
         self.server.as_ref().map(Server::address)
+    }
+
+    /// Where verdicts are shown.
+    pub fn tap_address(&self) -> Option<SocketAddr> {
+        self.tap.as_ref().map(TapServer::address)
     }
 
     /// What is served under `/metrics`.
@@ -147,6 +160,8 @@ impl Sidecar {
         let mut stop = pin!(stop);
         let (end_of_server, server_ends) = tokio::sync::oneshot::channel::<()>();
         let server = self.server.take().map(|server| tokio::spawn(server.run(server_ends)));
+        let (end_of_tap, tap_ends) = tokio::sync::oneshot::channel::<()>();
+        let tap = self.tap.take().map(|tap| tokio::spawn(tap.run(tap_ends)));
         let mut turn = Turn::new(self.interval, self.follower.is_some());
         loop {
             let now = Instant::now();
@@ -180,8 +195,8 @@ impl Sidecar {
                 () = sleep_until(due.into()), if may_poll => self.ask(&mut turn),
             }
         }
-        drop(end_of_server);
-        if let Some(server) = server {
+        drop((end_of_server, end_of_tap));
+        for server in [server, tap].into_iter().flatten() {
             let _ = server.await;
         }
     }

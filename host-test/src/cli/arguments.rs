@@ -38,6 +38,8 @@ pub(super) enum Command {
     Soak(SoakArguments),
     /// Counts the guest instructions that a record costs, by path through the filter
     Bench(BenchArguments),
+    /// Shows verdicts of a node's filter as they are made, from the sidecar's tap (--tap-listen) and a rule file with `tap: {}`
+    Tap(TapArguments),
     /// Serves a fake of a node's kubelet on 127.0.0.1 that can be made to misbehave while it runs
     Kubelet(KubeletArguments),
     /// Serves a page on 127.0.0.1 that shows what rules do to lines, with the filter's own engine in it
@@ -160,6 +162,45 @@ pub(super) struct DiffArguments {
     pub(super) strict: bool,
     #[command(flatten)]
     pub(super) run: InputArguments,
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: OutputFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TapArguments {
+    /// The sidecar's tap, such as the local end of `kubectl port-forward`
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:2022", conflicts_with = "node")]
+    pub(super) url: String,
+    /// A node: its pod of nodesieve is found and reached by kubectl
+    #[arg(long, value_name = "NAME")]
+    pub(super) node: Option<String>,
+    /// The namespace of that pod
+    #[arg(long, value_name = "NAMESPACE", default_value = "nodesieve", requires = "node")]
+    pub(super) kube_namespace: String,
+    /// For how long
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(super) seconds: u32,
+    /// Guards, rules and outcomes by a glob, such as `probes` or `none`
+    #[arg(long, value_name = "GLOB")]
+    pub(super) rule: Option<String>,
+    /// Namespaces by a glob
+    #[arg(long, value_name = "GLOB")]
+    pub(super) namespace: Option<String>,
+    /// kept or dropped only
+    #[arg(long, value_parser = ["kept", "dropped"])]
+    pub(super) verdict: Option<String>,
+    /// Lines that match a CloudWatch pattern only
+    #[arg(long = "match", value_name = "PATTERN")]
+    pub(super) pattern: Option<String>,
+    /// A share of all, such as 0.1
+    #[arg(long, value_name = "SHARE", value_parser = positive)]
+    pub(super) sample: Option<f64>,
+    /// Lines a second at most; the rule file may allow fewer
+    #[arg(long, value_name = "LINES")]
+    pub(super) rate: Option<u32>,
+    /// Lines as they are and not masked, where the rule file says `tap: { raw: true }`
+    #[arg(long)]
+    pub(super) raw: bool,
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: OutputFormat,
 }

@@ -8,6 +8,7 @@ mod faces;
 mod first_steps;
 mod migration;
 mod soak;
+mod tap;
 mod trouble;
 
 use crate::artefact;
@@ -53,6 +54,7 @@ fn run_command() -> anyhow::Result<ExitCode> {
         },
         Command::Soak(arguments) => soak::soak(&arguments),
         Command::Bench(arguments) => benchmarks::bench(&arguments),
+        Command::Tap(arguments) => tap::tap(&arguments),
         Command::Kubelet(arguments) => trouble::serve(&arguments),
         Command::Playground(arguments) => faces::playground(&arguments),
         Command::Component(arguments) => faces::component(&arguments),

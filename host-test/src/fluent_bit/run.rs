@@ -14,9 +14,10 @@ use crate::firehose::{Firehose, FirehoseOptions, Received};
 use crate::kubelet::{FakeKubelet, FakePodsApi, KubeletOptions, items};
 use crate::reported::Reported;
 use crate::sidecar::{self, RunningSidecar, TOKEN};
-use nodesieve_sidecar::SidecarSettings;
+use nodesieve_sidecar::{SidecarSettings, TapSettings};
 use serde_json::Value;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
@@ -77,7 +78,11 @@ impl MetadataSource {
             MetadataFilter::Nodesieve | MetadataFilter::Kubernetes(_) | MetadataFilter::Before(_) => None,
         };
         let socket = pods_api.as_ref().map(|api| api.socket().to_owned());
-        let settings = SidecarSettings { pods_api: socket, ..settings };
+        let tap = TapSettings {
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            answers: root.join("run/nodesieve/tap.ndjson"),
+        };
+        let settings = SidecarSettings { pods_api: socket, tap: Some(tap), ..settings };
         let sidecar = match filter {
             MetadataFilter::Nodesieve | MetadataFilter::Following => Some(RunningSidecar::start(settings)?),
             MetadataFilter::Kubernetes(_) | MetadataFilter::Before(_) => None,

@@ -52,5 +52,6 @@ mod sidecar_program;
 mod soak;
 mod supply_chain;
 mod support;
+mod tap;
 mod vocabulary;
 mod work_per_byte;

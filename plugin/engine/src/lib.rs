@@ -36,6 +36,7 @@ pub mod selector;
 mod stream;
 mod tag_names;
 mod tag_regex;
+pub mod tap;
 pub mod threshold;
 mod unreported;
 mod yaml;

@@ -6,6 +6,7 @@
 
 mod lasting;
 mod rules;
+mod tap;
 
 use crate::files::{PodFilesOnNode, Stamp, find_file, say, write_whole};
 use crate::lives::StateFiles;
@@ -17,6 +18,7 @@ use rules::Candidate;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
+use tap::TapFiles;
 
 /// The rule file, in the first directory of `accessible_paths` that has it.
 const RULE_FILE: &str = "nodesieve.yaml";
@@ -60,6 +62,7 @@ pub(crate) struct Housekeeping {
     expired: usize,
     /// Whether a failure to write the state has been said.
     has_complained: bool,
+    tap: TapFiles,
 }
 
 impl Housekeeping {
@@ -86,6 +89,7 @@ impl Housekeeping {
             left_behind: None,
             expired: 0,
             has_complained: false,
+            tap: TapFiles::default(),
         };
         if housekeeping.rule_file.is_some() {
             housekeeping.read_rules();
@@ -132,6 +136,7 @@ impl Housekeeping {
         self.test_rules(clock, true);
         self.say_expired(now);
         let answer = self.engine.tick(input.text, now, out);
+        self.serve_tap(now);
         self.save(now);
         // With its next call the host has what it gets now.
         self.is_waited_for = answer == Answer::Keep || self.candidate.is_some();
@@ -146,6 +151,7 @@ impl Housekeeping {
         self.engine.counters_mut().set(Metric::TickSeen, 0);
         self.reload_when_changed(now);
         self.test_rules(clock, true);
+        self.serve_tap(now);
         self.save(now);
         self.write_metrics_when_due(now);
         self.next_due = now.after(HOUSEKEEPING_EVERY);
@@ -197,8 +203,14 @@ impl Housekeeping {
     fn unreachable_paths<'r>(&self, rules: &'r RuleFile) -> Vec<&'r str> {
         let is_visible =
             |path: &&str| self.directories.iter().any(|directory| Path::new(path).starts_with(directory));
-        let paths =
-            [Some(rules.pods.dir.as_str()), Some(rules.metrics.file.as_str()), rules.state_dir.as_deref()];
+        let tap = rules.tap.as_ref();
+        let paths = [
+            Some(rules.pods.dir.as_str()),
+            Some(rules.metrics.file.as_str()),
+            rules.state_dir.as_deref(),
+            tap.map(|tap| tap.request.as_str()),
+            tap.map(|tap| tap.file.as_str()),
+        ];
         paths.into_iter().flatten().filter(|path| !is_visible(path)).collect()
     }
 

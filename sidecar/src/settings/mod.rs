@@ -40,6 +40,17 @@ pub struct SidecarSettings {
     pub ready_after: Duration,
     /// The filter's metrics.
     pub filter_metrics: PathBuf,
+    /// Where verdicts are shown; nowhere if `None`.
+    pub tap: Option<TapSettings>,
+}
+
+/// Where verdicts are shown, and where the filter puts them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TapSettings {
+    /// A loopback address.
+    pub listen: SocketAddr,
+    /// The filter's `tap.file`.
+    pub answers: PathBuf,
 }
 
 /// Where the list of pods comes from.
@@ -153,6 +164,7 @@ fn lower(reader: &mut SettingsReader<'_>) -> Option<SidecarSettings> {
     let listen = reader.address_or_off("listen");
     let ready_after = reader.duration("ready-after", "0s", "1h");
     let filter_metrics = reader.path("filter-metrics");
+    let tap = tap(reader);
     let (pods_api, source) = sources?;
     Some(SidecarSettings {
         pods_api,
@@ -165,7 +177,19 @@ fn lower(reader: &mut SettingsReader<'_>) -> Option<SidecarSettings> {
         listen,
         ready_after: ready_after?,
         filter_metrics: filter_metrics?,
+        tap,
     })
+}
+
+fn tap(reader: &mut SettingsReader<'_>) -> Option<TapSettings> {
+    let listen = reader.address_or_off("tap-listen")?;
+    let answers = reader.path("filter-tap")?;
+    if !listen.ip().is_loopback() {
+        reader.mistake(
+            "--tap-listen is for loopback only, such as 127.0.0.1:2022: kubectl port-forward reaches it",
+        );
+    }
+    Some(TapSettings { listen, answers })
 }
 
 /// Where pods come from, in words.

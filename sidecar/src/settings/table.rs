@@ -19,7 +19,7 @@ pub struct Setting {
 }
 
 /// All settings, in the order in which they are shown.
-pub const SETTINGS: [Setting; 28] = [
+pub const SETTINGS: [Setting; 30] = [
     Setting {
         flag: "source",
         variable: "NODESIEVE_SOURCE",
@@ -209,6 +209,20 @@ pub const SETTINGS: [Setting; 28] = [
         value: "FILE",
         default: "/run/nodesieve/metrics.prom",
         meaning: "the filter's `metrics.file`, served along under `/metrics`",
+    },
+    Setting {
+        flag: "tap-listen",
+        variable: "NODESIEVE_TAP_LISTEN",
+        value: "ADDRESS:PORT",
+        default: "off",
+        meaning: "where `/tap` shows verdicts as they are made, on loopback only, such as `127.0.0.1:2022`; or `off`",
+    },
+    Setting {
+        flag: "filter-tap",
+        variable: "NODESIEVE_FILTER_TAP",
+        value: "FILE",
+        default: "/run/nodesieve/tap.ndjson",
+        meaning: "the filter's `tap.file`, from which `/tap` reads",
     },
     Setting {
         flag: "pods-file",

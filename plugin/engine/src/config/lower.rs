@@ -1,7 +1,7 @@
 //! The sections of the file around the rules.
 
 use crate::config::enrich::{enrich, keys_are_free, metadata};
-use crate::config::model::{Action, Ceiling, Continuation, Role, RuleFile, Volume};
+use crate::config::model::{Action, Ceiling, Continuation, Role, RuleFile, Tap, Volume};
 use crate::config::own_paths::are_apart;
 use crate::config::rule_tests::{RuleTest, rule_tests};
 use crate::config::rules::{names_are_unique, rules, shadows_are_few, unreachable};
@@ -29,6 +29,7 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Mist
         "defaults",
         "measure",
         "volume",
+        "tap",
         "guards",
         "rules",
         "tests",
@@ -39,7 +40,7 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Mist
         if let Some(node) = top.get("exclude_annotations") {
             file.exclude_annotations = mistakes.boolean(node, "exclude_annotations").unwrap_or_default();
         }
-        let sections: [(&str, ReadSection); 8] = [
+        let sections: [(&str, ReadSection); 9] = [
             ("input", input),
             ("pods", pods),
             ("enrich", enrich),
@@ -48,6 +49,7 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Mist
             ("state", state),
             ("defaults", defaults),
             ("volume", volume),
+            ("tap", tap),
         ];
         for (key, read) in sections {
             if let Some(node) = top.get(key) {
@@ -245,6 +247,13 @@ fn state(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()
 fn volume(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
     if !is_off(node) {
         file.volume = Some(Volume::read(node, mistakes)?);
+    }
+    Some(())
+}
+
+fn tap(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
+    if !is_off(node) {
+        file.tap = Some(Tap::read(node, mistakes)?);
     }
     Some(())
 }

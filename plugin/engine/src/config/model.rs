@@ -7,6 +7,7 @@ pub use crate::measure::{Label, LabelOf, Measure, Measured, Shown, ValueAt, Volu
 pub use crate::policy::{
     Action, Budget, Ceiling, Dedup, Drop, First, Floor, Keep, Limit, Policy, PolicyKind, Role, Sample, Target,
 };
+pub use crate::tap::Tap;
 pub use crate::yaml::{Rate, Unit};
 
 use crate::pods::{CacheSettings, EnrichFields, Enrichment, Selection};
@@ -47,6 +48,8 @@ pub struct RuleFile {
     pub measures: Vec<Rc<Measure>>,
     /// What is counted of each namespace; `None` nothing.
     pub volume: Option<Volume>,
+    /// What a tap may; `None`: nobody can look.
+    pub tap: Option<Tap>,
     /// Guards, in order.
     pub guards: Vec<Rc<Rule>>,
     /// Rules, in order.
@@ -150,6 +153,7 @@ impl Default for RuleFile {
             annotate: true,
             measures: Vec::new(),
             volume: None,
+            tap: None,
             guards: Vec::new(),
             rules: Vec::new(),
         }

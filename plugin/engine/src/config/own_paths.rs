@@ -14,6 +14,7 @@ pub(super) fn are_apart(top: &Section<'_>, file: &RuleFile, mistakes: &mut Mista
         ("pods.dir", Some(&file.pods.dir), place(top, "pods", "dir")),
         ("metrics.file", Some(&file.metrics.file), place(top, "metrics", "file")),
         ("state.dir", file.state_dir.as_ref(), place(top, "state", "dir")),
+        ("tap.file", file.tap.as_ref().map(|tap| &tap.file), place(top, "tap", "file")),
     ];
     for (at, (name, path, span)) in own.iter().enumerate() {
         let Some(path) = path else { continue };
@@ -103,6 +104,7 @@ mod tests {
                 "state: { dir: /var/lib/nodesieve/chunks/tail.0 }\n",
                 "state.dir must be apart from /var/lib/nodesieve/chunks",
             ),
+            ("tap: { file: /run/nodesieve/pods/tap }\n", "pods.dir and tap.file must be apart"),
             ("metrics: { file: /data/offsets.db }\n", "metrics.file would replace `/data/offsets.db`"),
             ("metrics: { file: /data/offsets.db-wal }\n", "metrics.file would replace"),
             ("metrics: { file: /etc/nodesieve/nodesieve.yaml }\n", "metrics.file would replace"),

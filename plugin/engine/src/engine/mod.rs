@@ -22,6 +22,7 @@ mod rule_id;
 mod rule_set;
 mod saved;
 mod summary;
+mod tap;
 mod volume;
 mod why;
 
@@ -31,6 +32,7 @@ pub use explain::{Explained, Step, StepResult};
 pub use faulty::marker;
 pub use journal::{Journal, JournalHeader, JournalWrite, SLOT};
 pub use saved::{Left, SavedError, taken_over_by};
+pub use tap::{TapLine, Tapped};
 pub use why::{Fault, OUTCOMES, Why};
 
 use crate::config::RuleFile;
@@ -56,6 +58,7 @@ use rule_id::AskedUntil;
 use rule_set::{Candidates, Certain, RuleSet};
 use std::rc::Rc;
 use summary::Summaries;
+use tap::OpenTap;
 use volume::Volumes;
 
 /// The filter without its host.
@@ -76,6 +79,9 @@ pub struct Engine {
     summaries: Summaries,
     measuring: Measuring,
     volumes: Volumes,
+    tap: Option<Box<OpenTap>>,
+    /// Whether somebody looks at records behind their verdict: volume or a tap.
+    is_watched: bool,
     unsaved: Unsaved,
     saved: Option<Now>,
     /// When measures and volume were.
@@ -114,6 +120,8 @@ impl Engine {
             summaries: Summaries::default(),
             measuring: Measuring::default(),
             volumes: Volumes::default(),
+            tap: None,
+            is_watched: false,
             unsaved: Unsaved::default(),
             saved: None,
             series_saved: None,
@@ -210,8 +218,9 @@ impl Engine {
             }
             Err(fault) => self.hand_back(input, fault, out),
         };
-        if self.volumes.is_on() {
+        if self.is_watched {
             self.note_volume(input, (answer, out.len()), now, pods);
+            self.note_tap(input, verdict, now);
         }
         (answer, verdict)
     }

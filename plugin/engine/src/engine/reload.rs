@@ -59,6 +59,7 @@ impl Engine {
         self.unsaved.counts = true;
         self.measuring.put_in_force(&self.file);
         self.volumes.put_in_force(self.file.volume.as_ref());
+        self.tap_again();
         let Engine { file, rules, counters, shared, .. } = self;
         let mut before = std::mem::take(rules);
         *rules = RuleSet::new(file, counters, |rule| state_of(rule, file.max_keys, &mut before));

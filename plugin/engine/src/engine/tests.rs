@@ -7,6 +7,7 @@ mod hostile;
 mod lasting;
 mod measuring;
 mod reference;
+mod tap;
 mod tenants;
 mod traffic;
 mod volume;

@@ -54,6 +54,8 @@ pub enum Metric {
     MeasureSeries,
     MeasureOther,
     MeasureUnread,
+    TapLines,
+    TapLost,
     PassThrough,
 }
 
@@ -391,6 +393,14 @@ pub const TABLE: [MetricRow; COUNT] = [
         "records",
         "that met a histogram's conditions and had no number where it looks for one",
     ),
+    (Metric::TapLines, "nodesieve_tap_lines_total", MetricKind::Counter, "lines", "shown by a tap"),
+    (
+        Metric::TapLost,
+        "nodesieve_tap_lost_total",
+        MetricKind::Counter,
+        "lines",
+        "that a tap was asked for and did not show: beyond its rate, or its file could not be written",
+    ),
     (
         Metric::PassThrough,
         "nodesieve_pass_through",
@@ -416,4 +426,4 @@ pub const SHADOW_TABLE: [(&str, &str, &str); 3] = [
 ];
 
 /// How many numbers without labels there are.
-pub(super) const COUNT: usize = 51;
+pub(super) const COUNT: usize = 53;

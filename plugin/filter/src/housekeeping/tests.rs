@@ -6,6 +6,7 @@ use nodesieve_engine::time::EventTime;
 use std::fs;
 
 mod lasting;
+mod tap;
 
 /// A directory of its own for each test, removed at the end.
 struct Scratch(PathBuf);

@@ -6,7 +6,7 @@
 
 use crate::hash::key_bit;
 use crate::json::grammar::{self, Grammar, escape, number, scalar};
-use crate::json::{Level, MAX_DEPTH, Value, plain_end, skip_blank, stands_for};
+use crate::json::{Level, MAX_DEPTH, Value, plain_end, skip_blank, stands_for, unescape};
 use crate::swar;
 use std::cell::OnceCell;
 
@@ -97,6 +97,11 @@ impl Outline {
             let written = text.get(place.key as usize..end as usize)?;
             Some((written, !place.key_length.is_multiple_of(2)))
         })
+    }
+
+    /// The keys of `text`, which is the text this was made of, as they read; in its order.
+    pub fn names(&self, text: &[u8]) -> Vec<String> {
+        self.keys(text).map(|(key, _)| String::from_utf8_lossy(&unescape(key)).into_owned()).collect()
     }
 
     /// The [`key_bit`] of every key; of one with escapes, which may be any, all.

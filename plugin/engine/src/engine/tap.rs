@@ -1,0 +1,181 @@
+//! The tap: verdicts as they are made, for somebody who watches.
+//!
+//! The rule kept here: it looks, and changes nothing. It has its own chance, reads a record by itself, and what it cannot show for its
+//! limits is counted.
+
+use crate::config::RuleFile;
+use crate::engine::why::OUTCOMES;
+use crate::engine::{Engine, Input, Verdict, names, read_in_full};
+use crate::json::push_string;
+use crate::line::Line;
+use crate::pattern::Searched;
+use crate::policy::Action;
+use crate::record::{Names, RecordShape};
+use crate::tap::TapRequest;
+use crate::template::masked;
+use crate::time::Now;
+
+/// A tap that is open.
+#[derive(Debug)]
+pub(super) struct OpenTap {
+    request: TapRequest,
+    /// Which guards, rules and outcomes are asked for, by their rows.
+    wanted: Vec<bool>,
+    /// What is looked for in records, as the rules in force want it.
+    names: Names,
+    random: fastrand::Rng,
+    second: TapSecond,
+    lines: Vec<TapLine>,
+    lost: u64,
+}
+
+/// What one second has had.
+#[derive(Clone, Copy, Debug, Default)]
+struct TapSecond {
+    /// Since 1970.
+    at: u64,
+    shown: u32,
+    /// Records that were read, to see whether they match.
+    read: u32,
+}
+
+/// A verdict as shown: one JSON object.
+pub type TapLine = Vec<u8>;
+
+/// What has been seen since this was last asked.
+#[derive(Debug, Default)]
+pub struct Tapped {
+    /// Verdicts, in order.
+    pub lines: Vec<TapLine>,
+    /// Those that were beyond the limits.
+    pub lost: u64,
+}
+
+impl Engine {
+    /// Shows what is asked for from now on; `None` ends that.
+    pub fn tap(&mut self, request: Option<TapRequest>) {
+        self.tap = request.map(|request| {
+            let random = fastrand::Rng::with_seed(request.until.0);
+            let (names, second) = (names(&self.file), TapSecond::default());
+            let wanted = wanted(&request, &self.file);
+            Box::new(OpenTap { request, wanted, names, random, second, lines: Vec::new(), lost: 0 })
+        });
+        self.is_watched = self.tap.is_some() || self.volumes.is_on();
+    }
+
+    /// Follows the rules in force.
+    pub(super) fn tap_again(&mut self) {
+        if let Some(tap) = &mut self.tap {
+            tap.wanted = wanted(&tap.request, &self.file);
+            tap.names = names(&self.file);
+        }
+        self.is_watched = self.tap.is_some() || self.volumes.is_on();
+    }
+
+    /// Until when the open tap holds; `None` when there is none.
+    pub fn tapped_until(&self) -> Option<Now> {
+        self.tap.as_ref().map(|tap| tap.request.until)
+    }
+
+    /// What the tap has seen since this was last asked.
+    pub fn take_tapped(&mut self) -> Tapped {
+        let Some(tap) = &mut self.tap else { return Tapped::default() };
+        Tapped { lines: std::mem::take(&mut tap.lines), lost: std::mem::take(&mut tap.lost) }
+    }
+
+    /// Shows a record, if it is asked for and there is room.
+    #[inline(never)]
+    pub(super) fn note_tap(&mut self, input: Input<'_>, verdict: Verdict, now: Now) {
+        let Some(tap) = &mut self.tap else { return };
+        let request = &tap.request;
+        let row = verdict.why.row(&self.file);
+        if now > request.until
+            || request.verdict.is_some_and(|wanted| wanted != verdict.action)
+            || !tap.wanted.get(row).copied().unwrap_or_default()
+        {
+            return;
+        }
+        let at = now.seconds();
+        if tap.second.at != at {
+            tap.second = TapSecond { at, ..TapSecond::default() };
+        }
+        if tap.second.shown >= request.rate || tap.second.read >= MOST_READ {
+            tap.lost = tap.lost.saturating_add(1);
+            return;
+        }
+        let container = std::str::from_utf8(input.tag).ok().and_then(|tag| self.file.input.container_of(tag));
+        let namespace = container.map(|tag| tag.namespace).unwrap_or_default();
+        if request.namespace.as_ref().is_some_and(|globs| !globs.matches(namespace)) {
+            return;
+        }
+        if request.sample < 1.0 && tap.random.f64() >= request.sample {
+            return;
+        }
+        tap.second.read = tap.second.read.saturating_add(1);
+        // A layout of its own: the engine's is what it has learned.
+        let mut shape = RecordShape::default();
+        let record = read_in_full(input.text, &tap.names, &mut shape);
+        let line = record.as_ref().ok().and_then(|record| record.line());
+        if let Some(pattern) = &request.pattern
+            && !line.as_ref().is_some_and(|line| pattern.matches(&Searched::alone(line)))
+        {
+            return;
+        }
+        tap.second.shown = tap.second.shown.saturating_add(1);
+        let (stage, rule) = verdict.why.named(&self.file);
+        let shown = line.map(|line| {
+            if request.raw { raw(&line) } else { masked(&line, &self.file.input.message_keys, MAX_LINE) }
+        });
+        let mut out = Vec::with_capacity(512);
+        out.extend_from_slice(b"{\"time\":");
+        push_string(&mut out, super::happened(input.time, now).to_rfc3339().as_bytes());
+        for (key, value) in [
+            ("namespace", namespace),
+            ("pod", container.map(|tag| tag.pod).unwrap_or_default()),
+            ("container", container.map(|tag| tag.container).unwrap_or_default()),
+            ("verdict", if verdict.action == Action::Drop { "dropped" } else { "kept" }),
+            ("stage", stage.name()),
+            ("rule", rule),
+        ] {
+            out.extend_from_slice(format!(",\"{key}\":").as_bytes());
+            push_string(&mut out, value.as_bytes());
+        }
+        let by = match verdict.why {
+            crate::engine::Why::Guard(at) => self.file.guards.get(at),
+            crate::engine::Why::Rule(at) => self.file.rules.get(at),
+            _ => None,
+        };
+        if let Some(rule) = by {
+            out.extend_from_slice(b",\"policy\":");
+            push_string(&mut out, rule.policy.kind().name().as_bytes());
+            if let Some(reason) = &rule.reason {
+                out.extend_from_slice(b",\"reason\":");
+                push_string(&mut out, reason.as_bytes());
+            }
+        }
+        if let Some(shown) = shown {
+            out.extend_from_slice(b",\"line\":");
+            push_string(&mut out, shown.as_bytes());
+        }
+        out.push(b'}');
+        tap.lines.push(out);
+    }
+}
+
+/// Which guards, rules and outcomes a request asks for, by their rows.
+fn wanted(request: &TapRequest, file: &RuleFile) -> Vec<bool> {
+    let names = file.all().map(|rule| &*rule.name).chain(OUTCOMES);
+    names.map(|name| request.rule.as_ref().is_none_or(|globs| globs.matches(name))).collect()
+}
+
+/// The start of a line as it is.
+fn raw(line: &Line<'_>) -> String {
+    let text = line.text();
+    let text = text.get(..MAX_LINE).unwrap_or(text);
+    String::from_utf8_lossy(text).into_owned()
+}
+
+/// Most records that are read in a second, to see whether they match.
+const MOST_READ: u32 = 1000;
+/// Longest line that is shown, in bytes.
+const MAX_LINE: usize = 2048;
