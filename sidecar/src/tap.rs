@@ -7,7 +7,7 @@
 use crate::serve::StartError;
 use crate::settings::TapSettings;
 use hyper::body::{Body, Bytes, Frame, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue, ORIGIN};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -41,6 +41,8 @@ struct TapFiles {
     answers: PathBuf,
     /// Held by the tap that is open.
     open: Arc<Mutex<()>>,
+    /// Held by who reads the answers: whoever hangs keeps it.
+    reading: Arc<Mutex<()>>,
 }
 
 impl TapServer {
@@ -51,7 +53,12 @@ impl TapServer {
         let address = listener.local_addr().map_err(failed)?;
         let request = pods_dir.join(REQUEST);
         let _ = fs::remove_file(&request);
-        let files = TapFiles { request, answers: settings.answers.clone(), open: Arc::default() };
+        let files = TapFiles {
+            request,
+            answers: settings.answers.clone(),
+            open: Arc::default(),
+            reading: Arc::default(),
+        };
         Ok(TapServer { listener, address, files: Arc::new(files) })
     }
 
@@ -97,16 +104,17 @@ impl Body for TapBody {
 
 async fn serve(socket: TcpStream, files: Arc<TapFiles>) {
     let service = service_fn(|request: Request<Incoming>| {
-        let answer = answer(request.method(), request.uri().path(), request.uri().query(), &files);
+        let answer = answer(&request, &files);
         async move { Ok::<_, Infallible>(answer) }
     });
     let mut http = http1::Builder::new();
     http.keep_alive(false).timer(TokioTimer::new()).header_read_timeout(LONGEST_HEADER);
     // An error means that the peer broke off; its tap ends with its next line.
-    let _ = http.serve_connection(TokioIo::new(socket), service).await;
+    let _ = timeout(LONGEST, http.serve_connection(TokioIo::new(socket), service)).await;
 }
 
-fn answer(method: &Method, path: &str, query: Option<&str>, files: &Arc<TapFiles>) -> Response<TapBody> {
+fn answer(request: &Request<Incoming>, files: &Arc<TapFiles>) -> Response<TapBody> {
+    let (path, query) = (request.uri().path(), request.uri().query());
     let (lines, body) = mpsc::channel(MOST_WAITING);
     let mut response = Response::new(TapBody(body));
     let content_type = |text| HeaderValue::from_static(text);
@@ -117,7 +125,11 @@ fn answer(method: &Method, path: &str, query: Option<&str>, files: &Arc<TapFiles
         let _ = lines.try_send(Bytes::from(format!("{text}\n")));
     };
     match (path, read_query(query.unwrap_or_default())) {
-        _ if method != Method::GET => refuse(StatusCode::METHOD_NOT_ALLOWED, "only GET"),
+        // A page in the browser of whoever forwards the port may reach it by a name of its own.
+        _ if !is_from_here(request.headers()) => {
+            refuse(StatusCode::FORBIDDEN, "only as 127.0.0.1 or localhost, and not for a page")
+        }
+        _ if request.method() != Method::GET => refuse(StatusCode::METHOD_NOT_ALLOWED, "only GET"),
         ("/tap", Err(mistake)) => refuse(StatusCode::BAD_REQUEST, &mistake),
         ("/tap", Ok((request, lasts))) => match Arc::clone(&files.open).try_lock_owned() {
             Err(_) => refuse(StatusCode::CONFLICT, "another tap is open: one at a time"),
@@ -132,6 +144,15 @@ fn answer(method: &Method, path: &str, query: Option<&str>, files: &Arc<TapFiles
         ),
     }
     response
+}
+
+/// Whether a request is for a loopback name and was not made by a page.
+fn is_from_here(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let name = name.map_or(host, |(name, _)| name);
+    let is_loopback = ["localhost", "127.0.0.1", "[::1]"].contains(&name);
+    is_loopback && !headers.contains_key(ORIGIN)
 }
 
 /// A query as the text of a request without its end, and for how long it holds.
@@ -185,7 +206,7 @@ async fn tap(
     let request = serde_json::to_vec(&asked).unwrap_or_default();
     let mut ring = Ring::default();
     // What an earlier tap was shown is no answer to this one.
-    if let Some(text) = on_disk(&files.answers).await {
+    if let Some(text) = on_disk(&files).await {
         ring.news(&text);
     }
     let path = files.request.clone();
@@ -205,7 +226,7 @@ async fn tap(
     }
     while !is_over && !lines.is_closed() && started.elapsed() < lasts.saturating_add(AFTER) {
         sleep(EVERY).await;
-        let text = on_disk(&files.answers).await.unwrap_or_default();
+        let text = on_disk(&files).await.unwrap_or_default();
         let News { lines: news, missed: gone } = ring.news(&text);
         missed = missed.saturating_add(gone);
         for line in news {
@@ -284,9 +305,11 @@ fn numbered(line: &str) -> Option<(u64, &str)> {
 }
 
 /// The filter's answers; nothing while there are none or their volume hangs.
-async fn on_disk(path: &Path) -> Option<String> {
-    let path = path.to_owned();
+async fn on_disk(files: &TapFiles) -> Option<String> {
+    let path = files.answers.clone();
+    let turn = Arc::clone(&files.reading).try_lock_owned().ok()?;
     let read = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
         // Opening a pipe could block for ever.
         if !fs::metadata(&path)?.is_file() {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -314,9 +337,11 @@ const EVERY: Duration = Duration::from_millis(250);
 /// How long a filter may take to say that it has seen the request: some ticks.
 const LONGEST_SILENCE: Duration = Duration::from_secs(15);
 /// For how long the last lines are waited for.
-const AFTER: Duration = Duration::from_secs(3);
+const AFTER: Duration = Duration::from_secs(15);
 /// How long a file may take.
 const LONGEST_FILE: Duration = Duration::from_secs(2);
+/// How long a connection may take: the longest tap, and some.
+const LONGEST: Duration = Duration::from_secs(3700);
 /// How long a client may take to say what it wants.
 const LONGEST_HEADER: Duration = Duration::from_secs(5);
 /// Lines that wait for a slow reader.
@@ -344,6 +369,27 @@ mod tests {
             assert!(read_query(bad).is_err(), "{bad}");
         }
         assert_eq!(decoded("100%25%zz%"), "100%%zz%");
+    }
+
+    #[test]
+    fn only_loopback_names_are_answered_and_no_page() {
+        let headers = |host: &str, origin: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, host.parse().unwrap());
+            origin.map(|origin| headers.insert(ORIGIN, origin.parse().unwrap()));
+            is_from_here(&headers)
+        };
+        for host in ["127.0.0.1:2022", "localhost", "localhost:80", "[::1]:2022"] {
+            assert!(headers(host, None), "{host}");
+        }
+        for (host, origin) in [
+            ("evil.example:2022", None),
+            ("127.0.0.1.evil.example", None),
+            ("127.0.0.1", Some("http://127.0.0.1")),
+            ("", None),
+        ] {
+            assert!(!headers(host, origin), "{host}");
+        }
     }
 
     #[test]

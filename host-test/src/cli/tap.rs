@@ -50,11 +50,18 @@ pub(super) fn tap(arguments: &TapArguments) -> anyhow::Result<ExitCode> {
         }
         match (arguments.format, read.get("tap")) {
             (OutputFormat::Json, _) => print(&format!("{line}\n"))?,
-            (OutputFormat::Text, Some(_)) => anstream::eprintln!("\x1b[2m{}\x1b[0m", told(&read)),
-            (OutputFormat::Text, None) => print(&shown(&read))?,
+            (OutputFormat::Text, Some(_)) => {
+                anstream::eprintln!("\x1b[2m{}\x1b[0m", plain(&told(&read)));
+            }
+            (OutputFormat::Text, None) => print(&format!("{}\n", plain(&shown(&read))))?,
         }
     }
     Ok(code)
+}
+
+/// Without what moves a terminal's cursor: lines and names are from outside.
+fn plain(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 /// What is said about the tap itself.
@@ -72,7 +79,7 @@ fn shown(line: &Value) -> String {
     let text = |key: &str| line[key].as_str().unwrap_or_default();
     let reason = if text("reason").is_empty() { String::new() } else { format!(" ({})", text("reason")) };
     format!(
-        "{} {}/{}/{} {} by {} {}{reason}: {}\n",
+        "{} {}/{}/{} {} by {} {}{reason}: {}",
         text("time"),
         text("namespace"),
         text("pod"),
@@ -80,8 +87,7 @@ fn shown(line: &Value) -> String {
         text("verdict"),
         text("stage"),
         text("rule"),
-        // A line may hold what moves a terminal's cursor.
-        text("line").replace(char::is_control, " ")
+        text("line")
     )
 }
 

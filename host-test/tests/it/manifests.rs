@@ -388,3 +388,18 @@ pub(crate) fn strictly_valid(manifests: &str) {
         assert!(!said.contains("WARN"), "{version}: {said}");
     }
 }
+
+/// Guarantees: what shows verdicts is on loopback and no port of the pod, and who may look is for somebody else to say.
+#[test]
+fn the_tap_is_on_loopback_and_its_role_is_bound_to_nobody() {
+    let Some(rendered) = with_components(&["tap"]) else { return };
+    let may = ["get nodes/pods", "get pods", "list pods", "get pods/portforward", "create pods/portforward"];
+    assert_eq!(permissions(&rendered), may.map(str::to_owned).into());
+    assert!(rendered.kinds("RoleBinding").is_empty());
+    let sidecar = named(&rendered.the("DaemonSet")["spec"]["template"]["spec"]["initContainers"], "sidecar");
+    let value = |name: &str| text(&named(&sidecar["env"], name)["value"]).to_owned();
+    assert!(value("NODESIEVE_TAP_LISTEN").parse::<std::net::SocketAddr>().unwrap().ip().is_loopback());
+    assert_eq!(value("NODESIEVE_FILTER_TAP"), "/run/nodesieve/filter/tap.ndjson");
+    assert_eq!(list(&sidecar["ports"]).len(), 1);
+    strictly_valid(&rendered.text);
+}

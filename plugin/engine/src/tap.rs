@@ -63,7 +63,7 @@ impl Tap {
             tap.rate = u32::try_from(mistakes.count(node, "tap.rate", 1..=1000)?).unwrap_or(tap.rate);
         }
         if let Some(node) = section.get("bytes") {
-            tap.bytes = mistakes.size(node, "tap.bytes", (16 << 10)..=(2 << 20))?;
+            tap.bytes = mistakes.size(node, "tap.bytes", (16 << 10)..=(1 << 20))?;
         }
         if let Some(node) = section.get("longest") {
             tap.longest = mistakes.duration(node, "tap.longest")?;
@@ -74,6 +74,13 @@ impl Tap {
                     "a tap holds for an hour at most: somebody watches it",
                 );
             }
+        }
+        if tap.request == tap.file {
+            mistakes.note(
+                Code::Path,
+                &node.span,
+                "tap.request and tap.file must be apart: answers are no requests",
+            );
         }
         Some(tap)
     }

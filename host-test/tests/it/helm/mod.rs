@@ -124,6 +124,7 @@ fn each_value_is_what_its_component_is() {
     same(&json!({ "metadata": { "permission": "nodes/proxy" } }), &["before-1.33"], "");
     same(&json!({ "networkPolicy": { "enabled": true } }), &["network-policy"], "");
     same(&json!({ "monitoring": { "enabled": true } }), &["monitoring"], "");
+    same(&json!({ "tap": true }), &["tap"], "");
     let digest = format!("sha256:{:064}", 7);
     let values = json!({
         "images": { "sidecar": { "repository": "mine/sidecar", "digest": digest } },

@@ -219,8 +219,12 @@ impl Engine {
             Err(fault) => self.hand_back(input, fault, out),
         };
         if self.is_watched {
-            self.note_volume(input, (answer, out.len()), now, pods);
-            self.note_tap(input, verdict, now);
+            if self.volumes.is_on() {
+                self.note_volume(input, (answer, out.len()), now, pods);
+            }
+            if self.tap.is_some() {
+                self.note_tap(input, verdict, now);
+            }
         }
         (answer, verdict)
     }

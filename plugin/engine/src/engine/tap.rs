@@ -23,9 +23,17 @@ pub(super) struct OpenTap {
     wanted: Vec<bool>,
     /// What is looked for in records, as the rules in force want it.
     names: Names,
+    /// A layout of its own: the engine's is what it has learned.
+    shape: RecordShape,
     random: fastrand::Rng,
     second: TapSecond,
+    /// Until when there is no room.
+    full_until: Now,
+    /// Records that came while there was none, dropped and kept ones, by their rows.
+    skipped: (Vec<u64>, Vec<u64>),
+    /// What has been seen since this was last asked, its bytes, and what there was no room for.
     lines: Vec<TapLine>,
+    bytes: usize,
     lost: u64,
 }
 
@@ -35,8 +43,9 @@ struct TapSecond {
     /// Since 1970.
     at: u64,
     shown: u32,
-    /// Records that were read, to see whether they match.
+    /// Records that were read, to see whether they match, and their bytes.
     read: u32,
+    bytes: usize,
 }
 
 /// A verdict as shown: one JSON object.
@@ -58,7 +67,22 @@ impl Engine {
             let random = fastrand::Rng::with_seed(request.until.0);
             let (names, second) = (names(&self.file), TapSecond::default());
             let wanted = wanted(&request, &self.file);
-            Box::new(OpenTap { request, wanted, names, random, second, lines: Vec::new(), lost: 0 })
+            let (shape, rows) = (RecordShape::default(), wanted.len());
+            let skipped = (vec![0; rows], vec![0; rows]);
+            let (full_until, lines, bytes, lost) = (Now(0), Vec::new(), 0, 0);
+            Box::new(OpenTap {
+                request,
+                wanted,
+                names,
+                shape,
+                random,
+                second,
+                full_until,
+                skipped,
+                lines,
+                bytes,
+                lost,
+            })
         });
         self.is_watched = self.tap.is_some() || self.volumes.is_on();
     }
@@ -66,8 +90,11 @@ impl Engine {
     /// Follows the rules in force.
     pub(super) fn tap_again(&mut self) {
         if let Some(tap) = &mut self.tap {
+            tap.settle();
             tap.wanted = wanted(&tap.request, &self.file);
             tap.names = names(&self.file);
+            tap.shape = RecordShape::default();
+            tap.skipped = (vec![0; tap.wanted.len()], vec![0; tap.wanted.len()]);
         }
         self.is_watched = self.tap.is_some() || self.volumes.is_on();
     }
@@ -80,15 +107,26 @@ impl Engine {
     /// What the tap has seen since this was last asked.
     pub fn take_tapped(&mut self) -> Tapped {
         let Some(tap) = &mut self.tap else { return Tapped::default() };
+        tap.settle();
+        tap.bytes = 0;
         Tapped { lines: std::mem::take(&mut tap.lines), lost: std::mem::take(&mut tap.lost) }
     }
 
     /// Shows a record, if it is asked for and there is room.
-    #[inline(never)]
+    #[inline]
     pub(super) fn note_tap(&mut self, input: Input<'_>, verdict: Verdict, now: Now) {
         let Some(tap) = &mut self.tap else { return };
-        let request = &tap.request;
         let row = verdict.why.row(&self.file);
+        if now < tap.full_until {
+            // Whether it was asked for is found out later, for all of them at once.
+            let skipped =
+                if verdict.action == Action::Drop { &mut tap.skipped.0 } else { &mut tap.skipped.1 };
+            if let Some(skipped) = skipped.get_mut(row) {
+                *skipped = skipped.wrapping_add(1);
+            }
+            return;
+        }
+        let request = &tap.request;
         if now > request.until
             || request.verdict.is_some_and(|wanted| wanted != verdict.action)
             || !tap.wanted.get(row).copied().unwrap_or_default()
@@ -99,10 +137,20 @@ impl Engine {
         if tap.second.at != at {
             tap.second = TapSecond { at, ..TapSecond::default() };
         }
-        if tap.second.shown >= request.rate || tap.second.read >= MOST_READ {
+        if tap.second.shown >= request.rate || tap.second.read >= MOST_READ || tap.second.bytes >= MOST_BYTES
+        {
+            tap.full_until = Now(at.saturating_add(1).saturating_mul(1_000_000_000));
             tap.lost = tap.lost.saturating_add(1);
             return;
         }
+        self.show(input, verdict, now);
+    }
+
+    /// The same of one for which there is room.
+    #[inline(never)]
+    fn show(&mut self, input: Input<'_>, verdict: Verdict, now: Now) {
+        let Some(tap) = &mut self.tap else { return };
+        let request = &tap.request;
         let container = std::str::from_utf8(input.tag).ok().and_then(|tag| self.file.input.container_of(tag));
         let namespace = container.map(|tag| tag.namespace).unwrap_or_default();
         if request.namespace.as_ref().is_some_and(|globs| !globs.matches(namespace)) {
@@ -112,9 +160,8 @@ impl Engine {
             return;
         }
         tap.second.read = tap.second.read.saturating_add(1);
-        // A layout of its own: the engine's is what it has learned.
-        let mut shape = RecordShape::default();
-        let record = read_in_full(input.text, &tap.names, &mut shape);
+        tap.second.bytes = tap.second.bytes.saturating_add(input.text.len());
+        let record = read_in_full(input.text, &tap.names, &mut tap.shape);
         let line = record.as_ref().ok().and_then(|record| record.line());
         if let Some(pattern) = &request.pattern
             && !line.as_ref().is_some_and(|line| pattern.matches(&Searched::alone(line)))
@@ -130,14 +177,14 @@ impl Engine {
         out.extend_from_slice(b"{\"time\":");
         push_string(&mut out, super::happened(input.time, now).to_rfc3339().as_bytes());
         for (key, value) in [
-            ("namespace", namespace),
-            ("pod", container.map(|tag| tag.pod).unwrap_or_default()),
-            ("container", container.map(|tag| tag.container).unwrap_or_default()),
-            ("verdict", if verdict.action == Action::Drop { "dropped" } else { "kept" }),
-            ("stage", stage.name()),
-            ("rule", rule),
+            (",\"namespace\":", namespace),
+            (",\"pod\":", container.map(|tag| tag.pod).unwrap_or_default()),
+            (",\"container\":", container.map(|tag| tag.container).unwrap_or_default()),
+            (",\"verdict\":", if verdict.action == Action::Drop { "dropped" } else { "kept" }),
+            (",\"stage\":", stage.name()),
+            (",\"rule\":", rule),
         ] {
-            out.extend_from_slice(format!(",\"{key}\":").as_bytes());
+            out.extend_from_slice(key.as_bytes());
             push_string(&mut out, value.as_bytes());
         }
         let by = match verdict.why {
@@ -158,7 +205,30 @@ impl Engine {
             push_string(&mut out, shown.as_bytes());
         }
         out.push(b'}');
-        tap.lines.push(out);
+        // More than the file of answers has is of no use to anybody.
+        let most = self.file.tap.as_ref().map_or(0, |settings| settings.bytes);
+        tap.bytes = tap.bytes.saturating_add(out.len());
+        if tap.bytes > most {
+            tap.lost = tap.lost.saturating_add(1);
+        } else {
+            tap.lines.push(out);
+        }
+    }
+}
+
+impl OpenTap {
+    /// Counts what was skipped and asked for as lost.
+    fn settle(&mut self) {
+        let OpenTap { request, wanted, skipped: (dropped, kept), lost, .. } = self;
+        for (action, rows) in [(Action::Drop, dropped), (Action::Keep, kept)] {
+            let is_asked_for = request.verdict.is_none_or(|wanted| wanted == action);
+            for (skipped, wanted) in rows.iter_mut().zip(wanted.iter()) {
+                let skipped = std::mem::take(skipped);
+                if is_asked_for && *wanted {
+                    *lost = lost.saturating_add(skipped);
+                }
+            }
+        }
     }
 }
 
@@ -177,5 +247,7 @@ fn raw(line: &Line<'_>) -> String {
 
 /// Most records that are read in a second, to see whether they match.
 const MOST_READ: u32 = 1000;
+/// And their bytes.
+const MOST_BYTES: usize = 1 << 20;
 /// Longest line that is shown, in bytes.
 const MAX_LINE: usize = 2048;

@@ -8,7 +8,7 @@ use super::Housekeeping;
 use crate::files::{Stamp, read_text, say, stamp, write_whole};
 use nodesieve_engine::engine::Tapped;
 use nodesieve_engine::metrics::Metric;
-use nodesieve_engine::tap::TapRequest;
+use nodesieve_engine::tap::{Tap, TapRequest};
 use nodesieve_engine::time::Now;
 use std::collections::VecDeque;
 use std::io::Write as _;
@@ -17,6 +17,8 @@ use std::path::Path;
 /// What is known of the two.
 #[derive(Default)]
 pub(super) struct TapFiles {
+    /// The section that they are for.
+    settings: Option<Tap>,
     /// The request that was read last.
     stamp: Option<Stamp>,
     /// The last answers, and their bytes.
@@ -31,14 +33,22 @@ pub(super) struct TapFiles {
 impl Housekeeping {
     /// Follows requests and writes what they have shown.
     pub(super) fn serve_tap(&mut self, now: Now) {
-        let Some(settings) = self.engine.rules().tap.clone() else {
-            if self.engine.tapped_until().is_some() {
-                self.engine.tap(None);
+        let settings = self.engine.rules().tap.clone();
+        if settings != self.tap.settings {
+            // Other limits hold at once: what was asked for is looked at again.
+            self.tap.stamp = None;
+            if let Some(before) = std::mem::replace(&mut self.tap.settings, settings)
+                && self.engine.tapped_until().is_some()
+            {
+                self.close_tap("the rule file has another `tap`");
+                self.write_ring(&before.file, 0);
             }
-            return;
-        };
+        }
+        let Some(settings) = self.tap.settings.clone() else { return };
         let mut news = false;
-        let found = stamp(Path::new(&settings.request));
+        // Opening a pipe could block for ever.
+        let is_file = std::fs::metadata(&settings.request).is_ok_and(|request| request.is_file());
+        let found = stamp(Path::new(&settings.request)).filter(|_| is_file);
         if found != self.tap.stamp {
             self.tap.stamp = found;
             news = true;

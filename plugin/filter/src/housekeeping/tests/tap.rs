@@ -88,8 +88,8 @@ fn a_tap_that_nobody_reads_and_a_volume_that_is_full_cost_lines_of_the_tap_only(
     let mut housekeeping = start(&scratch, ", bytes: 16KiB, rate: 1000");
     scratch.put("pods/.tap", "{\"until\":900}");
     feed(&mut housekeeping, TICK, "{}", 100);
-    for second in 101..111 {
-        for n in 0..100 {
+    for second in 101..121 {
+        for n in 0..50 {
             feed(&mut housekeeping, TAG, &format!("{{\"log\":\"noise {n}\"}}"), second);
         }
         feed(&mut housekeeping, TICK, "{}", second);
@@ -101,9 +101,9 @@ fn a_tap_that_nobody_reads_and_a_volume_that_is_full_cost_lines_of_the_tap_only(
 
     fs::remove_file(scratch.0.join("tap.ndjson")).unwrap();
     fs::create_dir_all(scratch.0.join("tap.ndjson/full")).unwrap();
-    assert_eq!(feed(&mut housekeeping, TAG, NOISE, 112), Answer::Drop);
-    feed(&mut housekeeping, TICK, "{}", 112);
-    feed(&mut housekeeping, TICK, "{}", 130);
+    assert_eq!(feed(&mut housekeeping, TAG, NOISE, 122), Answer::Drop);
+    feed(&mut housekeeping, TICK, "{}", 122);
+    feed(&mut housekeeping, TICK, "{}", 140);
     assert_eq!(
         (scratch.metric("nodesieve_tap_lines_total"), scratch.metric("nodesieve_tap_lost_total")),
         ("1001".into(), "1".into())
