@@ -16,6 +16,8 @@ pub fn html(outcome: &ReplayOutcome, rules: &str, input: &str, fleet: Option<&Fl
     if outcome.imbalances.is_empty() {
         notes.push(crate::report::adds_up(outcome));
     }
+    let measured = crate::measured::series(&outcome.metrics);
+    let (shown, left) = crate::measured::for_people(&measured);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -33,6 +35,18 @@ pub fn html(outcome: &ReplayOutcome, rules: &str, input: &str, fleet: Option<&Fl
                 }
                 main {
                     (PreEscaped(volume))
+                    @if !shown.is_empty() {
+                        section #measured {
+                            h2 { "Measured" }
+                            table {
+                                thead { tr { th scope="col" { "series" } th scope="col" { "value" } } }
+                                tbody {
+                                    @for one in &shown { tr { th scope="row" { (one.series) } td { (one.value) } } }
+                                }
+                            }
+                            @if left > 0 { p class="totals" { "and " (left) " more, in the metrics file and in JSON" } }
+                        }
+                    }
                     @for note in &notes { p class="totals" { (note) } }
                 }
                 footer { "nodesieve " (env!("CARGO_PKG_VERSION")) }

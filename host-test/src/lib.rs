@@ -26,6 +26,7 @@ pub mod html_report;
 pub mod inputs;
 pub mod kubelet;
 pub mod matching;
+pub mod measured;
 pub mod migrate;
 pub mod node_logs;
 #[cfg(feature = "playground")]

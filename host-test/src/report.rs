@@ -1,6 +1,7 @@
 //! The table that `replay` prints.
 
 use crate::ledger::Ledger;
+use crate::measured;
 use crate::replay::ReplayOutcome;
 use crate::table::{Align, Table, bytes, grouped};
 use nodesieve_preview::fleet::Fleet;
@@ -32,6 +33,7 @@ pub fn text(outcome: &ReplayOutcome, fleet: Option<&Fleet>) -> String {
     if let Some(fleet) = fleet {
         out.push_str(&of_fleet(fleet));
     }
+    out.push_str(&measured::table(&outcome.metrics));
     out.push_str(&namespaces(&outcome.breakdown).to_string());
     out.push_str(&over_time(&outcome.breakdown));
     out.push('\n');

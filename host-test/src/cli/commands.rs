@@ -10,6 +10,7 @@ use crate::diff::{self, DiffSide};
 use crate::inputs::{self, Record};
 use crate::ledger::Ledger;
 use crate::matching::{answer, event_matches};
+use crate::measured::{self, MeasuredSeries};
 use crate::node_logs::{self, NodeLogs};
 use crate::replay::{self, ReplayOutcome};
 use crate::rule_files::{self, Finding};
@@ -94,8 +95,8 @@ pub(super) fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     match arguments.format {
         OutputFormat::Text => print(&report::text(&outcome, fleet.as_ref()))?,
         OutputFormat::Json => {
-            let ReplayOutcome { ledger, breakdown, .. } = &outcome;
-            let told = ReplayReport { ledger, fleet, breakdown };
+            let ReplayOutcome { ledger, breakdown, metrics, .. } = &outcome;
+            let told = ReplayReport { ledger, fleet, breakdown, measured: measured::series(metrics) };
             print(&format!("{}\n", serde_json::to_string_pretty(&told)?))?
         }
     }
@@ -118,6 +119,8 @@ struct ReplayReport<'o> {
     fleet: Option<Fleet>,
     #[serde(flatten)]
     breakdown: &'o Breakdown,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    measured: Vec<MeasuredSeries>,
 }
 
 /// Exit code 1 says that something changes; a rule file that cannot be used is a failure here.

@@ -120,3 +120,26 @@ fn records_of(entry: &serde_json::Value) -> u64 {
     assert_eq!(entry["namespace"], "shop");
     entry["kept"].as_u64().unwrap() + entry["dropped"].as_u64().unwrap()
 }
+
+/// Guarantees: a replay of the shipped rule file shows what it has measured, in text, JSON and the page, and all of it.
+#[test]
+fn a_replay_shows_what_was_measured() {
+    let rules = support::conf().join("rules/measure.yaml").display().to_string();
+    let directory = tempfile::tempdir().unwrap();
+    let page = directory.path().join("report.html").display().to_string();
+    let output = crate::command_line::run(&["replay", "--rules", &rules, "--report", &page], "");
+    let text = crate::command_line::out(&output);
+    let series =
+        "nodesieve_measure_requests_total{namespace=\"shop-eu\",workload=\"catalog\",status=\"5xx\"}";
+    let line = text.lines().find(|line| line.starts_with(series)).unwrap_or_else(|| panic!("{text}"));
+    assert_eq!(line.split_whitespace().last(), Some("47"));
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("nodesieve_measure_requests_total{namespace=&quot;shop-eu&quot;"), "escaped");
+    let output = crate::command_line::run(&["replay", "--rules", &rules, "--format", "json"], "");
+    let told: serde_json::Value = serde_json::from_str(crate::command_line::out(&output)).unwrap();
+    let measured = told["measured"].as_array().unwrap();
+    let requests = measured
+        .iter()
+        .filter(|one| one["series"].as_str().unwrap().starts_with("nodesieve_measure_requests_total"));
+    assert_eq!(requests.map(|one| one["value"].as_f64().unwrap()).sum::<f64>(), 1440.0);
+}

@@ -12,7 +12,7 @@ fn start(scratch: &Scratch, tap: &str) -> Housekeeping {
     let root = scratch.0.display();
     let tap = format!("tap: {{ request: {root}/pods/.tap, file: {root}/tap.ndjson{tap} }}\n");
     scratch.put("nodesieve.yaml", &scratch.rules(&format!("{tap}{DROP_NOISE}")));
-    Housekeeping::start(&[scratch.0.clone()], 1)
+    Housekeeping::start(std::slice::from_ref(&scratch.0), 1)
 }
 
 fn answers(scratch: &Scratch) -> Vec<String> {
@@ -116,7 +116,7 @@ fn without_a_section_nothing_is_looked_for() {
     let scratch = Scratch::new("tap-off");
     scratch.put("nodesieve.yaml", &scratch.rules(DROP_NOISE));
     scratch.put("pods/.tap", "{\"until\":900}");
-    let mut housekeeping = Housekeeping::start(&[scratch.0.clone()], 1);
+    let mut housekeeping = Housekeeping::start(std::slice::from_ref(&scratch.0), 1);
     feed(&mut housekeeping, TICK, "{}", 100);
     feed(&mut housekeeping, TAG, NOISE, 100);
     feed(&mut housekeeping, TICK, "{}", 101);
