@@ -1,7 +1,7 @@
 //! The section `measure`: numbers made of lines before rules decide, so that an access log can go and its rate, errors and latency
 //! stay.
 //!
-//! The rule kept here: what is measured is bounded whatever lines say. A label's value has at most [`MAX_VALUE`] bytes, a measure at
+//! The rule kept here: what is measured is bounded whatever lines say. A label's value has at most 64 bytes, a measure at
 //! most `max_series` sets of values, and what comes beyond that is one set, `other`. A measure decides nothing: what becomes of a
 //! record is the same with it and without.
 
