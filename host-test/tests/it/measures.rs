@@ -105,6 +105,7 @@ fn what_is_measured_adds_up_over_reload_sigterm_and_kill() {
         sum(&metrics, REQUESTS, ""),
         requests + metrics.get("nodesieve_records_dropped_total").unwrap()
     );
+    crate::sidecar::running::parse_with_prometheus(metrics.text());
     let outcome = running.stop().unwrap();
     let mut copies = BTreeSet::new();
     let mut told = 0;

@@ -209,6 +209,7 @@ impl TapRequest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const NOW: Now = Now(1_795_168_800_000_000_000);
 
@@ -225,6 +226,19 @@ mod tests {
         assert_eq!((request.rate, request.sample, request.verdict), (50, 0.5, Some(Action::Drop)));
         assert!(request.rule.unwrap().matches("probes"));
         assert_eq!(read("{}").unwrap().until, Now(0), "without an end it is over");
+    }
+
+    proptest! {
+        /// Whatever stands in the file, there is a request within the limits or a reason.
+        #[test]
+        fn any_text_is_a_request_or_a_reason(
+            text in prop_oneof![".*", r#"\{("(until|rate|sample|match|rule|raw)":("?[0-9a-z.*{}$ =-]{0,9}"?),?){0,4}\}"#]
+        ) {
+            if let Ok(request) = read(&text) {
+                prop_assert!(request.until.0 <= NOW.0 + 600_000_000_000 && request.rate <= 50);
+                prop_assert!(request.sample > 0.0 && request.sample <= 1.0 && !request.raw);
+            }
+        }
     }
 
     #[test]

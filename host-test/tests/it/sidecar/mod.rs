@@ -1,7 +1,7 @@
 //! The sidecar against every failure mode of a kubelet, and what the compiled filter makes of its files.
 
 mod life;
-mod running;
+pub(crate) mod running;
 mod stream;
 mod volume;
 

@@ -117,7 +117,7 @@ fn the_filters_metrics_are_served_along() {
 }
 
 /// Reads metrics with the parser of Prometheus' own Python client, where that is installed.
-fn parse_with_prometheus(text: &str) {
+pub(crate) fn parse_with_prometheus(text: &str) {
     let script = "import sys\nfrom prometheus_client.parser import text_string_to_metric_families as parse\n\
         families = list(parse(sys.stdin.read()))\nnames = [f.name for f in families]\n\
         assert len(names) == len(set(names)), names\nassert all(f.documentation and f.type != 'unknown' for f in families)\n\

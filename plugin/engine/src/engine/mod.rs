@@ -165,7 +165,8 @@ impl Engine {
     pub fn render_metrics(&mut self, version: &str, now: Now) -> String {
         self.refresh_gauges(now);
         let mut text = self.counters.render(version);
-        let is_saved = self.file.state_dir.is_some();
+        // A host that keeps nothing never asks for what is to be saved, and is shown all there is.
+        let is_saved = self.file.state_dir.is_some() && self.series_saved.is_some();
         self.measuring.render(is_saved, &mut text);
         self.volumes.render(is_saved, &mut text);
         text

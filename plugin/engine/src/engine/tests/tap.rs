@@ -6,7 +6,7 @@ use crate::tap::{Tap, TapRequest};
 use crate::time::Now;
 
 const START: u64 = 1_795_168_800_000_000_000;
-const RULES: &str = "version: 1\nguards: [{ name: errors, when: { severity: '>=error' } }]\n\
+const RULES: &str = "version: 1\ntap: { bytes: 1MiB }\nguards: [{ name: errors, when: { severity: '>=error' } }]\n\
     rules: [{ name: noise, when: { message: noise }, drop: {}, reason: says nothing }, { name: half, sample: { rate: 1/2 } }]\n";
 
 fn open(engine: &mut Engine, request: &str, tap: &Tap) {
@@ -83,6 +83,16 @@ fn beyond_its_rate_lines_are_counted_and_not_shown() {
     let tapped = engine.take_tapped();
     assert_eq!((tapped.lines.len(), tapped.lost), (20, 80));
     assert!(tapped.lines.iter().all(|line| line.len() < 3000));
+    // More than the file of answers holds is lost too.
+    let mut small = super::engine(&RULES.replace("1MiB", "16KiB")).quick;
+    open(&mut small, r#"{"until":UNTIL}"#, &Tap { rate: 1000, ..Tap::default() });
+    (0..100).for_each(|n| assert_eq!(feed(&mut small, &"noise ".repeat(2000), Now(START + n)), Answer::Drop));
+    let tapped = small.take_tapped();
+    assert!(
+        tapped.lines.len() < 20 && tapped.lines.len() as u64 + tapped.lost == 100,
+        "{}",
+        tapped.lines.len()
+    );
     engine.tap(None);
     feed(&mut engine, "noise", Now(START));
     assert!(engine.take_tapped().lines.is_empty());
