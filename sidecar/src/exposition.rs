@@ -4,6 +4,9 @@
 //! Source: the exposition formats' specification, version 0.0.4. Time stamps behind a value are not read: nobody here writes
 //! any.
 
+use nodesieve_engine::measure::EXEMPLAR;
+use std::collections::HashMap;
+
 /// One sample, as it stands in its line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricSample<'t> {
@@ -88,9 +91,53 @@ fn labels_and_rest(mut rest: &str) -> Option<(Vec<(&str, &str)>, &str)> {
     }
 }
 
+/// The same as OpenMetrics 1.0, with the filter's exemplars on their samples; `None` where it has none, and the text format says as much.
+///
+/// Every name that ends in `_total` is a counter's, and no other is.
+pub fn openmetrics(text: &str) -> Option<String> {
+    let marked = text.lines().filter_map(|line| line.strip_prefix(EXEMPLAR));
+    let exemplars: HashMap<&str, &str> = marked.filter_map(|line| line.split_once("} {")).collect();
+    if exemplars.is_empty() {
+        return None;
+    }
+    let mut out = String::with_capacity(text.len().saturating_add(1024));
+    for line in text.lines().filter(|line| !line.starts_with(EXEMPLAR)) {
+        let comment = line.strip_prefix("# ").and_then(|comment| comment.split_once(' '));
+        match comment.and_then(|(kind, rest)| Some((kind, rest.split_once(' ')?))) {
+            Some((kind @ ("HELP" | "TYPE"), (name, rest))) => {
+                let name = name.strip_suffix("_total").unwrap_or(name);
+                let rest = if kind == "HELP" { rest.replace('"', "\\\"") } else { rest.to_owned() };
+                out.push_str(&format!("# {kind} {name} {rest}\n"));
+            }
+            _ if line.starts_with('#') || line.is_empty() => {}
+            _ => {
+                out.push_str(line);
+                let exemplar = line.rsplit_once("} ").and_then(|(series, _)| exemplars.get(series));
+                if let Some(exemplar) = exemplar {
+                    out.push_str(" # {");
+                    out.push_str(exemplar);
+                }
+                out.push('\n');
+            }
+        }
+    }
+    out.push_str("# EOF\n");
+    Some(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_exemplar_goes_onto_its_sample() {
+        let text = "# HELP a_total records \"x\"\n# TYPE a_total counter\na_total{b=\"c\"} 1\n# TYPE m histogram\n\
+            m_bucket{le=\"1\"} 1\nm_bucket{le=\"+Inf\"} 2\nm_sum 9\nm_count 2\n# EXEMPLAR m_bucket{le=\"+Inf\"} {trace_id=\"af\"} 8.5 1795168800\n";
+        let expected = "# HELP a records \\\"x\\\"\n# TYPE a counter\na_total{b=\"c\"} 1\n# TYPE m histogram\n\
+            m_bucket{le=\"1\"} 1\nm_bucket{le=\"+Inf\"} 2 # {trace_id=\"af\"} 8.5 1795168800\nm_sum 9\nm_count 2\n# EOF\n";
+        assert_eq!(openmetrics(text).as_deref(), Some(expected));
+        assert_eq!(openmetrics("a_total 1\n"), None);
+    }
 
     #[test]
     fn a_line_is_a_comment_or_a_sample() {

@@ -3,11 +3,12 @@
 //! The rule it keeps: it answers at once from the status; no client, however slow and however many there are, delays the
 //! polling.
 
+use crate::exposition;
 use crate::filter_metrics;
 use crate::status::{LogEvent, Status};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -192,10 +193,19 @@ async fn serve(socket: TcpStream, shared: Arc<SharedStatus>) {
     let service = service_fn(|request: Request<Incoming>| {
         let shared = Arc::clone(&shared);
         async move {
-            let (status, text) = shared.answer(request.method(), request.uri().path()).await;
+            let (status, mut text) = shared.answer(request.method(), request.uri().path()).await;
+            let mut content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+            let accepted = request.headers().get(ACCEPT).and_then(|accepted| accepted.to_str().ok());
+            if request.uri().path() == "/metrics"
+                && accepted.is_some_and(|accepted| accepted.contains("application/openmetrics-text"))
+                && let Some(openmetrics) = exposition::openmetrics(&text)
+            {
+                text = openmetrics;
+                content_type =
+                    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+            }
             let mut response = Response::new(Full::new(Bytes::from(text)));
             *response.status_mut() = status;
-            let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
             response.headers_mut().insert(CONTENT_TYPE, content_type);
             Ok::<_, Infallible>(response)
         }

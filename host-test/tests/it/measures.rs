@@ -38,7 +38,9 @@ fn write(running: &Running, from: u64, lines: u64) -> u64 {
     for n in from..from + lines {
         let line = match n % 3 {
             0 => format!("line {n}"),
-            _ => format!(r#"{{"status":{},"ms":{}}}"#, 200 + n % 2 * 300, n % 200),
+            _ => {
+                format!(r#"{{"status":{},"ms":{},"trace_id":"{:032x}"}}"#, 200 + n % 2 * 300, n % 200, n + 1)
+            }
         };
         requests += u64::from(n % 3 != 0);
         file.write_all(format!("2026-11-20T10:00:00.{:09}Z stdout F {line}\n", n).as_bytes()).unwrap();
@@ -106,6 +108,15 @@ fn what_is_measured_adds_up_over_reload_sigterm_and_kill() {
         requests + metrics.get("nodesieve_records_dropped_total").unwrap()
     );
     crate::sidecar::running::parse_with_prometheus(metrics.text());
+    // The slowest of the last minute, with its trace.
+    let openmetrics = nodesieve_sidecar::exposition::openmetrics(metrics.text()).unwrap();
+    let exemplar = openmetrics.lines().find(|line| line.contains(" # {trace_id=\"")).unwrap();
+    assert!(
+        exemplar.starts_with("nodesieve_measure_latency_ms_bucket{le=\"+Inf\"} ")
+            && exemplar.contains("\"} 199 "),
+        "{exemplar}"
+    );
+    read_as_openmetrics(&openmetrics);
     let outcome = running.stop().unwrap();
     let mut copies = BTreeSet::new();
     let mut told = 0;
@@ -143,4 +154,28 @@ fn a_replay_shows_what_was_measured() {
         .iter()
         .filter(|one| one["series"].as_str().unwrap().starts_with("nodesieve_measure_requests_total"));
     assert_eq!(requests.map(|one| one["value"].as_f64().unwrap()).sum::<f64>(), 1440.0);
+}
+
+/// Reads OpenMetrics with the strict parser of Prometheus' own Python client, where that is installed.
+fn read_as_openmetrics(text: &str) {
+    let script = "import sys\nfrom prometheus_client.openmetrics.parser import text_string_to_metric_families as parse\n\
+        found = [s for f in parse(sys.stdin.read()) for s in f.samples]\n\
+        print(sum(1 for s in found if s.exemplar), len(found))";
+    let has = std::process::Command::new("python3").args(["-c", "import prometheus_client"]).output();
+    if !has.is_ok_and(|output| output.status.success()) {
+        return support::skip("prometheus-client", "no python3 with prometheus_client");
+    }
+    let mut child = std::process::Command::new("python3")
+        .args(["-c", script])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told = String::from_utf8(output.stdout).unwrap();
+    let samples = text.lines().filter(|line| !line.starts_with('#')).count();
+    assert_eq!(told.trim(), format!("1 {samples}"));
 }

@@ -116,6 +116,36 @@ fn the_filters_metrics_are_served_along() {
     assert_eq!(sidecar.metric("nodesieve_sidecar_pods").unwrap(), Some(1.0), "our own still arrive");
 }
 
+/// Guarantees: whoever takes OpenMetrics gets the filter's exemplars where they belong, everybody else the text format.
+#[test]
+fn exemplars_are_for_those_who_take_openmetrics() {
+    let kubelet = kubelet(&pods(1));
+    let root = tempfile::tempdir().unwrap();
+    let settings = settings(&kubelet, root.path()).unwrap();
+    let filter_metrics = settings.filter_metrics.clone();
+    let sidecar = RunningSidecar::start(settings).unwrap();
+    let text = "# TYPE m histogram\nm_bucket{le=\"+Inf\"} 1\nm_sum 7\nm_count 1\n# EXEMPLAR m_bucket{le=\"+Inf\"} {trace_id=\"af\"} 7 5\n";
+    fs::write(filter_metrics, text).unwrap();
+    let ask = |accepted: &str| {
+        let url = format!("http://{}/metrics", sidecar.address().unwrap());
+        let agent = ureq::Agent::config_builder().proxy(None).build().new_agent();
+        let mut response = agent.get(url).header("accept", accepted).call().unwrap();
+        let content_type = response.headers()["content-type"].to_str().unwrap().to_owned();
+        (content_type, response.body_mut().read_to_string().unwrap())
+    };
+    let (content_type, text) = ask("application/openmetrics-text;version=1.0.0,text/plain;q=0.5");
+    assert!(content_type.starts_with("application/openmetrics-text; version=1.0.0"), "{content_type}");
+    assert!(
+        text.contains("\nm_bucket{le=\"+Inf\"} 1 # {trace_id=\"af\"} 7 5\n") && text.ends_with("# EOF\n"),
+        "{text}"
+    );
+    let (content_type, text) = ask("text/plain");
+    assert!(
+        content_type.starts_with("text/plain; version=0.0.4") && !text.contains("# EOF"),
+        "{content_type}"
+    );
+}
+
 /// Reads metrics with the parser of Prometheus' own Python client, where that is installed.
 pub(crate) fn parse_with_prometheus(text: &str) {
     let script = "import sys\nfrom prometheus_client.parser import text_string_to_metric_families as parse\n\

@@ -214,6 +214,12 @@ impl Measuring {
             };
             series.count(slot, observed, bounds);
             self.has_news = true;
+            if let Observed::Value(value) = observed
+                && series.wants_trace(slot, value, facts.now)
+            {
+                let trace = facts.trace_id().map(|id| id.key()).unwrap_or_default();
+                series.exemplify(slot, value, facts.now, &trace);
+            }
         }
     }
 

@@ -10,6 +10,7 @@ mod series;
 mod volume;
 
 pub(crate) use labels::write_labels;
+pub use series::EXEMPLAR;
 pub(crate) use series::{LinesOf, Observed, SavedSeries, SeriesTable, Slot, push_escaped};
 pub use volume::{VOLUME_TABLE, Volume};
 
@@ -125,9 +126,9 @@ impl Measure {
             self.by.iter().fold(0usize, |sum, label| sum.saturating_add(label.name.len()).saturating_add(4));
         let count = match &self.what {
             Measured::Records => 1,
-            Measured::Values { buckets, .. } => buckets.len().saturating_add(3),
+            Measured::Values { buckets, .. } => buckets.len().saturating_add(4),
         };
-        LinesOf { count, around: self.metric().len().saturating_add(names).saturating_add(60) }
+        LinesOf { count, around: self.metric().len().saturating_add(names).saturating_add(70) }
     }
 
     /// All names of metrics that it has.

@@ -6,8 +6,10 @@
 use crate::hash::BuildWordHasher;
 use crate::json::push_string;
 use crate::measure::{Measure, Measured};
+use crate::time::Now;
 use hashbrown::HashMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// Where one set of values is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,17 @@ struct Series {
     saved: Numbers,
     /// As a summary has told them.
     told: Option<Box<[u64]>>,
+    /// The largest number of the last minute, with the trace that it is of.
+    exemplar: Option<Exemplar>,
+}
+
+/// A record that stands for others: its number, when it came, and its trace.
+#[derive(Clone, Debug, PartialEq)]
+struct Exemplar {
+    value: f64,
+    at: Now,
+    /// Empty where the record has none: it is not looked for again with each record.
+    trace: Box<str>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -124,7 +137,7 @@ impl SeriesTable {
 
     fn push(&mut self, labels: Option<Box<[u8]>>, buckets: usize) -> u32 {
         let numbers = Numbers { count: 0, sum: 0.0, buckets: vec![0; buckets].into() };
-        self.all.push(Series { labels, saved: numbers.clone(), numbers, told: None });
+        self.all.push(Series { labels, saved: numbers.clone(), numbers, told: None, exemplar: None });
         self.all.len().saturating_sub(1) as u32
     }
 
@@ -148,6 +161,24 @@ impl SeriesTable {
                 *bucket = bucket.wrapping_add(1);
             }
         }
+    }
+
+    /// Whether a number is the one to be shown with its trace: the largest for a minute.
+    #[inline]
+    pub(crate) fn wants_trace(&self, Slot(place): Slot, value: f64, now: Now) -> bool {
+        let Some(series) = self.all.get(place as usize) else { return false };
+        series.exemplar.as_ref().is_none_or(|known| {
+            value > known.value || now.since(known.at).is_none_or(|past| past >= EXEMPLAR_HOLDS)
+        })
+    }
+
+    /// Shows a number with its trace; without one the next that is larger is asked.
+    pub(crate) fn exemplify(&mut self, Slot(place): Slot, value: f64, now: Now, trace: &[u8]) {
+        let Some(series) = self.all.get_mut(place as usize) else { return };
+        let trace = trace.get(..MAX_TRACE).unwrap_or(trace);
+        let mut text = String::new();
+        push_escaped(&String::from_utf8_lossy(trace), &mut text);
+        series.exemplar = Some(Exemplar { value, at: now, trace: text.into() });
     }
 
     /// Adds to some of the numbers of a set of values.
@@ -238,6 +269,19 @@ impl SeriesTable {
                     let _ = writeln!(out, "{metric}_bucket{{{labels}{comma}le=\"+Inf\"}} {all}");
                     let _ = writeln!(out, "{metric}_sum{} {}", braced(&labels), numbers.sum);
                     let _ = writeln!(out, "{metric}_count{} {all}", braced(&labels));
+                    if let Some(Exemplar { value, at, trace }) =
+                        series.exemplar.as_ref().filter(|known| !known.trace.is_empty())
+                    {
+                        let le = buckets.iter().find(|bound| *value <= **bound);
+                        let le = le.map_or_else(|| "+Inf".to_owned(), f64::to_string);
+                        // A comment to whoever reads the text format; the sidecar makes an exemplar of it where one is wanted.
+                        let bucket = format!("{metric}_bucket{{{labels}{comma}le=\"{le}\"}}");
+                        let _ = writeln!(
+                            out,
+                            "{EXEMPLAR}{bucket} {{trace_id=\"{trace}\"}} {value} {}",
+                            at.seconds()
+                        );
+                    }
                 }
             }
         }
@@ -261,6 +305,13 @@ impl Series {
         text
     }
 }
+
+/// How a line with an exemplar begins.
+pub const EXEMPLAR: &str = "# EXEMPLAR ";
+/// How long the largest number is shown.
+const EXEMPLAR_HOLDS: Duration = Duration::from_secs(60);
+/// Longest trace id that is shown, in bytes: with its name, what OpenMetrics allows.
+const MAX_TRACE: usize = 64;
 
 fn add_each(to: &mut [u64], from: &[u64]) {
     to.iter_mut().zip(from).for_each(|(to, from)| *to = to.wrapping_add(*from));

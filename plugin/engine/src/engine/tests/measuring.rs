@@ -237,6 +237,36 @@ fn a_changed_measure_starts_anew() {
     assert_eq!(shown(&mut after, "requests").len(), 3);
 }
 
+/// Guarantees: of a minute the slowest is shown with its trace, whatever is written there.
+#[test]
+fn the_slowest_of_a_minute_is_shown_with_its_trace() {
+    let mut engine = engine(&rules(MEASURES, &format!("state: {{ dir: off }}\n{DROP_ALL}")));
+    let feed_at = |engine: &mut BothWays, line: &str, second: u64| {
+        let text = format!("{{\"log\":{}}}", serde_json::Value::from(line));
+        engine.filter(input(&text), &mut Now(START + second * SECOND), &mut NoPods, &mut Vec::new());
+    };
+    let exemplar = |engine: &mut BothWays| {
+        let text = engine.render_metrics("0", Now(START));
+        text.lines().find(|line| line.starts_with("# EXEMPLAR ")).unwrap_or_default().to_owned()
+    };
+    feed_at(&mut engine, r#"{"status":200,"ms":7}"#, 0);
+    assert_eq!(exemplar(&mut engine), "", "it has no trace");
+    feed_at(&mut engine, r#"{"status":200,"ms":47,"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"}"#, 1);
+    feed_at(&mut engine, r#"{"status":200,"ms":9,"trace_id":"0af7651916cd43dd8448eb211c80319c"}"#, 2);
+    let at = START / SECOND;
+    let slow = format!(
+        "# EXEMPLAR nodesieve_measure_latency_ms_bucket{{le=\"100\"}} {{trace_id=\"4bf92f3577b34da6a3ce929d0e0e4736\"}} 47 {}",
+        at + 1
+    );
+    assert_eq!(exemplar(&mut engine), slow);
+    feed_at(&mut engine, r#"{"status":200,"ms":9,"trace_id":"-"}"#, 62);
+    assert_eq!(exemplar(&mut engine), "", "that is no trace id");
+    feed_at(&mut engine, r#"{"status":200,"ms":5000,"trace_id":"0af7651916cd43dd8448eb211c80319c"}"#, 63);
+    assert!(
+        exemplar(&mut engine).contains("le=\"+Inf\"} {trace_id=\"0af7651916cd43dd8448eb211c80319c\"} 5000 ")
+    );
+}
+
 #[test]
 fn a_saved_measure_that_cannot_be_is_refused() {
     let mut engine = engine(&rules(MEASURES, DROP_ALL));
