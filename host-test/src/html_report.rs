@@ -5,7 +5,7 @@
 use crate::replay::ReplayOutcome;
 use maud::{DOCTYPE, PreEscaped, html};
 use nodesieve_preview::fleet::Fleet;
-use nodesieve_preview::panel::{Rows, volume};
+use nodesieve_preview::panel::{self, Rows, volume};
 
 /// The page. `rules` and `input` say what was replayed, `fleet` what it comes to for so many nodes.
 pub fn html(outcome: &ReplayOutcome, rules: &str, input: &str, fleet: Option<&Fleet>) -> String {
@@ -16,8 +16,9 @@ pub fn html(outcome: &ReplayOutcome, rules: &str, input: &str, fleet: Option<&Fl
     if outcome.imbalances.is_empty() {
         notes.push(crate::report::adds_up(outcome));
     }
-    let measured = crate::measured::series(&outcome.metrics);
-    let (shown, left) = crate::measured::for_people(&measured);
+    let measured = crate::measured::series(&outcome.metrics).into_iter();
+    let measured =
+        panel::measured(&measured.map(|one| (one.series, one.value.to_string())).collect::<Vec<_>>());
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -35,18 +36,7 @@ pub fn html(outcome: &ReplayOutcome, rules: &str, input: &str, fleet: Option<&Fl
                 }
                 main {
                     (PreEscaped(volume))
-                    @if !shown.is_empty() {
-                        section #measured {
-                            h2 { "Measured" }
-                            table {
-                                thead { tr { th scope="col" { "series" } th scope="col" { "value" } } }
-                                tbody {
-                                    @for one in &shown { tr { th scope="row" { (one.series) } td { (one.value) } } }
-                                }
-                            }
-                            @if left > 0 { p class="totals" { "and " (left) " more, in the metrics file and in JSON" } }
-                        }
-                    }
+                    (PreEscaped(measured))
                     @for note in &notes { p class="totals" { (note) } }
                 }
                 footer { "nodesieve " (env!("CARGO_PKG_VERSION")) }

@@ -31,7 +31,7 @@ pub fn series(metrics: &str) -> Vec<MeasuredSeries> {
 }
 
 /// Those for people: of histograms without their buckets, and so many at most.
-pub fn for_people(series: &[MeasuredSeries]) -> (Vec<&MeasuredSeries>, usize) {
+fn for_people(series: &[MeasuredSeries]) -> (Vec<&MeasuredSeries>, usize) {
     let shown: Vec<&MeasuredSeries> =
         series.iter().filter(|one| !one.series.contains("_bucket{")).take(MOST).collect();
     let left = series.iter().filter(|one| !one.series.contains("_bucket{")).count() - shown.len();

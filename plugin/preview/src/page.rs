@@ -205,7 +205,9 @@ impl Page {
         // Before the end of a run drops that no summary has yet are no imbalance.
         let wrong = if self.run.done() >= self.records.records().len() { imbalances } else { Vec::new() };
         let fleet = (self.nodes > 1).then(|| Fleet::of(self.nodes, &ledger, Quotas::default())).flatten();
-        panel::volume(&ledger, &breakdown, &wrong, Rows::Buttons, fleet.as_ref())
+        let mut shown = panel::volume(&ledger, &breakdown, &wrong, Rows::Buttons, fleet.as_ref());
+        shown.push_str(&panel::measured(&self.run.measured()));
+        shown
     }
 
     /// Records as rows of the list.

@@ -61,6 +61,34 @@ pub fn volume(
     panel.into_string()
 }
 
+/// What was measured, of histograms without their buckets; nothing when nothing was.
+pub fn measured(series: &[(String, String)]) -> String {
+    let shown: Vec<&(String, String)> =
+        series.iter().filter(|(series, _)| !series.contains("_bucket{")).collect();
+    let left = shown.len().saturating_sub(MOST_MEASURED);
+    if shown.is_empty() {
+        return String::new();
+    }
+    let section = html! {
+        section id="measured" aria-labelledby="measured-title" {
+            h2 id="measured-title" { "Measured" }
+            table {
+                thead { tr { th scope="col" { "series" } th scope="col" { "value" } } }
+                tbody {
+                    @for (series, value) in shown.into_iter().take(MOST_MEASURED) {
+                        tr { th scope="row" { (series) } td { (value) } }
+                    }
+                }
+            }
+            @if left > 0 { p class="totals" { "and " (left) " more" } }
+        }
+    };
+    section.into_string()
+}
+
+/// Most series that are shown.
+const MOST_MEASURED: usize = 60;
+
 fn headline(ledger: &Ledger, wrong: &[String]) -> Markup {
     let share = |part| percent(part, ledger.seen);
     let span = if ledger.span_seconds > 0.0 { duration(ledger.span_seconds) } else { String::new() };

@@ -123,6 +123,11 @@ impl PreviewRun {
         (ledger, imbalances)
     }
 
+    /// What the rule file has measured so far: each series with its value.
+    pub fn measured(&self) -> Vec<(String, String)> {
+        self.engine.measured()
+    }
+
     /// Where the volume is, so far.
     pub fn breakdown(&self, dimensions: &Dimensions) -> Breakdown {
         self.tally.survey().breakdown(dimensions)

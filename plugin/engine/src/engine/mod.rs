@@ -172,6 +172,16 @@ impl Engine {
         text
     }
 
+    /// What was measured, and volume, as they stand: each series with its value.
+    pub fn measured(&self) -> Vec<(String, String)> {
+        let mut text = String::new();
+        self.measuring.render(false, &mut text);
+        self.volumes.render(false, &mut text);
+        let series =
+            text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
+        series.map(|(series, value)| (series.to_owned(), value.to_owned())).collect()
+    }
+
     /// Brings the gauges among [`Engine::counters`] up to date.
     #[inline(never)]
     pub fn refresh_gauges(&mut self, now: Now) {

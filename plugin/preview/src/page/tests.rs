@@ -34,6 +34,21 @@ fn the_ledger_of_a_run_adds_up() {
     assert!(page.panel().contains("data-row=\"probes\""));
 }
 
+/// Guarantees: what a rule file measures is on the page, as text and not as markup; without measures there is no such section.
+#[test]
+fn what_is_measured_is_shown() {
+    let rules = format!("{RULES}measure:\n  - {{ name: requests, counter: {{}}, by: $.path }}\n");
+    let mut measuring = page(&rules, "{\"path\":\"<blink>\"}\nGET /healthz 200\n");
+    let panel = measuring.panel();
+    assert!(
+        panel.contains("nodesieve_measure_requests_total{path=\"&lt;blink&gt;\"}")
+            || panel.contains("{path=&quot;&lt;blink&gt;&quot;}"),
+        "{panel}"
+    );
+    assert!(panel.contains("id=\"measured\"") && !panel.contains("<blink>"));
+    assert!(!page(RULES, "GET /healthz 200\n").panel().contains("measured"));
+}
+
 #[test]
 fn rules_that_cannot_be_used_leave_those_before_them() {
     let mut page = page(RULES, "GET /healthz 200\n");
