@@ -63,12 +63,19 @@ impl Polled {
 /// Every file of a directory with its content and when it was written.
 fn files(directory: &Path) -> BTreeMap<String, (Vec<u8>, std::time::SystemTime)> {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    // What is being written has another name until it is whole, and is gone by the time that it is looked at.
     entries
+        .filter(|entry| is_whole(entry.file_name().to_str().unwrap()))
         .map(|entry| {
             let written = entry.metadata().unwrap().modified().unwrap();
             (entry.file_name().into_string().unwrap(), (fs::read(entry.path()).unwrap(), written))
         })
         .collect()
+}
+
+/// Whether a name in the pods' directory is that of a pod's file.
+fn is_whole(name: &str) -> bool {
+    name.ends_with(".json") && !name.starts_with('.')
 }
 
 fn kubelet_of(settings: &mut SidecarSettings) -> &mut nodesieve_sidecar::KubeletSettings {
@@ -86,7 +93,7 @@ fn whatever_a_kubelet_answers_the_files_stay_as_they_are() {
     let kubelet = kubelet(&pods(30));
     let root = tempfile::tempdir().unwrap();
     let mut settings = settings(&kubelet, root.path()).unwrap();
-    settings.limits.max_list = 4_000_000;
+    settings.limits.max_list = 1_000_000;
     let silence = kubelet_of(&mut settings);
     silence.read_timeout = Duration::from_millis(200);
     silence.total_timeout = Duration::from_millis(900);
