@@ -30,7 +30,7 @@ pub struct NodeMetrics {
     /// How many nodes were asked.
     nodes: u64,
     seen: f64,
-    /// Of each series without its `_total`, with its rule in brackets.
+    /// Of each series, by its name and labels as written.
     values: BTreeMap<String, f64>,
 }
 

@@ -160,7 +160,8 @@ fn the_shipped_rules_conserve_counts() {
     assert!(apart < 200, "chance moves a few records, not {apart}: {difference:#?}");
 }
 
-fn start<'a>(
+/// The shipped pipeline with these rules, and a sidecar where there is a pod list.
+pub(crate) fn start<'a>(
     program: &'a Path,
     module: &'a Path,
     conf: &'a Path,

@@ -8,7 +8,7 @@
 
 use crate::{fluent_bit, images, support};
 use host_test::artefact;
-use host_test::fluent_bit::{MetadataFilter, Running, Setup};
+
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs::{self, Permissions};
@@ -300,19 +300,14 @@ fn fluent_bit_delivers(builds: &Builds, image: &BuiltImage, choice: &str) {
     image.start(&program, &variables, "$(dirname \"$2\")");
     let (logs, lines) = fluent_bit::logs_of_whole_lines();
     let rules = "version: 1\nmetrics: { every: 1s }\nrules: []\n";
-    let mut running = Running::start(Setup {
-        fluent_bit: &program,
-        module: &support::module(),
-        conf: &support::conf().join("fluent-bit.yaml"),
+    let mut running = fluent_bit::start(
+        &program,
+        &support::module(),
+        &support::conf().join("fluent-bit.yaml"),
         rules,
-        logs: logs.path(),
-        pod_list: None,
-        filter: MetadataFilter::Nodesieve,
-        disk: None,
-        elsewhere: None,
-        overrides: &[],
-    })
-    .unwrap();
+        logs.path(),
+        None,
+    );
     running.wait_for(lines, Duration::from_secs(60)).unwrap();
     let outcome = running.stop().unwrap();
     assert!(outcome.log.contains(&format!("nodesieve-launcher: load {choice}")), "{}", outcome.log);

@@ -1,7 +1,7 @@
 //! Measures and volume in a real Fluent Bit: what they count adds up over reload, SIGTERM and kill, and changes nothing else.
 
 use crate::{fluent_bit, support};
-use host_test::fluent_bit::{End, FilterMetrics, LOGS, MetadataFilter, Running, Setup};
+use host_test::fluent_bit::{End, FilterMetrics, LOGS, Running};
 use nodesieve_sidecar::exposition::samples;
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
@@ -64,19 +64,14 @@ fn wait(running: &mut Running, what: &str, requests: u64, records: u64) -> Filte
 fn what_is_measured_adds_up_over_reload_sigterm_and_kill() {
     let Some((program, _guard)) = fluent_bit::program() else { return };
     let logs = tempfile::tempdir().unwrap();
-    let mut running = Running::start(Setup {
-        fluent_bit: &program,
-        module: &support::module(),
-        conf: &support::conf().join("fluent-bit.yaml"),
-        rules: &rules(""),
-        logs: logs.path(),
-        pod_list: None,
-        filter: MetadataFilter::Nodesieve,
-        disk: None,
-        elsewhere: None,
-        overrides: &[],
-    })
-    .unwrap();
+    let mut running = fluent_bit::start(
+        &program,
+        &support::module(),
+        &support::conf().join("fluent-bit.yaml"),
+        &rules(""),
+        logs.path(),
+        None,
+    );
     let mut requests = write(&running, 0, 3000);
     let before = wait(&mut running, "measure the first lines", requests, 3000).get("nodesieve_reloads_total");
 

@@ -2,7 +2,7 @@
 
 use crate::command_line::{out, run};
 use crate::{fluent_bit, support};
-use host_test::fluent_bit::{End, LOGS, MetadataFilter, Running, Setup};
+use host_test::fluent_bit::{End, LOGS, Running};
 use serde_json::Value;
 use std::fs::OpenOptions;
 use std::io::{Read as _, Write as _};
@@ -18,19 +18,8 @@ fn start(rules: &str) -> Option<(Running, std::sync::MutexGuard<'static, ()>)> {
     let (program, guard) = fluent_bit::program()?;
     let logs = tempfile::tempdir().unwrap();
     let pod_list = std::fs::read(support::conf().join("samples/podlist.json")).unwrap();
-    let setup = Setup {
-        fluent_bit: &program,
-        module: &support::module(),
-        conf: &support::conf().join("fluent-bit.yaml"),
-        rules,
-        logs: logs.path(),
-        pod_list: Some(&pod_list),
-        filter: MetadataFilter::Nodesieve,
-        disk: None,
-        elsewhere: None,
-        overrides: &[],
-    };
-    Some((Running::start(setup).unwrap(), guard))
+    let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
+    Some((fluent_bit::start(&program, &module, &conf, rules, logs.path(), Some(&pod_list)), guard))
 }
 
 fn url(running: &Running) -> String {
