@@ -52,6 +52,8 @@ pub enum Code {
     Unwritten,
     /// A label selector that is refused.
     Selector,
+    /// A kind of secret whose form much else has.
+    FalseHits,
     /// A rule without a policy, or with more than one.
     Policy,
     /// A drop that neither ends nor says why.
@@ -64,7 +66,7 @@ pub enum Code {
 
 impl Code {
     /// Every code with its name and what it means.
-    pub const ALL: [(Code, &'static str, &'static str); 25] = [
+    pub const ALL: [(Code, &'static str, &'static str); 26] = [
         (Code::Syntax, "NS100", "the text is not YAML"),
         (Code::TooDeep, "NS101", "nested deeper than 16 levels"),
         (Code::Anchor, "NS102", "anchors, aliases and tags are not used in rule files"),
@@ -86,6 +88,7 @@ impl Code {
         (Code::PatternDoubt, "NS401", "a pattern that is legal but surely not meant"),
         (Code::Unwritten, "NS403", "an annotation that the sidecar does not write unless it is told to"),
         (Code::Selector, "NS402", "a label selector that is refused"),
+        (Code::FalseHits, "NS404", "a kind of secret whose form much else has"),
         (Code::Policy, "NS500", "a rule without a policy, or with more than one"),
         (Code::Unexplained, "NS501", "a drop that neither ends nor says why"),
         (Code::Unreachable, "NS502", "a rule behind one that decides everything"),
@@ -99,7 +102,10 @@ impl Code {
 
     /// Whether the file can be used all the same.
     pub fn is_warning(self) -> bool {
-        matches!(self, Code::Glob | Code::PatternDoubt | Code::Unwritten | Code::Unreachable)
+        matches!(
+            self,
+            Code::Glob | Code::PatternDoubt | Code::Unwritten | Code::FalseHits | Code::Unreachable
+        )
     }
 }
 

@@ -19,10 +19,11 @@ use crate::search::Prepared;
 use crate::severity::{self, Glimpse, LevelMemo, Reading, Severity};
 use crate::tag::ContainerTag;
 use crate::tag_names::TagNames;
-use crate::template::template;
+use crate::template::{masked, masked_text, template};
 use crate::threshold::{Threshold, explicit_randomness};
 use crate::time::{EventTime, Now};
 use crate::trace::TraceId;
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
 /// What is known of a container's lines before one is read.
@@ -83,6 +84,12 @@ pub(crate) struct Seen {
     pub(crate) texts: u64,
 }
 
+/// What is shown of texts in which something may be redacted.
+pub(crate) trait ShowsText {
+    /// A text without what is to go, or `None` when it stays as it is.
+    fn shown(&self, text: &[u8]) -> Option<Vec<u8>>;
+}
+
 /// One record, its tag and the time.
 pub(crate) struct Facts<'r> {
     pub(crate) record: &'r RecordView<'r>,
@@ -101,6 +108,8 @@ pub(crate) struct Facts<'r> {
     template: OnceCell<u64>,
     /// What the tag says about the container, as JSON.
     said_by_tag: OnceCell<Vec<u8>>,
+    /// What of its texts may be shown, if not all.
+    shows: Option<&'r dyn ShowsText>,
 }
 
 impl<'r> Facts<'r> {
@@ -127,7 +136,30 @@ impl<'r> Facts<'r> {
             severity: OnceCell::new(),
             template: OnceCell::new(),
             said_by_tag: OnceCell::new(),
+            shows: None,
         }
+    }
+
+    /// The same, of whose texts not all may be shown.
+    pub(crate) fn showing(self, shows: Option<&'r dyn ShowsText>) -> Facts<'r> {
+        Facts { shows, ..self }
+    }
+
+    /// What may be shown of one of its texts: in the label of a key, in an example, in a metric.
+    pub(crate) fn shown<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
+        match self.shows.and_then(|shows| shows.shown(text)) {
+            Some(shown) => Cow::Owned(shown),
+            None => Cow::Borrowed(text),
+        }
+    }
+
+    /// Its line as an example, without what varies in it.
+    pub(crate) fn example(&self, message_keys: &[Box<str>], limit: usize) -> Option<String> {
+        let line = self.line?;
+        Some(match self.shows.and_then(|shows| shows.shown(line.text())) {
+            Some(shown) => masked_text(&shown, message_keys, limit),
+            None => masked(line, message_keys, limit),
+        })
     }
 
     /// The container that the tag names.

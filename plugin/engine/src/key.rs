@@ -9,6 +9,7 @@ use crate::tag_names::NamespaceId;
 use crate::threshold::Threshold;
 use crate::trace::TraceId;
 use crate::yaml::{Mistakes, Node};
+use std::borrow::Cow;
 
 /// A key of one or more parts. Without any, all records share one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +45,11 @@ pub(crate) trait KeySource {
 
     /// The 56-bit randomness of a sampling key, or `None` when the record lacks one of its parts.
     fn randomness(&mut self, key: &Key) -> Option<u64>;
+
+    /// A key's text without what may not be shown of it, or `None` when all may.
+    fn shown(&self, _text: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
 
     /// The namespace that the record is from.
     fn namespace(&self) -> NamespaceId;
@@ -110,6 +116,13 @@ impl KeySource for RecordKeys<'_, '_, '_> {
             text.push(0);
         }
         (!key.0.is_empty()).then(|| hash::randomness(&text, SEED))
+    }
+
+    fn shown(&self, text: &[u8]) -> Option<Vec<u8>> {
+        match self.facts.shown(text) {
+            Cow::Owned(shown) => Some(shown),
+            Cow::Borrowed(_) => None,
+        }
     }
 
     fn namespace(&self) -> NamespaceId {

@@ -14,8 +14,8 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 pub use nodesieve_text::{
-    automaton, continuation, fields, glob, hash, json, line, many, number, path, record, search, severity,
-    swar, tag, template, time, trace, utf8, wildcard,
+    automaton, continuation, fields, glob, hash, json, line, many, number, path, record, search, secrets,
+    severity, swar, tag, template, time, trace, utf8, wildcard,
 };
 
 mod condition;
@@ -31,6 +31,7 @@ mod moment;
 pub mod pattern;
 pub mod pods;
 mod policy;
+pub mod redact;
 pub mod rule_test;
 pub mod selector;
 mod stream;

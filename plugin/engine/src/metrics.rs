@@ -7,7 +7,7 @@
 
 mod table;
 
-pub use table::{Metric, MetricKind, MetricRow, RULE_TABLE, SHADOW_TABLE, TABLE};
+pub use table::{Metric, MetricKind, MetricRow, REDACT_TABLE, RULE_TABLE, SHADOW_TABLE, TABLE};
 
 use crate::unreported::Account;
 use std::fmt::Write as _;

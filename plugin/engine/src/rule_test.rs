@@ -10,6 +10,8 @@ use crate::engine::{Action, Engine, Input, StepResult, Why};
 use crate::metrics::Stage;
 use crate::pods::{PodSource, Unavailable};
 use crate::policy::nanos;
+use crate::record::{Names, RecordView};
+use crate::redact::Seed;
 use crate::time::{EventTime, Now};
 use std::rc::Rc;
 
@@ -106,8 +108,10 @@ impl Attempt {
             let started = first.saturating_sub(age) / SECOND;
             [front, started.to_string().as_bytes(), back].concat()
         }));
+        let mut engine = Engine::new(Rc::clone(rules), SEED);
+        engine.set_redact_seed(Seed::to_try());
         Attempt {
-            engine: Engine::new(Rc::clone(rules), SEED),
+            engine,
             pods,
             ids: fastrand::Rng::with_seed(SEED),
             out: Vec::new(),
@@ -135,6 +139,8 @@ impl Attempt {
                 nsec: u32::try_from(now % SECOND).unwrap_or_default(),
             };
             let input = Input { tag: test.tag.as_bytes(), time, text: text.as_bytes() };
+            let hits = |engine: &Engine| engine.redactions().map(|(_, hits)| hits).collect::<Vec<u64>>();
+            let before = hits(engine);
             let (_, verdict) = engine.filter(input, &mut Now(now), pods, out);
             // Of a rule in shadow mode, what it would have done.
             let shadow = match &test.expect.subject {
@@ -185,6 +191,13 @@ impl Attempt {
                 };
                 return Err(fails(format!("this should be {wanted}, {decider} {found} it{which}")));
             }
+            if verdict.action == Action::Keep {
+                let after = engine.redactions().zip(before);
+                let hit: Vec<&str> =
+                    after.filter(|((_, hits), before)| hits > before).map(|((name, _), _)| name).collect();
+                check_redaction(rules, &test.expect, &hit, out)
+                    .map_err(|message| fails(format!("{message}{which}")))?;
+            }
             *n = n.saturating_add(1);
         }
         if *n < test.times {
@@ -193,6 +206,29 @@ impl Attempt {
         check_kept(&test.expect, *kept, test.times).map_err(fails)?;
         Ok(true)
     }
+}
+
+/// Whether a kept record was redacted as it should be. `hit` are the rules that hit it.
+fn check_redaction(rules: &RuleFile, expect: &Expect, hit: &[&str], out: &[u8]) -> Result<(), String> {
+    if let Some(wanted) = &expect.redacted {
+        if let Some(missing) = wanted.iter().find(|name| !hit.contains(&&***name)) {
+            return Err(format!("`{missing}` of redact should hit this, it does not"));
+        }
+        if let Some(other) = hit.iter().find(|name| !wanted.iter().any(|wanted| **wanted == ***name)) {
+            return Err(format!("`{other}` of redact should not hit this, it does"));
+        }
+    }
+    if let Some(wanted) = &expect.line {
+        let names = Names::new(rules.input.message.clone(), Vec::new(), Vec::new());
+        let record = RecordView::read(out, &names).ok();
+        let line = record.as_ref().and_then(RecordView::line);
+        let found = line.as_ref().map(|line| String::from_utf8_lossy(line.text()).into_owned());
+        if found.as_deref() != Some(wanted) {
+            let found = found.map_or_else(|| "there is none".to_owned(), |found| format!("it is `{found}`"));
+            return Err(format!("the line should be `{wanted}`, {found}"));
+        }
+    }
+    Ok(())
 }
 
 fn check_kept(expect: &Expect, kept: u32, times: u32) -> Result<(), String> {

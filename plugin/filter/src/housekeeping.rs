@@ -5,6 +5,7 @@
 //! on a full disk changes a counter and nothing else.
 
 mod lasting;
+mod redact_seed;
 mod rules;
 mod tap;
 
@@ -135,6 +136,7 @@ impl Housekeeping {
         self.reload_when_changed(now);
         self.test_rules(clock, true);
         self.say_expired(now);
+        self.seek_redact_seed();
         let answer = self.engine.tick(input.text, now, out);
         self.serve_tap(now);
         self.save(now);
@@ -151,6 +153,7 @@ impl Housekeeping {
         self.engine.counters_mut().set(Metric::TickSeen, 0);
         self.reload_when_changed(now);
         self.test_rules(clock, true);
+        self.seek_redact_seed();
         self.serve_tap(now);
         self.save(now);
         self.write_metrics_when_due(now);
@@ -195,6 +198,7 @@ impl Housekeeping {
         }
         self.pods = PodFilesOnNode(PathBuf::from(&rules.pods.dir));
         self.engine.replace_rules(rules);
+        self.read_redact_seed();
         self.is_restored = true;
         self.place_state();
     }
@@ -208,6 +212,7 @@ impl Housekeeping {
             Some(rules.pods.dir.as_str()),
             Some(rules.metrics.file.as_str()),
             rules.state_dir.as_deref(),
+            rules.redact_seed.as_deref(),
             tap.map(|tap| tap.request.as_str()),
             tap.map(|tap| tap.file.as_str()),
         ];

@@ -23,6 +23,7 @@ pub mod number;
 pub mod path;
 pub mod record;
 pub mod search;
+pub mod secrets;
 pub mod severity;
 pub mod swar;
 pub mod tag;

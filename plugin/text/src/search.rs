@@ -10,6 +10,7 @@ use crate::line::Line;
 use crate::swar;
 use memchr::memmem;
 use std::cell::OnceCell;
+use std::ops::Range;
 
 /// A line that terms are searched for in.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +76,21 @@ impl Needle {
     /// Whether the text occurs in one without escapes.
     pub fn occurs_in_text(&self, text: &[u8]) -> bool {
         self.plain.find(text, 0).is_some()
+    }
+
+    /// Where the text occurs in one without escapes; places that overlap are one.
+    pub fn spans_in(&self, text: &[u8]) -> Vec<Range<usize>> {
+        let mut spans: Vec<Range<usize>> = Vec::new();
+        let mut from = 0usize;
+        while let Some(at) = self.plain.find(text, from) {
+            let end = at.wrapping_add(self.text.len());
+            match spans.last_mut().filter(|last| last.end > at) {
+                Some(last) => last.end = end,
+                None => spans.push(at..end),
+            }
+            from = at.wrapping_add(1);
+        }
+        spans
     }
 
     /// Whether the text occurs in the line.
@@ -236,7 +252,7 @@ impl Prepared {
 }
 
 /// How common a byte is in log text, in thousandths: counted in access logs, JSON with its escapes, traces and words.
-fn frequency(byte: u8) -> u8 {
+pub(crate) fn frequency(byte: u8) -> u8 {
     match byte {
         b'"' | b'\\' => 64,
         b' ' | b'0' => 55,

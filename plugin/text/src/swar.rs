@@ -192,6 +192,69 @@ pub(crate) fn are_digits(word: [u8; 8]) -> bool {
     ((word ^ DIGIT) | (carried ^ DIGIT)) & UPPER == 0
 }
 
+/// Whether one of the places of a byte in `text` passes `check`; `fold` finds a small letter in capitals too. Blocks without the byte
+/// cost half an operation a byte; a place may be handed over twice.
+#[inline(always)]
+pub(crate) fn any_byte(text: &[u8], byte: u8, fold: bool, check: impl Fn(usize) -> bool) -> bool {
+    let wanted = LOW.wrapping_mul(u64::from(byte));
+    let upper = if fold { LOW.wrapping_mul(0x20) } else { 0 };
+    let is_it = |found: u8| found == byte || (fold && found.eq_ignore_ascii_case(&byte));
+    let look = |block: &[u8], start: usize| {
+        let mut places = block.iter().enumerate().filter(|(_, found)| is_it(**found));
+        places.any(|(at, _)| check(start.wrapping_add(at)))
+    };
+    any_block(
+        text,
+        |[a, b, c, d]| {
+            let mark = |word: u64| below_one((word | upper) ^ wanted);
+            (mark(a) | mark(b) | mark(c) | mark(d)) & HIGH != 0
+        },
+        look,
+    )
+}
+
+/// Whether one of the rows of digits, blanks and signs that are nearly as long as a word passes `check`.
+#[inline(always)]
+pub(crate) fn any_row(text: &[u8], check: impl Fn(usize) -> bool) -> bool {
+    const CLASS: u64 = LOW.wrapping_mul(0x20);
+    // What is no digit, blank or sign has one of these bits where they have not, or the other way round. A row of 13 fills the lower
+    // half of a word wherever it starts.
+    const BITS: u64 = 0xe0e0_e0e0;
+    let is_row = |word: u64| (word ^ CLASS) & BITS == 0;
+    let look = |block: &[u8], start: usize| {
+        let (words, _) = block.as_chunks::<8>();
+        let mut rows = words.iter().enumerate().filter(|(_, word)| is_row(u64::from_le_bytes(**word)));
+        rows.any(|(at, _)| check(start.wrapping_add(at.wrapping_mul(8))))
+    };
+    any_block(text, |[a, b, c, d]| is_row(a) || is_row(b) || is_row(c) || is_row(d), look)
+}
+
+/// Whether one of the blocks of a text that `may` be worth it is found to be by `look`, which gets it and where it starts. The last
+/// block overlaps the one before; a text that is shorter than a block is one.
+#[inline(always)]
+fn any_block(text: &[u8], may: impl Fn([u64; 4]) -> bool, look: impl Fn(&[u8], usize) -> bool) -> bool {
+    let words = |block: &[u8; 32]| {
+        let [a, b, c, d] = block.as_chunks::<8>().0 else { return [0; 4] };
+        [a, b, c, d].map(|word| u64::from_le_bytes(*word))
+    };
+    let mut left = text;
+    while let Some((block, behind)) = left.split_first_chunk::<32>() {
+        if may(words(block)) && look(block, text.len().wrapping_sub(left.len())) {
+            return true;
+        }
+        left = behind;
+    }
+    match text.last_chunk::<32>() {
+        _ if left.is_empty() => false,
+        Some(block) => may(words(block)) && look(block, text.len().wrapping_sub(32)),
+        None => {
+            let mut block = [0u8; 32];
+            block.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+            look(&block, 0)
+        }
+    }
+}
+
 /// How often a byte stands at the end of a text, one behind the other.
 #[inline]
 pub fn trailing(text: &[u8], byte: u8) -> usize {

@@ -97,6 +97,14 @@ pub fn masked(line: &Line<'_>, message_keys: &[Box<str>], limit: usize) -> Strin
     text
 }
 
+/// The same of a text by itself.
+pub fn masked_text(text: &[u8], message_keys: &[Box<str>], limit: usize) -> String {
+    let mut written = Vec::new();
+    json::push_string(&mut written, text);
+    let content = written.get(1..written.len().saturating_sub(1)).unwrap_or_default();
+    masked(&Line::new(content), message_keys, limit)
+}
+
 /// The start of a line's text. Of a long line only what can be needed is unescaped.
 fn with_text(line: &Line<'_>, read: impl FnOnce(&[u8])) {
     match line.escapes() {

@@ -33,6 +33,7 @@ pub(crate) use needs::Needs;
 pub use record::WholeRecord;
 pub use severity::SeverityTest;
 pub use stream::OnStream;
+pub(crate) use written_pattern::written_pattern;
 
 use crate::diag::Code;
 use crate::facts::{Facts, Metadata};

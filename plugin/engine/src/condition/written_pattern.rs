@@ -33,6 +33,14 @@ pub(super) fn parse<'w>(
     }
 }
 
+/// The same of a pattern that is no condition.
+pub(crate) fn written_pattern(source: &str, node: &Node, mistakes: &mut Mistakes) -> Option<Pattern> {
+    let written = WrittenCondition { source, node, drops: false };
+    let (text, pattern) = parse(&written, "pattern", mistakes)?;
+    warn(&written, text, &pattern, mistakes);
+    Some(pattern)
+}
+
 /// Notes what is legal in a pattern but surely not meant.
 pub(super) fn warn(written: &WrittenCondition<'_>, text: &str, pattern: &Pattern, mistakes: &mut Mistakes) {
     let mut warnings = pattern.warnings(text);

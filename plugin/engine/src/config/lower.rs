@@ -1,7 +1,7 @@
 //! The sections of the file around the rules.
 
 use crate::config::enrich::{enrich, keys_are_free, metadata};
-use crate::config::model::{Action, Ceiling, Continuation, Role, RuleFile, Tap, Volume};
+use crate::config::model::{Action, Ceiling, Continuation, Role, RuleFile, Tap, Volume, With};
 use crate::config::own_paths::are_apart;
 use crate::config::rule_tests::{RuleTest, rule_tests};
 use crate::config::rules::{names_are_unique, rules, shadows_are_few, unreachable};
@@ -10,6 +10,7 @@ use crate::input::{TagRegex, TagRegexError};
 use crate::measure::measures;
 use crate::path::{MAX_PATHS, Path};
 use crate::policy::{Decides as _, MAX_KEYS};
+use crate::redact::redacts;
 use crate::yaml::{Mistakes, Node, NodeKind, Quoting, Section};
 use std::num::NonZeroUsize;
 
@@ -27,6 +28,7 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Mist
         "metrics",
         "state",
         "defaults",
+        "redact",
         "measure",
         "volume",
         "tap",
@@ -61,10 +63,13 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Mist
         are_apart(&top, &file, &mut mistakes);
         file.guards = rules(source, top.get("guards"), Role::Guard, &mut mistakes);
         file.rules = rules(source, top.get("rules"), Role::Rule, &mut mistakes);
+        file.redacts = redacts(source, top.get("redact"), &mut mistakes);
+        hashes_have_a_seed(top.get("redact"), &file, &mut mistakes);
         file.measures = measures(source, top.get("measure"), &mut mistakes);
         let key = &*file.enrich.key;
         let asks_for_more = file.all().any(|rule| rule.when.reaches_into(key))
-            || file.measures.iter().any(|measure| measure.when.reaches_into(key));
+            || file.measures.iter().any(|measure| measure.when.reaches_into(key))
+            || file.redacts.iter().any(|redact| redact.when.reaches_into(key));
         file.enrich.for_rules = asks_for_more;
         names_are_unique(&[top.get("guards"), top.get("rules")], &mut mistakes);
         // A condition with a mistake has been left out: only without mistakes is a rule without conditions meant so.
@@ -75,6 +80,18 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Mist
         tests = rule_tests(top.get("tests"), &file, &mut mistakes);
     }
     (file, tests, mistakes)
+}
+
+/// What is hashed without a seed could be found out by trying.
+fn hashes_have_a_seed(node: Option<&Node>, file: &RuleFile, mistakes: &mut Mistakes) {
+    let hashes = file.redacts.iter().any(|redact| redact.with == With::Hash);
+    if let Some(node) = node.filter(|_| hashes && file.redact_seed.is_none()) {
+        let span = node.span.start..node.span.start.saturating_add(1);
+        let message = "`with: hash` needs a seed, without which hashes could be found out by trying";
+        let help =
+            "add `defaults: { redact_seed: /etc/nodesieve/redact/seed }`, a file of 16 random bytes or more";
+        mistakes.note_with_help(Code::MissingKey, &span, message, help);
+    }
 }
 
 type ReadSection = fn(&Node, &mut RuleFile, &mut Mistakes) -> Option<()>;
@@ -262,7 +279,7 @@ fn defaults(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option
     let section = Section::open(
         node,
         "defaults",
-        &["no_match", "ceiling", "max_keys", "summary", "annotate"],
+        &["no_match", "ceiling", "max_keys", "summary", "annotate", "redact_seed"],
         mistakes,
     )?;
     if let Some(node) = section.get("max_keys") {
@@ -291,6 +308,9 @@ fn defaults(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option
             mistakes.note(Code::Value, &node.span, message);
         }
         file.ceiling = Ceiling::read(node, mistakes).map(RuleFile::last_resort);
+    }
+    if let Some(node) = section.get("redact_seed") {
+        file.redact_seed = mistakes.path(node, "defaults.redact_seed");
     }
     if let Some(annotate) = section.get("annotate").and_then(|node| mistakes.boolean(node, "annotate")) {
         file.annotate = annotate;

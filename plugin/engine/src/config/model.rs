@@ -7,6 +7,7 @@ pub use crate::measure::{Label, LabelOf, Measure, Measured, Shown, ValueAt, Volu
 pub use crate::policy::{
     Action, Budget, Ceiling, Dedup, Drop, First, Floor, Keep, Limit, Policy, PolicyKind, Role, Sample, Target,
 };
+pub use crate::redact::{Redact, With};
 pub use crate::tap::Tap;
 pub use crate::yaml::{Rate, Unit};
 
@@ -44,6 +45,10 @@ pub struct RuleFile {
     pub ceiling: Option<Rc<Rule>>,
     /// Whether a record says which sampling it went through.
     pub annotate: bool,
+    /// What is redacted on kept records, in order.
+    pub redacts: Vec<Rc<Redact>>,
+    /// Where the seed of `with: hash` is.
+    pub redact_seed: Option<String>,
     /// What is measured of records, whatever rules decide.
     pub measures: Vec<Rc<Measure>>,
     /// What is counted of each namespace; `None` nothing.
@@ -151,6 +156,8 @@ impl Default for RuleFile {
             no_match: Action::Keep,
             ceiling: None,
             annotate: true,
+            redacts: Vec::new(),
+            redact_seed: None,
             measures: Vec::new(),
             volume: None,
             tap: None,

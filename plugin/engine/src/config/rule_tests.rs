@@ -45,6 +45,10 @@ pub struct Expect {
     pub action: Option<Action>,
     /// How many are kept.
     pub kept: Option<Kept>,
+    /// The rules of redact that hit every kept repetition; none of them, and no other.
+    pub redacted: Option<Vec<Box<str>>>,
+    /// The line of every kept repetition.
+    pub line: Option<String>,
 }
 
 /// What decides.
@@ -195,8 +199,12 @@ fn rule_test(node: &Node, file: &RuleFile, mistakes: &mut Mistakes) -> Option<Ru
 }
 
 fn expect(node: &Node, file: &RuleFile, times: u32, mistakes: &mut Mistakes) -> Option<Expect> {
-    let section =
-        Section::open(node, "expect", &["rule", "guard", "shadow", "action", "kept", "z"], mistakes)?;
+    let section = Section::open(
+        node,
+        "expect",
+        &["rule", "guard", "shadow", "action", "kept", "z", "redacted", "line"],
+        mistakes,
+    )?;
     let mut expect = Expect::default();
     if let Some(node) = section.get("guard") {
         let names = file.guards.iter().map(|guard| &*guard.name);
@@ -228,6 +236,29 @@ fn expect(node: &Node, file: &RuleFile, times: u32, mistakes: &mut Mistakes) -> 
             }
         });
     }
+    if let Some(node) = section.get("redacted") {
+        let is_none = matches!(&node.kind, NodeKind::List(list) if list.is_empty());
+        let written = if is_none { Vec::new() } else { mistakes.texts(node, "redacted")? };
+        let names = file.redacts.iter().map(|rule| &*rule.name);
+        let mut redacted = Vec::new();
+        for (text, span) in written {
+            if names.clone().any(|name| name == text) {
+                redacted.push(Box::from(text));
+                continue;
+            }
+            let message = format!("no rule of redact is called `{text}`");
+            match mistakes.near(text, names.clone()) {
+                Some(near) => {
+                    mistakes.note_with_help(Code::Value, &span, message, format!("did you mean `{near}`?"));
+                }
+                None => mistakes.note(Code::Value, &span, message),
+            }
+        }
+        expect.redacted = Some(redacted);
+    }
+    if let Some(node) = section.get("line") {
+        expect.line = Some(mistakes.text(node, "line")?.to_owned());
+    }
     let z = match section.get("z") {
         Some(node) => Some((number(node, "z", mistakes)?, node)),
         None => None,
@@ -252,7 +283,7 @@ fn expect(node: &Node, file: &RuleFile, times: u32, mistakes: &mut Mistakes) -> 
         return None;
     }
     if expect == Expect::default() {
-        let help = "add `rule`, `guard`, `action` or `kept`";
+        let help = "add `rule`, `guard`, `action`, `kept`, `redacted` or `line`";
         mistakes.note_with_help(Code::MissingKey, &node.span, "this test expects nothing", help);
         return None;
     }

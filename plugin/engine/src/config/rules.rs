@@ -3,7 +3,7 @@
 use crate::config::model::{Floor, Keep, Policy, PolicyKind, Role, Rule, RuleFile, When};
 use crate::diag::Code;
 use crate::time::parse_rfc3339;
-use crate::yaml::{MAX_NAME, Mistakes, Node, NodeKind, Quoting, Section, is_name};
+use crate::yaml::{Mistakes, Node, NodeKind, Quoting, Section, named};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -136,25 +136,10 @@ pub(super) fn shadows_are_few(lists: &[Option<&Node>], file: &RuleFile, mistakes
 }
 
 fn name<'n>(section: &Section<'n>, what: &str, mistakes: &mut Mistakes) -> Option<&'n str> {
-    let Some(node) = section.get("name") else {
-        let span = section.span.start..section.span.start.saturating_add(1);
-        mistakes.note_with_help(
-            Code::MissingKey,
-            &span,
-            format!("this {what} has no `name`"),
-            "counts and reports go by name",
-        );
-        return None;
-    };
-    let name = mistakes.text(node, "name")?;
-    if !is_name(name) {
-        let message =
-            format!("`{name}` is not a name: 1 to {MAX_NAME} lower case letters, digits and dashes");
-        mistakes.note(Code::Name, &node.span, message);
-        return None;
-    }
+    let name = named(section, what, "counts and reports go by name", mistakes)?;
     if RESERVED.contains(&name) {
-        mistakes.note(Code::Name, &node.span, format!("`{name}` is a name that reports use themselves"));
+        let span = section.get("name").map_or(section.span.clone(), |node| node.span.clone());
+        mistakes.note(Code::Name, &span, format!("`{name}` is a name that reports use themselves"));
         return None;
     }
     Some(name)

@@ -16,7 +16,6 @@ use crate::pods::Found;
 use crate::policy::{Action, Decision};
 use crate::record::Written;
 use crate::stream::DroppedByRow;
-use crate::template::masked;
 use crate::time::Now;
 use crate::unreported::Account;
 
@@ -202,7 +201,7 @@ impl Accounting<'_> {
         }
         if account.example.is_none() {
             let keys = &self.file.input.message_keys;
-            account.example = facts.line.map(|line| masked(line, keys, MAX_EXAMPLE).into());
+            account.example = facts.example(keys, MAX_EXAMPLE).map(Into::into);
         }
     }
 

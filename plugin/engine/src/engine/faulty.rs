@@ -35,9 +35,19 @@ impl Engine {
         self.counters.add(metric, 1);
         out.clear();
         let (bytes_in, most) = (input.text.len(), self.file.input.max_record);
+        // Nobody knows what it is: all that may have to go goes.
+        let redacted = if bytes_in <= most { self.redacting.unreadable(input.text, &[]) } else { None };
+        let text = redacted.as_deref().unwrap_or(input.text);
         let quotes = matches!(fault, Fault::Depth | Fault::Size) && bytes_in <= most;
-        let quoted = if quotes { json::quote_unreadable(input.text, out) } else { 0 };
-        let is_echo = quoted == 0 && bytes_in <= most;
+        let quoted = if quotes { json::quote_unreadable(text, out) } else { 0 };
+        if let Some(redacted) = &redacted {
+            self.counters.add(Metric::Redacted, 1);
+            if quoted == 0 {
+                out.clear();
+                out.extend_from_slice(redacted);
+            }
+        }
+        let is_echo = quoted == 0 && bytes_in <= most && redacted.is_none();
         if !is_echo && (bytes_in > most || out.len() > most) {
             marker(UNREADABLE, bytes_in, out);
             self.counters.add(Metric::Truncated, 1);

@@ -59,6 +59,10 @@ pub(super) fn answer(
         measuring.seen(&known.measures, (glanced.seen, asked), line, now)?
     };
     match certain.action {
+        // A private key that begins here may go on in lines that are kept.
+        Action::Drop if known.redaction.follows_keys() && known.redaction.may_hit(input.text, line) => {
+            return None;
+        }
         Action::Drop => {
             if !accounting.dropped_at_once(certain.row, dropped, input, now) {
                 return None;
@@ -66,6 +70,9 @@ pub(super) fn answer(
         }
         Action::Keep => {
             if file.merge_log.is_some() && record.may_merge() {
+                return None;
+            }
+            if !known.redaction.is_none() && known.redaction.may_hit(input.text, line) {
                 return None;
             }
             let (meta, found) = known.remembered.as_ref().and_then(|last| last.at(now))?;

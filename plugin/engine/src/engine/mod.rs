@@ -17,6 +17,7 @@ mod faulty;
 mod glance;
 mod journal;
 mod measuring;
+mod redacting;
 mod reload;
 mod rule_id;
 mod rule_set;
@@ -43,6 +44,7 @@ use crate::metrics::{Counters, Metric};
 use crate::pods::{Cache, OwnMemo, PodSource};
 use crate::policy::{KeyBuffers, KeyCapacity};
 use crate::record::{Names, RecordShape, RecordView, TRUNCATED};
+use crate::redact::Seed;
 use crate::search::Prepared;
 use crate::stream::{StreamSide, Streams};
 use crate::tag::ContainerTag;
@@ -54,6 +56,7 @@ use decide::{Deciding, SharedByRules, Tag};
 use decided::Judged;
 use glance::Seeing;
 use measuring::Measuring;
+use redacting::Redacting;
 use rule_id::AskedUntil;
 use rule_set::{Candidates, Certain, RuleSet};
 use std::rc::Rc;
@@ -78,6 +81,7 @@ pub struct Engine {
     sampling: Prepared,
     summaries: Summaries,
     measuring: Measuring,
+    redacting: Redacting,
     volumes: Volumes,
     tap: Option<Box<OpenTap>>,
     /// Whether somebody looks at records behind their verdict: volume or a tap.
@@ -119,6 +123,7 @@ impl Engine {
             sampling: Prepared::new(b"\"sampling."),
             summaries: Summaries::default(),
             measuring: Measuring::default(),
+            redacting: Redacting::default(),
             volumes: Volumes::default(),
             tap: None,
             is_watched: false,
@@ -169,7 +174,19 @@ impl Engine {
         let is_saved = self.file.state_dir.is_some() && self.series_saved.is_some();
         self.measuring.render(is_saved, &mut text);
         self.volumes.render(is_saved, &mut text);
+        self.redacting.render(&mut text);
         text
+    }
+
+    /// What hashes of redacted text go by, from the file that the rules name; without one they are masked.
+    pub fn set_redact_seed(&mut self, seed: Option<Seed>) {
+        self.redacting.set_seed(seed);
+        self.counters.set(Metric::RedactSeedMissing, u64::from(self.redacting.lacks_seed()));
+    }
+
+    /// Hits by rule of redact since the start.
+    pub fn redactions(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.redacting.hits()
     }
 
     /// What was measured, and volume, as they stand: each series with its value.
@@ -269,9 +286,10 @@ impl Engine {
     /// Makes a tag the last one.
     #[inline(never)]
     fn turn_to(&mut self, tag: &[u8]) -> Result<(), Fault> {
-        let Engine { file, rules, streams, measuring, .. } = self;
-        let known =
-            |container: Option<ContainerTag<'_>>| rules.candidates(container, file.no_match, measuring);
+        let Engine { file, rules, streams, measuring, redacting, .. } = self;
+        let known = |container: Option<ContainerTag<'_>>| {
+            rules.candidates(container, file.no_match, (measuring, redacting))
+        };
         streams.turn_to(tag, &file.input, known).ok_or(Fault::Utf8)
     }
 
@@ -325,14 +343,27 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Result<Verdict, Fault> {
         let Engine {
-            file, rules, shared, streams, cache, own, counters, sampling, unsaved, measuring, ..
+            file,
+            rules,
+            shared,
+            streams,
+            cache,
+            own,
+            counters,
+            sampling,
+            unsaved,
+            measuring,
+            redacting,
+            ..
         } = self;
         let record_names = &self.names;
         let Tag { names, known, runs, dropped } = streams.last().ok_or(Fault::Utf8)?;
-        let Candidates { rules: candidates, foregone, remembered, measures, .. } = known;
+        let Candidates { rules: candidates, foregone, remembered, measures, redaction, .. } = known;
         let time = happened(input.time, now);
         let bytes = input.text.len() as u64;
-        let facts = Facts::new(record, line, names, (time, now), &file.input, sampling, glanced);
+        let shown = redacting.shown(redaction);
+        let facts = Facts::new(record, line, names, (time, now), &file.input, sampling, glanced)
+            .showing(if redaction.is_none() { None } else { Some(&shown) });
         let remembered = glanced.is_some().then_some(remembered);
         let own = Own::of(record, &file.enrich, own);
         let mut metadata = Metadata::new(names, &file.enrich, now, (cache, remembered), own, pods);
@@ -345,6 +376,20 @@ impl Engine {
             measuring.count((measures, asked), &facts, &mut metadata, counters);
         }
         let decided = judged.decided;
+        let redacted = match decided.action() {
+            _ if redaction.is_none() => None,
+            Action::Drop => {
+                redacting.follow(redaction, &facts);
+                None
+            }
+            Action::Keep => redacting.kept(redaction, input, &facts, &mut metadata, &[&file.enrich.key]),
+        };
+        let mut shape = RecordShape::default();
+        let redacted = match &redacted {
+            None => None,
+            Some(text) => Some(read_in_full(text, record_names, &mut shape)?),
+        };
+        let record = redacted.as_ref().unwrap_or(record);
         let emitted = match decided.action() {
             Action::Drop => None,
             Action::Keep => {
@@ -359,6 +404,9 @@ impl Engine {
                 Some(emitted)
             }
         };
+        if redacted.is_some() {
+            counters.add(Metric::Redacted, 1);
+        }
         let found = metadata.found();
         let mut accounting = Accounting { file, rules, counters, unsaved };
         accounting.account(&judged, emitted.as_ref(), &facts, found, (dropped, bytes));

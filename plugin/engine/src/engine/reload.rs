@@ -40,10 +40,12 @@ impl Engine {
         self.file = file;
         let before = self.put_in_force();
         // A trace that is being written stays whole: its lines keep their verdict, under the same name if there is one.
-        let Engine { file, rules, streams, measuring, .. } = self;
+        let Engine { file, rules, streams, measuring, redacting, .. } = self;
         streams.rejudge(
             &file.input,
-            |container: Option<ContainerTag<'_>>| rules.candidates(container, file.no_match, measuring),
+            |container: Option<ContainerTag<'_>>| {
+                rules.candidates(container, file.no_match, (measuring, redacting))
+            },
             |candidates| candidates.foregone.is_none(),
             |judged| Judged {
                 decided: under_the_same_name(judged.decided, &before, rules),
@@ -58,6 +60,7 @@ impl Engine {
         // The rows may be others now, and the journal goes by the rows of the saved state.
         self.unsaved.counts = true;
         self.measuring.put_in_force(&self.file);
+        self.redacting.put_in_force(&self.file);
         self.volumes.put_in_force(self.file.volume.as_ref());
         self.tap_again();
         let Engine { file, rules, counters, shared, .. } = self;

@@ -7,6 +7,7 @@ use crate::condition::{Needs, When};
 use crate::config::RuleFile;
 use crate::config::model::{Policy, Rule};
 use crate::engine::measuring::{Measuring, TagMeasure};
+use crate::engine::redacting::{Redacting, TagRedaction};
 use crate::engine::rule_id::{NO_TEXT, RuleId};
 use crate::engine::volume::TagVolume;
 use crate::engine::why::{OUTCOMES, Why};
@@ -65,6 +66,8 @@ pub(super) struct Candidates {
     pub(super) unread: Option<Certain>,
     /// The measures that may be about the tag's records.
     pub(super) measures: Box<[TagMeasure]>,
+    /// What is redacted of the tag's records.
+    pub(super) redaction: TagRedaction,
     /// What has left of the tag's records.
     pub(super) volume: TagVolume,
     /// What becomes of a record that none of them decides.
@@ -306,7 +309,7 @@ impl RuleSet {
         &self,
         container: Option<ContainerTag<'_>>,
         no_match: Action,
-        measuring: &Measuring,
+        (measuring, redacting): (&Measuring, &Redacting),
     ) -> Candidates {
         let mut ids = Vec::new();
         for (id, active) in self.all() {
@@ -328,9 +331,22 @@ impl RuleSet {
         let mut measures = measuring.of_tag(container, |when| self.with_conditions(when));
         let (rules, texts) = self.at_a_glance(ids, &mut measures, measuring);
         let (measures, levels) = (measures.into_boxed_slice(), LevelMemo::default());
-        let unread = foregone.filter(|_| measures.is_empty());
-        let volume = TagVolume::default();
-        Candidates { rules, texts, foregone, unread, measures, volume, no_match, levels, remembered: None }
+        let redaction = redacting.of_tag(container);
+        // What is dropped is not redacted.
+        let unread = foregone
+            .filter(|certain| measures.is_empty() && (redaction.is_none() || certain.action == Action::Drop));
+        Candidates {
+            rules,
+            texts,
+            foregone,
+            unread,
+            measures,
+            redaction,
+            volume: TagVolume::default(),
+            no_match,
+            levels,
+            remembered: None,
+        }
     }
 
     /// What rules need of a record, and the search for the texts among that.

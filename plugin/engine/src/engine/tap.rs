@@ -6,6 +6,7 @@
 use crate::config::RuleFile;
 use crate::engine::why::OUTCOMES;
 use crate::engine::{Engine, Input, Verdict, names, read_in_full};
+use crate::facts::ShowsText as _;
 use crate::json::push_string;
 use crate::line::Line;
 use crate::pattern::Searched;
@@ -149,6 +150,7 @@ impl Engine {
     /// The same of one for which there is room.
     #[inline(never)]
     fn show(&mut self, input: Input<'_>, verdict: Verdict, now: Now) {
+        let is_last = self.streams.is_last(input.tag);
         let Some(tap) = &mut self.tap else { return };
         let request = &tap.request;
         let container = std::str::from_utf8(input.tag).ok().and_then(|tag| self.file.input.container_of(tag));
@@ -163,6 +165,21 @@ impl Engine {
         tap.second.bytes = tap.second.bytes.saturating_add(input.text.len());
         let record = read_in_full(input.text, &tap.names, &mut tap.shape);
         let line = record.as_ref().ok().and_then(|record| record.line());
+        // What is redacted is neither shown nor found.
+        let known = self.streams.last().filter(|_| is_last);
+        let shows = match &known {
+            Some(tag) => self.redacting.shown(&tag.known.redaction),
+            None => self.redacting.shown_of(container),
+        };
+        let redacted = line.as_ref().and_then(|line| shows.shown(line.text())).map(|text| {
+            let mut written = Vec::new();
+            push_string(&mut written, &text);
+            written
+        });
+        let redacted = redacted
+            .as_ref()
+            .map(|written| Line::new(written.get(1..written.len().saturating_sub(1)).unwrap_or_default()));
+        let line = redacted.or(line);
         if let Some(pattern) = &request.pattern
             && !line.as_ref().is_some_and(|line| pattern.matches(&Searched::alone(line)))
         {

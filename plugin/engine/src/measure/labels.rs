@@ -36,7 +36,8 @@ fn write(label: &Label, when: &When, facts: &Facts<'_>, metadata: &mut Metadata<
                     into.extend_from_slice(&[*first, b'x', b'x']);
                 }
                 (Some(_), Shown::Class) => into.extend_from_slice(b"other"),
-                (value, Shown::Whole) => put(value, into),
+                (Some(value), Shown::Whole) => put(Some(&facts.shown(value)), into),
+                (None, Shown::Whole) => {}
                 (None, Shown::Class) => {}
             }
         }

@@ -18,7 +18,7 @@ use crate::condition::{Condition, When};
 use crate::diag::Code;
 use crate::hash::xxh3;
 use crate::metrics::TABLE;
-use crate::yaml::{MAX_NAME, Mistakes, Node, NodeKind, Quoting, Section, is_name};
+use crate::yaml::{Mistakes, Node, NodeKind, Quoting, Section, named};
 use std::rc::Rc;
 
 /// One measure.
@@ -203,7 +203,8 @@ pub(crate) fn measures(source: &str, node: Option<&Node>, mistakes: &mut Mistake
 fn measure(source: &str, node: &Node, mistakes: &mut Mistakes) -> Option<Measure> {
     let known = ["name", "when", "counter", "histogram", "by", "max_series"];
     let section = Section::open(node, "a measure", &known, mistakes)?;
-    let name = name(&section, mistakes);
+    let help = "it becomes the metric: `name: requests` is nodesieve_measure_requests_total";
+    let name = named(&section, "measure", help, mistakes);
     let when = section.get("when").map(|node| When::read(source, node, false, mistakes)).unwrap_or_default();
     let what = match (section.get("counter"), section.get("histogram")) {
         (Some(node), None) => Section::open(node, "counter", &[], mistakes).map(|_| Measured::Records),
@@ -240,23 +241,6 @@ fn write_out(node: &Node, into: &mut Vec<u8>) {
         }),
     }
     into.push(0);
-}
-
-fn name<'n>(section: &Section<'n>, mistakes: &mut Mistakes) -> Option<&'n str> {
-    let Some(node) = section.get("name") else {
-        let span = section.span.start..section.span.start.saturating_add(1);
-        let help = "it becomes the metric: `name: requests` is nodesieve_measure_requests_total";
-        mistakes.note_with_help(Code::MissingKey, &span, "this measure has no `name`", help);
-        return None;
-    };
-    let name = mistakes.text(node, "name")?;
-    if !is_name(name) {
-        let message =
-            format!("`{name}` is not a name: 1 to {MAX_NAME} lower case letters, digits and dashes");
-        mistakes.note(Code::Name, &node.span, message);
-        return None;
-    }
-    Some(name)
 }
 
 fn histogram(node: &Node, when: &When, mistakes: &mut Mistakes) -> Option<Measured> {

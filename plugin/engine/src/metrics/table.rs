@@ -22,6 +22,7 @@ pub enum Metric {
     NoContainerTag,
     MetadataTruncated,
     Merged,
+    Redacted,
     Truncated,
     NumbersQuoted,
     KeysReplaced,
@@ -50,6 +51,7 @@ pub enum Metric {
     LastGood,
     StateShared,
     TickSeen,
+    RedactSeedMissing,
     Recoveries,
     MeasureSeries,
     MeasureOther,
@@ -192,6 +194,13 @@ pub const TABLE: [MetricRow; COUNT] = [
         MetricKind::Counter,
         "records",
         "kept with the members of their line, which is a JSON object (enrich.merge_log)",
+    ),
+    (
+        Metric::Redacted,
+        "nodesieve_records_redacted_total",
+        MetricKind::Counter,
+        "records",
+        "kept with something replaced or removed by a rule of redact",
     ),
     (
         Metric::Truncated,
@@ -366,6 +375,13 @@ pub const TABLE: [MetricRow; COUNT] = [
         "0 when no tick input feeds the filter: housekeeping then runs on the record path, and there are no summaries",
     ),
     (
+        Metric::RedactSeedMissing,
+        "nodesieve_redact_seed_missing",
+        MetricKind::Gauge,
+        "bool",
+        "1 when the file of defaults.redact_seed cannot be read or is too short: what would be hashed is masked",
+    ),
+    (
         Metric::Recoveries,
         "nodesieve_recoveries",
         MetricKind::Gauge,
@@ -418,6 +434,10 @@ pub const RULE_TABLE: [(&str, &str, &str); 4] = [
     ("nodesieve_rule_dropped_bytes_total", "bytes", "JSON text of the records dropped here"),
 ];
 
+/// What the rules of `redact` did, with label `rule`.
+pub const REDACT_TABLE: (&str, &str, &str) =
+    ("nodesieve_redacted_total", "hits", "replaced or removed in kept records");
+
 /// What the rules in shadow mode would do, with label `rule`. Outside all totals.
 pub const SHADOW_TABLE: [(&str, &str, &str); 3] = [
     ("nodesieve_shadow_matched_total", "records", "that a rule in shadow mode would decide"),
@@ -426,4 +446,4 @@ pub const SHADOW_TABLE: [(&str, &str, &str); 3] = [
 ];
 
 /// How many numbers without labels there are.
-pub(super) const COUNT: usize = 53;
+pub(super) const COUNT: usize = 55;

@@ -55,6 +55,7 @@ pub use terms::{TermSign, Terms};
 use crate::line::Line;
 use crate::search::Needle;
 use fields::FieldEntry;
+use std::ops::Range;
 
 /// A compiled pattern.
 #[derive(Clone, Debug, PartialEq)]
@@ -152,6 +153,33 @@ impl Pattern {
         match &self.form {
             Form::Fields(fields, _) => fields.value_of(name, line.text()).map(<[u8]>::to_vec),
             _ => None,
+        }
+    }
+
+    /// Whether it says which part of a text is meant: one text, or an expression that needs at least one character.
+    pub(crate) fn has_parts(&self) -> bool {
+        match &self.form {
+            Form::Terms(terms) => terms.only().is_some(),
+            Form::Regex(regex) => !regex.is_always(),
+            Form::Object(_) | Form::Fields(..) => false,
+        }
+    }
+
+    /// The parts of a text that match, in order; none where it does not say which.
+    pub(crate) fn parts_of(&self, text: &[u8]) -> Vec<Range<usize>> {
+        match &self.form {
+            Form::Terms(terms) => terms.only().map(|only| only.spans_in(text)).unwrap_or_default(),
+            Form::Regex(regex) => regex.spans_in(text),
+            Form::Object(_) | Form::Fields(..) => Vec::new(),
+        }
+    }
+
+    /// Texts of which one has to occur so that it has a part, as they are; none where it may have none of any.
+    pub(crate) fn parts_need(&self) -> Vec<&str> {
+        match &self.form {
+            Form::Terms(terms) => terms.only().map(Needle::text).into_iter().collect(),
+            Form::Regex(regex) => regex.needed_texts().iter().map(Needle::text).collect(),
+            Form::Object(_) | Form::Fields(..) => Vec::new(),
         }
     }
 

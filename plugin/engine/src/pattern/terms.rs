@@ -52,6 +52,14 @@ impl Terms {
         optional.collect::<Option<_>>().filter(|_| decides).unwrap_or_default()
     }
 
+    /// The one text that must occur, where nothing else is asked.
+    pub(super) fn only(&self) -> Option<&Needle> {
+        match self.0.as_slice() {
+            [(TermSign::Plain, needle)] if needle.text() != " " => Some(needle),
+            _ => None,
+        }
+    }
+
     /// Whether the line matches.
     #[inline]
     pub fn matches(&self, line: &Searched<'_>) -> bool {

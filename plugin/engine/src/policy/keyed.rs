@@ -269,7 +269,9 @@ impl<S: Forgettable> Keyed<S> {
             self.forget(place, asked.capacity, asked.account);
         }
         asked.capacity.take_place(self.places.len(), self.reserve);
-        let entry = KeyEntry { label: label(&key.text), ..KeyEntry::default() };
+        let shown = asked.keys.shown(&key.text);
+        let label = label(shown.as_deref().unwrap_or(&key.text));
+        let entry = KeyEntry { label, ..KeyEntry::default() };
         Ownership::Owned(self.insert(key.hash, group, entry))
     }
 

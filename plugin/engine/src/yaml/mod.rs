@@ -9,7 +9,7 @@ mod section;
 
 pub use amounts::{Rate, Unit, parse_bytes};
 pub(crate) use amounts::{parse_one_in, parse_rate};
-pub(crate) use section::{MAX_NAME, Mistakes, Section, is_name};
+pub(crate) use section::{Mistakes, Section, is_name, named};
 
 use crate::diag::{Code, Diagnostic, MAX_SHOWN};
 use saphyr_parser::{Event, Parser, ScalarStyle};

@@ -205,6 +205,28 @@ pub(crate) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_NAME && text.bytes().all(allowed)
 }
 
+/// The `name` in a section; `what` it is, and what its name is for.
+pub(crate) fn named<'n>(
+    section: &Section<'n>,
+    what: &str,
+    help: &str,
+    mistakes: &mut Mistakes,
+) -> Option<&'n str> {
+    let Some(node) = section.get("name") else {
+        let span = section.span.start..section.span.start.saturating_add(1);
+        mistakes.note_with_help(Code::MissingKey, &span, format!("this {what} has no `name`"), help);
+        return None;
+    };
+    let name = mistakes.text(node, "name")?;
+    if !is_name(name) {
+        let message =
+            format!("`{name}` is not a name: 1 to {MAX_NAME} lower case letters, digits and dashes");
+        mistakes.note(Code::Name, &node.span, message);
+        return None;
+    }
+    Some(name)
+}
+
 /// Longest name, in bytes: it stands on records and in metric labels.
 pub(crate) const MAX_NAME: usize = 63;
 /// Bytes of all patterns of a file.

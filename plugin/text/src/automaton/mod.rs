@@ -4,8 +4,11 @@
 //! the same few operations whatever text came before it.
 
 mod branch;
+mod spans;
 
 pub use branch::{Branch, Class, Element, Times};
+
+use std::ops::Range;
 
 /// A compiled expression.
 #[derive(Clone, Debug)]
@@ -34,7 +37,7 @@ struct Wide {
     places: Places<Vec<u64>>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Places<W> {
     /// Places whose character may come again.
     repeated: W,
@@ -77,6 +80,33 @@ impl Automaton {
             *to = first(from);
         }
         Automaton(Size::Word(tables))
+    }
+
+    /// The parts of a text, which is UTF-8, that stand in a match: every byte of every match, and no other.
+    pub fn spans_in(&self, text: &[u8]) -> Vec<Range<usize>> {
+        if !self.is_found_in(text) {
+            return Vec::new();
+        }
+        match &self.0 {
+            Size::Word(tables) => {
+                let places = tables.places;
+                let word = |word: u64| vec![word];
+                let places = Places {
+                    repeated: word(places.repeated),
+                    optional: word(places.optional),
+                    begin: word(places.begin),
+                    begin_first: word(places.begin_first),
+                    end: word(places.end),
+                    end_last: word(places.end_last),
+                };
+                let may_stand = |byte: u8| tables.may_stand.get(usize::from(byte)).map(std::slice::from_ref);
+                spans::all(&places, may_stand, text)
+            }
+            Size::Words(wide) => {
+                let may_stand = |byte: u8| wide.may_stand.get(usize::from(byte)).map(Vec::as_slice);
+                spans::all(&wide.places, may_stand, text)
+            }
+        }
     }
 
     /// Whether a branch matches anywhere in the text, which is UTF-8.

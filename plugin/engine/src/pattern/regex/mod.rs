@@ -24,6 +24,7 @@ mod parse;
 use crate::automaton::{Automaton, Branch};
 use crate::pattern::error::PatternError;
 use crate::search::{Needle, Searched};
+use std::ops::Range;
 
 /// A compiled regular expression.
 #[derive(Clone, Debug)]
@@ -92,6 +93,25 @@ impl Regex {
                     && automaton.is_found_in(line.line().text())
             }
         }
+    }
+
+    /// The parts of a text without escapes that stand in a match.
+    pub(super) fn spans_in(&self, text: &[u8]) -> Vec<Range<usize>> {
+        match &self.search {
+            Search::Always => Vec::new(),
+            Search::Texts(texts) => {
+                let mut spans: Vec<Range<usize>> =
+                    texts.iter().flat_map(|needle| needle.spans_in(text)).collect();
+                spans.sort_by_key(|span| span.start);
+                spans
+            }
+            Search::Run { automaton, .. } => automaton.spans_in(text),
+        }
+    }
+
+    /// Whether it matches the empty text, and so every text.
+    pub(super) fn is_always(&self) -> bool {
+        matches!(self.search, Search::Always)
     }
 
     /// Whether it is found in a text without escapes.
