@@ -42,6 +42,7 @@ mod permissions;
 mod playground;
 mod playground_state;
 mod policies;
+mod redaction;
 mod replay;
 mod report;
 mod rule_limits;

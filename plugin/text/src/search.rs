@@ -141,6 +141,14 @@ pub struct Prepared {
     linear: OnceCell<LinearSearch>,
 }
 
+impl PartialEq for Prepared {
+    fn eq(&self, other: &Prepared) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Prepared {}
+
 /// A search that takes a bounded time for each byte, made when a line needs it.
 #[derive(Clone, Debug)]
 enum LinearSearch {

@@ -192,67 +192,136 @@ pub(crate) fn are_digits(word: [u8; 8]) -> bool {
     ((word ^ DIGIT) | (carried ^ DIGIT)) & UPPER == 0
 }
 
-/// Whether one of the places of a byte in `text` passes `check`; `fold` finds a small letter in capitals too. Blocks without the byte
-/// cost half an operation a byte; a place may be handed over twice.
-#[inline(always)]
-pub(crate) fn any_byte(text: &[u8], byte: u8, fold: bool, check: impl Fn(usize) -> bool) -> bool {
+/// Whether a byte is anywhere in a text: for one that is nearly never there, since nothing is prepared to go on behind it.
+#[inline(never)]
+pub(crate) fn has_rare_byte(text: &[u8], byte: u8) -> bool {
     let wanted = LOW.wrapping_mul(u64::from(byte));
-    let upper = if fold { LOW.wrapping_mul(0x20) } else { 0 };
-    let is_it = |found: u8| found == byte || (fold && found.eq_ignore_ascii_case(&byte));
-    let look = |block: &[u8], start: usize| {
-        let mut places = block.iter().enumerate().filter(|(_, found)| is_it(**found));
-        places.any(|(at, _)| check(start.wrapping_add(at)))
-    };
-    any_block(
-        text,
-        |[a, b, c, d]| {
-            let mark = |word: u64| below_one((word | upper) ^ wanted);
-            (mark(a) | mark(b) | mark(c) | mark(d)) & HIGH != 0
-        },
-        look,
-    )
-}
-
-/// Whether one of the rows of digits, blanks and signs that are nearly as long as a word passes `check`.
-#[inline(always)]
-pub(crate) fn any_row(text: &[u8], check: impl Fn(usize) -> bool) -> bool {
-    const CLASS: u64 = LOW.wrapping_mul(0x20);
-    // What is no digit, blank or sign has one of these bits where they have not, or the other way round. A row of 13 fills the lower
-    // half of a word wherever it starts.
-    const BITS: u64 = 0xe0e0_e0e0;
-    let is_row = |word: u64| (word ^ CLASS) & BITS == 0;
-    let look = |block: &[u8], start: usize| {
-        let (words, _) = block.as_chunks::<8>();
-        let mut rows = words.iter().enumerate().filter(|(_, word)| is_row(u64::from_le_bytes(**word)));
-        rows.any(|(at, _)| check(start.wrapping_add(at.wrapping_mul(8))))
-    };
-    any_block(text, |[a, b, c, d]| is_row(a) || is_row(b) || is_row(c) || is_row(d), look)
-}
-
-/// Whether one of the blocks of a text that `may` be worth it is found to be by `look`, which gets it and where it starts. The last
-/// block overlaps the one before; a text that is shorter than a block is one.
-#[inline(always)]
-fn any_block(text: &[u8], may: impl Fn([u64; 4]) -> bool, look: impl Fn(&[u8], usize) -> bool) -> bool {
-    let words = |block: &[u8; 32]| {
-        let [a, b, c, d] = block.as_chunks::<8>().0 else { return [0; 4] };
-        [a, b, c, d].map(|word| u64::from_le_bytes(*word))
-    };
     let mut left = text;
+    while let Some((block, behind)) = left.split_first_chunk::<128>() {
+        if may_have(block, wanted) {
+            return find_byte(left, 0, byte).is_some();
+        }
+        left = behind;
+    }
     while let Some((block, behind)) = left.split_first_chunk::<32>() {
-        if may(words(block)) && look(block, text.len().wrapping_sub(left.len())) {
-            return true;
+        if may_have(block, wanted) {
+            return find_byte(left, 0, byte).is_some();
         }
         left = behind;
     }
     match text.last_chunk::<32>() {
-        _ if left.is_empty() => false,
-        Some(block) => may(words(block)) && look(block, text.len().wrapping_sub(32)),
-        None => {
-            let mut block = [0u8; 32];
-            block.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
-            look(&block, 0)
-        }
+        Some(block) => may_have(block, wanted) && find_byte(left, 0, byte).is_some(),
+        None => left.contains(&byte),
     }
+}
+
+/// Where the next 32 bytes start that may have a byte, from `from` on in steps of 32; the last may be fewer. With `fold` a small letter
+/// is found in capitals too. What is passed over costs an operation a byte.
+#[inline(always)]
+pub(crate) fn block_with(text: &[u8], from: usize, byte: u8, fold: bool) -> Option<usize> {
+    let wanted = LOW.wrapping_mul(u64::from(byte));
+    let upper = if fold { LOW.wrapping_mul(0x20) } else { 0 };
+    block(text, from, |word| below_one((word | upper) ^ wanted), HIGH)
+}
+
+/// The same of 32 bytes that may have a row of eight or more digits, blanks and signs.
+#[inline(always)]
+pub(crate) fn block_with_row(text: &[u8], from: usize) -> Option<usize> {
+    block(text, from, |word| u64::from(is_row(word)), 1)
+}
+
+/// The places of a byte in a part of a text, of 32 bytes at most; whether one of them passes `check`.
+#[inline(always)]
+pub(crate) fn any_place(
+    text: &[u8],
+    (start, byte, fold): (usize, u8, bool),
+    check: impl Fn(usize) -> bool,
+) -> bool {
+    let wanted = LOW.wrapping_mul(u64::from(byte));
+    let upper = if fold { LOW.wrapping_mul(0x20) } else { 0 };
+    let block = text.get(start..).unwrap_or_default();
+    let mut at = start;
+    for word in block.chunks(8).take(4) {
+        let word = match word.first_chunk::<8>() {
+            Some(word) => *word,
+            None => {
+                let mut bytes = [0u8; 8];
+                bytes.iter_mut().zip(word).for_each(|(to, byte)| *to = *byte);
+                bytes
+            }
+        };
+        let mut marks = zero_bytes((u64::from_le_bytes(word) | upper) ^ wanted);
+        while marks != 0 {
+            let place = at.wrapping_add((marks.trailing_zeros() / 8) as usize);
+            // What borrows from a true mark is none.
+            let is_it = text
+                .get(place)
+                .is_some_and(|found| *found == byte || fold && found.eq_ignore_ascii_case(&byte));
+            if is_it && check(place) {
+                return true;
+            }
+            marks &= marks.wrapping_sub(1);
+        }
+        at = at.wrapping_add(8);
+    }
+    false
+}
+
+/// The words in a part of a text, of 32 bytes at most, whose first half is a row of digits, blanks and signs; whether one of them
+/// passes `check`.
+#[inline(always)]
+pub(crate) fn any_row(text: &[u8], start: usize, check: impl Fn(usize) -> bool) -> bool {
+    let block = text.get(start..).unwrap_or_default();
+    let mut at = start;
+    for word in block.chunks(8).take(4) {
+        let mut bytes = [0u8; 8];
+        bytes.iter_mut().zip(word).for_each(|(to, byte)| *to = *byte);
+        if is_row(u64::from_le_bytes(bytes)) && check(at) {
+            return true;
+        }
+        at = at.wrapping_add(8);
+    }
+    false
+}
+
+/// Whether the first half of a word is digits, blanks and signs: wherever a row of 13 starts, it fills that of a word.
+#[inline(always)]
+fn is_row(word: u64) -> bool {
+    // What is none of them has one of these bits where they have not, or the other way round.
+    const CLASS: u64 = 0x2020_2020;
+    const BITS: u64 = 0xe0e0_e0e0;
+    (word ^ CLASS) & BITS == 0
+}
+
+#[inline(always)]
+fn block(text: &[u8], from: usize, mark: impl Fn(u64) -> u64, bits: u64) -> Option<usize> {
+    let marks = |block: &[u8; 32]| {
+        let [a, b, c, d] = block.as_chunks::<8>().0 else { return u64::MAX };
+        let [a, b, c, d] = [a, b, c, d].map(|word| mark(u64::from_le_bytes(*word)));
+        (a | b | c | d) & bits
+    };
+    let mut left = text.get(from..)?;
+    // Two at once, as long as there are.
+    while let Some((blocks, behind)) = left.split_first_chunk::<64>() {
+        let [a, b, c, d, e, f, g, h] = blocks.as_chunks::<8>().0 else { break };
+        let [a, b, c, d, e, f, g, h] = [a, b, c, d, e, f, g, h].map(|word| mark(u64::from_le_bytes(*word)));
+        if (a | b | c | d | e | f | g | h) & bits != 0 {
+            break;
+        }
+        left = behind;
+    }
+    while let Some((block, behind)) = left.split_first_chunk::<32>() {
+        if marks(block) != 0 {
+            return Some(text.len().wrapping_sub(left.len()));
+        }
+        left = behind;
+    }
+    if left.is_empty() {
+        return None;
+    }
+    // The last block overlaps the one before: one more look instead of one for each byte that is left.
+    let may_have = text.last_chunk::<32>().is_none_or(|block| marks(block) != 0);
+    may_have.then_some(text.len().wrapping_sub(left.len()))
 }
 
 /// How often a byte stands at the end of a text, one behind the other.

@@ -129,11 +129,14 @@ impl Accounting<'_> {
 
     #[inline]
     fn emitted(&mut self, decided: Decided, emitted: &Emitted, facts: &Facts<'_>) {
-        let Emitted { written, is_known, is_short, is_merged, bytes } = emitted;
+        let Emitted { written, is_known, is_short, is_merged, is_redacted, bytes } = emitted;
         if *written != Written::default() {
             self.counters.add(Metric::KeysReplaced, u64::from(written.replaced));
             self.counters.add(Metric::NumbersQuoted, written.quoted as u64);
             self.counters.add(Metric::Truncated, u64::from(written.truncated.is_some()));
+        }
+        if *is_redacted {
+            self.counters.add(Metric::Redacted, 1);
         }
         if *is_merged {
             self.counters.add(Metric::Merged, 1);

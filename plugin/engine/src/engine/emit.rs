@@ -2,11 +2,13 @@
 
 use crate::config::RuleFile;
 use crate::engine::decided::Decided;
+use crate::engine::redacting::TagRedaction;
 use crate::engine::rule_set::ActiveRule;
 use crate::facts::Metadata;
 use crate::pods::{PodMeta, completed};
 use crate::policy::{Decision, sampling_annotation};
 use crate::record::{Append, Merge, Names, RecordShape, RecordView, Written};
+use crate::secrets::has_hidden;
 
 /// The key under which a record says which sampling it went through, or how many records it stands for.
 pub(super) const ANNOTATION: &str = "nodesieve";
@@ -21,7 +23,52 @@ pub(super) struct Emitted {
     pub(super) is_short: bool,
     /// Whether the members of its line were put onto it.
     pub(super) is_merged: bool,
+    /// Whether something of it was redacted.
+    pub(super) is_redacted: bool,
     pub(super) bytes: u64,
+}
+
+/// A kept record, but for its text: who decided, and what goes onto it.
+pub(super) struct Kept<'k> {
+    pub(super) decided: Decided,
+    /// The guard or rule that decided.
+    pub(super) rule: Option<&'k ActiveRule>,
+    pub(super) file: &'k RuleFile,
+    pub(super) names: &'k Names,
+}
+
+impl Kept<'_> {
+    /// Writes the answer for it, with the members of its line if these are merged.
+    #[inline]
+    pub(super) fn emit(
+        &self,
+        record: &RecordView<'_>,
+        metadata: &mut Metadata<'_>,
+        out: &mut Vec<u8>,
+    ) -> Emitted {
+        match &self.file.merge_log {
+            Some(merge) if record.may_merge() => self.merged(record, merge, metadata, out),
+            _ => emit(record, self.decided, self.rule, self.file, metadata, false, out),
+        }
+    }
+
+    /// The same of a record whose line may be a JSON object, which is merged into it. What it becomes is read like any record, so
+    /// that all else holds for it as well: our members come last and once, and it is not larger than the limit.
+    #[inline(never)]
+    fn merged(
+        &self,
+        record: &RecordView<'_>,
+        merge: &Merge,
+        metadata: &mut Metadata<'_>,
+        out: &mut Vec<u8>,
+    ) -> Emitted {
+        let Kept { decided, rule, file, names } = *self;
+        let merged = record.merged(merge, names);
+        let view = merged.as_ref().and_then(|merged| merged.view(names, file.input.max_record));
+        let is_merged = view.is_some();
+        let emitted = emit(view.as_ref().unwrap_or(record), decided, rule, file, metadata, is_merged, out);
+        Emitted { is_merged, ..emitted }
+    }
 }
 
 impl Emitted {
@@ -35,6 +82,7 @@ impl Emitted {
             is_known: Some(known),
             is_short: truncated,
             is_merged: false,
+            is_redacted: false,
             bytes,
         }
     }
@@ -42,7 +90,7 @@ impl Emitted {
 
 /// Writes the answer for a kept record. `rule` is the guard or rule that decided.
 #[inline]
-pub(super) fn emit(
+fn emit(
     record: &RecordView<'_>,
     decided: Decided,
     rule: Option<&ActiveRule>,
@@ -87,40 +135,26 @@ pub(super) fn emit(
         is_known: meta.as_ref().map(|meta| meta.known),
         is_short: meta.is_some_and(|meta| meta.truncated),
         is_merged: false,
+        is_redacted: false,
         bytes: out.len() as u64,
     }
 }
 
-/// The same of a record whose line may be a JSON object, which is merged into it. What it becomes is read like any record, so that
-/// all else holds for it as well: our members come last and once, and it is not larger than the limit.
-#[inline(never)]
-pub(super) fn emit_merged(
-    record: &RecordView<'_>,
-    (merge, names): (&Merge, &Names),
-    decided: Decided,
-    rule: Option<&ActiveRule>,
-    file: &RuleFile,
-    metadata: &mut Metadata<'_>,
-    out: &mut Vec<u8>,
-) -> Emitted {
-    let merged = record.merged(merge, names);
-    let view = merged.as_ref().and_then(|merged| merged.view(names, file.input.max_record));
-    let is_merged = view.is_some();
-    let emitted = emit(view.as_ref().unwrap_or(record), decided, rule, file, metadata, is_merged, out);
-    Emitted { is_merged, ..emitted }
-}
-
 /// Writes the answer for a kept record that nobody has to read: it is laid out as one before it, and what is put onto it stands
-/// ready in `metadata`. Does nothing when either is not so.
+/// ready in `metadata`; and nothing of it has to go. Does nothing when one of these is not so.
 #[inline]
 pub(super) fn emit_unread(
     text: &[u8],
-    shape: &mut RecordShape,
+    (shape, redaction): (&mut RecordShape, &TagRedaction),
     metadata: &PodMeta,
     most: usize,
     out: &mut Vec<u8>,
 ) -> Option<Emitted> {
-    emit_spliced(text.get(..shape.close_of(text)?)?, metadata, most, out)
+    let closed = shape.close_of(text)?;
+    if !redaction.is_none() && redaction.may_hit(text, closed.front, closed.may_hide && has_hidden(text)) {
+        return None;
+    }
+    emit_spliced(text.get(..closed.at)?, metadata, most, out)
 }
 
 /// The same of a record's `own` members.

@@ -49,7 +49,7 @@ pub(super) fn answer(
     };
     let certain = match known.foregone {
         None => certain(known, glanced, accounting.rules, line)?,
-        Some(_) if known.measures.is_empty() => return None,
+        Some(_) if known.measures.is_empty() && known.redaction.is_none() => return None,
         Some(foregone) => foregone,
     };
     let measured = if known.measures.is_empty() {
@@ -60,7 +60,10 @@ pub(super) fn answer(
     };
     match certain.action {
         // A private key that begins here may go on in lines that are kept.
-        Action::Drop if known.redaction.follows_keys() && known.redaction.may_hit(input.text, line) => {
+        Action::Drop
+            if known.redaction.follows_keys()
+                && known.redaction.may_hit(input.text, record.front(), record.may_hide()) =>
+        {
             return None;
         }
         Action::Drop => {
@@ -72,7 +75,9 @@ pub(super) fn answer(
             if file.merge_log.is_some() && record.may_merge() {
                 return None;
             }
-            if !known.redaction.is_none() && known.redaction.may_hit(input.text, line) {
+            if !known.redaction.is_none()
+                && known.redaction.may_hit(input.text, record.front(), record.may_hide())
+            {
                 return None;
             }
             let (meta, found) = known.remembered.as_ref().and_then(|last| last.at(now))?;

@@ -54,6 +54,7 @@ use crate::utf8::is_utf8;
 use account::{Accounting, Unsaved};
 use decide::{Deciding, SharedByRules, Tag};
 use decided::Judged;
+use emit::Kept;
 use glance::Seeing;
 use measuring::Measuring;
 use redacting::Redacting;
@@ -376,37 +377,23 @@ impl Engine {
             measuring.count((measures, asked), &facts, &mut metadata, counters);
         }
         let decided = judged.decided;
-        let redacted = match decided.action() {
-            _ if redaction.is_none() => None,
+        let emitted = match decided.action() {
             Action::Drop => {
-                redacting.follow(redaction, &facts);
+                if !redaction.is_none() {
+                    redacting.follow(redaction, &facts);
+                }
                 None
             }
-            Action::Keep => redacting.kept(redaction, input, &facts, &mut metadata, &[&file.enrich.key]),
-        };
-        let mut shape = RecordShape::default();
-        let redacted = match &redacted {
-            None => None,
-            Some(text) => Some(read_in_full(text, record_names, &mut shape)?),
-        };
-        let record = redacted.as_ref().unwrap_or(record);
-        let emitted = match decided.action() {
-            Action::Drop => None,
             Action::Keep => {
                 let rule = decided.rule().and_then(|rule| rules.get(rule));
-                let emitted = match &file.merge_log {
-                    Some(merge) if record.may_merge() => {
-                        let merge = (merge, record_names);
-                        emit::emit_merged(record, merge, decided, rule, file, &mut metadata, out)
-                    }
-                    _ => emit::emit(record, decided, rule, file, &mut metadata, false, out),
-                };
-                Some(emitted)
+                let kept = Kept { decided, rule, file, names: record_names };
+                Some(if redaction.is_none() {
+                    kept.emit(record, &mut metadata, out)
+                } else {
+                    redacting.emit((redaction, input), &kept, (record, &facts, &mut metadata), out)?
+                })
             }
         };
-        if redacted.is_some() {
-            counters.add(Metric::Redacted, 1);
-        }
         let found = metadata.found();
         let mut accounting = Accounting { file, rules, counters, unsaved };
         accounting.account(&judged, emitted.as_ref(), &facts, found, (dropped, bytes));
@@ -443,7 +430,9 @@ fn unread(
     if file.exclude_annotations && meta.excludes_anything() {
         return false;
     }
-    let Some(emitted) = emit::emit_unread(input.text, shape, &meta, file.input.max_record, out) else {
+    let Some(emitted) =
+        emit::emit_unread(input.text, (shape, &tag.known.redaction), &meta, file.input.max_record, out)
+    else {
         return false;
     };
     accounting.kept_at_once(foregone.row, &emitted, found, (input, now));

@@ -6,12 +6,14 @@
 use crate::condition::Met;
 use crate::config::RuleFile;
 use crate::config::model::{Redact, With};
-use crate::engine::Input;
+use crate::engine::emit::{Emitted, Kept};
+use crate::engine::{Fault, Input, read_in_full};
 use crate::facts::{Facts, Metadata, ShowsText};
-use crate::json::{Escapes, push_string};
+use crate::json::push_string;
 use crate::line::Line;
+use crate::record::{Front, RecordShape, RecordView};
 use crate::redact::{Redactor, Seed, bit, sieve};
-use crate::secrets::{InPrivateKey, Sieve, continues_private_key, ends_in_private_key, has_hidden};
+use crate::secrets::{InPrivateKey, Sieve, continues_private_key, ends_in_private_key};
 use crate::stream::StreamSide;
 use crate::tag::ContainerTag;
 use std::cell::{Cell, RefCell};
@@ -39,8 +41,17 @@ pub(super) struct TagRedaction {
     sieve: Option<Rc<Sieve>>,
     /// Whether a private key may go on over lines.
     follows_keys: bool,
-    /// How many more lines of stdout and of stderr may belong to a key that was begun.
-    open: [u16; 2],
+    /// Whether what was found of a front holds for others of its layout, and the layouts in whose fronts nothing was found.
+    fronts_last: bool,
+    clear: Cell<[u32; 2]>,
+    open: OpenKeys,
+}
+
+/// How many more lines of stdout and of stderr may belong to a private key that was begun.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct OpenKeys {
+    out: u16,
+    err: u16,
 }
 
 /// What is shown of a tag's texts.
@@ -57,12 +68,32 @@ impl TagRedaction {
         self.bits == 0
     }
 
-    /// Whether a record is to be looked at for what it says: something may be hit in it, or it belongs to a key.
+    /// Whether a record is to be looked at for what it says: something may be hit in it or hidden behind escapes, or it belongs to a
+    /// key.
     #[inline(never)]
-    pub(super) fn may_hit(&self, text: &[u8], line: &Line<'_>) -> bool {
-        self.open != [0; 2]
-            || self.sieve.as_ref().is_none_or(|sieve| sieve.may_hit(text))
-            || may_hide(text, line)
+    pub(super) fn may_hit(&self, text: &[u8], front: Front, may_hide: bool) -> bool {
+        if self.open != OpenKeys::default() || may_hide {
+            return true;
+        }
+        let Some(sieve) = &self.sieve else { return true };
+        let [one, other] = self.clear.get();
+        let is_clear = front.serial != 0 && (front.serial == one || front.serial == other);
+        let from = if is_clear || self.is_clear(sieve, text, front) { front.length } else { 0 };
+        sieve.may_hit(text.get(from..).unwrap_or_default())
+    }
+
+    /// Whether nothing can be hit in what stands in front of a line: it is that of a record before, in which nothing could.
+    #[inline(never)]
+    fn is_clear(&self, sieve: &Sieve, text: &[u8], front: Front) -> bool {
+        if front.serial == 0
+            || !self.fronts_last
+            || text.get(..front.length).is_none_or(|front| sieve.may_hit(front))
+        {
+            return false;
+        }
+        let [one, _] = self.clear.get();
+        self.clear.set([front.serial, one]);
+        true
     }
 
     /// Whether what becomes of a dropped record may change how later ones are redacted.
@@ -70,20 +101,6 @@ impl TagRedaction {
     pub(super) fn follows_keys(&self) -> bool {
         self.follows_keys
     }
-}
-
-/// Whether something may be hidden behind escapes, in the line or around it.
-fn may_hide(text: &[u8], line: &Line<'_>) -> bool {
-    if line.escapes() >= Escapes::Nested {
-        return has_hidden(text);
-    }
-    let raw = line.raw();
-    let start = (raw.as_ptr() as usize).checked_sub(text.as_ptr() as usize);
-    let parts = start.and_then(|start| {
-        let end = start.checked_add(raw.len())?;
-        Some((text.get(..start)?, text.get(end..)?))
-    });
-    parts.is_none_or(|(before, behind)| has_hidden(before) || has_hidden(behind))
 }
 
 impl Redacting {
@@ -128,7 +145,8 @@ impl Redacting {
             made
         });
         let follows_keys = rules().any(Redact::seeks_private_keys);
-        TagRedaction { bits, sieve: Some(sieve), follows_keys, open: [0; 2] }
+        let fronts_last = sieve.stands_other_digits();
+        TagRedaction { bits, sieve: Some(sieve), follows_keys, fronts_last, ..TagRedaction::default() }
     }
 
     fn bits(&self, container: Option<&ContainerTag<'_>>) -> u64 {
@@ -139,7 +157,7 @@ impl Redacting {
 
     /// What is shown of a tag's texts.
     pub(super) fn shown(&self, tag: &TagRedaction) -> Shown<'_> {
-        Shown { redacting: self, bits: tag.bits, in_key: tag.open != [0; 2] }
+        Shown { redacting: self, bits: tag.bits, in_key: tag.open != OpenKeys::default() }
     }
 
     /// The same of a container's.
@@ -147,9 +165,26 @@ impl Redacting {
         Shown { redacting: self, bits: self.bits(container.as_ref()), in_key: false }
     }
 
-    /// A kept record's text without what is to go, or `None` when it stays as it is.
+    /// Writes the answer for a kept record, of which something may have to go.
     #[inline(never)]
-    pub(super) fn kept(
+    pub(super) fn emit(
+        &self,
+        (tag, input): (&mut TagRedaction, Input<'_>),
+        kept: &Kept<'_>,
+        (record, facts, metadata): (&RecordView<'_>, &Facts<'_>, &mut Metadata<'_>),
+        out: &mut Vec<u8>,
+    ) -> Result<Emitted, Fault> {
+        let Some(text) = self.kept(tag, input, facts, metadata, &[&kept.file.enrich.key]) else {
+            return Ok(kept.emit(record, metadata, out));
+        };
+        // What it became is read like any record: it may be longer than the limit now.
+        let mut shape = RecordShape::default();
+        let redacted = read_in_full(&text, kept.names, &mut shape)?;
+        Ok(Emitted { is_redacted: true, ..kept.emit(&redacted, metadata, out) })
+    }
+
+    /// A kept record's text without what is to go, or `None` when it stays as it is.
+    fn kept(
         &self,
         tag: &mut TagRedaction,
         input: Input<'_>,
@@ -157,8 +192,7 @@ impl Redacting {
         metadata: &mut Metadata<'_>,
         spared: &[&str],
     ) -> Option<Vec<u8>> {
-        let is_hit = facts.line.is_none_or(|line| tag.may_hit(input.text, line));
-        if !is_hit {
+        if !tag.may_hit(input.text, facts.record.front(), facts.record.may_hide()) {
             return None;
         }
         let mut redactor =
@@ -180,11 +214,10 @@ impl Redacting {
     /// Takes note of a line; whether it belongs to a private key that an earlier one began.
     pub(super) fn follow(&self, tag: &mut TagRedaction, facts: &Facts<'_>) -> bool {
         let Some(line) = facts.line.filter(|_| tag.follows_keys) else { return false };
-        let side = match StreamSide::of(facts.record.stream_name()) {
-            StreamSide::Out => 0,
-            StreamSide::Err => 1,
+        let open = match StreamSide::of(facts.record.stream_name()) {
+            StreamSide::Out => &mut tag.open.out,
+            StreamSide::Err => &mut tag.open.err,
         };
-        let Some(open) = tag.open.get_mut(side) else { return false };
         let belongs = if *open > 0 { continues_private_key(line.text()) } else { None };
         *open = match belongs {
             Some(InPrivateKey::Part) => open.saturating_sub(1),

@@ -332,9 +332,7 @@ impl RuleSet {
         let (rules, texts) = self.at_a_glance(ids, &mut measures, measuring);
         let (measures, levels) = (measures.into_boxed_slice(), LevelMemo::default());
         let redaction = redacting.of_tag(container);
-        // What is dropped is not redacted.
-        let unread = foregone
-            .filter(|certain| measures.is_empty() && (redaction.is_none() || certain.action == Action::Drop));
+        let unread = foregone.filter(|_| measures.is_empty());
         Candidates {
             rules,
             texts,

@@ -19,11 +19,19 @@ impl<'t> View<'t> {
         let mut view = View { text: Cow::Borrowed(text), parts: Vec::new(), written: text.len() };
         let mut resolved: Vec<u8> = Vec::new();
         let (mut from, mut copied) = (0usize, 0usize);
-        while let Some(first) = crate::swar::find_byte(text, from, b'\\') {
+        while let Some(first) = crate::swar::find_either(text, from, b'\\', ESCAPE) {
             let row = crate::swar::leading(text.get(first..).unwrap_or_default(), b'\\');
             let letter = first.wrapping_add(row);
             from = letter;
-            let Some((character, length)) = escape(text.get(letter..).unwrap_or_default()) else { continue };
+            let found =
+                if row == 0 { Some((ESCAPE, 1)) } else { escape(text.get(letter..).unwrap_or_default()) };
+            let Some((mut character, mut length)) = found else { continue };
+            if character == ESCAPE {
+                // The letter that ends a colour is not glued to what it colours.
+                length = length
+                    .wrapping_add(sequence(text.get(letter.wrapping_add(length)..).unwrap_or_default()));
+                character = b'\n';
+            }
             resolved.extend_from_slice(text.get(copied..first).unwrap_or_default());
             view.parts.push((resolved.len(), first));
             resolved.push(character);
@@ -59,10 +67,19 @@ impl<'t> View<'t> {
     }
 }
 
+/// How long the ANSI sequence is that an escape character begins, without that.
+fn sequence(rest: &[u8]) -> usize {
+    let Some(parameters) = rest.strip_prefix(b"[") else { return 0 };
+    let length =
+        parameters.iter().take_while(|byte| byte.is_ascii_digit() || matches!(byte, b';' | b'?')).count();
+    if parameters.get(length).is_some_and(u8::is_ascii_alphabetic) { length.wrapping_add(2) } else { 1 }
+}
+
 /// The character that an escape stands for, and its length behind the backslashes.
 fn escape(rest: &[u8]) -> Option<(u8, usize)> {
     match rest {
         [b'n' | b'r' | b't', ..] => Some((b'\n', 1)),
+        [b'/', ..] => Some((b'/', 1)),
         [b'u', b'0', b'0', high, low, ..] => {
             let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
             let character = digit(*high)?.wrapping_mul(16).wrapping_add(digit(*low)?);
@@ -71,6 +88,9 @@ fn escape(rest: &[u8]) -> Option<(u8, usize)> {
         _ => None,
     }
 }
+
+/// What begins an ANSI sequence.
+const ESCAPE: u8 = 0x1b;
 
 #[cfg(test)]
 mod tests {
@@ -85,6 +105,10 @@ mod tests {
         assert_eq!(view.written(0..3), 0..9);
         assert_eq!(view.written(1..2), 1..8);
         assert_eq!(view.written(4..5), 11..12);
+        let view = View::of(b"\x1b[31;1ma@b.de\x1b[0m c");
+        assert_eq!(&*view.text, b"\na@b.de\n c");
+        assert_eq!(view.written(1..7), 7..13);
+        assert_eq!(&*View::of(br"\u001b[31ma@b.de\/").text, b"\na@b.de/");
         assert!(!View::of(b"plain \\ text").is_resolved());
     }
 

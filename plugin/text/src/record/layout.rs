@@ -10,6 +10,7 @@
 
 use crate::json::{Escapes, Level, Members, Value, plain_end};
 use crate::record::{MemberSpan, RecordView, StreamName};
+use crate::secrets::has_hidden;
 use crate::swar;
 use crate::utf8::is_utf8;
 
@@ -21,6 +22,8 @@ pub(super) struct RecordLayouts {
     last: usize,
     /// How many records in a row did not fit: something that changes with every record is not learned with every one.
     misfits: u32,
+    /// How many have been learned.
+    learned: u32,
 }
 
 /// What stands in front of the line.
@@ -38,6 +41,30 @@ struct HeadLayout {
     stream_name: StreamName,
     /// Where the key of a level stands, and its value.
     level: Option<[(usize, usize); 2]>,
+    /// Whether something in it may be written as an escape that is none.
+    hides: bool,
+    serial: u32,
+}
+
+/// What stands in front of the line of a record that is laid out as one before it: the same bytes as in that, but for digits, in whose
+/// place other digits or `:;<=>?` may stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Front {
+    /// Tells it from others; 0 is none of them.
+    pub serial: u32,
+    /// Its bytes.
+    pub length: usize,
+}
+
+/// A record that nobody has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// Where the closing brace stands.
+    pub at: usize,
+    /// Whether printable ASCII may be written as an escape in it.
+    pub may_hide: bool,
+    /// What stands in front of its line.
+    pub front: Front,
 }
 
 /// Four words, each with the mask under which it is compared.
@@ -50,9 +77,10 @@ impl RecordLayouts {
         self.fitting(text)?.read(text)
     }
 
-    /// Where the closing brace of a record stands that fits. Nobody has looked for its line's escapes.
+    /// Where the closing brace of a record stands that fits, and whether something may be written as an escape that is none. Nobody
+    /// has looked for its line's escapes.
     #[inline]
-    pub(super) fn close_of(&mut self, text: &[u8]) -> Option<usize> {
+    pub(super) fn close_of(&mut self, text: &[u8]) -> Option<Closed> {
         self.fitting(text)?.close_of(text)
     }
 
@@ -84,7 +112,9 @@ impl RecordLayouts {
         if self.misfits == 0 || self.misfits > MISFITS && !self.misfits.is_multiple_of(MISFITS) {
             return;
         }
-        let Some(head) = HeadLayout::of(view) else { return };
+        let Some(mut head) = HeadLayout::of(view) else { return };
+        self.learned = self.learned.wrapping_add(1).max(1);
+        head.serial = self.learned;
         let other = 1usize.wrapping_sub(self.last);
         self.last = other;
         if let Some(place) = self.heads.get_mut(other) {
@@ -120,10 +150,18 @@ impl HeadLayout {
 
     /// Where the closing brace stands, if the front [fits](Self::fits) and the line is the last member.
     #[inline]
-    fn close_of(&self, text: &[u8]) -> Option<usize> {
+    fn close_of(&self, text: &[u8]) -> Option<Closed> {
         let end = end_of_line(text)?;
-        let is_closed = swar::is_closed(text.get(..end)?, self.length);
-        (is_closed || self.escapes(text, end).is_some()).then_some(end.wrapping_add(1))
+        let may_hide = if swar::is_closed(text.get(..end)?, self.length) {
+            self.hides
+        } else {
+            self.escapes(text, end)? >= Escapes::Nested || self.hides
+        };
+        Some(Closed { at: end.wrapping_add(1), may_hide, front: self.front() })
+    }
+
+    fn front(&self) -> Front {
+        Front { serial: self.serial, length: self.length }
     }
 
     /// The record, if its front [fits](Self::fits).
@@ -140,6 +178,8 @@ impl HeadLayout {
         view.members = self.members;
         view.has_sought = self.has_sought;
         view.close = end.wrapping_add(1);
+        view.hides = self.hides || escapes >= Escapes::Nested;
+        view.front = self.front();
         view.stream_name = self.stream_name;
         view.stream = self.stream.and_then(|(start, end)| text.get(start..end));
         view.level = self.level.and_then(|[key, value]| {
@@ -221,6 +261,8 @@ impl HeadLayout {
             stream,
             stream_name: view.stream_name,
             level,
+            hides: has_hidden(head),
+            serial: 0,
         })
     }
 }
@@ -275,8 +317,10 @@ mod tests {
         let Some(view) = layouts.read(text) else { return Ok(false) };
         prop_assert!(std::str::from_utf8(text).is_ok());
         let full = RecordView::read(text, &names()).unwrap();
+        // Only a layout knows what is hidden in front.
+        let full = RecordView { front: view.front, hides: view.hides, ..full };
         prop_assert_eq!(format!("{view:?}"), format!("{full:?}"));
-        prop_assert_eq!(layouts.close_of(text), Some(full.close));
+        prop_assert_eq!(layouts.close_of(text).map(|closed| closed.at), Some(full.close));
         Ok(true)
     }
 

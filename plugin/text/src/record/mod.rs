@@ -9,6 +9,7 @@ mod merge;
 mod shape;
 mod write;
 
+pub use layout::{Closed, Front};
 pub use merge::{Merge, Merged};
 pub use shape::RecordShape;
 pub use write::{Append, Written};
@@ -16,6 +17,7 @@ pub use write::{Append, Written};
 use crate::json::{self, Escapes, Level, MAX_MEMBERS, Malformed, Member, Members, Value};
 use crate::line::Line;
 use crate::path::Path;
+use crate::secrets::has_hidden;
 use crate::severity::{self, Reading, Severity};
 
 /// Which top-level members of a record mean something.
@@ -73,6 +75,9 @@ pub struct RecordView<'a> {
     stream_name: StreamName,
     /// The first field that says a level: its key as written, and its value.
     level: Option<(&'a [u8], Value<'a>)>,
+    /// Whether printable ASCII may be written as an escape in it.
+    hides: bool,
+    front: Front,
     /// What most records have none of.
     rest: Option<Box<Unusual<'a>>>,
 }
@@ -201,6 +206,17 @@ impl<'a> RecordView<'a> {
             view.rest = Some(Box::new(Unusual { doubled, unreadable }));
         }
         Ok(view)
+    }
+
+    /// What stands in front of its line, if it is laid out as one before it.
+    pub fn front(&self) -> Front {
+        self.front
+    }
+
+    /// Whether printable ASCII may be written as an escape in it, so that what it says is not what it looks like; where nobody knows
+    /// yet, it is looked for.
+    pub fn may_hide(&self) -> bool {
+        self.hides && has_hidden(self.text)
     }
 
     /// The record's text as the host wrote it.

@@ -7,7 +7,7 @@
 //! from, so a fit is never a guess. What does not fit is read in full.
 
 use crate::json::{Malformed, Value, plain_end};
-use crate::record::layout::RecordLayouts;
+use crate::record::layout::{Closed, Front, RecordLayouts};
 use crate::record::{MemberSpan, Names, RecordView, StreamName};
 use crate::swar;
 
@@ -39,10 +39,10 @@ impl RecordShape {
         self.layouts.read(text)
     }
 
-    /// Where the closing brace of a record stands that is laid out as one before it. It has a member then, none of our keys, and
-    /// no number.
+    /// Where the closing brace of a record stands that is laid out as one before it, and whether something may be
+    /// [hidden](RecordView::may_hide) in it. It has a member then, none of our keys, and no number.
     #[inline]
-    pub fn close_of(&mut self, text: &[u8]) -> Option<usize> {
+    pub fn close_of(&mut self, text: &[u8]) -> Option<Closed> {
         self.layouts.close_of(text)
     }
 
@@ -133,6 +133,8 @@ impl<'a> RecordView<'a> {
             stream: None,
             stream_name: StreamName::Other,
             level: None,
+            hides: true,
+            front: Front::default(),
             rest: None,
         }
     }

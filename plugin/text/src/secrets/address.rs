@@ -125,15 +125,36 @@ pub(super) fn ipv6(text: &[u8], hits: &mut Vec<Range<usize>>) {
         let end = start
             .wrapping_add(run(text, start, |byte| byte.is_ascii_hexdigit() || byte == b':' || byte == b'.'));
         (from, free) = (end, end);
-        if length > 0 && before(text, start).is_some_and(|before| is_word(before) || before == b'.') {
+        let is_double = text.get(colon.wrapping_add(1)) == Some(&b':');
+        let begins = length > 0 || is_double;
+        let front = text.get(..start).unwrap_or_default();
+        if begins && (front.ends_with(b".") || ends_in_letter(front)) {
             continue;
         }
-        if text.get(end).is_some_and(|next| is_word(*next)) {
+        if begins_with_letter(text.get(end..).unwrap_or_default()) {
             continue;
         }
         if let Some(found) = address(text, start, end) {
             hits.push(found);
         }
+    }
+}
+
+/// Whether a text ends in a letter or digit; beyond ASCII, in anything but the signs that stand around words.
+fn ends_in_letter(text: &[u8]) -> bool {
+    match text {
+        [.., last] if last.is_ascii() => is_word(*last),
+        [.., 0xc2, _] | [.., 0xe2, 0x80 | 0x81, _] | [.., 0xe3, 0x80, _] | [] => false,
+        _ => true,
+    }
+}
+
+/// The same of its start.
+fn begins_with_letter(text: &[u8]) -> bool {
+    match text {
+        [first, ..] if first.is_ascii() => is_word(*first),
+        [0xc2, _, ..] | [0xe2, 0x80 | 0x81, ..] | [0xe3, 0x80, ..] | [] => false,
+        _ => true,
     }
 }
 

@@ -57,8 +57,9 @@ fn secret_name_end(text: &[u8], at: usize) -> Option<usize> {
     Some(at)
 }
 
-/// Where the value starts that stands behind a name: behind quotes, blanks, and a colon or equals sign.
+/// Where the value starts that stands behind a name: behind the rest of it, quotes, blanks, and a colon or equals sign.
 fn value_behind(text: &[u8], at: usize) -> Option<usize> {
+    let at = at.wrapping_add(run(text, at, is_base64url));
     let is_around = |byte: u8| is_blank(byte) || matches!(byte, b'"' | b'\'' | b'\\');
     let sign = at.wrapping_add(run(text, at, is_around));
     let behind = sign.wrapping_add(run(text, sign, |byte| matches!(byte, b'=' | b':' | b'>')).min(2));
@@ -135,7 +136,7 @@ pub(super) fn open_private_key(text: &[u8]) -> bool {
 
 /// Hands over the keys that have an end, and returns where one begins that has none.
 fn armours(text: &[u8], mut each: impl FnMut(usize, usize)) -> Option<usize> {
-    let mut open = None;
+    let mut open: Option<(usize, &[u8])> = None;
     for label in memmem::find_iter(text, LABEL) {
         let behind = label.wrapping_add(LABEL.len());
         let block = if text.get(behind..).is_some_and(|rest| rest.starts_with(b" BLOCK")) { 6 } else { 0 };
@@ -144,25 +145,22 @@ fn armours(text: &[u8], mut each: impl FnMut(usize, usize)) -> Option<usize> {
             continue;
         }
         // `-----BEGIN RSA `: the words in front are capital letters.
-        let reach = label.saturating_sub(LONGEST_LABEL);
-        let front = text.get(reach..label).unwrap_or_default();
-        let words = front
-            .iter()
-            .rev()
-            .take_while(|byte| byte.is_ascii_uppercase() || **byte == b' ' || byte.is_ascii_digit());
-        let start = label.wrapping_sub(words.count());
+        let front = text.get(label.saturating_sub(LONGEST_LABEL)..label).unwrap_or_default();
+        let is_in_words = |byte: &&u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || **byte == b' ';
+        let start = label.wrapping_sub(front.iter().rev().take_while(is_in_words).count());
         let words = text.get(start..label).unwrap_or_default();
-        let begin = start.checked_sub(DASHES.len()).filter(|begin| text.get(*begin..start) == Some(DASHES));
-        match (begin, open) {
-            (Some(begin), None) if words.starts_with(b"BEGIN ") => open = Some(begin),
-            (Some(_), Some(begin)) if words.starts_with(b"END ") => {
+        let dashes = start.checked_sub(DASHES.len()).filter(|at| text.get(*at..start) == Some(DASHES));
+        let Some(begin) = dashes else { continue };
+        match (words.strip_prefix(b"BEGIN "), words.strip_prefix(b"END "), open) {
+            (Some(kind), _, None) => open = Some((begin, kind)),
+            (_, Some(kind), Some((begin, wanted))) if kind == wanted => {
                 each(begin, end.wrapping_add(DASHES.len()));
                 open = None;
             }
             _ => {}
         }
     }
-    open
+    open.map(|(begin, _)| begin)
 }
 
 /// What a line is to a key that a line before it began.

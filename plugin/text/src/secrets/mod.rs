@@ -92,7 +92,7 @@ impl Kind {
     pub fn signs(self) -> Vec<Sign> {
         match self {
             Kind::Email => vec![Sign::Byte(b'@')],
-            Kind::Ipv4 => vec![Sign::DotBetweenDigits],
+            Kind::Ipv4 => vec![Sign::DottedDigits],
             Kind::Ipv6 => vec![Sign::Colons],
             Kind::CreditCard => vec![Sign::Digits],
             Kind::AwsKey => vec![Sign::text(b"AKIA"), Sign::text(b"ASIA"), Sign::word(b"secret")],

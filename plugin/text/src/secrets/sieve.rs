@@ -4,28 +4,30 @@
 //! The rule kept here: a sieve may be wrong in one direction only. It looks at text as it stands inside JSON, escapes and all, and
 //! says that there may be a hit wherever it cannot tell.
 
-use crate::search::frequency;
-use crate::swar::{self, any_byte};
+use crate::search::{Prepared, frequency};
+use crate::swar;
 
 /// One thing that a text with a hit has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sign {
     /// This byte.
     Byte(u8),
-    /// A dot between two digits.
-    DotBetweenDigits,
+    /// One to three digits between two dots, and a digit in front.
+    DottedDigits,
     /// Two colons, one behind the other, or as many as an address without them has.
     Colons,
     /// Digits in a row, or in groups, as many as a card has.
     Digits,
-    /// This text, searched for by one of its bytes.
-    Text {
-        /// The text; where case does not matter, in small letters.
-        text: Box<[u8]>,
-        /// Whether case matters.
-        exact: bool,
-        /// Where in it the byte stands that is rare in logs.
+    /// This text.
+    Text(Prepared),
+    /// This word in small letters, whatever its case, searched for by one of its bytes.
+    Word {
+        /// The word.
+        word: Box<[u8]>,
+        /// Where in it the letter stands that is rare in logs, and which it is.
         rare: usize,
+        /// See `rare`.
+        byte: u8,
     },
     /// Nothing that could be looked for: every text may have a hit.
     Anything,
@@ -40,13 +42,17 @@ pub struct Sieve {
 impl Sign {
     /// This text exactly.
     pub fn text(text: &[u8]) -> Sign {
-        Sign::Text { text: text.into(), exact: true, rare: rarest(text, true) }
+        if text.is_empty() { Sign::Anything } else { Sign::Text(Prepared::new(text)) }
     }
 
     /// This word, whatever its case.
     pub fn word(word: &[u8]) -> Sign {
-        let text = word.to_ascii_lowercase();
-        Sign::Text { rare: rarest(&text, false), text: text.into(), exact: false }
+        let word: Box<[u8]> = word.to_ascii_lowercase().into();
+        let rare = rarest(&word);
+        match word.get(rare).copied() {
+            Some(byte) => Sign::Word { word, rare, byte },
+            None => Sign::Anything,
+        }
     }
 
     /// The same of a text that may be written with escapes: by the longest part of it that cannot be. Of less than two bytes it
@@ -63,25 +69,45 @@ impl Sign {
 
     fn is_in(&self, text: &[u8]) -> bool {
         match self {
-            Sign::Byte(byte) => any_byte(text, *byte, false, |_| true),
-            Sign::DotBetweenDigits => any_byte(text, b'.', false, |at| {
-                let is_digit =
-                    |at: Option<usize>| at.and_then(|at| text.get(at)).is_some_and(u8::is_ascii_digit);
-                is_digit(at.checked_sub(1)) && is_digit(at.checked_add(1))
-            }),
-            Sign::Colons => any_byte(text, b':', false, |at| has_colons(text, at)),
-            Sign::Digits => swar::any_row(text, |at| has_digits(text, at)),
-            Sign::Text { text: wanted, exact, rare } => {
-                let Some(byte) = wanted.get(*rare) else { return true };
-                any_byte(text, *byte, !exact, |at| {
-                    let start = at.checked_sub(*rare);
-                    let there = start.and_then(|start| text.get(start..start.checked_add(wanted.len())?));
-                    there.is_some_and(|there| {
-                        if *exact { swar::equal(there, wanted) } else { there.eq_ignore_ascii_case(wanted) }
-                    })
-                })
-            }
+            Sign::Byte(byte) => swar::has_rare_byte(text, *byte),
+            Sign::DottedDigits => self.in_blocks(text, |from| swar::block_with(text, from, b'.', false)),
+            Sign::Colons => self.in_blocks(text, |from| swar::block_with(text, from, b':', false)),
+            Sign::Digits => self.in_blocks(text, |from| swar::block_with_row(text, from)),
+            Sign::Text(text_sought) => text_sought.find(text, 0).is_some(),
+            Sign::Word { byte, .. } => self.in_blocks(text, |from| swar::block_with(text, from, *byte, true)),
             Sign::Anything => true,
+        }
+    }
+
+    #[inline(always)]
+    fn in_blocks(&self, text: &[u8], next: impl Fn(usize) -> Option<usize>) -> bool {
+        let mut from = 0usize;
+        while let Some(start) = next(from) {
+            if self.is_in_block(text, start) {
+                return true;
+            }
+            from = start.wrapping_add(32);
+        }
+        false
+    }
+
+    /// Whether it is at a place in the 32 bytes from one on.
+    ///
+    /// Not inlined: the loop that passes over the others would keep its words for this.
+    #[inline(never)]
+    fn is_in_block(&self, text: &[u8], start: usize) -> bool {
+        match self {
+            Sign::DottedDigits => {
+                swar::any_place(text, (start, b'.', false), |at| has_dotted_digits(text, at))
+            }
+            Sign::Colons => swar::any_place(text, (start, b':', false), |at| has_colons(text, at)),
+            Sign::Digits => swar::any_row(text, start, |at| has_digits(text, at)),
+            Sign::Word { word, rare, byte } => swar::any_place(text, (start, *byte, true), |at| {
+                let there =
+                    at.checked_sub(*rare).and_then(|start| text.get(start..start.checked_add(word.len())?));
+                there.is_some_and(|there| there.eq_ignore_ascii_case(word))
+            }),
+            Sign::Byte(_) | Sign::Text(_) | Sign::Anything => true,
         }
     }
 }
@@ -101,19 +127,53 @@ impl Sieve {
         Sieve { signs: all.into() }
     }
 
+    /// Whether a text without a sign stays without one when its digits change, each to another digit or to what stands near them in
+    /// ASCII: `:;<=>?`.
+    pub fn stands_other_digits(&self) -> bool {
+        !self.signs.iter().any(|sign| match sign {
+            Sign::Colons | Sign::Anything => true,
+            Sign::Byte(byte) => byte & 0xf0 == 0x30,
+            Sign::DottedDigits | Sign::Digits => false,
+            Sign::Text(text) => text.bytes().iter().any(|byte| byte & 0xf0 == 0x30),
+            Sign::Word { word, .. } => word.iter().any(|byte| byte & 0xf0 == 0x30),
+        })
+    }
+
     /// Whether there may be a hit in a text that stands inside JSON.
     #[inline]
     pub fn may_hit(&self, text: &[u8]) -> bool {
-        self.signs.iter().any(|sign| sign.is_in(text))
+        match &*self.signs {
+            [Sign::Byte(byte)] => swar::has_rare_byte(text, *byte),
+            signs => signs.iter().any(|sign| sign.is_in(text)),
+        }
     }
 }
 
 /// Whether printable ASCII is written as an escape in this text, so that nothing in it is what it looks like: `\u0040`, however many
 /// backslashes stand in front.
 pub fn has_hidden(text: &[u8]) -> bool {
-    any_byte(text, b'\\', false, |at| {
+    let is_hidden = |at: usize| {
         matches!(text.get(at.wrapping_add(1)..at.wrapping_add(5)), Some([b'u', b'0', b'0', b'2'..=b'7']))
-    })
+    };
+    let mut from = 0usize;
+    while let Some(start) = swar::block_with(text, from, b'\\', false) {
+        if swar::any_place(text, (start, b'\\', false), is_hidden) {
+            return true;
+        }
+        from = start.wrapping_add(32);
+    }
+    false
+}
+
+/// Whether the first two dots of an address may stand here.
+fn has_dotted_digits(text: &[u8], at: usize) -> bool {
+    let is_digit = |at: Option<usize>| at.and_then(|at| text.get(at)).is_some_and(u8::is_ascii_digit);
+    if !is_digit(at.checked_sub(1)) {
+        return false;
+    }
+    let behind = text.get(at.wrapping_add(1)..).unwrap_or_default();
+    let digits = behind.iter().take(4).take_while(|byte| byte.is_ascii_digit()).count();
+    (1..=3).contains(&digits) && behind.get(digits) == Some(&b'.')
 }
 
 /// Whether an address may stand around a colon.
@@ -141,13 +201,10 @@ fn has_digits(text: &[u8], at: usize) -> bool {
     row.filter(|byte| byte.is_ascii_digit()).count() >= FEWEST
 }
 
-/// Where in a text the byte stands that is rarest in logs.
-fn rarest(text: &[u8], exact: bool) -> usize {
-    let common = |byte: u8| {
-        let other = if exact { 0 } else { frequency(byte.to_ascii_uppercase()) };
-        frequency(byte).saturating_add(other)
-    };
-    (0..text.len()).min_by_key(|at| text.get(*at).map_or(0, |byte| common(*byte))).unwrap_or_default()
+/// Where in a word the letter stands that is rarest in logs, in either case.
+fn rarest(word: &[u8]) -> usize {
+    let common = |byte: u8| frequency(byte).saturating_add(frequency(byte.to_ascii_uppercase()));
+    (0..word.len()).min_by_key(|at| word.get(*at).map_or(0, |byte| common(*byte))).unwrap_or_default()
 }
 
 /// Bytes of a card's number with all its groups, and more.
