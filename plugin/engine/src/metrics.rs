@@ -9,7 +9,7 @@ mod table;
 
 pub use table::{Metric, MetricKind, MetricRow, REDACT_TABLE, RULE_TABLE, SHADOW_TABLE, TABLE};
 
-use crate::unreported::Account;
+use crate::unreported::{Account, Unreported};
 use std::fmt::Write as _;
 use table::COUNT;
 
@@ -52,6 +52,10 @@ pub struct RuleCount {
     pub dropped: u64,
     /// Bytes of these.
     pub dropped_bytes: u64,
+    /// Of these, those that may still come back.
+    pub(crate) held: Unreported,
+    /// Dropped at first, and kept then.
+    pub recalled: u64,
     /// The dropped that neither a later record's count nor a summary has reported, those on keys apart.
     pub(crate) unreported: Account,
 }
@@ -116,6 +120,8 @@ impl RuleCount {
             written_bytes: 0,
             dropped: 0,
             dropped_bytes: 0,
+            held: Unreported::default(),
+            recalled: 0,
             unreported: Account::default(),
         }
     }
@@ -141,7 +147,45 @@ impl RuleCount {
     }
 }
 
+impl RuleCount {
+    /// A record that was dropped may still come back.
+    pub(crate) fn hold(&mut self, bytes: u64) {
+        self.held.add(Unreported { records: 1, bytes });
+    }
+
+    /// It cannot any more.
+    pub(crate) fn let_go(&mut self, bytes: u64) {
+        self.held.remove(Unreported { records: 1, bytes });
+    }
+
+    /// It does: it is kept, and nobody has been told that it was not.
+    pub(crate) fn recall(&mut self, bytes: u64) {
+        let one = Unreported { records: 1, bytes };
+        self.held.remove(one);
+        self.unreported.take_back(one);
+        self.dropped = self.dropped.saturating_sub(1);
+        self.dropped_bytes = self.dropped_bytes.saturating_sub(bytes);
+        self.recalled = self.recalled.wrapping_add(1);
+        self.kept = self.kept.wrapping_add(1);
+        self.kept_bytes = self.kept_bytes.wrapping_add(bytes);
+    }
+}
+
 impl Counters {
+    /// The value of a number as it is shown: what may still come back is neither dropped nor kept yet, so that no number goes back.
+    fn shown(&self, metric: Metric) -> u64 {
+        let held = |of: fn(&Unreported) -> u64| {
+            self.rules.iter().fold(0u64, |sum, row| sum.saturating_add(of(&row.held)))
+        };
+        match metric {
+            Metric::Seen | Metric::Dropped | Metric::Unreported => {
+                self.get(metric).saturating_sub(held(|held| held.records))
+            }
+            Metric::BytesIn => self.get(metric).saturating_sub(held(|held| held.bytes)),
+            _ => self.get(metric),
+        }
+    }
+
     /// The value of a number.
     pub fn get(&self, metric: Metric) -> u64 {
         let sum = |of: fn(&RuleCount) -> u64| {
@@ -153,6 +197,8 @@ impl Counters {
             Metric::Dropped => sum(|row| row.dropped),
             Metric::BytesIn => sum(|row| row.kept_bytes.wrapping_add(row.dropped_bytes)),
             Metric::BytesOut => sum(|row| row.written_bytes),
+            Metric::Recalled => sum(|row| row.recalled),
+            Metric::Held => sum(|row| row.held.records),
             _ => self.values.get(metric as usize).copied().unwrap_or_default(),
         }
     }
@@ -249,17 +295,17 @@ impl Counters {
             let _ = writeln!(
                 out,
                 "# HELP {name} {unit} {meaning}\n# TYPE {name} {kind}\n{name} {}",
-                self.get(metric)
+                self.shown(metric)
             );
         }
         for (index, (name, unit, meaning)) in RULE_TABLE.into_iter().enumerate() {
             let _ = writeln!(out, "# HELP {name} {unit} {meaning}\n# TYPE {name} counter");
             for row in self.decided() {
                 let value = match index {
-                    0 => row.matched(),
+                    0 => row.matched().saturating_sub(row.held.records),
                     1 => row.kept,
-                    2 => row.dropped,
-                    _ => row.dropped_bytes,
+                    2 => row.dropped.saturating_sub(row.held.records),
+                    _ => row.dropped_bytes.saturating_sub(row.held.bytes),
                 };
                 let _ =
                     writeln!(out, "{name}{{rule=\"{}\",stage=\"{}\"}} {value}", row.name, row.stage.name());

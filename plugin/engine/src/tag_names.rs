@@ -14,19 +14,23 @@ pub(crate) struct TagNames {
 }
 
 /// A namespace, as a number: a hash of its name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct NamespaceId(pub(crate) u64);
 
 impl NamespaceId {
     /// That of a tag which names no container.
     pub(crate) const NONE: NamespaceId = NamespaceId(0);
+
+    /// That of a name.
+    pub(crate) fn of(name: &str) -> NamespaceId {
+        NamespaceId(xxh3(name.as_bytes()))
+    }
 }
 
 impl TagNames {
     pub(crate) fn of(tag: &str, parsed: Option<ContainerTag<'_>>) -> TagNames {
         let container = parsed.as_ref().map(ContainerNames::of);
-        let namespace =
-            parsed.map_or(NamespaceId::NONE, |found| NamespaceId(xxh3(found.namespace.as_bytes())));
+        let namespace = parsed.map_or(NamespaceId::NONE, |found| NamespaceId::of(found.namespace));
         TagNames { tag: tag.into(), container, namespace }
     }
 

@@ -55,6 +55,12 @@ impl Account {
         self.open.bytes = self.open.bytes.wrapping_add(bytes);
     }
 
+    /// A dropped record that is on no key is kept after all.
+    pub(crate) fn take_back(&mut self, part: Unreported) {
+        self.open.remove(part);
+        self.other.remove(part);
+    }
+
     /// What an earlier filter has left unreported.
     pub(crate) fn inherit(&mut self, part: Unreported) {
         self.open.add(part);
@@ -129,9 +135,9 @@ impl Account {
         top
     }
 
-    /// Empties it.
-    pub(crate) fn close(&mut self) {
-        *self = Account::default();
+    /// Empties it, but for a part that is not reported yet.
+    pub(crate) fn close(&mut self, but: Unreported) {
+        *self = Account { open: but, other: but, ..Account::default() };
     }
 }
 
@@ -154,7 +160,7 @@ mod tests {
         let top = account.top(3);
         assert_eq!((top.len(), top[0].1.records), (3, 300));
         assert!(account.keys.len() <= MAX_KEYS);
-        account.close();
+        account.close(Unreported::default());
         assert_eq!(account.unreported(), Unreported::default());
     }
 

@@ -65,6 +65,7 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Mist
         file.rules = rules(source, top.get("rules"), Role::Rule, &mut mistakes);
         file.redacts = redacts(source, top.get("redact"), &mut mistakes);
         hashes_have_a_seed(top.get("redact"), &file, &mut mistakes);
+        recalls_are_shown(top.get("guards"), &file, &mut mistakes);
         file.measures = measures(source, top.get("measure"), &mut mistakes);
         let key = &*file.enrich.key;
         let asks_for_more = file.all().any(|rule| rule.when.reaches_into(key))
@@ -91,6 +92,17 @@ fn hashes_have_a_seed(node: Option<&Node>, file: &RuleFile, mistakes: &mut Mista
         let help =
             "add `defaults: { redact_seed: /etc/nodesieve/redact/seed }`, a file of 16 random bytes or more";
         mistakes.note_with_help(Code::MissingKey, &span, message, help);
+    }
+}
+
+/// Lines come back on a record, in what it says of itself.
+fn recalls_are_shown(node: Option<&Node>, file: &RuleFile, mistakes: &mut Mistakes) {
+    let recalls = file.guards.iter().any(|guard| guard.recall.is_some());
+    if let Some(node) = node.filter(|_| recalls && !file.annotate) {
+        let span = node.span.start..node.span.start.saturating_add(1);
+        let message =
+            "`recall` puts lines into `nodesieve.recalled` of a record, and `defaults.annotate` is false";
+        mistakes.note_with_help(Code::Value, &span, message, "leave `annotate` out, or `recall`");
     }
 }
 

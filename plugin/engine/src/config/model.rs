@@ -5,7 +5,8 @@ pub use crate::input::{Continuation, InputSettings, TRACE_IDS, TagRegex, TagRege
 pub use crate::key::{Key, Part};
 pub use crate::measure::{Label, LabelOf, Measure, Measured, Shown, ValueAt, Volume};
 pub use crate::policy::{
-    Action, Budget, Ceiling, Dedup, Drop, First, Floor, Keep, Limit, Policy, PolicyKind, Role, Sample, Target,
+    Action, Budget, Ceiling, Dedup, Drop, First, Floor, Keep, Lift, LiftBy, Limit, Policy, PolicyKind,
+    Recall, Role, Sample, Target,
 };
 pub use crate::redact::{Redact, With};
 pub use crate::tap::Tap;
@@ -90,6 +91,10 @@ pub struct Rule {
     pub policy: Policy,
     /// What is kept although the policy would not.
     pub floor: Option<Floor>,
+    /// Of a guard, what else is kept for a while once it has met a record.
+    pub lift: Option<Lift>,
+    /// Of a guard, which dropped lines come back with a record that it meets.
+    pub recall: Option<Recall>,
     /// Whether it only counts what it would do.
     pub shadow: bool,
     /// When it stops deciding, in seconds since 1970.
@@ -101,11 +106,13 @@ pub struct Rule {
 impl Rule {
     /// Whether another rule decides the same: name, conditions and policy, whatever its `until` and `reason`.
     pub fn decides_as(&self, other: &Rule) -> bool {
-        let Rule { name, when, policy, floor, shadow, until: _, reason: _ } = self;
+        let Rule { name, when, policy, floor, lift, recall, shadow, until: _, reason: _ } = self;
         *name == other.name
             && *when == other.when
             && *policy == other.policy
             && *floor == other.floor
+            && *lift == other.lift
+            && *recall == other.recall
             && *shadow == other.shadow
     }
 }
@@ -118,6 +125,8 @@ impl RuleFile {
             when: When::default(),
             policy: Policy::Ceiling(ceiling),
             floor: None,
+            lift: None,
+            recall: None,
             shadow: false,
             until: None,
             reason: None,

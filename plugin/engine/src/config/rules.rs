@@ -1,6 +1,6 @@
 //! Guards and rules, and what must hold among them.
 
-use crate::config::model::{Floor, Keep, Policy, PolicyKind, Role, Rule, RuleFile, When};
+use crate::config::model::{Floor, Keep, Lift, Policy, PolicyKind, Recall, Role, Rule, RuleFile, When};
 use crate::diag::Code;
 use crate::time::parse_rfc3339;
 use crate::yaml::{Mistakes, Node, NodeKind, Quoting, Section, named};
@@ -49,6 +49,8 @@ fn rule(source: &str, node: &Node, role: Role, mistakes: &mut Mistakes) -> Optio
     let reason = section.get("reason").and_then(|node| mistakes.text(node, "reason")).map(str::to_owned);
     let policy = policy(node, &section, role, mistakes);
     let floor = section.get("floor").map(|node| Floor::read(node, policy.as_ref(), mistakes));
+    let lift = section.get("lift").map(|node| Lift::read(node, mistakes));
+    let recall = section.get("recall").map(|node| Recall::read(node, mistakes));
     if matches!(policy, Some(Policy::Drop(_)))
         && until.is_none()
         && reason.is_none()
@@ -67,6 +69,8 @@ fn rule(source: &str, node: &Node, role: Role, mistakes: &mut Mistakes) -> Optio
         when: when.unwrap_or_default(),
         policy: policy?,
         floor: floor.flatten(),
+        lift: lift.flatten(),
+        recall: recall.flatten(),
         shadow,
         until,
         reason,
@@ -220,6 +224,6 @@ const MAX_RULES: usize = 500;
 /// Most rules in shadow mode.
 const MAX_SHADOWS: usize = 32;
 /// What a guard may have besides its policy.
-const GUARD_KEYS: [&str; 2] = ["name", "when"];
+const GUARD_KEYS: [&str; 4] = ["name", "when", "lift", "recall"];
 /// What a rule may have besides its policy.
 const RULE_KEYS: [&str; 6] = ["name", "when", "floor", "mode", "until", "reason"];

@@ -25,22 +25,26 @@ pub(super) struct Accounting<'a> {
     pub(super) rules: &'a mut RuleSet,
     pub(super) counters: &'a mut Counters,
     pub(super) unsaved: &'a mut Unsaved,
+    /// Whether what is dropped may come back.
+    pub(super) may_recall: bool,
 }
 
 /// What has changed since the state was saved.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Unsaved {
     pub(super) counts: bool,
     pub(super) budgets: bool,
     /// The row whose unreported counts the last record has changed, if that is to be written now.
     pub(super) row: Option<RowId>,
+    /// Others, of lines that the last record has brought back.
+    pub(super) rows: Vec<RowId>,
     /// Of so many dropped records of a row, one is written.
     pub(super) every: u32,
 }
 
 impl Default for Unsaved {
     fn default() -> Unsaved {
-        Unsaved { counts: false, budgets: false, row: None, every: 1 }
+        Unsaved { counts: false, budgets: false, row: None, rows: Vec::new(), every: 1 }
     }
 }
 
@@ -200,7 +204,10 @@ impl Accounting<'_> {
         };
         if !is_on_key {
             account.add(bytes);
-            tag.note(row, bytes);
+            // Whose a line is that may come back is said when it does.
+            if !self.may_recall {
+                tag.note(row, bytes);
+            }
         }
         if account.example.is_none() {
             let keys = &self.file.input.message_keys;
@@ -213,8 +220,10 @@ impl Accounting<'_> {
     pub(super) fn count(&mut self, judged: &Judged, bytes_in: u64, bytes_out: u64) {
         let Judged { decided, shadows } = *judged;
         let rule = decided.rule().and_then(|rule| self.rules.get(rule));
-        if rule.is_some_and(|active| active.is_sampling) {
-            self.counters.add(Metric::Sampled, 1);
+        match decided {
+            Decided::ByRule { decision: Decision::Lifted { .. }, .. } => self.counters.add(Metric::Lifted, 1),
+            _ if rule.is_some_and(|active| active.is_sampling) => self.counters.add(Metric::Sampled, 1),
+            _ => {}
         }
         match (decided.action(), self.row_of(decided)) {
             (_, None) => {}
@@ -239,7 +248,7 @@ impl Accounting<'_> {
     }
 
     #[inline]
-    fn row_of(&self, decided: Decided) -> Option<RowId> {
+    pub(super) fn row_of(&self, decided: Decided) -> Option<RowId> {
         match decided.rule().and_then(|rule| self.rules.get(rule)) {
             Some(active) => Some(active.row),
             None => self.rules.row_of_outcome(decided.why(self.rules)),

@@ -2,7 +2,7 @@
 
 use crate::condition::{Condition, Met};
 use crate::config::RuleFile;
-use crate::config::model::{Policy, Rule};
+use crate::config::model::{LiftBy, Policy, Rule};
 use crate::engine::decided::{Decided, Judged, ShadowMarks};
 use crate::engine::rule_id::{AskedUntil, RuleId};
 use crate::engine::rule_set::{ActiveRule, Candidate, Candidates, RuleSet};
@@ -34,6 +34,8 @@ pub(super) struct Deciding<'d> {
     pub(super) shared: &'d mut SharedByRules,
     /// Bytes of the record as it came.
     pub(super) bytes: u64,
+    /// Whether what is dropped may come back: then it is counted in its rule's row, where it can be found again.
+    pub(super) may_recall: bool,
     /// What came of that for the record itself, and not a line before it.
     pub(super) asked: AskedUntil,
 }
@@ -160,7 +162,18 @@ impl Deciding<'_> {
                     }
                 }
                 Applies::Yes => {
-                    let holds = self.file.annotate;
+                    let holds = self.file.annotate && !self.may_recall;
+                    if active.state.lift.is_some() {
+                        let asked = (self.bytes, holds);
+                        start_lift(active, self.counters, self.shared, asked, facts, metadata);
+                    }
+                    if !self.rules.lifts().is_empty()
+                        && let Some(lifted) = self.lifted(id, facts, metadata)
+                    {
+                        self.asked = AskedUntil::Met(id);
+                        return Some(lifted);
+                    }
+                    let Some(active) = self.rules.get_mut(id) else { continue };
                     let decision =
                         act(active, self.counters, self.shared, (self.bytes, holds), facts, metadata);
                     let Some(shadow) = active.shadow else {
@@ -178,6 +191,38 @@ impl Deciding<'_> {
                         (Action::Keep, None) => {}
                     }
                 }
+            }
+        }
+        None
+    }
+
+    /// Keeps a record that this rule would sample, if a guard has lifted its key and there is room.
+    #[inline(never)]
+    fn lifted(&mut self, id: RuleId, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Option<Decided> {
+        let rule = &self.rules.get(id)?.rule;
+        if rule.shadow || !rule.policy.may_be_lifted() {
+            return None;
+        }
+        for at in 0..self.rules.lifts().len() {
+            let guard = *self.rules.lifts().get(at)?;
+            let active = self.rules.get_mut(guard)?;
+            let Some(lift) = &mut active.state.lift else { continue };
+            if lift.is_quiet(facts.moment.now) || lift.by() == LiftBy::TraceId && facts.trace_id().is_none() {
+                continue;
+            }
+            let mut asked = Asked {
+                moment: facts.moment,
+                bytes: self.bytes,
+                holds: false,
+                keys: &mut RecordKeys { facts, metadata },
+                capacity: &mut self.shared.capacity,
+                account: &mut self.counters.row(active.row).unreported,
+                random: &mut self.shared.random,
+                buffers: &mut self.shared.buffers,
+                floor: None,
+            };
+            if let Some(key) = lift.keeps(&mut asked) {
+                return Some(Decided::ByRule { rule: guard, decision: Decision::Lifted { key } });
             }
         }
         None
@@ -225,8 +270,14 @@ impl Deciding<'_> {
                 return before;
             }
         };
-        let Some((active, key)) = self.rules.get_mut(rule).zip(decision.key()) else { return same };
         let namespace = facts.names.namespace();
+        if let Decision::Lifted { key } = decision {
+            let lift = self.rules.get_mut(rule).and_then(|active| active.state.lift.as_mut());
+            let has_room = lift.is_none_or(|lift| lift.follow(key, namespace, self.bytes, &facts.moment));
+            let decision = Decision::DropOf { key, is_on_key: false };
+            return if has_room { same } else { Decided::ByRule { rule, decision } };
+        }
+        let Some((active, key)) = self.rules.get_mut(rule).zip(decision.key()) else { return same };
         let has_room = active.state.policy.follow(decision, namespace, self.bytes, &facts.moment);
         if has_room {
             same
@@ -259,6 +310,33 @@ fn act(
         floor: active.state.floor.as_mut(),
     };
     active.state.policy.decide(&mut asked)
+}
+
+/// A guard has met a record: its key is lifted from now on.
+#[inline(never)]
+fn start_lift(
+    active: &mut ActiveRule,
+    counters: &mut Counters,
+    shared: &mut SharedByRules,
+    (bytes, holds): (u64, bool),
+    facts: &Facts<'_>,
+    metadata: &mut Metadata<'_>,
+) {
+    let Some(lift) = &mut active.state.lift else { return };
+    if lift.by() == LiftBy::TraceId && facts.trace_id().is_none() {
+        return;
+    }
+    lift.start(&mut Asked {
+        moment: facts.moment,
+        bytes,
+        holds,
+        keys: &mut RecordKeys { facts, metadata },
+        capacity: &mut shared.capacity,
+        account: &mut counters.row(active.row).unreported,
+        random: &mut shared.random,
+        buffers: &mut shared.buffers,
+        floor: None,
+    });
 }
 
 /// Whether a guard or rule applies to a record whose tag meets its conditions on names.

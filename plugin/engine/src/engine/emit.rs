@@ -2,6 +2,7 @@
 
 use crate::config::RuleFile;
 use crate::engine::decided::Decided;
+use crate::engine::recalling::Recalled;
 use crate::engine::redacting::TagRedaction;
 use crate::engine::rule_set::ActiveRule;
 use crate::facts::Metadata;
@@ -35,6 +36,8 @@ pub(super) struct Kept<'k> {
     pub(super) rule: Option<&'k ActiveRule>,
     pub(super) file: &'k RuleFile,
     pub(super) names: &'k Names,
+    /// The lines that come back with it.
+    pub(super) recalled: Option<Recalled>,
 }
 
 impl Kept<'_> {
@@ -48,7 +51,7 @@ impl Kept<'_> {
     ) -> Emitted {
         match &self.file.merge_log {
             Some(merge) if record.may_merge() => self.merged(record, merge, metadata, out),
-            _ => emit(record, self.decided, self.rule, self.file, metadata, false, out),
+            _ => self.put(record, metadata, false, out),
         }
     }
 
@@ -62,12 +65,65 @@ impl Kept<'_> {
         metadata: &mut Metadata<'_>,
         out: &mut Vec<u8>,
     ) -> Emitted {
-        let Kept { decided, rule, file, names } = *self;
-        let merged = record.merged(merge, names);
-        let view = merged.as_ref().and_then(|merged| merged.view(names, file.input.max_record));
+        let merged = record.merged(merge, self.names);
+        let view = merged.as_ref().and_then(|merged| merged.view(self.names, self.file.input.max_record));
         let is_merged = view.is_some();
-        let emitted = emit(view.as_ref().unwrap_or(record), decided, rule, file, metadata, is_merged, out);
+        let emitted = self.put(view.as_ref().unwrap_or(record), metadata, is_merged, out);
         Emitted { is_merged, ..emitted }
+    }
+
+    /// Writes a text of it, which may be that with the members of its line.
+    #[inline]
+    fn put(
+        &self,
+        record: &RecordView<'_>,
+        metadata: &mut Metadata<'_>,
+        is_merged: bool,
+        out: &mut Vec<u8>,
+    ) -> Emitted {
+        let Kept { decided, rule, file, .. } = *self;
+        let meta = metadata.get();
+        let object = meta.as_ref().and_then(|meta| meta.ending.object());
+        // What is on the record about its own pod stays, and gets what it has not.
+        let own = metadata.own_object();
+        let completed = own.filter(|_| metadata.has_container()).and_then(|own| completed(own, object?));
+        let object = match own {
+            None => object,
+            // A line that was merged may have brought another one.
+            Some(own) if is_merged => Some(completed.as_deref().unwrap_or(own)),
+            Some(_) => completed.as_deref(),
+        };
+        let kubernetes = object.map(|value| Append { key: &file.enrich.key, value });
+        let of_record = match &self.recalled {
+            Some(recalled) => Some(recalling(decided, rule, recalled)),
+            None => annotation(decided, rule, file),
+        };
+        let of_rule = rule.and_then(|active| active.annotation.as_deref());
+        // What stands there already is not of our making and would be counted as ours.
+        let foreign = record.has_own(ANNOTATION).then_some(b"{}".as_slice());
+        let annotation =
+            of_record.as_deref().or(of_rule).or(foreign).map(|value| Append { key: ANNOTATION, value });
+        let most = file.input.max_record;
+        if let Some(meta) = meta.as_ref()
+            && own.is_none()
+            && let Some(members) = record.spliced_at()
+            && record.write_ended(members, meta.ending.text(), annotation.as_ref(), most, out)
+        {
+            return Emitted::ended(meta, out);
+        }
+        let written = match (kubernetes, annotation) {
+            (Some(first), Some(second)) => record.write(&[first, second], most, out),
+            (Some(one), None) | (None, Some(one)) => record.write(&[one], most, out),
+            (None, None) => record.write(&[], most, out),
+        };
+        Emitted {
+            written,
+            is_known: meta.as_ref().map(|meta| meta.known),
+            is_short: meta.is_some_and(|meta| meta.truncated),
+            is_merged: false,
+            is_redacted: false,
+            bytes: out.len() as u64,
+        }
     }
 }
 
@@ -85,58 +141,6 @@ impl Emitted {
             is_redacted: false,
             bytes,
         }
-    }
-}
-
-/// Writes the answer for a kept record. `rule` is the guard or rule that decided.
-#[inline]
-fn emit(
-    record: &RecordView<'_>,
-    decided: Decided,
-    rule: Option<&ActiveRule>,
-    file: &RuleFile,
-    metadata: &mut Metadata<'_>,
-    is_merged: bool,
-    out: &mut Vec<u8>,
-) -> Emitted {
-    let meta = metadata.get();
-    let object = meta.as_ref().and_then(|meta| meta.ending.object());
-    // What is on the record about its own pod stays, and gets what it has not.
-    let own = metadata.own_object();
-    let completed = own.filter(|_| metadata.has_container()).and_then(|own| completed(own, object?));
-    let object = match own {
-        None => object,
-        // A line that was merged may have brought another one.
-        Some(own) if is_merged => Some(completed.as_deref().unwrap_or(own)),
-        Some(_) => completed.as_deref(),
-    };
-    let kubernetes = object.map(|value| Append { key: &file.enrich.key, value });
-    let of_record = annotation(decided, rule, file);
-    let of_rule = rule.and_then(|active| active.annotation.as_deref());
-    // What stands there already is not of our making and would be counted as ours.
-    let foreign = record.has_own(ANNOTATION).then_some(b"{}".as_slice());
-    let annotation =
-        of_record.as_deref().or(of_rule).or(foreign).map(|value| Append { key: ANNOTATION, value });
-    let most = file.input.max_record;
-    if let Some(meta) = meta.as_ref()
-        && own.is_none()
-        && let Some(members) = record.spliced_at()
-        && record.write_ended(members, meta.ending.text(), annotation.as_ref(), most, out)
-    {
-        return Emitted::ended(meta, out);
-    }
-    let written = match (kubernetes, annotation) {
-        (Some(first), Some(second)) => record.write(&[first, second], most, out),
-        (Some(one), None) | (None, Some(one)) => record.write(&[one], most, out),
-        (None, None) => record.write(&[], most, out),
-    };
-    Emitted {
-        written,
-        is_known: meta.as_ref().map(|meta| meta.known),
-        is_short: meta.is_some_and(|meta| meta.truncated),
-        is_merged: false,
-        is_redacted: false,
-        bytes: out.len() as u64,
     }
 }
 
@@ -174,6 +178,20 @@ pub(super) fn emit_spliced(
     Some(Emitted::ended(metadata, out))
 }
 
+/// What a record carries that brings lines back.
+#[inline(never)]
+fn recalling(decided: Decided, rule: Option<&ActiveRule>, recalled: &Recalled) -> Vec<u8> {
+    let name = rule.map(|active| &*active.rule.name).unwrap_or_default();
+    let mut object = format!("{{\"rule\":\"{name}\"").into_bytes();
+    if decided.count() > 1 {
+        object.extend_from_slice(format!(",\"count\":{}", decided.count()).as_bytes());
+    }
+    object.extend_from_slice(b",\"recalled\":");
+    object.extend_from_slice(&recalled.array);
+    object.push(b'}');
+    object
+}
+
 /// What this record alone carries: the records it stands for, or the threshold of an earlier stage. Names of rules need no
 /// escapes.
 #[inline]
@@ -188,6 +206,9 @@ fn annotation(decided: Decided, rule: Option<&ActiveRule>, file: &RuleFile) -> O
         }
         Decision::KeepFor { count, .. } if count > 1 => {
             Some(format!("{{\"rule\":\"{}\",\"count\":{count}}}", rule?.rule.name).into_bytes())
+        }
+        Decision::Lifted { .. } => {
+            Some(format!("{{\"rule\":\"{}\",\"lifted\":true}}", rule?.rule.name).into_bytes())
         }
         Decision::KeepFor { .. }
         | Decision::Keep

@@ -62,7 +62,7 @@ impl Engine {
     fn count_faulty(&mut self, fault: Fault, bytes_in: usize, bytes_out: usize) {
         let Engine { file, rules, counters, unsaved, .. } = self;
         let judged = Judged { decided: Decided::Faulty(fault), shadows: ShadowMarks::default() };
-        let mut accounting = Accounting { file, rules, counters, unsaved };
+        let mut accounting = Accounting { file, rules, counters, unsaved, may_recall: false };
         accounting.count(&judged, bytes_in as u64, bytes_out as u64);
     }
 }

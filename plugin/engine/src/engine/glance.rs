@@ -59,6 +59,8 @@ pub(super) fn answer(
         measuring.seen(&known.measures, (glanced.seen, asked), line, now)?
     };
     match certain.action {
+        // It may come back: who it is has to be remembered.
+        Action::Drop if known.ring.is_some() => return None,
         // A private key that begins here may go on in lines that are kept.
         Action::Drop
             if known.redaction.follows_keys()

@@ -17,6 +17,7 @@ mod faulty;
 mod glance;
 mod journal;
 mod measuring;
+mod recalling;
 mod redacting;
 mod reload;
 mod rule_id;
@@ -42,7 +43,7 @@ use crate::json::Malformed;
 use crate::line::Line;
 use crate::metrics::{Counters, Metric};
 use crate::pods::{Cache, OwnMemo, PodSource};
-use crate::policy::{KeyBuffers, KeyCapacity};
+use crate::policy::{Decision, KeyBuffers, KeyCapacity};
 use crate::record::{Names, RecordShape, RecordView, TRUNCATED};
 use crate::redact::Seed;
 use crate::search::Prepared;
@@ -53,13 +54,14 @@ use crate::unreported::Unreported;
 use crate::utf8::is_utf8;
 use account::{Accounting, Unsaved};
 use decide::{Deciding, SharedByRules, Tag};
-use decided::Judged;
+use decided::{Decided, Judged};
 use emit::Kept;
 use glance::Seeing;
 use measuring::Measuring;
+use recalling::{Recalled, Recalling, TagRing};
 use redacting::Redacting;
 use rule_id::AskedUntil;
-use rule_set::{Candidates, Certain, RuleSet};
+use rule_set::{ActiveRule, Candidates, Certain, RuleSet};
 use std::rc::Rc;
 use summary::Summaries;
 use tap::OpenTap;
@@ -83,6 +85,7 @@ pub struct Engine {
     summaries: Summaries,
     measuring: Measuring,
     redacting: Redacting,
+    recalling: Recalling,
     volumes: Volumes,
     tap: Option<Box<OpenTap>>,
     /// Whether somebody looks at records behind their verdict: volume or a tap.
@@ -125,6 +128,7 @@ impl Engine {
             summaries: Summaries::default(),
             measuring: Measuring::default(),
             redacting: Redacting::default(),
+            recalling: Recalling::default(),
             volumes: Volumes::default(),
             tap: None,
             is_watched: false,
@@ -276,7 +280,7 @@ impl Engine {
         if let Some(foregone) = tag.known.unread
             && !*is_reference
         {
-            let accounting = Accounting { file, rules, counters, unsaved };
+            let accounting = Accounting { file, rules, counters, unsaved, may_recall: false };
             if unread(foregone, accounting, (tag, shape), (input, now), out) {
                 return Ok(Verdict { action: foregone.action, why: foregone.why });
             }
@@ -324,7 +328,7 @@ impl Engine {
         if let Some(line) = &line {
             let side = StreamSide::of(record.stream_name());
             let seeing = Seeing { input, now, record, line, glanced: &glanced, side };
-            let accounting = Accounting { file, rules, counters, unsaved };
+            let accounting = Accounting { file, rules, counters, unsaved, may_recall: false };
             if let Some(verdict) =
                 glance::answer(&seeing, (known, measuring), (runs, dropped), accounting, out)
             {
@@ -355,11 +359,13 @@ impl Engine {
             unsaved,
             measuring,
             redacting,
+            recalling,
             ..
         } = self;
         let record_names = &self.names;
         let Tag { names, known, runs, dropped } = streams.last().ok_or(Fault::Utf8)?;
-        let Candidates { rules: candidates, foregone, remembered, measures, redaction, .. } = known;
+        let Candidates { rules: candidates, foregone, remembered, measures, redaction, ring, .. } = known;
+        let may_recall = ring.is_some();
         let time = happened(input.time, now);
         let bytes = input.text.len() as u64;
         let shown = redacting.shown(redaction);
@@ -370,7 +376,8 @@ impl Engine {
         let mut metadata = Metadata::new(names, &file.enrich, now, (cache, remembered), own, pods);
 
         let candidates = (&**candidates, foregone.is_some());
-        let mut deciding = Deciding { file, rules, counters, shared, bytes, asked: AskedUntil::Unknown };
+        let mut deciding =
+            Deciding { file, rules, counters, shared, bytes, may_recall, asked: AskedUntil::Unknown };
         let judged = deciding.judge(candidates, runs, &facts, &mut metadata);
         let asked = deciding.asked;
         if !measures.is_empty() {
@@ -386,7 +393,11 @@ impl Engine {
             }
             Action::Keep => {
                 let rule = decided.rule().and_then(|rule| rules.get(rule));
-                let kept = Kept { decided, rule, file, names: record_names };
+                let recalled = match ring {
+                    Some(ring) => recall(decided, rule, *ring, (file, recalling), (counters, unsaved)),
+                    None => None,
+                };
+                let kept = Kept { decided, rule, file, names: record_names, recalled };
                 Some(if redaction.is_none() {
                     kept.emit(record, &mut metadata, out)
                 } else {
@@ -395,8 +406,17 @@ impl Engine {
             }
         };
         let found = metadata.found();
-        let mut accounting = Accounting { file, rules, counters, unsaved };
+        let mut accounting = Accounting { file, rules, counters, unsaved, may_recall };
         accounting.account(&judged, emitted.as_ref(), &facts, found, (dropped, bytes));
+        if let Some(ring) = ring
+            && emitted.is_none()
+            && decided != Decided::Excluded
+            && let Some(row) = accounting.row_of(decided)
+        {
+            let text = redacting.held(redaction, input, &facts);
+            let text = text.unwrap_or_else(|| input.text.to_vec());
+            recalling.hold(*ring, (row, time, bytes), text.into(), counters);
+        }
         Ok(Verdict { action: decided.action(), why: decided.why(rules) })
     }
 
@@ -406,6 +426,25 @@ impl Engine {
         self.counters.rules().iter().for_each(|row| sum.add(row.unreported.open));
         sum
     }
+}
+
+/// The lines that come back with a record which a guard keeps.
+#[inline(never)]
+fn recall(
+    decided: Decided,
+    rule: Option<&ActiveRule>,
+    ring: TagRing,
+    (file, recalling): (&RuleFile, &mut Recalling),
+    (counters, unsaved): (&mut Counters, &mut Unsaved),
+) -> Option<Recalled> {
+    let most = rule?.rule.recall?;
+    if matches!(decided, Decided::ByRule { decision: Decision::Lifted { .. }, .. }) {
+        return None;
+    }
+    let recalled = recalling.take(ring, most.bytes.min(file.input.max_record / 2), counters)?;
+    unsaved.counts = true;
+    unsaved.rows.clone_from(&recalled.rows);
+    Some(recalled)
 }
 
 /// Answers a record of a tag whose records all come to the same, if nobody has to read it for that; else does nothing.

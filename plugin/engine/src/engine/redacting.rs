@@ -211,6 +211,18 @@ impl Redacting {
         redacted
     }
 
+    /// What may be shown of a record that was dropped and may come back; `None` when that is all.
+    pub(super) fn held(&self, tag: &TagRedaction, input: Input<'_>, facts: &Facts<'_>) -> Option<Vec<u8>> {
+        if tag.is_none() || !tag.may_hit(input.text, facts.record.front(), facts.record.may_hide()) {
+            return None;
+        }
+        let mut redactor = Redactor::new(&self.rules, tag.bits, self.seed.as_ref());
+        let in_key = tag.open != OpenKeys::default();
+        let of_key = facts.line.filter(|line| in_key && continues_private_key(line.text()).is_some());
+        let of_key = of_key.and_then(|line| with_line(input.text, line, &redactor.key_line(line.text())?));
+        redactor.record(of_key.as_deref().unwrap_or(input.text), &[]).or(of_key)
+    }
+
     /// Takes note of a line; whether it belongs to a private key that an earlier one began.
     pub(super) fn follow(&self, tag: &mut TagRedaction, facts: &Facts<'_>) -> bool {
         let Some(line) = facts.line.filter(|_| tag.follows_keys) else { return false };

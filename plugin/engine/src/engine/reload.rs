@@ -63,7 +63,7 @@ impl Engine {
         self.redacting.put_in_force(&self.file);
         self.volumes.put_in_force(self.file.volume.as_ref());
         self.tap_again();
-        let Engine { file, rules, counters, shared, .. } = self;
+        let Engine { file, rules, counters, shared, recalling, .. } = self;
         let mut before = std::mem::take(rules);
         *rules = RuleSet::new(file, counters, |rule| state_of(rule, file.max_keys, &mut before));
         for former in before.iter_mut() {
@@ -76,6 +76,9 @@ impl Engine {
             }
         }
         shared.capacity = rules.share_capacity(file.max_keys);
+        if !file.guards.iter().any(|guard| guard.recall.is_some()) {
+            recalling.give_up(counters);
+        }
         before
     }
 }

@@ -5,19 +5,22 @@
 
 use crate::condition::{Needs, When};
 use crate::config::RuleFile;
-use crate::config::model::{Policy, Rule};
+use crate::config::model::{Policy, Recall, Rule};
 use crate::engine::measuring::{Measuring, TagMeasure};
+use crate::engine::recalling::TagRing;
 use crate::engine::redacting::{Redacting, TagRedaction};
 use crate::engine::rule_id::{NO_TEXT, RuleId};
 use crate::engine::volume::TagVolume;
 use crate::engine::why::{OUTCOMES, Why};
 use crate::facts::Seen;
+use crate::hash::xxh3;
 use crate::many::{self, ManyTexts};
 use crate::metrics::{Counters, RowId, ShadowId, Stage};
 use crate::pods::Remembered;
-use crate::policy::{Action, ActivePolicy, FloorState, KeyCapacity, KeyTable, Tables};
+use crate::policy::{Action, ActivePolicy, FloorState, KeyCapacity, KeyTable, LiftState, Tables};
 use crate::severity::LevelMemo;
 use crate::tag::ContainerTag;
+use crate::tag_names::NamespaceId;
 use crate::unreported::Account;
 #[cfg(test)]
 use crate::unreported::Unreported;
@@ -52,6 +55,7 @@ pub(super) struct Shadow {
 pub(super) struct RuleState {
     pub(super) policy: ActivePolicy,
     pub(super) floor: Option<FloorState>,
+    pub(super) lift: Option<LiftState>,
 }
 
 /// The guards and rules that can decide a tag's records: their conditions on names are met.
@@ -68,6 +72,8 @@ pub(super) struct Candidates {
     pub(super) measures: Box<[TagMeasure]>,
     /// What is redacted of the tag's records.
     pub(super) redaction: TagRedaction,
+    /// Where its dropped lines wait for an error.
+    pub(super) ring: Option<TagRing>,
     /// What has left of the tag's records.
     pub(super) volume: TagVolume,
     /// What becomes of a record that none of them decides.
@@ -118,6 +124,8 @@ pub(super) struct Certain {
 pub(super) struct RuleSet {
     rules: Vec<ActiveRule>,
     guards: usize,
+    /// The guards that lift.
+    lifts: Box<[RuleId]>,
     /// The searches of tags, by the rules that can decide their records: most containers are alike to the rules.
     searches: RefCell<Vec<SharedSearch>>,
     /// The rows of what no guard and no rule decides, in the order of [`OUTCOMES`].
@@ -137,6 +145,7 @@ impl RuleState {
         RuleState {
             policy: rule.policy.start(most),
             floor: rule.floor.as_ref().map(|floor| FloorState::new(floor, most)),
+            lift: rule.lift.as_ref().map(|lift| LiftState::new(lift, most)),
         }
     }
 
@@ -144,6 +153,9 @@ impl RuleState {
         self.policy.each(take);
         if let Some(floor) = &mut self.floor {
             floor.each(take);
+        }
+        if let Some(lift) = &mut self.lift {
+            lift.each(take);
         }
     }
 
@@ -188,7 +200,8 @@ impl RuleState {
 impl ActiveRule {
     /// Whether it decides every record whose tag meets its conditions on names, for ever, whatever else is known.
     fn is_last(&self) -> bool {
-        let Rule { when, until, shadow, name: _, policy: _, floor: _, reason: _ } = &*self.rule;
+        let Rule { when, until, shadow, name: _, policy: _, floor: _, lift: _, recall: _, reason: _ } =
+            &*self.rule;
         !shadow && until.is_none() && when.asks_for_the_tag_only()
     }
 
@@ -214,6 +227,10 @@ impl ActiveRule {
 
     /// What it decides for every record that meets its conditions, whatever came before.
     fn action(&self) -> Option<Action> {
+        // What it lifts and recalls needs to be seen.
+        if self.rule.lift.is_some() || self.rule.recall.is_some() {
+            return None;
+        }
         match &self.rule.policy {
             Policy::Drop(_) => Some(Action::Drop),
             Policy::Keep(_) => Some(Action::Keep),
@@ -252,9 +269,11 @@ impl RuleSet {
             rule: Rc::clone(rule),
         };
         let last = file.ceiling.iter().map(|ceiling| (ceiling, Why::NoMatch, Stage::Outcome));
-        let rules = guards.chain(rules).chain(last).map(&mut start).collect();
+        let rules: Vec<ActiveRule> = guards.chain(rules).chain(last).map(&mut start).collect();
+        let lifts = rules.iter().enumerate().filter(|(_, active)| active.rule.lift.is_some());
+        let lifts = lifts.map(|(at, _)| RuleId(at)).collect();
         let outcomes = OUTCOMES.map(|name| counters.row_of(name, Stage::Outcome)).to_vec();
-        RuleSet { rules, guards: file.guards.len(), searches: RefCell::default(), outcomes }
+        RuleSet { rules, guards: file.guards.len(), lifts, searches: RefCell::default(), outcomes }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &ActiveRule> {
@@ -299,6 +318,12 @@ impl RuleSet {
         self.rules.iter().skip(id.0.saturating_add(1))
     }
 
+    /// The guards that lift.
+    #[inline]
+    pub(super) fn lifts(&self) -> &[RuleId] {
+        &self.lifts
+    }
+
     #[inline]
     pub(super) fn is_guard(&self, id: RuleId) -> bool {
         id.0 < self.guards
@@ -328,6 +353,7 @@ impl RuleSet {
             None => no_match,
             Some((id, first)) => first.decides_all().map(|action| first.certain(id, action)),
         };
+        let ring = container.and_then(|container| self.ring_of(&ids, container));
         let mut measures = measuring.of_tag(container, |when| self.with_conditions(when));
         let (rules, texts) = self.at_a_glance(ids, &mut measures, measuring);
         let (measures, levels) = (measures.into_boxed_slice(), LevelMemo::default());
@@ -340,11 +366,23 @@ impl RuleSet {
             unread,
             measures,
             redaction,
+            ring,
             volume: TagVolume::default(),
             no_match,
             levels,
             remembered: None,
         }
+    }
+
+    /// Where the dropped lines of a container wait, if one of these guards recalls them.
+    fn ring_of(&self, ids: &[RuleId], container: ContainerTag<'_>) -> Option<TagRing> {
+        let recalls = ids.iter().filter_map(|id| self.get(*id)?.rule.recall);
+        let most = recalls.reduce(|one, other| Recall {
+            lines: one.lines.max(other.lines),
+            bytes: one.bytes.max(other.bytes),
+        })?;
+        let pod = xxh3(format!("{}/{}", container.namespace, container.pod).as_bytes());
+        Some(TagRing { pod, namespace: NamespaceId::of(container.namespace), most })
     }
 
     /// What rules need of a record, and the search for the texts among that.

@@ -184,7 +184,10 @@ impl Engine {
     /// What to write into the journal for the last record, if it has changed anything that must outlive the filter.
     #[inline]
     pub fn journal_write(&mut self) -> Option<JournalWrite> {
-        let row = self.unsaved.row.take()?;
+        let row = match self.unsaved.row.take() {
+            Some(row) => row,
+            None => self.unsaved.rows.pop()?,
+        };
         Some(self.write_of(row))
     }
 

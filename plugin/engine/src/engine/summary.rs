@@ -117,7 +117,9 @@ impl Engine {
         // From where the last one ended, so that the rules at the end of the list have their turn.
         for row in counters.rows_from(summaries.next.take()) {
             let count = counters.row(row);
-            let unreported = count.unreported.unreported();
+            // What may still come back is nobody's business yet.
+            let mut unreported = count.unreported.unreported();
+            unreported.remove(count.held);
             if unreported.records == 0 {
                 continue;
             }
@@ -141,7 +143,8 @@ impl Engine {
             }
             entries.append(&mut entry);
             sum.add(unreported);
-            count.unreported.close();
+            let held = count.held;
+            count.unreported.close(held);
         }
         let volume = volumes.summary(room.saturating_sub(entries.len()));
         if sum.records == 0 && volume.is_empty() {

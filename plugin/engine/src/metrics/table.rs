@@ -10,6 +10,9 @@ pub enum Metric {
     BytesIn,
     BytesOut,
     Sampled,
+    Lifted,
+    Recalled,
+    Held,
     Counted,
     Summarised,
     Unreported,
@@ -110,6 +113,27 @@ pub const TABLE: [MetricRow; COUNT] = [
         MetricKind::Counter,
         "records",
         "decided by a sample policy",
+    ),
+    (
+        Metric::Lifted,
+        "nodesieve_records_lifted_total",
+        MetricKind::Counter,
+        "records",
+        "kept because a guard has lifted their pod, trace or workload",
+    ),
+    (
+        Metric::Recalled,
+        "nodesieve_records_recalled_total",
+        MetricKind::Counter,
+        "records",
+        "dropped at first and kept with a later record of their pod",
+    ),
+    (
+        Metric::Held,
+        "nodesieve_records_held",
+        MetricKind::Gauge,
+        "records",
+        "that may still be recalled: in no other number until they are kept or dropped",
     ),
     (
         Metric::Counted,
@@ -446,4 +470,4 @@ pub const SHADOW_TABLE: [(&str, &str, &str); 3] = [
 ];
 
 /// How many numbers without labels there are.
-pub(super) const COUNT: usize = 55;
+pub(super) const COUNT: usize = 58;

@@ -36,6 +36,7 @@ pub(crate) struct CeilingState {
 impl Decides for Ceiling {
     const NAME: &'static str = "ceiling";
     const ROLE: Role = Role::Guard;
+    const MAY_BE_LIFTED: bool = false;
     /// Without a kubelet all records of a node may be such, and a ceiling is there for the storm.
     const CHARGES_UNKNOWN: bool = true;
     type State = Box<CeilingState>;
@@ -77,7 +78,11 @@ impl Decides for Ceiling {
         match before {
             Decision::Fits { key } => owe(&mut state.below, of(key), bytes, moment),
             Decision::KeepFor { key, .. } => owe(&mut state.pods, of(key), bytes, moment),
-            Decision::Keep | Decision::Drop | Decision::KeepAbove(_) | Decision::DropOf { .. } => true,
+            Decision::Keep
+            | Decision::Drop
+            | Decision::Lifted { .. }
+            | Decision::KeepAbove(_)
+            | Decision::DropOf { .. } => true,
         }
     }
 }

@@ -18,6 +18,7 @@ mod floor;
 mod gcra;
 mod goal;
 mod keyed;
+mod lift;
 mod limit;
 mod sample;
 mod settings;
@@ -30,6 +31,7 @@ pub use ceiling::Ceiling;
 pub use dedup::Dedup;
 pub use first::First;
 pub use floor::Floor;
+pub use lift::{Lift, LiftBy, Recall};
 pub use limit::Limit;
 pub use sample::Sample;
 pub use target::Target;
@@ -37,6 +39,7 @@ pub use unconditional::{Drop, Keep};
 
 pub(crate) use floor::FloorState;
 pub(crate) use keyed::{KeyBuffers, KeyCapacity, KeyTable, MAX_KEYS};
+pub(crate) use lift::LiftState;
 pub(crate) use sample::annotation as sampling_annotation;
 
 use crate::key::{Key, KeyId, KeySource, KeyText};
@@ -82,6 +85,9 @@ pub(crate) trait Decides: Clone + Debug + PartialEq + Sized {
 
     /// Whether what it decides counts as sampled.
     const IS_SAMPLING: bool = false;
+
+    /// Whether a lift keeps what it would not.
+    const MAY_BE_LIFTED: bool = true;
 
     /// What it remembers.
     type State: Debug + Tables;
@@ -196,6 +202,8 @@ pub(crate) enum Decision {
     Keep,
     /// Dropped, and counted in the account of its rule.
     Drop,
+    /// Kept although its rule would sample, because a guard has lifted its key.
+    Lifted { key: u64 },
     /// Kept by a share; an earlier stage had the higher threshold.
     KeepAbove(Threshold),
     /// Kept, because it fits under a guard's ceiling.
@@ -209,9 +217,11 @@ pub(crate) enum Decision {
 impl Decision {
     pub(crate) fn action(self) -> Action {
         match self {
-            Decision::Keep | Decision::KeepAbove(_) | Decision::Fits { .. } | Decision::KeepFor { .. } => {
-                Action::Keep
-            }
+            Decision::Keep
+            | Decision::Lifted { .. }
+            | Decision::KeepAbove(_)
+            | Decision::Fits { .. }
+            | Decision::KeepFor { .. } => Action::Keep,
             Decision::Drop | Decision::DropOf { .. } => Action::Drop,
         }
     }
@@ -223,7 +233,7 @@ impl Decision {
     /// The same for another key.
     pub(crate) fn of_key(self, key: u64) -> Decision {
         match self {
-            Decision::Keep | Decision::Drop | Decision::KeepAbove(_) => self,
+            Decision::Keep | Decision::Drop | Decision::KeepAbove(_) | Decision::Lifted { .. } => self,
             Decision::Fits { .. } => Decision::Fits { key },
             Decision::KeepFor { count, .. } => Decision::KeepFor { key, count },
             Decision::DropOf { is_on_key, .. } => Decision::DropOf { key, is_on_key },
@@ -233,7 +243,8 @@ impl Decision {
     /// The key by which it was decided, if there was one.
     pub(crate) fn key(self) -> Option<u64> {
         match self {
-            Decision::Keep | Decision::Drop | Decision::KeepAbove(_) => None,
+            // What a lift is charged with is no policy's.
+            Decision::Keep | Decision::Drop | Decision::KeepAbove(_) | Decision::Lifted { .. } => None,
             Decision::Fits { key } | Decision::KeepFor { key, .. } | Decision::DropOf { key, .. } => {
                 Some(key)
             }
@@ -253,7 +264,11 @@ impl Decision {
         match self {
             Decision::KeepFor { key, .. } => Decision::KeepFor { key, count: 1 },
             Decision::DropOf { key, .. } => Decision::DropOf { key, is_on_key: false },
-            Decision::Keep | Decision::Drop | Decision::KeepAbove(_) | Decision::Fits { .. } => self,
+            Decision::Keep
+            | Decision::Drop
+            | Decision::Lifted { .. }
+            | Decision::KeepAbove(_)
+            | Decision::Fits { .. } => self,
         }
     }
 }

@@ -77,6 +77,13 @@ macro_rules! policies {
                 }
             }
 
+            /// Whether a lift keeps what it would not: what it drops is a part of what it is about.
+            pub(crate) fn may_be_lifted(&self) -> bool {
+                match self {
+                    $(Policy::$name(_) => <$name as Decides>::MAY_BE_LIFTED),+
+                }
+            }
+
             /// As [`Decides::CHARGES_UNKNOWN`].
             pub(crate) fn charges_unknown(&self) -> bool {
                 match self {

@@ -14,6 +14,7 @@ pub struct Keep;
 
 impl Decides for Drop {
     const NAME: &'static str = "drop";
+    const MAY_BE_LIFTED: bool = false;
     type State = ();
 
     fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Drop> {
@@ -33,6 +34,7 @@ impl Decides for Drop {
 
 impl Decides for Keep {
     const NAME: &'static str = "keep";
+    const MAY_BE_LIFTED: bool = false;
     type State = ();
 
     fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Keep> {

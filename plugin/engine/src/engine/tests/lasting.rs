@@ -1,6 +1,7 @@
 //! What outlives a filter: unreported counts, budgets, and the last summary.
 
 use super::both_ways::BothWays;
+use super::lifting::recalled;
 use super::traffic::{SECOND, START, adds_up, run, whole, with};
 use super::{NoPods, engine, input};
 use crate::engine::{Answer, Input, JournalWrite, SLOT, SavedError, taken_over_by};
@@ -107,10 +108,14 @@ impl OnDisk {
         let text = format!("{{\"log\":\"{text}\"}}");
         let answer =
             self.engine.filter(Input { time, ..input(&text) }, &mut Now(now), &mut NoPods, &mut out).0;
-        if let Some(write) = self.engine.journal_write() {
+        while let Some(write) = self.engine.journal_write() {
             self.write(write);
         }
-        if answer == Answer::Drop { 0 } else { whole(&out, &["nodesieve", "count"]).unwrap_or(1) }
+        if answer == Answer::Drop {
+            return 0;
+        }
+        let record = String::from_utf8(out).unwrap();
+        whole(record.as_bytes(), &["nodesieve", "count"]).unwrap_or(1) + recalled(&record)
     }
 
     /// The records that a tick's summary reports.
@@ -132,7 +137,7 @@ impl OnDisk {
 }
 
 const ALL_KINDS: &str = "version: 1\ndefaults: { summary: 7s, ceiling: { rate: 1/s } }\n\
-    guards: [{ name: errors, when: { severity: error }, ceiling: { rate: 2/s } }]\nrules:\n\
+    guards: [{ name: errors, when: { severity: error }, ceiling: { rate: 2/s }, lift: { for: 2s, rate: 1/s }, recall: { lines: 3, bytes: 1KiB } }]\nrules:\n\
     - { name: gone, when: { message: gone }, drop: {}, reason: test }\n\
     - { name: few, when: { message: few }, first: { n: 1, per: 3s, by: [container, template] } }\n\
     - { name: some, when: { message: some }, limit: { rate: 1/s } }\n\

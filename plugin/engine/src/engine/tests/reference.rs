@@ -32,7 +32,7 @@ const TAGS: [&str; 4] = [
 
 /// Rule files over the same lines: with some what becomes of a tag's records hangs on the tag alone, with two on an annotation too, and
 /// the last looks for several texts, which one search finds.
-const RULES: [&str; 15] = [
+const RULES: [&str; 18] = [
     "rules: [{ name: noise, when: { message: noise }, drop: {}, reason: test }, { name: half, sample: { rate: 1/2 } }]",
     "guards: [{ name: errors, when: { severity: '>=error' }, ceiling: { rate: 2/s, by: pod } }]\nrules: \
      [{ name: few, when: { namespace: shop }, limit: { rate: 1/s, burst: 3, by: container } }, \
@@ -66,6 +66,13 @@ const RULES: [&str; 15] = [
      rules: [{ name: all, drop: {}, reason: test }]",
     "volume: { by: workload, max_series: 2 }\nmeasure: [{ name: web, when: { labels: 'app=web' }, counter: {}, by: container }, { name: words, when: { message: '[a, b, c]' }, \
      histogram: { of: b }, by: a, max_series: 3 }]\nrules: [{ name: noise, when: { message: noise }, keep: {} }]",
+    "guards: [{ name: errors, when: { severity: '>=error' }, ceiling: { rate: 2/s, by: pod }, lift: { for: 3s, rate: 2/s }, recall: { lines: 3, bytes: 1KiB } }]\n\
+     rules: [{ name: noise, when: { message: noise }, drop: {}, reason: test }, { name: some, first: { n: 1, per: 5s } }]\n\
+     redact: [{ name: day, pattern: '%of the [a-z]+%' }, { name: words, when: { stream: stderr }, keys: [msg], with: remove }]",
+    "redact: [{ name: fail, when: { labels: 'app=web' }, pattern: '%fail[a-z]*%' }, { name: mail, kind: [email, private_key] }]\n\
+     rules: [{ name: noise, when: { message: noise }, drop: {}, reason: test }]",
+    "guards: [{ name: bad, when: { message: bad }, lift: { by: workload } }]\nredact: [{ name: level, fields: [$.level] }]\nmeasure: [{ name: m, counter: {}, by: $.level }]\n\
+     rules: [{ name: few, limit: { rate: 1/s, by: container } }]",
 ];
 
 fn engine(rules: &str) -> Engine {

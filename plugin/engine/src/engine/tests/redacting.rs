@@ -1,0 +1,122 @@
+//! Redaction in the pipeline: in records, examples, labels, metrics and taps, and of keys that go over lines.
+
+use super::both_ways::BothWays;
+use super::traffic::{SECOND, START};
+use super::{NoPods, engine};
+use crate::engine::{Answer, Input};
+use crate::metrics::Metric;
+use crate::tap::TapRequest;
+use crate::time::{EventTime, Now};
+
+fn feed(engine: &mut BothWays, text: &str) -> (Answer, String) {
+    let mut out = Vec::new();
+    let tag = b"kube.var.log.containers.web-1_shop_app-0a.log";
+    let input =
+        Input { tag, time: EventTime { sec: (START / SECOND) as u32, nsec: 0 }, text: text.as_bytes() };
+    let answer = engine.filter(input, &mut Now(START), &mut NoPods, &mut out).0;
+    (answer, String::from_utf8_lossy(&out).into_owned())
+}
+
+fn line(engine: &mut BothWays, line: &str) -> String {
+    let record = serde_json::json!({ "log": line, "stream": "stdout" }).to_string();
+    let (answer, out) = feed(engine, &record);
+    if answer == Answer::Drop {
+        return String::new();
+    }
+    let record: serde_json::Value = serde_json::from_str(&out).unwrap();
+    record["log"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_secret_leaves_the_filter_nowhere() {
+    let mut engine = engine(
+        "version: 1\ndefaults: { summary: 1s }\nredact: [{ name: mail, kind: email }]\ntap: { raw: true }\n\
+         measure: [{ name: users, counter: {}, by: $.user }]\n\
+         guards: [{ name: errors, when: { message: ERROR }, recall: { lines: 1 } }]\n\
+         rules: [{ name: noise, when: { message: noise }, drop: {}, reason: test }, { name: users, limit: { rate: 1/m, burst: 1, by: $.user } }]\n",
+    );
+    let tap = engine.quick.rules().tap.clone().unwrap();
+    let until = START / SECOND + 60;
+    let request = format!("{{\"until\":{until},\"rate\":1000,\"raw\":true}}");
+    let request = TapRequest::read(&request, &tap, Now(START)).unwrap();
+    engine.both(|engine| engine.tap(Some(request.clone())));
+    let secret = "eve@example.com";
+    let mut seen = String::new();
+    for text in [
+        r#"{"log":"noise of eve@example.com"}"#.to_owned(),
+        serde_json::json!({ "log": r#"{"user":"eve@example.com"}"# }).to_string(),
+        serde_json::json!({ "log": r#"{"user":"eve@example.com","n":2}"# }).to_string(),
+        r#"{"log":"ERROR for eve@example.com","mail":"eve@example.com"}"#.to_owned(),
+        r#"{"log":"noise of eve@example.com"}"#.to_owned(),
+        r#"{"log":"noise of eve@example.com"}"#.to_owned(),
+        // It cannot be read.
+        r#"{"log":"eve@example.com""#.to_owned(),
+        format!("{{\"log\":\"eve@example.com\",\"deep\":{}{}}}", "[".repeat(300), "]".repeat(300)),
+    ] {
+        seen.push_str(&feed(&mut engine, &text).1);
+    }
+    let mut out = Vec::new();
+    for second in 0..3 {
+        engine.tick(b"{}", Now(START + second * 2 * SECOND), &mut out);
+        seen.push_str(&String::from_utf8_lossy(&out));
+    }
+    seen.push_str(&engine.quick.render_metrics("0", Now(START)));
+    seen.push_str(&engine.state_to_save(Now(START)).unwrap());
+    for tapped in engine.quick.take_tapped().lines {
+        seen.push_str(&String::from_utf8_lossy(&tapped));
+    }
+    assert!(
+        seen.contains("\"summary\":true") && seen.contains("\"verdict\"") && seen.contains("recalled"),
+        "{seen}"
+    );
+    assert!(seen.contains("nodesieve_measure_users_total{") && seen.contains("[redacted:mail]"));
+    let at = seen.find(secret).map(|at| &seen[at.saturating_sub(100)..at + 20]);
+    assert_eq!(at, None);
+    assert!(engine.counters().get(Metric::Redacted) >= 3);
+    let hits: Vec<(String, u64)> =
+        engine.quick.redactions().map(|(name, hits)| (name.to_owned(), hits)).collect();
+    assert!(hits[0].0 == "mail" && hits[0].1 >= 3, "{hits:?}");
+}
+
+#[test]
+fn a_private_key_over_several_lines_is_redacted_to_its_end_whatever_is_dropped_of_it() {
+    let source = "version: 1\nredact: [{ name: key, kind: private_key }]\n\
+        rules: [{ name: begin, when: { message: BEGIN }, drop: {}, reason: test }]\n";
+    let body = "MIIEvgIBADANBgkqhkiG9w0BAQEFAASCBKgwggSkAgEAAoIBAQC7VJTUt9Us8cKj";
+    for source in [source, &source.replace("message: BEGIN", "message: nothing-such")] {
+        let mut engine = engine(source);
+        line(&mut engine, "before");
+        let begin = line(&mut engine, "-----BEGIN PRIVATE KEY-----");
+        assert!(begin.is_empty() || begin == "[redacted:key]", "{begin}");
+        for _ in 0..3 {
+            assert_eq!(line(&mut engine, body), "[redacted:key]");
+        }
+        assert_eq!(line(&mut engine, "-----END PRIVATE KEY-----"), "[redacted:key]");
+        assert_eq!(line(&mut engine, body), body);
+        // One that was cut off ends where lines are no longer its own.
+        line(&mut engine, "-----BEGIN PRIVATE KEY-----");
+        assert_eq!(line(&mut engine, "GET / 200"), "GET / 200");
+        assert_eq!(line(&mut engine, body), body);
+    }
+}
+
+#[test]
+fn a_condition_that_cannot_be_known_is_taken_to_hold() {
+    let source = "version: 1\nredact: [{ name: mail, when: { labels: 'app=web' }, kind: email }, \
+        { name: err, when: { severity: '>=error' }, pattern: boom }]\n";
+    let mut engine = engine(source);
+    assert_eq!(line(&mut engine, "INFO a@example.com boom"), "INFO [redacted:mail] boom");
+    assert_eq!(line(&mut engine, "ERROR boom"), "ERROR [redacted:err]");
+}
+
+#[test]
+fn what_is_redacted_is_not_larger_than_a_record_may_be() {
+    let source =
+        "version: 1\ninput: { max_record: 2kB }\nredact: [{ name: mail-addresses-of-people, kind: email }]\n";
+    let mut engine = engine(&source.replace("2kB", "2000"));
+    let record = serde_json::json!({ "log": "a@b.de ".repeat(250) }).to_string();
+    let (_, out) = feed(&mut engine, &record);
+    assert!(out.len() <= 2000 && !out.contains("a@b.de"), "{}", out.len());
+    let record: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert!(record["log"].as_str().unwrap().starts_with("[redacted:mail-addresses-of-people] [redacted"));
+}
