@@ -328,7 +328,7 @@ impl Counters {
 
 const OTHER: &str = "other";
 /// Most rows of rules that are kept, retired ones included.
-const MAX_ROWS: usize = 1024;
+const MAX_ROWS: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -365,11 +365,11 @@ mod tests {
     #[test]
     fn rows_are_bounded_and_lose_nothing() {
         let mut counters = Counters::default();
-        for n in 0..2000 {
+        for n in 0..5000 {
             let row = counters.row_of(&format!("r{n}"), Stage::Rule);
             counters.row(row).keep(1, 1);
         }
         assert_eq!(counters.rules().len(), MAX_ROWS + 1);
-        assert_eq!(counters.rules().iter().map(RuleCount::matched).sum::<u64>(), 2000);
+        assert_eq!(counters.rules().iter().map(RuleCount::matched).sum::<u64>(), 5000);
     }
 }

@@ -4,7 +4,9 @@
 //! today does not break when a rule's time is over. The work is bounded when the file is read, and can be done in slices
 //! ([`TestRun`]): on a node records wait for it.
 
-use crate::config::{self, Expect, Kept, Loaded, NUMBER, RANDOM_ID, RuleFile, RuleTest, Subject};
+use crate::config::{
+    self, Expect, Fragment, Kept, Loaded, LoadedFragment, NUMBER, RANDOM_ID, RuleFile, RuleTest, Subject,
+};
 use crate::diag::{Code, Diagnostic, MAX_SHOWN};
 use crate::engine::{Action, Engine, Input, StepResult, Why};
 use crate::metrics::Stage;
@@ -24,6 +26,46 @@ pub fn load_explained(source: &str) -> Result<Loaded, Vec<Diagnostic>> {
     let mut run = TestRun { explain: Some(why_not), ..TestRun::begin(source)? };
     run.go_on(&mut || true);
     run.finish()
+}
+
+/// Reads a fragment and runs its tests, with the platform's rules and no other fragment's.
+///
+/// # Errors
+/// As [`crate::config::load_fragment`]; for a fragment without mistakes, one diagnostic for each test that does not hold.
+#[inline(never)]
+pub fn load_fragment(
+    source: &str,
+    namespace: &str,
+    platform: &RuleFile,
+) -> Result<(Rc<Fragment>, Vec<Diagnostic>), Vec<Diagnostic>> {
+    fragment(source, namespace, platform, None)
+}
+
+/// The same; a test that does not hold is explained.
+///
+/// # Errors
+/// As [`load_fragment`].
+#[inline(never)]
+pub fn load_fragment_explained(
+    source: &str,
+    namespace: &str,
+    platform: &RuleFile,
+) -> Result<(Rc<Fragment>, Vec<Diagnostic>), Vec<Diagnostic>> {
+    fragment(source, namespace, platform, Some(why_not))
+}
+
+fn fragment(
+    source: &str,
+    namespace: &str,
+    platform: &RuleFile,
+    explain: Option<WhyNot>,
+) -> Result<(Rc<Fragment>, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let LoadedFragment { fragment, rules, tests, warnings } =
+        config::load_fragment(source, namespace, platform)?;
+    let loaded = Loaded { rules, tests, warnings };
+    let mut run = TestRun { loaded, next: 0, under_way: None, failed: Vec::new(), explain };
+    run.go_on(&mut || true);
+    Ok((fragment, run.finish()?.warnings))
 }
 
 /// Why the wanted guard or rule does not apply. Not linked into the filter, which has no room to explain.

@@ -40,6 +40,7 @@ use crate::facts::{Facts, Metadata};
 use crate::glob::Globs;
 use crate::line::Line;
 use crate::pattern::Truth;
+use crate::severity::Severity;
 use crate::tag::ContainerTag;
 use crate::yaml::{Mistakes, Node, NodeKind, Section};
 use std::fmt::Debug;
@@ -169,6 +170,18 @@ impl When {
             without_metadata: by_tag.len().saturating_add(by_record.len()),
             conditions: by_tag.into_iter().chain(by_record).chain(by_metadata).collect(),
         }
+    }
+
+    /// The same of one namespace only, and if wanted of no record that says it is an error.
+    pub(crate) fn within(self, namespace: &str, without_errors: bool) -> When {
+        let mut conditions: Vec<Condition> = self.conditions.into_vec();
+        conditions.push(Condition::Namespace(InNamespace(Globs::new([namespace]))));
+        if without_errors {
+            let test = SeverityTest::Compared(Ordered::AtLeast, Severity::Error);
+            let errors = When::new(vec![Condition::Severity(test)]);
+            conditions.push(Condition::Not(NoneOf([errors].into())));
+        }
+        When::new(conditions)
     }
 
     /// The conditions of a rule; those with mistakes are left out, the file is refused anyway.

@@ -1,7 +1,7 @@
 //! The sections of the file around the rules.
 
 use crate::config::enrich::{enrich, keys_are_free, metadata};
-use crate::config::model::{Action, Ceiling, Continuation, Role, RuleFile, Tap, Volume, With};
+use crate::config::model::{Action, Ceiling, Continuation, Delegate, Role, RuleFile, Tap, Volume, With};
 use crate::config::own_paths::are_apart;
 use crate::config::rule_tests::{RuleTest, rule_tests};
 use crate::config::rules::{names_are_unique, rules, shadows_are_few, unreachable};
@@ -32,6 +32,7 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Mist
         "measure",
         "volume",
         "tap",
+        "delegate",
         "guards",
         "rules",
         "tests",
@@ -42,7 +43,7 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Mist
         if let Some(node) = top.get("exclude_annotations") {
             file.exclude_annotations = mistakes.boolean(node, "exclude_annotations").unwrap_or_default();
         }
-        let sections: [(&str, ReadSection); 9] = [
+        let sections: [(&str, ReadSection); 10] = [
             ("input", input),
             ("pods", pods),
             ("enrich", enrich),
@@ -52,6 +53,7 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Mist
             ("defaults", defaults),
             ("volume", volume),
             ("tap", tap),
+            ("delegate", delegate),
         ];
         for (key, read) in sections {
             if let Some(node) = top.get(key) {
@@ -108,7 +110,7 @@ fn recalls_are_shown(node: Option<&Node>, file: &RuleFile, mistakes: &mut Mistak
 
 type ReadSection = fn(&Node, &mut RuleFile, &mut Mistakes) -> Option<()>;
 
-fn version(top: &Section<'_>, mistakes: &mut Mistakes) {
+pub(super) fn version(top: &Section<'_>, mistakes: &mut Mistakes) {
     match top.get("version") {
         Some(node) if matches!(&node.kind, NodeKind::Scalar { text, .. } if text == "1") => {}
         Some(node) => mistakes.note_with_help(
@@ -283,6 +285,13 @@ fn volume(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<(
 fn tap(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
     if !is_off(node) {
         file.tap = Some(Tap::read(node, mistakes)?);
+    }
+    Some(())
+}
+
+fn delegate(node: &Node, file: &mut RuleFile, mistakes: &mut Mistakes) -> Option<()> {
+    if !is_off(node) {
+        file.delegate = Some(Delegate::read(node, mistakes)?);
     }
     Some(())
 }

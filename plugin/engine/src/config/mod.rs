@@ -3,6 +3,7 @@
 //! Text becomes nodes that know their place (`crate::yaml`), nodes become the [`model`] in one pass that collects every
 //! mistake. After that, nothing about rules can fail.
 
+mod delegate;
 mod enrich;
 mod lower;
 pub mod model;
@@ -11,11 +12,15 @@ mod rule_tests;
 mod rules;
 
 pub use crate::yaml::parse_bytes;
+pub use delegate::{
+    Delegate, Fragment, LoadedFragment, MAX_FRAGMENT_BYTES, MAX_FRAGMENTS, MaxKeep, Owner, load_fragment,
+};
 pub use model::RuleFile;
 pub use own_paths::FLUENT_BITS;
 pub use rule_tests::{Expect, Kept, NUMBER, RANDOM_ID, RuleTest, Subject};
 
 pub(crate) use crate::yaml::is_name;
+pub(crate) use delegate::{BY_LIMIT, BY_SAMPLE};
 
 use crate::diag::{Code, Diagnostic, in_order};
 use crate::pods::MetadataFrom;
@@ -53,6 +58,8 @@ pub fn load(source: &str) -> Result<Loaded, Vec<Diagnostic>> {
         if rules.enrich.source == MetadataFrom::Record {
             warnings.retain(|warning| warning.code != Code::Unwritten);
         }
+        // What pods ask for is among the rules from the start.
+        let rules = if rules.delegate.is_some() { rules.with_fragments(&[]) } else { rules };
         Ok(Loaded { rules: Rc::new(rules), tests, warnings })
     }
 }

@@ -1,6 +1,7 @@
 //! What a rule file means. Every value here is valid; the defaults are those of the empty file.
 
 pub use crate::condition::{AgeTest, Condition, SeverityTest, When};
+pub use crate::config::delegate::{Delegate, MaxKeep, Owner};
 pub use crate::input::{Continuation, InputSettings, TRACE_IDS, TagRegex, TagRegexError};
 pub use crate::key::{Key, Part};
 pub use crate::measure::{Label, LabelOf, Measure, Measured, Shown, ValueAt, Volume};
@@ -15,6 +16,7 @@ pub use crate::yaml::{Rate, Unit};
 use crate::pods::{CacheSettings, EnrichFields, Enrichment, Selection};
 use crate::record::Merge;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -56,6 +58,10 @@ pub struct RuleFile {
     pub volume: Option<Volume>,
     /// What a tap may; `None`: nobody can look.
     pub tap: Option<Tap>,
+    /// What teams may decide for themselves; `None`: nothing.
+    pub delegate: Option<Delegate>,
+    /// The namespaces of their fragments, each with the places of its rules.
+    pub fragments: Vec<(Box<str>, Range<usize>)>,
     /// Guards, in order.
     pub guards: Vec<Rc<Rule>>,
     /// Rules, in order.
@@ -101,12 +107,14 @@ pub struct Rule {
     pub until: Option<i64>,
     /// Why it is there.
     pub reason: Option<String>,
+    /// Whose it is.
+    pub owner: Owner,
 }
 
 impl Rule {
     /// Whether another rule decides the same: name, conditions and policy, whatever its `until` and `reason`.
     pub fn decides_as(&self, other: &Rule) -> bool {
-        let Rule { name, when, policy, floor, lift, recall, shadow, until: _, reason: _ } = self;
+        let Rule { name, when, policy, floor, lift, recall, shadow, until: _, reason: _, owner: _ } = self;
         *name == other.name
             && *when == other.when
             && *policy == other.policy
@@ -130,6 +138,7 @@ impl RuleFile {
             shadow: false,
             until: None,
             reason: None,
+            owner: Owner::Platform,
         })
     }
 
@@ -170,6 +179,8 @@ impl Default for RuleFile {
             measures: Vec::new(),
             volume: None,
             tap: None,
+            delegate: None,
+            fragments: Vec::new(),
             guards: Vec::new(),
             rules: Vec::new(),
         }

@@ -1,6 +1,8 @@
 //! Guards and rules, and what must hold among them.
 
-use crate::config::model::{Floor, Keep, Lift, Policy, PolicyKind, Recall, Role, Rule, RuleFile, When};
+use crate::config::model::{
+    Floor, Keep, Lift, Owner, Policy, PolicyKind, Recall, Role, Rule, RuleFile, When,
+};
 use crate::diag::Code;
 use crate::time::parse_rfc3339;
 use crate::yaml::{Mistakes, Node, NodeKind, Quoting, Section, named};
@@ -74,6 +76,7 @@ fn rule(source: &str, node: &Node, role: Role, mistakes: &mut Mistakes) -> Optio
         shadow,
         until,
         reason,
+        owner: Owner::Platform,
     })
 }
 
@@ -222,7 +225,7 @@ pub(crate) const RESERVED: [&str; 6] = ["none", "unknown", "fault", "exclude", "
 /// Most rules, and most guards.
 const MAX_RULES: usize = 500;
 /// Most rules in shadow mode.
-const MAX_SHADOWS: usize = 32;
+pub(super) const MAX_SHADOWS: usize = 32;
 /// What a guard may have besides its policy.
 const GUARD_KEYS: [&str; 4] = ["name", "when", "lift", "recall"];
 /// What a rule may have besides its policy.

@@ -4,6 +4,7 @@
 //! in one place from here on.
 
 use crate::config::RuleFile;
+use crate::config::model::Owner;
 use crate::engine::decided::{Decided, Judged};
 use crate::engine::emit::Emitted;
 use crate::engine::rule_set::RuleSet;
@@ -238,8 +239,10 @@ impl Accounting<'_> {
             }
         }
         if shadows.met != 0 {
-            for shadow in self.rules.iter().filter_map(|active| active.shadow) {
-                if shadows.met & shadow.bit != 0 {
+            for active in self.rules.shadows() {
+                let Some(shadow) = active.shadow else { continue };
+                let is_other = matches!(active.rule.owner, Owner::Fragment(at) if fragment_number(at) != shadows.fragment);
+                if shadows.met & shadow.bit != 0 && !is_other {
                     let would_drop = shadows.would_drop & shadow.bit != 0;
                     self.counters.decide_in_shadow(shadow.row, would_drop.then_some(bytes_in));
                 }
@@ -254,6 +257,11 @@ impl Accounting<'_> {
             None => self.rules.row_of_outcome(decided.why(self.rules)),
         }
     }
+}
+
+/// How a fragment is told in the marks of a record.
+pub(super) fn fragment_number(at: usize) -> u16 {
+    u16::try_from(at).unwrap_or(u16::MAX - 1).saturating_add(1)
 }
 
 /// Largest example of what a rule drops, in bytes.

@@ -2,15 +2,21 @@
 
 use crate::condition::{Condition, Met};
 use crate::config::RuleFile;
-use crate::config::model::{LiftBy, Policy, Rule};
+use crate::config::model::{Delegate, LiftBy, Owner, Part, Policy, PolicyKind, Rule, Sample};
+use crate::config::{BY_LIMIT, BY_SAMPLE};
+use crate::engine::account::fragment_number;
 use crate::engine::decided::{Decided, Judged, ShadowMarks};
+use crate::engine::delegating::{Delegating, limit_within};
 use crate::engine::rule_id::{AskedUntil, RuleId};
 use crate::engine::rule_set::{ActiveRule, Candidate, Candidates, RuleSet};
 use crate::facts::{Facts, Metadata};
-use crate::key::{KeyId, RecordKeys};
+use crate::hash::xxh3;
+use crate::key::{Key, KeyId, RecordKeys};
 use crate::metrics::{Counters, Metric};
-use crate::policy::{Action, Asked, Decision, KeyBuffers, KeyCapacity};
+use crate::policy::{Action, Asked, Decides as _, Decision, KeyBuffers, KeyCapacity};
+use crate::severity::Severity;
 use crate::stream::{Slot, StreamRuns, StreamSide, TagState};
+use crate::threshold::Threshold;
 use crate::time::Now;
 
 /// What the policies of all rules share.
@@ -32,6 +38,7 @@ pub(super) struct Deciding<'d> {
     pub(super) rules: &'d mut RuleSet,
     pub(super) counters: &'d mut Counters,
     pub(super) shared: &'d mut SharedByRules,
+    pub(super) delegating: &'d mut Delegating,
     /// Bytes of the record as it came.
     pub(super) bytes: u64,
     /// Whether what is dropped may come back: then it is counted in its rule's row, where it can be found again.
@@ -103,7 +110,11 @@ impl Deciding<'_> {
     #[inline]
     fn alone(&mut self, candidates: &[Candidate], facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Judged {
         let mut shadows = ShadowMarks::default();
-        let decided = match self.search(candidates, &mut shadows, facts, metadata) {
+        let found = match &self.file.delegate {
+            None => self.search(candidates, &mut shadows, facts, metadata),
+            Some(delegate) => self.delegated(delegate, candidates, &mut shadows, facts, metadata),
+        };
+        let decided = match found {
             Some(decided) => decided,
             None => {
                 self.asked = AskedUntil::End;
@@ -111,6 +122,82 @@ impl Deciding<'_> {
             }
         };
         Judged { decided, shadows }
+    }
+
+    /// The guards first, then what the pod asks for, then all others.
+    #[inline(never)]
+    fn delegated(
+        &mut self,
+        delegate: &Delegate,
+        candidates: &[Candidate],
+        shadows: &mut ShadowMarks,
+        facts: &Facts<'_>,
+        metadata: &mut Metadata<'_>,
+    ) -> Option<Decided> {
+        let guards = candidates.iter().take_while(|candidate| self.rules.is_guard(candidate.id)).count();
+        let (guards, others) = candidates.split_at_checked(guards)?;
+        if let Some(decided) = self.search(guards, shadows, facts, metadata) {
+            return Some(decided);
+        }
+        if delegate.annotations
+            && let Some(decided) = self.asked_by_pod(delegate, facts, metadata)
+        {
+            return Some(decided);
+        }
+        self.search(others, shadows, facts, metadata)
+    }
+
+    /// What the annotations of its pod make of a record, as far as they may.
+    fn asked_by_pod(
+        &mut self,
+        delegate: &Delegate,
+        facts: &Facts<'_>,
+        metadata: &mut Metadata<'_>,
+    ) -> Option<Decided> {
+        let meta = metadata.get().filter(|meta| meta.asks)?;
+        let asks = self.delegating.asks(&meta, self.counters);
+        let may = |kind: PolicyKind| delegate.policies.contains(&kind);
+        let sample = asks.sample.filter(|_| may(PolicyKind::Sample));
+        let limit = asks.limit.filter(|_| may(PolicyKind::Limit));
+        let is_error = facts.severity() >= Some(Severity::Error);
+        if sample.is_none() && limit.is_none()
+            || !asks.is_on(facts.moment.now)
+            || is_error && !delegate.may_drop_errors
+            || is_excluded(self.file, facts, metadata)
+        {
+            return None;
+        }
+        let namespace = facts.names.namespace();
+        if !self.delegating.has_room(namespace, self.bytes, &facts.moment) {
+            return None;
+        }
+        let by = |name: &str, decision: Decision| -> Option<Decided> {
+            Some(Decided::ByRule { rule: self.rules.of_pods(name)?, decision })
+        };
+        let mut kept = by(BY_LIMIT, Decision::Keep)?;
+        if let Some(share) = sample {
+            let rate = delegate.share(share);
+            let threshold = Threshold::new(rate);
+            let sample = Sample { rate, threshold, by: vec![Key(vec![Part::TraceId])] };
+            let keys = &mut RecordKeys { facts, metadata };
+            let is_kept = match sample.certain(keys) {
+                Some(action) => action == Action::Keep,
+                None => threshold.keeps(self.shared.random.u64(..)),
+            };
+            if !is_kept {
+                return by(BY_SAMPLE, Decision::Drop);
+            }
+            kept = by(BY_SAMPLE, Decision::KeepAbove(threshold))?;
+        }
+        if let Some(rate) = limit {
+            let tag = facts.container()?;
+            let pod = xxh3(format!("{}/{}", tag.namespace, tag.pod).as_bytes());
+            let rate = limit_within(delegate, rate);
+            if !self.delegating.pod_has_room(pod, &rate, self.bytes, &facts.moment) {
+                return by(BY_LIMIT, Decision::Drop);
+            }
+        }
+        Some(kept)
     }
 
     /// What becomes of a record that no guard and no rule decides.
@@ -161,6 +248,9 @@ impl Deciding<'_> {
                         return decided;
                     }
                 }
+                Applies::Yes
+                    if active.is_bounded
+                        && !self.delegating.has_room(facts.names.namespace(), self.bytes, &facts.moment) => {}
                 Applies::Yes => {
                     let holds = self.file.annotate && !self.may_recall;
                     if active.state.lift.is_some() {
@@ -181,6 +271,9 @@ impl Deciding<'_> {
                         return Some(Decided::ByRule { rule: id, decision });
                     };
                     shadows.met |= shadow.bit;
+                    if let Owner::Fragment(at) = active.rule.owner {
+                        shadows.fragment = fragment_number(at);
+                    }
                     match (decision.action(), decision.key()) {
                         (Action::Drop, _) => shadows.would_drop |= shadow.bit,
                         // What would be delivered is not known yet, with its metadata; what came is close.
@@ -409,6 +502,7 @@ fn certain_behind(
     };
     for ActiveRule { rule, .. } in rules.behind(id) {
         let is_out = rule.shadow
+            || rule.owner == Owner::Pods
             || is_over(rule, facts.now)
             || rule.when.unmet_by_tag(facts.container().as_ref()).is_some();
         if is_out {

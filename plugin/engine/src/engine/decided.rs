@@ -43,6 +43,8 @@ pub(super) struct Judged {
 pub(super) struct ShadowMarks {
     pub(super) met: u32,
     pub(super) would_drop: u32,
+    /// Whose fragment's they are beside the platform's, counted from 1.
+    pub(super) fragment: u16,
 }
 
 impl Decided {

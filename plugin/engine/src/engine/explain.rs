@@ -1,6 +1,9 @@
 //! The same decision, told step by step: which rule was asked, and which condition failed.
 
+use crate::config::BY_SAMPLE;
+use crate::config::model::Owner;
 use crate::engine::decide::{self, Applies};
+use crate::engine::delegating::PodAsks;
 use crate::engine::{Action, Engine, Fault, Input, Why, read_in_full};
 use crate::facts::{Facts, Metadata, Own};
 use crate::metrics::Stage;
@@ -96,6 +99,21 @@ impl Engine {
         let mut found = None;
         for (id, active) in rules.all() {
             let rule = &active.rule;
+            if rule.owner == Owner::Pods {
+                let asks = metadata.get().filter(|meta| meta.asks).map(|meta| PodAsks::of(&meta));
+                let Some(asks) = asks.filter(|asks| asks.is_on(now.0)) else { continue };
+                let is_error = facts.severity() >= Some(Severity::Error);
+                let may_drop = file.delegate.as_ref().is_some_and(|delegate| delegate.may_drop_errors);
+                let is_it =
+                    if *rule.name == *BY_SAMPLE { asks.sample.is_some() } else { asks.limit.is_some() };
+                if is_it && (may_drop || !is_error) {
+                    let (result, stage) = (StepResult::Matched, Stage::Rule);
+                    steps.push(Step { name: rule.name.clone(), stage, result, detail: None });
+                    found = Some((None, active.why));
+                    break;
+                }
+                continue;
+            }
             let applies = match rule.when.unmet_by_tag(container.as_ref()) {
                 Some(condition) if !decide::is_over(rule, now) => Applies::No(condition),
                 _ => decide::applies(file, rule, &facts, &mut metadata),

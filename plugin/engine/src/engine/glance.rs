@@ -47,6 +47,12 @@ pub(super) fn answer(
         Some(_) if runs.is_quiet(side) => Some(glanced.is_single(line)?),
         Some(_) => return None,
     };
+    if known.asks_pods {
+        let (meta, _) = known.remembered.as_ref().and_then(|last| last.at(now))?;
+        if meta.asks {
+            return None;
+        }
+    }
     let certain = match known.foregone {
         None => certain(known, glanced, accounting.rules, line)?,
         Some(_) if known.measures.is_empty() && known.redaction.is_none() => return None,

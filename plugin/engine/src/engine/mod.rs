@@ -11,6 +11,7 @@ mod account;
 mod call;
 mod decide;
 mod decided;
+mod delegating;
 mod emit;
 mod explain;
 mod faulty;
@@ -38,6 +39,7 @@ pub use tap::{TapLine, Tapped};
 pub use why::{Fault, OUTCOMES, Why};
 
 use crate::config::RuleFile;
+use crate::config::model::Owner;
 use crate::facts::{Facts, Glance, Glanced, Metadata, Own, SAMPLED_BY};
 use crate::json::Malformed;
 use crate::line::Line;
@@ -55,6 +57,7 @@ use crate::utf8::is_utf8;
 use account::{Accounting, Unsaved};
 use decide::{Deciding, SharedByRules, Tag};
 use decided::{Decided, Judged};
+use delegating::Delegating;
 use emit::Kept;
 use glance::Seeing;
 use measuring::Measuring;
@@ -86,6 +89,7 @@ pub struct Engine {
     measuring: Measuring,
     redacting: Redacting,
     recalling: Recalling,
+    delegating: Delegating,
     volumes: Volumes,
     tap: Option<Box<OpenTap>>,
     /// Whether somebody looks at records behind their verdict: volume or a tap.
@@ -129,6 +133,7 @@ impl Engine {
             measuring: Measuring::default(),
             redacting: Redacting::default(),
             recalling: Recalling::default(),
+            delegating: Delegating::default(),
             volumes: Volumes::default(),
             tap: None,
             is_watched: false,
@@ -293,7 +298,7 @@ impl Engine {
     fn turn_to(&mut self, tag: &[u8]) -> Result<(), Fault> {
         let Engine { file, rules, streams, measuring, redacting, .. } = self;
         let known = |container: Option<ContainerTag<'_>>| {
-            rules.candidates(container, file.no_match, (measuring, redacting))
+            rules.candidates(container, (file.no_match, asks_pods(file)), (measuring, redacting))
         };
         streams.turn_to(tag, &file.input, known).ok_or(Fault::Utf8)
     }
@@ -360,6 +365,7 @@ impl Engine {
             measuring,
             redacting,
             recalling,
+            delegating,
             ..
         } = self;
         let record_names = &self.names;
@@ -376,8 +382,16 @@ impl Engine {
         let mut metadata = Metadata::new(names, &file.enrich, now, (cache, remembered), own, pods);
 
         let candidates = (&**candidates, foregone.is_some());
-        let mut deciding =
-            Deciding { file, rules, counters, shared, bytes, may_recall, asked: AskedUntil::Unknown };
+        let mut deciding = Deciding {
+            file,
+            rules,
+            counters,
+            shared,
+            delegating,
+            bytes,
+            may_recall,
+            asked: AskedUntil::Unknown,
+        };
         let judged = deciding.judge(candidates, runs, &facts, &mut metadata);
         let asked = deciding.asked;
         if !measures.is_empty() {
@@ -406,6 +420,12 @@ impl Engine {
             }
         };
         let found = metadata.found();
+        if file.delegate.is_some()
+            && let (Some(emitted), Some(active)) = (&emitted, decided.rule().and_then(|rule| rules.get(rule)))
+            && active.rule.owner != Owner::Platform
+        {
+            delegating.charge(facts.names.namespace(), (bytes, emitted.bytes), &facts.moment);
+        }
         let mut accounting = Accounting { file, rules, counters, unsaved, may_recall };
         accounting.account(&judged, emitted.as_ref(), &facts, found, (dropped, bytes));
         if let Some(ring) = ring
@@ -483,6 +503,11 @@ fn unread(
 #[inline]
 fn happened(time: EventTime, now: Now) -> EventTime {
     if time == EventTime::default() { now.event_time() } else { time }
+}
+
+/// Whether annotations of pods may decide.
+fn asks_pods(file: &RuleFile) -> bool {
+    file.delegate.as_ref().is_some_and(|delegate| delegate.annotations)
 }
 
 fn names(rules: &RuleFile) -> Names {

@@ -8,7 +8,7 @@ use crate::config::RuleFile;
 use crate::config::model::Rule;
 use crate::engine::decided::{Decided, Judged, ShadowMarks};
 use crate::engine::rule_set::{RuleSet, RuleState};
-use crate::engine::{Engine, names};
+use crate::engine::{Engine, asks_pods, names};
 use crate::metrics::Metric;
 use crate::pods::Cache;
 use crate::policy::KeyCapacity;
@@ -44,7 +44,7 @@ impl Engine {
         streams.rejudge(
             &file.input,
             |container: Option<ContainerTag<'_>>| {
-                rules.candidates(container, file.no_match, (measuring, redacting))
+                rules.candidates(container, (file.no_match, asks_pods(file)), (measuring, redacting))
             },
             |candidates| candidates.foregone.is_none(),
             |judged| Judged {
@@ -61,6 +61,7 @@ impl Engine {
         self.unsaved.counts = true;
         self.measuring.put_in_force(&self.file);
         self.redacting.put_in_force(&self.file);
+        self.delegating.put_in_force(&self.file);
         self.volumes.put_in_force(self.file.volume.as_ref());
         self.tap_again();
         let Engine { file, rules, counters, shared, recalling, .. } = self;

@@ -5,7 +5,7 @@
 
 use crate::condition::{Needs, When};
 use crate::config::RuleFile;
-use crate::config::model::{Policy, Recall, Rule};
+use crate::config::model::{Delegate, Owner, Policy, Recall, Rule};
 use crate::engine::measuring::{Measuring, TagMeasure};
 use crate::engine::recalling::TagRing;
 use crate::engine::redacting::{Redacting, TagRedaction};
@@ -24,7 +24,9 @@ use crate::tag_names::NamespaceId;
 use crate::unreported::Account;
 #[cfg(test)]
 use crate::unreported::Unreported;
+use hashbrown::HashMap;
 use std::cell::RefCell;
+use std::ops::Range;
 use std::rc::Rc;
 
 /// A guard or rule in force.
@@ -41,6 +43,8 @@ pub(super) struct ActiveRule {
     pub(super) state: RuleState,
     /// The `nodesieve` object on each record that it keeps.
     pub(super) annotation: Option<Vec<u8>>,
+    /// Whether it may keep only what is delegated to its team.
+    pub(super) is_bounded: bool,
 }
 
 /// A rule in shadow mode: its row, and its bit among the marks of a record.
@@ -74,6 +78,8 @@ pub(super) struct Candidates {
     pub(super) redaction: TagRedaction,
     /// Where its dropped lines wait for an error.
     pub(super) ring: Option<TagRing>,
+    /// Whether annotations of its pod may decide.
+    pub(super) asks_pods: bool,
     /// What has left of the tag's records.
     pub(super) volume: TagVolume,
     /// What becomes of a record that none of them decides.
@@ -126,6 +132,11 @@ pub(super) struct RuleSet {
     guards: usize,
     /// The guards that lift.
     lifts: Box<[RuleId]>,
+    /// The rules of fragments, by their namespace, and where those of the platform start.
+    fragments: HashMap<Box<str>, Range<usize>>,
+    platform: usize,
+    /// The rules in shadow mode.
+    shadows: Box<[RuleId]>,
     /// The searches of tags, by the rules that can decide their records: most containers are alike to the rules.
     searches: RefCell<Vec<SharedSearch>>,
     /// The rows of what no guard and no rule decides, in the order of [`OUTCOMES`].
@@ -200,9 +211,19 @@ impl RuleState {
 impl ActiveRule {
     /// Whether it decides every record whose tag meets its conditions on names, for ever, whatever else is known.
     fn is_last(&self) -> bool {
-        let Rule { when, until, shadow, name: _, policy: _, floor: _, lift: _, recall: _, reason: _ } =
-            &*self.rule;
-        !shadow && until.is_none() && when.asks_for_the_tag_only()
+        let Rule {
+            when,
+            until,
+            shadow,
+            name: _,
+            policy: _,
+            floor: _,
+            lift: _,
+            recall: _,
+            reason: _,
+            owner: _,
+        } = &*self.rule;
+        !shadow && until.is_none() && !self.is_bounded && when.asks_for_the_tag_only()
     }
 
     /// What it decides for every record of a tag, if that hangs on nothing else.
@@ -228,7 +249,7 @@ impl ActiveRule {
     /// What it decides for every record that meets its conditions, whatever came before.
     fn action(&self) -> Option<Action> {
         // What it lifts and recalls needs to be seen.
-        if self.rule.lift.is_some() || self.rule.recall.is_some() {
+        if self.rule.lift.is_some() || self.rule.recall.is_some() || self.is_bounded {
             return None;
         }
         match &self.rule.policy {
@@ -254,16 +275,30 @@ impl RuleSet {
     ) -> RuleSet {
         let guards = file.guards.iter().enumerate().map(|(at, rule)| (rule, Why::Guard(at), Stage::Guard));
         let rules = file.rules.iter().enumerate().map(|(at, rule)| (rule, Why::Rule(at), Stage::Rule));
-        let mut bit = 1u32;
+        // Those of the platform come first among the bits, and each fragment goes on behind them: no record meets two of these.
+        let is_shadow = |rule: &&Rc<Rule>| rule.shadow && rule.owner == Owner::Platform;
+        let behind = u32::try_from(file.rules.iter().filter(is_shadow).count()).unwrap_or_default();
+        let (mut last, mut of_platform, mut of_fragment) = (Owner::Platform, 0u32, behind);
+        let mut next_bit = |owner: Owner| {
+            if owner != last {
+                (last, of_fragment) = (owner, behind);
+            }
+            let next = if owner == Owner::Platform { &mut of_platform } else { &mut of_fragment };
+            *next = next.wrapping_add(1);
+            1u32.wrapping_shl(next.wrapping_sub(1))
+        };
+        let bounds = file.delegate.as_ref().is_some_and(Delegate::bounds);
         let mut start = |(rule, why, stage): (&Rc<Rule>, Why, Stage)| ActiveRule {
             why,
             row: counters.row_of(&rule.name, stage),
             is_sampling: rule.policy.is_sampling(),
             shadow: rule.shadow.then(|| {
-                let shadow = Shadow { row: counters.shadow_of(&rule.name), bit };
-                bit = bit.wrapping_shl(1);
-                shadow
+                let row = counters.shadow_of(&rule.name);
+                Shadow { row, bit: next_bit(rule.owner) }
             }),
+            is_bounded: bounds
+                && matches!(rule.owner, Owner::Fragment(_))
+                && !matches!(rule.policy, Policy::Drop(_)),
             state: state(rule),
             annotation: rule.policy.annotation(&rule.name).filter(|_| file.annotate),
             rule: Rc::clone(rule),
@@ -272,8 +307,27 @@ impl RuleSet {
         let rules: Vec<ActiveRule> = guards.chain(rules).chain(last).map(&mut start).collect();
         let lifts = rules.iter().enumerate().filter(|(_, active)| active.rule.lift.is_some());
         let lifts = lifts.map(|(at, _)| RuleId(at)).collect();
+        let shadows = rules.iter().enumerate().filter(|(_, active)| active.shadow.is_some());
+        let shadows = shadows.map(|(at, _)| RuleId(at)).collect();
+        let guards = file.guards.len();
+        let place = |at: usize| guards.saturating_add(at);
+        let fragments = file
+            .fragments
+            .iter()
+            .map(|(namespace, range)| (namespace.clone(), place(range.start)..place(range.end)));
+        let fragments = fragments.collect();
+        let of_teams = file.rules.iter().take_while(|rule| rule.owner != Owner::Platform).count();
         let outcomes = OUTCOMES.map(|name| counters.row_of(name, Stage::Outcome)).to_vec();
-        RuleSet { rules, guards: file.guards.len(), lifts, searches: RefCell::default(), outcomes }
+        RuleSet {
+            rules,
+            guards,
+            lifts,
+            fragments,
+            platform: place(of_teams),
+            shadows,
+            searches: RefCell::default(),
+            outcomes,
+        }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &ActiveRule> {
@@ -308,7 +362,11 @@ impl RuleSet {
     /// The first with these conditions that always decides.
     fn with_conditions(&self, when: &When) -> Option<RuleId> {
         let is_twin = |active: &ActiveRule| {
-            active.rule.when == *when && active.rule.until.is_none() && !active.rule.shadow
+            active.rule.when == *when
+                && active.rule.until.is_none()
+                && !active.rule.shadow
+                && !active.is_bounded
+                && active.rule.owner != Owner::Pods
         };
         self.rules.iter().position(is_twin).map(RuleId)
     }
@@ -316,6 +374,19 @@ impl RuleSet {
     /// Those that a record meets after this one.
     pub(super) fn behind(&self, id: RuleId) -> impl Iterator<Item = &ActiveRule> {
         self.rules.iter().skip(id.0.saturating_add(1))
+    }
+
+    /// The rules in shadow mode.
+    pub(super) fn shadows(&self) -> impl Iterator<Item = &ActiveRule> {
+        self.shadows.iter().filter_map(|id| self.get(*id))
+    }
+
+    /// The rule under which is counted what pods ask for.
+    pub(super) fn of_pods(&self, name: &str) -> Option<RuleId> {
+        let mut all = (self.guards..self.platform).map(RuleId);
+        all.find(|id| {
+            self.get(*id).is_some_and(|active| active.rule.owner == Owner::Pods && *active.rule.name == *name)
+        })
     }
 
     /// The guards that lift.
@@ -333,11 +404,15 @@ impl RuleSet {
     pub(super) fn candidates(
         &self,
         container: Option<ContainerTag<'_>>,
-        no_match: Action,
+        (no_match, asks_pods): (Action, bool),
         (measuring, redacting): (&Measuring, &Redacting),
     ) -> Candidates {
         let mut ids = Vec::new();
-        for (id, active) in self.all() {
+        let fragment =
+            container.and_then(|tag| self.fragments.get(tag.namespace).cloned()).unwrap_or_default();
+        let all = (0..self.guards).chain(fragment).chain(self.platform..self.rules.len());
+        for id in all.map(RuleId) {
+            let Some(active) = self.get(id) else { continue };
             if active.rule.when.unmet_by_tag(container.as_ref()).is_some() {
                 continue;
             }
@@ -358,7 +433,7 @@ impl RuleSet {
         let (rules, texts) = self.at_a_glance(ids, &mut measures, measuring);
         let (measures, levels) = (measures.into_boxed_slice(), LevelMemo::default());
         let redaction = redacting.of_tag(container);
-        let unread = foregone.filter(|_| measures.is_empty());
+        let unread = foregone.filter(|_| measures.is_empty() && !asks_pods);
         Candidates {
             rules,
             texts,
@@ -367,6 +442,7 @@ impl RuleSet {
             measures,
             redaction,
             ring,
+            asks_pods,
             volume: TagVolume::default(),
             no_match,
             levels,

@@ -89,6 +89,11 @@ enum SavedLine {
         by_workload: bool,
         series: SavedSeries,
     },
+    Delegated {
+        namespace: NamespaceId,
+        day: u32,
+        bytes: u64,
+    },
     TakenOver,
 }
 
@@ -103,6 +108,7 @@ impl Engine {
         let series = self.measuring.series().saturating_add(self.volumes.series()) as u64;
         let series_every = Duration::from_secs(series / SERIES_A_SECOND).min(BUDGETS_EVERY);
         let are_series_due = is_due(self.series_saved, series_every);
+        self.unsaved.budgets |= std::mem::take(&mut self.delegating.has_news);
         let has_news = self.unsaved.counts
             || self.unsaved.budgets && is_due(self.saved, BUDGETS_EVERY)
             || (self.measuring.has_news() || self.volumes.has_news()) && are_series_due;
@@ -162,6 +168,11 @@ impl Engine {
                 }
                 text.extend_from_slice(format!(",\"day\":{day},\"bytes\":{bytes}}}\n").as_bytes());
             }
+        }
+        for (namespace, day, bytes) in self.delegating.spent() {
+            let line =
+                format!("{{\"delegated\":\"{:016x}\",\"day\":{day},\"bytes\":{bytes}}}\n", namespace.0);
+            text.extend_from_slice(line.as_bytes());
         }
         text.extend_from_slice(self.measuring.lines(are_series_due));
         text.extend_from_slice(self.volumes.lines(are_series_due));
@@ -248,6 +259,9 @@ impl Engine {
                     self.measuring.restore(&name, signature, &series);
                 }
                 SavedLine::Volume { by_workload, series } => self.volumes.restore(by_workload, &series),
+                SavedLine::Delegated { namespace, day, bytes } => {
+                    self.delegating.put_spent(namespace, day, bytes);
+                }
                 SavedLine::TakenOver => {}
             }
         }
@@ -333,7 +347,9 @@ fn makes_sense(line: &SavedLine, now: Now) -> bool {
         SavedLine::Volume { series: SavedSeries { buckets, .. }, .. } => {
             buckets.iter().all(|number| *number <= MOST_BYTES)
         }
-        SavedLine::Spent { day, bytes, .. } => u64::from(*day) <= latest / DAY && *bytes <= MOST_SPENT,
+        SavedLine::Spent { day, bytes, .. } | SavedLine::Delegated { day, bytes, .. } => {
+            u64::from(*day) <= latest / DAY && *bytes <= MOST_SPENT
+        }
     }
 }
 
@@ -352,7 +368,14 @@ fn entry(line: &str) -> Option<SavedLine> {
     if string("taken_over").is_some() {
         return Some(SavedLine::TakenOver);
     }
-    if let Some(name) = string("account").filter(|name| is_name(name)) {
+    if let Some(namespace) = string("delegated") {
+        return Some(SavedLine::Delegated {
+            namespace: NamespaceId(u64::from_str_radix(&namespace, 16).ok()?),
+            day: u32::try_from(whole(line, "day")?).ok()?,
+            bytes: whole(line, "bytes")?,
+        });
+    }
+    if let Some(name) = string("account").filter(|name| is_row_name(name)) {
         let stage = string("stage")?;
         let stage =
             [Stage::Guard, Stage::Rule, Stage::Outcome].into_iter().find(|known| known.name() == stage)?;
@@ -395,6 +418,14 @@ fn entry(line: &str) -> Option<SavedLine> {
         day: u32::try_from(whole(line, "day")?).ok()?,
         bytes: whole(line, "bytes")?,
     })
+}
+
+/// Whether a text can be the name of a row: that of a rule, or of one of a namespace's.
+fn is_row_name(text: &str) -> bool {
+    match text.split_once('/') {
+        Some((namespace, name)) => is_name(namespace) && is_name(name),
+        None => is_name(text),
+    }
 }
 
 fn whole(line: &str, key: &str) -> Option<u64> {

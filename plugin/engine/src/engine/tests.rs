@@ -10,6 +10,7 @@ mod measuring;
 mod redacting;
 mod reference;
 mod tap;
+mod teams;
 mod tenants;
 mod traffic;
 mod volume;

@@ -41,6 +41,7 @@ pub enum Metric {
     PodMissing,
     PodRefused,
     PodEvicted,
+    PodAsksRefused,
     Reloads,
     ReloadsRefused,
     MetricsFailed,
@@ -320,6 +321,13 @@ pub const TABLE: [MetricRow; COUNT] = [
         "of a pod whose metadata was given up because the cache holds pods.max_bytes",
     ),
     (
+        Metric::PodAsksRefused,
+        "nodesieve_pod_annotations_refused_total",
+        MetricKind::Counter,
+        "reads",
+        "of a pod whose annotations nodesieve.io/sample, /limit or /until cannot be understood",
+    ),
+    (
         Metric::Reloads,
         "nodesieve_reloads_total",
         MetricKind::Counter,
@@ -470,4 +478,4 @@ pub const SHADOW_TABLE: [(&str, &str, &str); 3] = [
 ];
 
 /// How many numbers without labels there are.
-pub(super) const COUNT: usize = 58;
+pub(super) const COUNT: usize = 59;

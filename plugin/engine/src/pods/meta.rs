@@ -19,6 +19,8 @@ pub struct PodMeta {
     pub of_pod: Rc<OfPod>,
     /// What the pod's annotations exclude.
     pub excluded: Excluded,
+    /// Whether the pod's annotations ask for anything of us: `nodesieve.io/...`.
+    pub asks: bool,
     /// Start of this run of the container, in seconds since 1970.
     pub started: Option<i64>,
     /// Whether there was a pod file at all.
@@ -57,7 +59,12 @@ impl PodMeta {
         let file = file.as_seen_by(container.as_ref().map_or(tag.id, |container| &container.id));
         let excluded = file.annotations.as_ref().map(|pairs| Excluded::by(pairs, tag.container));
         let (object, truncated) = enrichment.render(tag, Some(&file), container.as_ref());
+        let asks = file
+            .annotations
+            .as_ref()
+            .is_some_and(|pairs| pairs.0.iter().any(|(key, _)| key.starts_with("nodesieve.io/")));
         PodMeta {
+            asks,
             ending: Ending::new(&enrichment.key, &object),
             for_rules: enrichment.render_for_rules(tag, Some(&file), container.as_ref()),
             complete: container.is_some(),

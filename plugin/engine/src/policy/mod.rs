@@ -38,6 +38,7 @@ pub use target::Target;
 pub use unconditional::{Drop, Keep};
 
 pub(crate) use floor::FloorState;
+pub(crate) use gcra::{Buckets, GcraRate};
 pub(crate) use keyed::{KeyBuffers, KeyCapacity, KeyTable, MAX_KEYS};
 pub(crate) use lift::LiftState;
 pub(crate) use sample::annotation as sampling_annotation;
