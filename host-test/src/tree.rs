@@ -5,6 +5,7 @@
 
 use crate::guest::Preopen;
 use nodesieve_engine::config::RuleFile;
+use nodesieve_preview::bundle::Bundle;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -86,13 +87,28 @@ impl NodeTree {
         self.host_path(&self.pods)
     }
 
-    /// Replaces the rule file.
+    /// Replaces the rule file, and the fragments that follow it in the text.
     ///
     /// # Errors
     /// [`TreeError::Make`] when the disk says no.
     pub fn put_rules(&self, source: &str) -> Result<(), TreeError> {
-        let path = self.host_path(&Path::new(CONFIG_DIRECTORY).join("nodesieve.yaml"));
-        fs::write(&path, source).map_err(|reason| TreeError::Make { path, reason })
+        let directory = self.host_path(Path::new(CONFIG_DIRECTORY));
+        let bundle = Bundle::of(source);
+        let put = |path: PathBuf, text: &str| {
+            fs::write(&path, text).map_err(|reason| TreeError::Make { path, reason })
+        };
+        let fragments = directory.join("rules.d");
+        if fragments.is_dir() {
+            fs::remove_dir_all(&fragments)
+                .map_err(|reason| TreeError::Make { path: fragments.clone(), reason })?;
+        }
+        if !bundle.fragments.is_empty() {
+            make_directory(&fragments)?;
+        }
+        for part in &bundle.fragments {
+            put(fragments.join(format!("{}.yaml", part.namespace)), part.text)?;
+        }
+        put(directory.join("nodesieve.yaml"), bundle.platform)
     }
 
     /// The metrics that the filter has written.

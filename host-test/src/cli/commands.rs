@@ -13,7 +13,7 @@ use crate::matching::{answer, event_matches};
 use crate::measured::{self, MeasuredSeries};
 use crate::node_logs::{self, NodeLogs};
 use crate::replay::{self, ReplayOutcome};
-use crate::rule_files::{self, Finding};
+use crate::rule_files::{self, Finding, LoadedFiles};
 use crate::{artefact, fluent_bit, html_report, report, samples as sample_data, shipped};
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -331,7 +331,11 @@ pub(super) fn samples(arguments: &SamplesArguments) -> anyhow::Result<ExitCode> 
 /// A rule file; `None` when it has mistakes, which are shown.
 pub(super) fn load_rules(path: &Path) -> anyhow::Result<Option<(String, Loaded)>> {
     match rule_files::load(path, Paint::Ansi) {
-        Ok(loaded) => Ok(Some(loaded)),
+        Ok(LoadedFiles { source, loaded, refused }) => {
+            // As on a node: a fragment that is refused costs itself only.
+            anstream::eprint!("{refused}");
+            Ok(Some((source, loaded)))
+        }
         Err(error @ rule_files::RuleFileError::Mistakes { .. }) => {
             anstream::eprintln!("{error}");
             Ok(None)

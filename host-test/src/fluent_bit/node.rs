@@ -6,6 +6,7 @@
 
 use super::{FILTER_STATE, FluentBitError, LOGS, MODULE, PODS, RULES, STATE, rules};
 use crate::volume::TmpfsVolume;
+use nodesieve_preview::bundle::Bundle;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -90,10 +91,17 @@ impl TemporaryNode {
         let directory = self.at(RULES).join(&version);
         fs::create_dir_all(&directory)
             .map_err(|reason| FluentBitError::Make { path: directory.clone(), reason })?;
-        self.put(&format!("{RULES}/{version}/nodesieve.yaml"), &rules::placed(text, self.root()))?;
+        let bundle = Bundle::of(text);
+        self.put(&format!("{RULES}/{version}/nodesieve.yaml"), &rules::placed(bundle.platform, self.root()))?;
+        let fragments = directory.join("rules.d");
+        fs::create_dir_all(&fragments).map_err(|reason| FluentBitError::Make { path: fragments, reason })?;
+        for part in &bundle.fragments {
+            self.put(&format!("{RULES}/{version}/rules.d/{}.yaml", part.namespace), part.text)?;
+        }
         link(&version, &self.at(RULES).join("..data"))?;
         if self.revision == 1 {
             link("..data/nodesieve.yaml", &self.at(RULES).join("nodesieve.yaml"))?;
+            link("..data/rules.d", &self.at(RULES).join("rules.d"))?;
         }
         Ok(())
     }

@@ -7,7 +7,9 @@
 
 mod table;
 
-pub use table::{Metric, MetricKind, MetricRow, REDACT_TABLE, RULE_TABLE, SHADOW_TABLE, TABLE};
+pub use table::{
+    FRAGMENT_TABLE, Metric, MetricKind, MetricRow, REDACT_TABLE, RULE_TABLE, SHADOW_TABLE, TABLE,
+};
 
 use crate::unreported::{Account, Unreported};
 use std::fmt::Write as _;

@@ -4,6 +4,7 @@
 //! housekeeping runs on the record path, at most once a second. Nothing here can lose a record: a file that is missing, broken or
 //! on a full disk changes a counter and nothing else.
 
+mod fragments;
 mod lasting;
 mod redact_seed;
 mod rules;
@@ -11,6 +12,7 @@ mod tap;
 
 use crate::files::{PodFilesOnNode, Stamp, find_file, say, write_whole};
 use crate::lives::StateFiles;
+use fragments::Fragments;
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::engine::{Answer, Clock, Engine, Input, TICK_TAG};
 use nodesieve_engine::metrics::Metric;
@@ -64,6 +66,7 @@ pub(crate) struct Housekeeping {
     /// Whether a failure to write the state has been said.
     has_complained: bool,
     tap: TapFiles,
+    fragments: Fragments,
 }
 
 impl Housekeeping {
@@ -91,6 +94,7 @@ impl Housekeeping {
             expired: 0,
             has_complained: false,
             tap: TapFiles::default(),
+            fragments: Fragments::default(),
         };
         if housekeeping.rule_file.is_some() {
             housekeeping.read_rules();
@@ -135,6 +139,7 @@ impl Housekeeping {
     fn tick(&mut self, input: Input<'_>, (now, clock): (Now, &mut dyn Clock), out: &mut Vec<u8>) -> Answer {
         self.reload_when_changed(now);
         self.test_rules(clock, true);
+        self.follow_fragments(now, clock);
         self.say_expired(now);
         self.seek_redact_seed();
         let answer = self.engine.tick(input.text, now, out);
@@ -153,6 +158,7 @@ impl Housekeeping {
         self.engine.counters_mut().set(Metric::TickSeen, 0);
         self.reload_when_changed(now);
         self.test_rules(clock, true);
+        self.follow_fragments(now, clock);
         self.seek_redact_seed();
         self.serve_tap(now);
         self.save(now);
@@ -197,10 +203,12 @@ impl Housekeeping {
             say(&format!("nodesieve: reach {path}: it lies under none of the accessible paths\n"));
         }
         self.pods = PodFilesOnNode(PathBuf::from(&rules.pods.dir));
+        let rules = self.follow_platform(&rules);
         self.engine.replace_rules(rules);
         self.read_redact_seed();
         self.is_restored = true;
         self.place_state();
+        self.is_waited_for |= self.engine.rules().delegate.is_some();
     }
 
     /// Paths of a rule file that the filter can never open.

@@ -12,6 +12,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 pub mod billing;
+pub mod bundle;
 pub mod clock;
 pub mod counts;
 pub mod doubts;

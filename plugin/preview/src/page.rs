@@ -8,6 +8,7 @@ mod wire;
 
 pub use wire::{Added, DecisionRow, Detail, LoadedRules, Shown};
 
+use crate::bundle::{Bundle, LoadedBundle};
 use crate::explanation::explain;
 use crate::findings::placed;
 use crate::fleet::{Fleet, Quotas};
@@ -22,7 +23,6 @@ use nodesieve_engine::config::model::{InputSettings, Policy, Rule};
 use nodesieve_engine::engine::{Engine, OUTCOMES};
 use nodesieve_engine::metrics::Stage;
 use nodesieve_engine::record::{Names, RecordView};
-use nodesieve_engine::rule_test;
 use nodesieve_engine::severity::{self, Severity};
 use nodesieve_engine::time::{EventTime, Now};
 use record_set::RecordSet;
@@ -84,10 +84,10 @@ impl Default for Page {
 impl Page {
     /// Reads rules; when they can be used, the next run uses them.
     pub fn load(&mut self, source: &str) -> LoadedRules {
-        let (usable, found) = match rule_test::load_explained(source) {
-            Ok(loaded) => {
+        let (usable, found) = match Bundle::of(source).load() {
+            Ok(LoadedBundle { loaded, findings, refused: _ }) => {
                 self.use_rules(loaded.rules);
-                (true, loaded.warnings)
+                (true, loaded.warnings.into_iter().chain(findings).collect())
             }
             Err(mistakes) => (false, mistakes),
         };

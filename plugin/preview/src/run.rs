@@ -12,6 +12,7 @@ use crate::today::KubernetesFilter;
 use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::engine::{Answer, Engine, Input};
 use nodesieve_engine::metrics::Metric;
+use nodesieve_engine::redact::Seed;
 use nodesieve_engine::time::{EventTime, Now};
 use std::rc::Rc;
 
@@ -45,8 +46,10 @@ pub struct RecordOutcome<'r> {
 impl PreviewRun {
     /// A run with nothing done.
     pub fn new(rules: &Rc<RuleFile>, dimensions: &Dimensions) -> PreviewRun {
+        let mut engine = Engine::new(Rc::clone(rules), SEED);
+        engine.set_redact_seed(Seed::to_try());
         PreviewRun {
-            engine: Engine::new(Rc::clone(rules), SEED),
+            engine,
             clock: VirtualClock::default(),
             tally: Tally::new(FLUSH_SECONDS, dimensions),
             today: KubernetesFilter::beside(rules),

@@ -4,7 +4,8 @@
 //! its records come to what they come to without the team.
 
 use crate::config::model::{Delegate, MaxKeep, RuleFile};
-use crate::metrics::{Counters, Metric};
+use crate::diag::Code;
+use crate::metrics::{Counters, FRAGMENT_TABLE, Metric};
 use crate::moment::{LateClock, Moment};
 use crate::pods::PodMeta;
 use crate::policy::{Buckets, GcraRate};
@@ -13,6 +14,7 @@ use crate::threshold::Probability;
 use crate::time::parse_rfc3339;
 use crate::yaml::{Rate, Unit, parse_rate};
 use hashbrown::HashMap;
+use std::fmt::Write as _;
 use std::num::NonZeroU64;
 use std::rc::Rc;
 
@@ -31,6 +33,18 @@ pub(super) struct Delegating {
     memo: Option<(Rc<PodMeta>, PodAsks)>,
     /// Whether something was spent since it was saved.
     pub(super) has_news: bool,
+    pub(super) fragments: Vec<FragmentState>,
+}
+
+/// What has become of a fragment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FragmentState {
+    /// The namespace that it is about.
+    pub namespace: Box<str>,
+    /// Rules of it that are in force.
+    pub rules: usize,
+    /// What is first wrong with the one on disk, if that is refused.
+    pub refused: Option<Code>,
 }
 
 /// What a namespace has had.
@@ -184,6 +198,28 @@ impl Delegating {
             return &mut self.rest;
         }
         self.accounts.entry(namespace).or_default()
+    }
+
+    /// The metrics of fragments. Namespaces need no escapes; of a file that cannot be one, the name is not shown.
+    pub(super) fn render(&self, out: &mut String) {
+        if self.fragments.is_empty() {
+            return;
+        }
+        let [valid, rules] = FRAGMENT_TABLE;
+        let _ = writeln!(out, "# HELP {} {} {}\n# TYPE {} gauge", valid.0, valid.1, valid.2, valid.0);
+        let named = |state: &FragmentState| {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+            if state.namespace.bytes().all(is_plain) { state.namespace.clone() } else { Box::from("?") }
+        };
+        for state in &self.fragments {
+            let code = state.refused.map_or("", Code::name);
+            let value = u8::from(state.refused.is_none());
+            let _ = writeln!(out, "{}{{namespace=\"{}\",code=\"{code}\"}} {value}", valid.0, named(state));
+        }
+        let _ = writeln!(out, "# HELP {} {} {}\n# TYPE {} gauge", rules.0, rules.1, rules.2, rules.0);
+        for state in &self.fragments {
+            let _ = writeln!(out, "{}{{namespace=\"{}\"}} {}", rules.0, named(state), state.rules);
+        }
     }
 
     /// What of budgets has to outlive the filter: namespace, day and bytes.

@@ -31,6 +31,7 @@ mod why;
 
 pub use crate::policy::Action;
 pub use call::{Answer, Clock, Input, TICK_TAG, Verdict};
+pub use delegating::FragmentState;
 pub use explain::{Explained, Step, StepResult};
 pub use faulty::marker;
 pub use journal::{Journal, JournalHeader, JournalWrite, SLOT};
@@ -185,7 +186,13 @@ impl Engine {
         self.measuring.render(is_saved, &mut text);
         self.volumes.render(is_saved, &mut text);
         self.redacting.render(&mut text);
+        self.delegating.render(&mut text);
         text
+    }
+
+    /// Which fragments there are, for their metrics.
+    pub fn note_fragments(&mut self, fragments: Vec<FragmentState>) {
+        self.delegating.fragments = fragments;
     }
 
     /// What hashes of redacted text go by, from the file that the rules name; without one they are masked.

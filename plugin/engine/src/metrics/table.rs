@@ -466,6 +466,12 @@ pub const RULE_TABLE: [(&str, &str, &str); 4] = [
     ("nodesieve_rule_dropped_bytes_total", "bytes", "JSON text of the records dropped here"),
 ];
 
+/// The fragments of teams, with labels `namespace` and, for the first, `code`: what is first wrong.
+pub const FRAGMENT_TABLE: [(&str, &str, &str); 2] = [
+    ("nodesieve_fragment_valid", "bool", "1 when the fragment on disk is in force, 0 when it was refused"),
+    ("nodesieve_fragment_rules", "rules", "of the fragment that are in force"),
+];
+
 /// What the rules of `redact` did, with label `rule`.
 pub const REDACT_TABLE: (&str, &str, &str) =
     ("nodesieve_redacted_total", "hits", "replaced or removed in kept records");

@@ -32,6 +32,7 @@ impl Housekeeping {
     #[inline(never)]
     pub(super) fn attend(&mut self, now: Now, clock: &mut dyn Clock, is_tick: bool) {
         self.test_rules(clock, is_tick);
+        self.follow_new_platform(now, clock);
         self.is_waited_for = self.candidate.is_some();
         if self.engine.summary_taken() && self.state.as_ref().is_some_and(StateFiles::has_journal) {
             self.write_into_journal(&self.engine.journal_header(now));

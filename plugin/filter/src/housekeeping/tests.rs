@@ -5,6 +5,7 @@ use nodesieve_engine::pods::{MAX_FILE_BYTES, PodSource, Unavailable};
 use nodesieve_engine::time::EventTime;
 use std::fs;
 
+mod fragments;
 mod lasting;
 mod tap;
 

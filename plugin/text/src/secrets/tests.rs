@@ -67,7 +67,7 @@ fn a_secret_key_is_known_by_the_name_of_its_value_too() {
     let mut hits = Vec::new();
     let text = b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
     Kind::AwsKey.find(text, Some(b"SecretAccessKey"), &mut hits);
-    assert_eq!(hits, [0..40]);
+    assert!(hits.len() == 1 && hits[0] == (0..40));
     hits.clear();
     Kind::AwsKey.find(text, Some(b"sha1"), &mut hits);
     assert_eq!(hits, []);
