@@ -1,4 +1,4 @@
-//! What a replay has measured: the series of measures and volume in the filter's metrics, as they stand there.
+//! What a replay has measured: the series of measures, volume, redaction, lifts and fragments in the filter's metrics, as they stand there.
 //!
 //! The rule kept here: nothing is computed. What is shown is what a scrape of the node would have.
 
@@ -22,7 +22,8 @@ pub fn series(metrics: &str) -> Vec<MeasuredSeries> {
     let is_ours = |sample: &MetricSample<'_>| {
         let is_own = TABLE.iter().any(|(_, name, ..)| *name == sample.name);
         let is_volume = VOLUME_TABLE.iter().any(|(name, ..)| *name == sample.name);
-        is_volume || sample.name.starts_with("nodesieve_measure_") && !is_own
+        let is_other = FURTHER.contains(&sample.name) && sample.value > 0.0;
+        is_volume || is_other || sample.name.starts_with("nodesieve_measure_") && !is_own
     };
     samples(metrics)
         .filter(is_ours)
@@ -54,6 +55,15 @@ pub fn table(metrics: &str) -> String {
     format!("{table}{more}\n")
 }
 
+/// What else is of interest where there is any.
+const FURTHER: [&str; 6] = [
+    "nodesieve_redacted_total",
+    "nodesieve_records_redacted_total",
+    "nodesieve_records_lifted_total",
+    "nodesieve_records_recalled_total",
+    "nodesieve_fragment_rules",
+    "nodesieve_fragment_valid",
+];
 /// Most lines of a report.
 const MOST: usize = 60;
 

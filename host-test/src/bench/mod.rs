@@ -29,6 +29,7 @@ use crate::node_logs;
 use crate::replay::{ReplayError, TICK_TAG, write_pods};
 use crate::table::{Align, Table, bytes, grouped};
 use crate::tree::{NodeTree, TreeError};
+use nodesieve_preview::bundle::Bundle;
 use nodesieve_preview::clock::{TICK, VirtualClock};
 use nodesieve_preview::run::SEED;
 use serde::Serialize;
@@ -185,7 +186,7 @@ impl FuelBench {
         path: &BenchPath,
         start: impl FnOnce(&CompiledModule, &GuestSettings) -> Result<Guest, GuestError>,
     ) -> Result<StartedGuest, BenchError> {
-        let loaded = nodesieve_engine::config::load(&path.rules)
+        let loaded = nodesieve_engine::config::load(Bundle::of(&path.rules).platform)
             .map_err(|_| BenchError::Rules { path: path.name.clone() })?;
         let tree = NodeTree::new(&path.rules, &loaded.rules)?;
         if let Some(input) = self.inputs.get(&path.input) {

@@ -47,6 +47,7 @@ mod replay;
 mod report;
 mod rule_limits;
 mod security;
+mod sharing;
 mod sidecar;
 mod sidecar_bounds;
 mod sidecar_program;

@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// One line of the corpus.
-struct Sample {
+pub(crate) struct Sample {
     kind: String,
-    line: String,
-    hits: Vec<String>,
+    pub(crate) line: String,
+    pub(crate) hits: Vec<String>,
     note: String,
 }
 
-fn corpus() -> Vec<Sample> {
+pub(crate) fn corpus() -> Vec<Sample> {
     let path = support::conf().join("../host-test/cases/redact/corpus.ndjson");
     let text = std::fs::read_to_string(path).unwrap();
     text.lines()
@@ -30,7 +30,7 @@ fn corpus() -> Vec<Sample> {
 }
 
 /// A text with all its escapes resolved, however deep: what somebody sees who wants to.
-fn resolved(text: &str) -> String {
+pub(crate) fn resolved(text: &str) -> String {
     let mut text = text.replace("\\/", "/");
     for _ in 0..8 {
         let mut next = String::with_capacity(text.len());
@@ -60,7 +60,7 @@ fn resolved(text: &str) -> String {
     text
 }
 
-fn engine(rules: &str) -> Engine {
+pub(crate) fn engine(rules: &str) -> Engine {
     let source = format!("version: 1\nmetadata: {{ source: record }}\nenrich: off\n{rules}");
     Engine::new(config::load(&source).unwrap_or_else(|mistakes| panic!("{mistakes:?}")).rules, 1)
 }
@@ -76,7 +76,7 @@ impl PodSource for NoPods {
 const TAG: &[u8] = b"kube.var.log.containers.web-1_shop_app-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.log";
 
 /// What becomes of a line, as Fluent Bit writes it.
-fn filtered(engine: &mut Engine, line: &str) -> (Answer, String) {
+pub(crate) fn filtered(engine: &mut Engine, line: &str) -> (Answer, String) {
     let record = json!({ "log": line, "stream": "stdout" }).to_string();
     let mut out = Vec::new();
     let now = Now(1_795_168_800_000_000_000);

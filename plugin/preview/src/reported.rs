@@ -4,13 +4,16 @@
 //! number, and is added once.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::collections::BTreeSet;
 
 /// The sums over delivered records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reported {
-    /// Records that are no summaries.
+    /// Records that are no summaries, those that came back with others among them.
     pub records: u64,
+    /// Of these, those that came back with others.
+    pub recalled: u64,
     /// Dropped records that their counts report.
     pub counted: u64,
     /// Summaries, each once.
@@ -30,6 +33,7 @@ struct Delivered {
 struct Annotation {
     count: u64,
     summary: bool,
+    recalled: Vec<IgnoredAny>,
     instance: String,
     sequence: u64,
     dropped: u64,
@@ -37,7 +41,14 @@ struct Annotation {
 
 impl Default for Annotation {
     fn default() -> Annotation {
-        Annotation { count: 1, summary: false, instance: String::new(), sequence: 0, dropped: 0 }
+        Annotation {
+            count: 1,
+            summary: false,
+            recalled: Vec::new(),
+            instance: String::new(),
+            sequence: 0,
+            dropped: 0,
+        }
     }
 }
 
@@ -54,7 +65,9 @@ impl Reported {
         let annotation = serde_json::from_slice::<Delivered>(text).ok().and_then(|record| record.nodesieve);
         let annotation = annotation.unwrap_or_default();
         if !annotation.summary {
-            self.records = self.records.saturating_add(1);
+            let recalled = annotation.recalled.len() as u64;
+            self.records = self.records.saturating_add(1).saturating_add(recalled);
+            self.recalled = self.recalled.saturating_add(recalled);
             self.counted = self.counted.saturating_add(annotation.count.saturating_sub(1));
         } else if self.seen.insert((annotation.instance, annotation.sequence)) {
             self.summaries = self.summaries.saturating_add(1);
@@ -77,12 +90,13 @@ mod tests {
             br#"{"log":"x","nodesieve":{"rule":"r","count":5}}"#,
             br#"{"log":"x","nodesieve":{"rule":"r","rate":0.1,"th":"e666"}}"#,
             br#"{"log":"x","nodesieve":"mine"}"#,
+            br#"{"log":"x","nodesieve":{"rule":"r","count":2,"recalled":[{"record":{}},{"record":{}}]}}"#,
             summary,
             summary,
         ] {
             reported.add(text);
         }
-        assert_eq!((reported.records, reported.counted), (4, 4));
+        assert_eq!((reported.records, reported.recalled, reported.counted), (7, 2, 5));
         assert_eq!((reported.summaries, reported.summarised), (1, 7));
     }
 }

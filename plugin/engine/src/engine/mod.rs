@@ -44,7 +44,7 @@ use crate::config::model::Owner;
 use crate::facts::{Facts, Glance, Glanced, Metadata, Own, SAMPLED_BY};
 use crate::json::Malformed;
 use crate::line::Line;
-use crate::metrics::{Counters, Metric};
+use crate::metrics::{Counters, Metric, TABLE};
 use crate::pods::{Cache, OwnMemo, PodSource};
 use crate::policy::{Decision, KeyBuffers, KeyCapacity};
 use crate::record::{Names, RecordShape, RecordView, TRUNCATED};
@@ -206,11 +206,19 @@ impl Engine {
         self.redacting.hits()
     }
 
-    /// What was measured, and volume, as they stand: each series with its value.
+    /// What was measured, volume, and what was redacted, lifted, recalled and delegated, as they stand: each series with its value.
     pub fn measured(&self) -> Vec<(String, String)> {
         let mut text = String::new();
         self.measuring.render(false, &mut text);
         self.volumes.render(false, &mut text);
+        self.redacting.render(&mut text);
+        self.delegating.render(&mut text);
+        for metric in [Metric::Redacted, Metric::Lifted, Metric::Recalled] {
+            let name = TABLE.iter().find(|(other, ..)| *other == metric).map_or("", |(_, name, ..)| name);
+            if self.counters.get(metric) > 0 {
+                text.push_str(&format!("{name} {}\n", self.counters.get(metric)));
+            }
+        }
         let series =
             text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
         series.map(|(series, value)| (series.to_owned(), value.to_owned())).collect()

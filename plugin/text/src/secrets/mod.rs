@@ -46,7 +46,7 @@ impl Kind {
         (
             Kind::Ipv6,
             "ipv6",
-            Some("names like `dead::beef` in code, and the addresses of pods and nodes that searches go by"),
+            Some("names like `fade::bead` in code, and the addresses of pods and nodes that searches go by"),
         ),
         (Kind::CreditCard, "credit_card", Some("one in ten decimal ids of 16 digits that begin with 4 or 5")),
         (Kind::AwsKey, "aws_key", None),
