@@ -46,6 +46,19 @@ fn the_rule_files_load_without_a_warning_and_pass_tests_of_their_own() {
     }
 }
 
+/// Guarantees: the example of what a platform delegates, and of what a team makes of it, are good as they stand, alone and together.
+#[test]
+fn the_example_of_a_team_goes_with_that_of_its_platform() {
+    let path = support::conf().join("teams/nodesieve.yaml");
+    let found = host_test::rule_files::load(&path, Paint::Plain).unwrap();
+    assert_eq!(found.refused, "");
+    assert!(found.loaded.rules.rules.iter().any(|rule| rule.name.starts_with("payments/")));
+    for file in [path, support::conf().join("teams/rules.d/payments.yaml")] {
+        let (findings, shown) = host_test::rule_files::check(&file, Paint::Plain).unwrap();
+        assert!(findings.is_empty(), "{shown}");
+    }
+}
+
 /// Scenario: the sample logs with their pods through each rule file, with a tick a second.
 /// Guarantees: every guard and rule, shadows included, meets a record; what is delivered accounts for all that was seen.
 #[test]
@@ -266,7 +279,11 @@ fn the_documents_repeat_the_tables_of_the_code() {
         let row = format!("| `--{flag}{value}` | `{variable}` | {default} | {meaning} |");
         assert!(readme.contains(&row), "the documents lack the row\n{row}");
     }
-    let of_the_filter = metrics::TABLE.len() + metrics::RULE_TABLE.len() + metrics::SHADOW_TABLE.len();
+    let of_the_filter = metrics::TABLE.len()
+        + metrics::RULE_TABLE.len()
+        + metrics::SHADOW_TABLE.len()
+        + metrics::FRAGMENT_TABLE.len()
+        + 1;
     let rows = of_the_filter + nodesieve_sidecar::TABLE.len() + 2;
     let page = fs::read_to_string(support::conf().join("../docs/metrics.md")).unwrap();
     assert_eq!(page.matches("| `nodesieve_").count(), rows);

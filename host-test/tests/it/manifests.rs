@@ -403,3 +403,30 @@ fn the_tap_is_on_loopback_and_its_role_is_bound_to_nobody() {
     assert_eq!(list(&sidecar["ports"]).len(), 1);
     strictly_valid(&rendered.text);
 }
+
+/// Guarantees: what a team writes reaches the filter as the fragment of the namespace that the platform has named, it may edit that and
+/// nothing else, and its absence keeps no pod from starting.
+#[test]
+fn a_team_may_edit_its_own_fragment_only() {
+    let Some(rendered) = with_components(&["teams"]) else { return };
+    let volume = named(&rendered.the("DaemonSet")["spec"]["template"]["spec"]["volumes"], "rules");
+    let sources = list(&volume["projected"]["sources"]);
+    let fragment =
+        sources.iter().find(|source| source["configMap"]["name"] == "nodesieve-rules-payments").unwrap();
+    assert_eq!(fragment["configMap"]["optional"], true);
+    assert_eq!(fragment["configMap"]["items"][0]["path"], "rules.d/payments.yaml");
+    let seed = sources.iter().find(|source| source["secret"]["name"] == "nodesieve-redact").unwrap();
+    assert_eq!(
+        (&seed["secret"]["optional"], text(&seed["secret"]["items"][0]["path"])),
+        (&true.into(), "redact/seed")
+    );
+    let roles = rendered.kinds("Role");
+    let role = roles.iter().find(|role| role["metadata"]["name"] == "nodesieve-rules-payments").unwrap();
+    assert_eq!(role["rules"][0]["resourceNames"], serde_json::json!(["nodesieve-rules-payments"]));
+    assert_eq!(role["rules"][0]["verbs"], serde_json::json!(["get", "update", "patch"]));
+    assert!(rendered.kinds("RoleBinding").is_empty());
+    let maps = rendered.kinds("ConfigMap");
+    let team = maps.iter().find(|map| map["metadata"]["name"] == "nodesieve-rules-payments").unwrap();
+    assert!(team["data"].is_null(), "an apply would take back what the team has written");
+    strictly_valid(&rendered.text);
+}

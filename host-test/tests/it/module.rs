@@ -83,7 +83,7 @@ fn only_features_that_wamr_has_are_used() {
 #[test]
 fn the_module_is_small() {
     let bytes = std::fs::metadata(support::module()).unwrap().len();
-    assert!(bytes < 1_300_000, "{bytes} bytes");
+    assert!(bytes < 1_500_000, "{bytes} bytes");
 }
 
 /// Cargo compiles the harness's dependencies without optimisation; one that the module shares must be taken out of that.
@@ -114,6 +114,9 @@ fn every_crate_in_the_module_is_optimised() {
             "nodesieve" => "\"s\"",
             // Asked once for each tag.
             "regex-lite" => "\"s\"",
+            // Asked for hits of redaction that are hashed.
+            "hmac" | "sha2" | "digest" | "block-buffer" | "crypto-common" | "hybrid-array" | "typenum"
+            | "cmov" | "ctutils" => "\"s\"",
             "nodesieve-text" => "3",
             _ => "2",
         };

@@ -88,6 +88,9 @@ pub(crate) struct Seen {
 pub(crate) trait ShowsText {
     /// A text without what is to go, or `None` when it stays as it is.
     fn shown(&self, text: &[u8]) -> Option<Vec<u8>>;
+
+    /// The same of the value at the end of a path.
+    fn shown_field(&self, path: &[Box<str>], text: &[u8]) -> Option<Vec<u8>>;
 }
 
 /// One record, its tag and the time.
@@ -151,6 +154,16 @@ impl<'r> Facts<'r> {
             Some(shown) => Cow::Owned(shown),
             None => Cow::Borrowed(text),
         }
+    }
+
+    /// The same of the value at the end of a path, or `None` when all of it may be.
+    pub(crate) fn shown_field(&self, path: &[Box<str>], text: &[u8]) -> Option<Vec<u8>> {
+        self.shows.and_then(|shows| shows.shown_field(path, text))
+    }
+
+    /// Whether not all may be shown.
+    pub(crate) fn hides(&self) -> bool {
+        self.shows.is_some()
     }
 
     /// Its line as an example, without what varies in it.

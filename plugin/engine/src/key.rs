@@ -82,12 +82,28 @@ pub(crate) struct KeyId {
 pub(crate) struct RecordKeys<'k, 'r, 'e> {
     pub(crate) facts: &'k Facts<'r>,
     pub(crate) metadata: &'k mut Metadata<'e>,
+    /// Parts that were written and may not be shown, with what may.
+    hidden: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl<'k, 'r, 'e> RecordKeys<'k, 'r, 'e> {
+    pub(crate) fn new(facts: &'k Facts<'r>, metadata: &'k mut Metadata<'e>) -> RecordKeys<'k, 'r, 'e> {
+        RecordKeys { facts, metadata, hidden: Vec::new() }
+    }
 }
 
 impl KeySource for RecordKeys<'_, '_, '_> {
     fn write(&mut self, key: &Key, into: &mut Vec<u8>) {
         for part in &key.0 {
+            let start = into.len();
             let is_there = part.write(self.facts, self.metadata, into);
+            if let Part::Field(path) = part
+                && self.facts.hides()
+                && let Some(value) = into.get(start..)
+                && let Some(shown) = self.facts.shown_field(path, value)
+            {
+                self.hidden.push((value.to_vec(), shown));
+            }
             // While nobody knows what owns a pod, it is by itself: all of them under one limit would be one noisy pod's
             // doing.
             if !is_there && *part == Part::Workload {
@@ -119,9 +135,14 @@ impl KeySource for RecordKeys<'_, '_, '_> {
     }
 
     fn shown(&self, text: &[u8]) -> Option<Vec<u8>> {
-        match self.facts.shown(text) {
+        let mut parts: Vec<&[u8]> = text.split(|byte| *byte == 0).collect();
+        for (value, shown) in &self.hidden {
+            parts.iter_mut().filter(|part| **part == *value).for_each(|part| *part = shown);
+        }
+        let written = if self.hidden.is_empty() { None } else { Some(parts.join(&0)) };
+        match self.facts.shown(written.as_deref().unwrap_or(text)) {
             Cow::Owned(shown) => Some(shown),
-            Cow::Borrowed(_) => None,
+            Cow::Borrowed(_) => written,
         }
     }
 

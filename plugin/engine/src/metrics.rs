@@ -1,7 +1,7 @@
 //! What the filter counts. One table has every number's name, unit and meaning; the README repeats it and a test
 //! holds the two equal.
 //!
-//! The rule kept here: seen = kept + dropped, and the rows of all guards, rules and outcomes without a rule add up to
+//! The rule kept here: seen = kept + dropped (of which some may still come back), and the rows of all guards, rules and outcomes without a rule add up to
 //! seen. A record is counted once, in the row of what decided it; the totals are sums of rows, so they cannot differ. What a row has dropped and what of that is unreported stand
 //! side by side.
 
@@ -150,6 +150,11 @@ impl RuleCount {
 }
 
 impl RuleCount {
+    /// Records dropped that cannot come back.
+    pub fn dropped_for_good(&self) -> u64 {
+        self.dropped.saturating_sub(self.held.records)
+    }
+
     /// A record that was dropped may still come back.
     pub(crate) fn hold(&mut self, bytes: u64) {
         self.held.add(Unreported { records: 1, bytes });
@@ -174,16 +179,10 @@ impl RuleCount {
 }
 
 impl Counters {
-    /// The value of a number as it is shown: what may still come back is neither dropped nor kept yet, so that no number goes back.
-    fn shown(&self, metric: Metric) -> u64 {
-        let held = |of: fn(&Unreported) -> u64| {
-            self.rules.iter().fold(0u64, |sum, row| sum.saturating_add(of(&row.held)))
-        };
+    /// The value of a number as it is shown: what may still come back is not dropped yet, so that no number goes back.
+    pub fn shown(&self, metric: Metric) -> u64 {
         match metric {
-            Metric::Seen | Metric::Dropped | Metric::Unreported => {
-                self.get(metric).saturating_sub(held(|held| held.records))
-            }
-            Metric::BytesIn => self.get(metric).saturating_sub(held(|held| held.bytes)),
+            Metric::Dropped | Metric::Unreported => self.get(metric).saturating_sub(self.get(Metric::Held)),
             _ => self.get(metric),
         }
     }
@@ -304,9 +303,9 @@ impl Counters {
             let _ = writeln!(out, "# HELP {name} {unit} {meaning}\n# TYPE {name} counter");
             for row in self.decided() {
                 let value = match index {
-                    0 => row.matched().saturating_sub(row.held.records),
+                    0 => row.matched(),
                     1 => row.kept,
-                    2 => row.dropped.saturating_sub(row.held.records),
+                    2 => row.dropped_for_good(),
                     _ => row.dropped_bytes.saturating_sub(row.held.bytes),
                 };
                 let _ =

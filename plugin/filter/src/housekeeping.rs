@@ -129,7 +129,7 @@ impl Housekeeping {
             self.do_without_tick(now, clock);
         }
         let answer = self.engine.filter_lately(input, (now, clock), &mut self.pods, out).0;
-        while let Some(write) = self.engine.journal_write() {
+        if let Some(write) = self.engine.journal_write() {
             self.write_record(&write);
         }
         answer

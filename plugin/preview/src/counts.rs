@@ -76,7 +76,7 @@ impl From<&Counters> for FilterCounts {
             stage: row.stage.name().into(),
             matched: row.matched(),
             kept: row.kept,
-            dropped: row.dropped,
+            dropped: row.dropped_for_good(),
             dropped_bytes: row.dropped_bytes,
         });
         let shadows = counters.shadows().iter().map(|row| RuleLine {
@@ -89,7 +89,7 @@ impl From<&Counters> for FilterCounts {
         });
         let mut counts = FilterCounts::new(rules.collect(), shadows.collect());
         for (metric, ..) in TABLE {
-            counts.set(metric, counters.get(metric));
+            counts.set(metric, counters.shown(metric));
         }
         counts
     }

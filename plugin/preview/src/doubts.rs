@@ -5,8 +5,8 @@
 
 use crate::inputs::Record;
 use crate::ledger::{Ledger, RuleLine};
-use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::config::model::{InputSettings, Rule};
+use nodesieve_engine::config::{Owner, RuleFile};
 use nodesieve_engine::diag::did_you_mean;
 use nodesieve_engine::pods::PodFile;
 use std::collections::BTreeSet;
@@ -67,6 +67,10 @@ pub fn doubts(rules: &RuleFile, ledger: &Ledger, seen: &SeenNames) -> Vec<String
     for (stage, rule) in
         rules.guards.iter().map(|rule| ("guard", rule)).chain(rules.rules.iter().map(|rule| ("rule", rule)))
     {
+        // What pods ask for is no rule of the file.
+        if rule.owner == Owner::Pods {
+            continue;
+        }
         let names = unknown_names(rule, seen);
         if is_known && names.is_empty() && ledger.seen > 0 && has_met_nothing(stage, rule, ledger) {
             found.push(format!("{stage} `{}` matched none of {} records", rule.name, ledger.seen));

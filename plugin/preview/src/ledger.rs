@@ -25,6 +25,12 @@ pub struct Ledger {
     pub summarised: u64,
     /// Dropped records that the filter has not reported yet.
     pub open: u64,
+    /// Dropped records that may still be recalled; they are among `dropped`.
+    #[serde(skip_serializing_if = "is_none")]
+    pub held: u64,
+    /// Records that were dropped at first and came back with others; they are among `kept`.
+    #[serde(skip_serializing_if = "is_none")]
+    pub recalled: u64,
     /// Summaries.
     pub summaries: u64,
     /// Records decided with the line before them.
@@ -77,11 +83,17 @@ pub struct Ledger {
     pub prices: Prices,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_none(number: &u64) -> bool {
+    *number == 0
+}
+
 impl Ledger {
     /// Takes what only the filter knows.
     pub fn take(&mut self, counts: &FilterCounts) {
         self.sampled = counts.get(Metric::Sampled);
         self.open = counts.get(Metric::Unreported);
+        self.held = counts.get(Metric::Held);
         self.continued = counts.get(Metric::Continued);
         self.enriched = counts.get(Metric::Enriched);
         self.metadata_missing = counts.get(Metric::MetadataMissing);
@@ -104,7 +116,7 @@ impl Ledger {
             ("seen", self.seen, "kept + dropped", self.kept.saturating_add(self.dropped)),
             (
                 "kept + summaries",
-                self.kept.saturating_add(self.summaries),
+                self.kept.saturating_sub(self.recalled).saturating_add(self.summaries),
                 "delivered + undeliverable",
                 self.delivered.saturating_add(self.undeliverable),
             ),
@@ -115,18 +127,29 @@ impl Ledger {
                 self.kept
                     .saturating_add(self.counted)
                     .saturating_add(self.summarised)
-                    .saturating_add(self.open),
+                    .saturating_add(self.open)
+                    .saturating_add(self.held),
             ),
             ("counted", self.counted, "the filter's counted", counts.get(Metric::Counted)),
             ("in summaries", self.summarised, "the filter's summarised", counts.get(Metric::Summarised)),
             ("seen", self.seen, "the filter's seen", counts.get(Metric::Seen)),
             ("kept", self.kept, "the filter's kept", counts.get(Metric::Kept)),
-            ("dropped", self.dropped, "the filter's dropped", counts.get(Metric::Dropped)),
+            (
+                "dropped",
+                self.dropped,
+                "the filter's dropped and held",
+                counts.get(Metric::Dropped).saturating_add(self.held),
+            ),
             ("bytes in", self.bytes_in, "the filter's bytes in", counts.get(Metric::BytesIn)),
             ("bytes out", self.bytes_out, "the filter's bytes out", counts.get(Metric::BytesOut)),
             ("seen", self.seen, "matched by all rules", sum(|rule| rule.matched)),
             ("kept", self.kept, "kept by all rules", sum(|rule| rule.kept)),
-            ("dropped", self.dropped, "dropped by all rules", sum(|rule| rule.dropped)),
+            (
+                "dropped",
+                self.dropped,
+                "dropped by all rules and held",
+                sum(|rule| rule.dropped).saturating_add(self.held),
+            ),
         ];
         checks
             .into_iter()

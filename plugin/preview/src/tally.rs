@@ -92,6 +92,9 @@ impl Tally {
         ledger.counted = self.reported.counted;
         ledger.summaries = self.reported.summaries;
         ledger.summarised = self.reported.summarised;
+        ledger.recalled = self.reported.recalled;
+        ledger.kept = ledger.kept.saturating_add(ledger.recalled);
+        ledger.dropped = ledger.dropped.saturating_sub(ledger.recalled);
         ledger.take(counts);
         ledger.delivered = self.bill.records();
         ledger.undeliverable = self.bill.refused();

@@ -125,6 +125,7 @@ fn each_value_is_what_its_component_is() {
     same(&json!({ "networkPolicy": { "enabled": true } }), &["network-policy"], "");
     same(&json!({ "monitoring": { "enabled": true } }), &["monitoring"], "");
     same(&json!({ "tap": true }), &["tap"], "");
+    same(&json!({ "teams": ["payments"] }), &["teams"], "");
     let digest = format!("sha256:{:064}", 7);
     let values = json!({
         "images": { "sidecar": { "repository": "mine/sidecar", "digest": digest } },

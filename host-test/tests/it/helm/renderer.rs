@@ -1,6 +1,6 @@
 //! The subset of Helm's template language that conf/helm keeps to, so that the chart is tested where there is no Helm.
 //!
-//! Actions are `{{ pipeline }}`, `{{ if pipeline }}`, `{{ else }}` and `{{ end }}`, with `{{-` and `-}}` taking blanks away. A pipeline is
+//! Actions are `{{ pipeline }}`, `{{ if pipeline }}`, `{{ else }}`, `{{ range .Values... }}` with `.` for the element and `$` for the root, and `{{ end }}`, with `{{-` and `-}}` taking blanks away. A pipeline is
 //! commands with `|` between them, the last value of each the last argument of the next. Arguments are texts in quotes, numbers, pipelines in
 //! parentheses, `.Values...`, `.Release.Name`, `.Release.Namespace`, `.Chart.AppVersion` and `.Files.Get "..."`; functions are `default`,
 //! `eq`, `not`, `quote`, `replace`, `printf` with one `%v`, `indent`, `nindent`, `toYaml` and `sha256sum`, whose sum is another hash here. Anything else is a panic.
@@ -13,12 +13,15 @@ use std::path::{Path, PathBuf};
 pub(super) struct Renderer {
     chart: PathBuf,
     root: Value,
+    /// What `.` is inside of a range.
+    element: Option<Value>,
 }
 
 enum Node {
     Text(String),
     Action(String),
     If { condition: String, then: Vec<Node>, otherwise: Vec<Node> },
+    Range { over: String, each: Vec<Node> },
 }
 
 impl Renderer {
@@ -33,7 +36,11 @@ impl Renderer {
             "Values": all, "Release": { "Name": release, "Namespace": namespace },
             "Chart": { "AppVersion": read("Chart.yaml")["appVersion"] },
         });
-        Renderer { chart: chart.to_owned(), root }
+        Renderer::of(chart, &root)
+    }
+
+    fn of(chart: &Path, root: &Value) -> Renderer {
+        Renderer { chart: chart.to_owned(), root: root.clone(), element: None }
     }
 
     /// All templates in the order of their names, each a document of its own or several.
@@ -61,6 +68,15 @@ impl Renderer {
                 Node::Action(pipeline) => out.push_str(&shown(&self.pipeline(pipeline))),
                 Node::If { condition, then, otherwise } => {
                     self.write(if is_true(&self.pipeline(condition)) { then } else { otherwise }, out);
+                }
+                Node::Range { over, each } => {
+                    for element in self.pipeline(over).as_array().unwrap() {
+                        let inner = Renderer {
+                            element: Some(element.clone()),
+                            ..Renderer::of(&self.chart, &self.root)
+                        };
+                        inner.write(each, out);
+                    }
                 }
             }
         }
@@ -121,6 +137,10 @@ impl Renderer {
         if word.starts_with('"') || word.parse::<u64>().is_ok() {
             return serde_json::from_str(word).unwrap();
         }
+        if let (".", Some(element)) = (word, &self.element) {
+            return element.clone();
+        }
+        let word = word.strip_prefix('$').unwrap_or(word);
         let path = word.strip_prefix('.').unwrap_or_else(|| panic!("`{word}` is not in the subset"));
         path.split('.')
             .fold(&self.root, |value, key| value.get(key).unwrap_or_else(|| panic!("`{word}` is no value")))
@@ -217,6 +237,12 @@ fn nodes(tokens: &mut impl Iterator<Item = Token>) -> (Vec<Node>, Option<String>
         match token {
             Token::Text(text) => found.push(Node::Text(text)),
             Token::Action(action) if action == "else" || action == "end" => return (found, Some(action)),
+            Token::Action(action) if action.starts_with("range ") => {
+                let over = action.trim_start_matches("range ").to_owned();
+                let (each, end) = nodes(tokens);
+                assert_eq!(end.as_deref(), Some("end"), "a range without an end");
+                found.push(Node::Range { over, each });
+            }
             Token::Action(action) => match action.strip_prefix("if ") {
                 Some(condition) => {
                     let (then, end) = nodes(tokens);
@@ -249,9 +275,9 @@ fn the_subset_is_what_helm_makes_of_it() {
     std::fs::write(at("values.yaml"), "a: ''\nb: { c: [1, 2] }\nd: 'x \"y\"'\n").unwrap();
     std::fs::write(at("f"), "one\ntwo\n").unwrap();
     let template = "n: {{ .Release.Name }}-x\nv: {{ .Chart.AppVersion }}\n{{- if .Values.a }}\nno\n{{- else }}\nyes: {{ .Values.d | quote }}\n{{- end }}\n\
-        list:\n  {{- toYaml .Values.b.c | nindent 2 }}\ntext: |\n  {{- .Values.a | default (.Files.Get \"f\") | nindent 2 }}\n{{- if eq .Values.b.c .Values.b.c }}\nsame{{ if not .Values.d }}!{{ end }}\n{{- end }}\n";
+        list:\n  {{- toYaml .Values.b.c | nindent 2 }}\ntext: |\n  {{- .Values.a | default (.Files.Get \"f\") | nindent 2 }}\n{{- if eq .Values.b.c .Values.b.c }}\nsame{{ if not .Values.d }}!{{ end }}\n{{- end }}\n{{- range .Values.b.c }}\n- {{ $.Release.Name }}-{{ . }}\n{{- end }}\n";
     std::fs::write(at("templates/t.yaml"), template).unwrap();
     let rendered = Renderer::new(chart.path(), "r", "n", &json!({})).render();
-    let expected = "---\nn: r-x\nv: 1.2.3\nyes: \"x \\\"y\\\"\"\nlist:\n  - 1\n  - 2\ntext: |\n  one\n  two\n  \nsame\n\n";
+    let expected = "---\nn: r-x\nv: 1.2.3\nyes: \"x \\\"y\\\"\"\nlist:\n  - 1\n  - 2\ntext: |\n  one\n  two\n  \nsame\n- r-1\n- r-2\n\n";
     assert_eq!(rendered, expected);
 }

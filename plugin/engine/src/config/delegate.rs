@@ -307,14 +307,11 @@ fn about_its_own(tests: &[RuleTest], namespace: &str, platform: &RuleFile, mista
 
 /// A team's rule as it is asked: of its namespace, under its name, within what is delegated.
 fn owned(rule: &Rule, namespace: &str, delegate: &Delegate) -> Rule {
-    let may_drop = delegate.may_drop_errors || matches!(rule.policy, Policy::Keep(_));
-    let when = rule.when.clone().within(namespace, !may_drop);
-    Rule {
-        name: format!("{namespace}/{}", rule.name).into(),
-        when,
-        policy: delegate.clamped(rule.policy.clone()),
-        ..rule.clone()
-    }
+    // A `keep` of which a share is kept drops, too.
+    let policy = delegate.clamped(rule.policy.clone());
+    let leaves_errors = !delegate.may_drop_errors && !matches!(policy, Policy::Keep(_));
+    let when = rule.when.clone().within(namespace, leaves_errors);
+    Rule { name: format!("{namespace}/{}", rule.name).into(), when, policy, ..rule.clone() }
 }
 
 fn children(node: &Node) -> Vec<&Node> {

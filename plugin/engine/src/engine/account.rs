@@ -5,7 +5,7 @@
 
 use crate::config::RuleFile;
 use crate::config::model::Owner;
-use crate::engine::decided::{Decided, Judged};
+use crate::engine::decided::{Decided, Judged, fragment_number};
 use crate::engine::emit::Emitted;
 use crate::engine::rule_set::RuleSet;
 use crate::engine::{Input, happened};
@@ -257,11 +257,6 @@ impl Accounting<'_> {
             None => self.rules.row_of_outcome(decided.why(self.rules)),
         }
     }
-}
-
-/// How a fragment is told in the marks of a record.
-pub(super) fn fragment_number(at: usize) -> u16 {
-    u16::try_from(at).unwrap_or(u16::MAX - 1).saturating_add(1)
 }
 
 /// Largest example of what a rule drops, in bytes.

@@ -4,8 +4,7 @@ use crate::condition::{Condition, Met};
 use crate::config::RuleFile;
 use crate::config::model::{Delegate, LiftBy, Owner, Part, Policy, PolicyKind, Rule, Sample};
 use crate::config::{BY_LIMIT, BY_SAMPLE};
-use crate::engine::account::fragment_number;
-use crate::engine::decided::{Decided, Judged, ShadowMarks};
+use crate::engine::decided::{Decided, Judged, ShadowMarks, fragment_number};
 use crate::engine::delegating::{Delegating, limit_within};
 use crate::engine::rule_id::{AskedUntil, RuleId};
 use crate::engine::rule_set::{ActiveRule, Candidate, Candidates, RuleSet};
@@ -179,7 +178,7 @@ impl Deciding<'_> {
             let rate = delegate.share(share);
             let threshold = Threshold::new(rate);
             let sample = Sample { rate, threshold, by: vec![Key(vec![Part::TraceId])] };
-            let keys = &mut RecordKeys { facts, metadata };
+            let keys = &mut RecordKeys::new(facts, metadata);
             let is_kept = match sample.certain(keys) {
                 Some(action) => action == Action::Keep,
                 None => threshold.keeps(self.shared.random.u64(..)),
@@ -307,7 +306,7 @@ impl Deciding<'_> {
                 moment: facts.moment,
                 bytes: self.bytes,
                 holds: false,
-                keys: &mut RecordKeys { facts, metadata },
+                keys: &mut RecordKeys::new(facts, metadata),
                 capacity: &mut self.shared.capacity,
                 account: &mut self.counters.row(active.row).unreported,
                 random: &mut self.shared.random,
@@ -341,7 +340,7 @@ impl Deciding<'_> {
             },
         };
         let active = self.rules.get_mut(id)?;
-        let holds = self.file.annotate;
+        let holds = self.file.annotate && !self.may_recall;
         match act(active, self.counters, self.shared, (self.bytes, holds), facts, metadata) {
             Decision::Fits { key } => Some(Decided::Unknown { charged: Some((id, key)) }),
             decision => Some(Decided::ByRule { rule: id, decision }),
@@ -395,7 +394,7 @@ fn act(
         bytes,
         // A shadow's record is not dropped at all.
         holds: holds && active.shadow.is_none(),
-        keys: &mut RecordKeys { facts, metadata },
+        keys: &mut RecordKeys::new(facts, metadata),
         capacity: &mut shared.capacity,
         account: &mut counters.row(active.row).unreported,
         random: &mut shared.random,
@@ -423,7 +422,7 @@ fn start_lift(
         moment: facts.moment,
         bytes,
         holds,
-        keys: &mut RecordKeys { facts, metadata },
+        keys: &mut RecordKeys::new(facts, metadata),
         capacity: &mut shared.capacity,
         account: &mut counters.row(active.row).unreported,
         random: &mut shared.random,
@@ -480,7 +479,7 @@ pub(super) fn makes_no_difference(
 
 /// What a rule decides for certain if it applies: nothing of it hangs on chance or on what came before.
 pub(super) fn certain_of(rule: &Rule, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Option<Action> {
-    rule.policy.certain(&mut RecordKeys { facts, metadata })
+    rule.policy.certain(&mut RecordKeys::new(facts, metadata))
 }
 
 /// What the guards and rules behind one decide for certain, whatever else is unknown.

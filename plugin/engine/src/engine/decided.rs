@@ -88,3 +88,8 @@ impl Decided {
         }
     }
 }
+
+/// How a fragment is told in the marks of a record.
+pub(super) fn fragment_number(at: usize) -> u16 {
+    u16::try_from(at).unwrap_or(u16::MAX - 1).saturating_add(1)
+}

@@ -23,12 +23,12 @@ use std::rc::Rc;
 pub(super) struct Delegating {
     rate: Option<GcraRate>,
     budget: Option<u64>,
-    accounts: HashMap<NamespaceId, Had>,
+    accounts: HashMap<u64, Had>,
     /// Of those that came too late for one of their own.
     rest: Had,
-    pods: HashMap<u64, PodBucket>,
+    pods: HashMap<u64, Had>,
     /// Of those that came too late for one of their own.
-    other_pods: PodBucket,
+    other_pods: Had,
     /// What the pod asks for of which the last record was.
     memo: Option<(Rc<PodMeta>, PodAsks)>,
     /// Whether something was spent since it was saved.
@@ -47,22 +47,16 @@ pub struct FragmentState {
     pub refused: Option<Code>,
 }
 
-/// What a namespace has had.
+/// What a namespace has had, or a pod of its own limit.
 #[derive(Debug, Default)]
 struct Had {
     buckets: Buckets,
     late: LateClock,
+    /// When last, of a pod.
+    last: u64,
     /// Days since 1970, and bytes of that day.
     day: u32,
     bytes: u64,
-}
-
-/// What a pod has had of its own limit, and when last.
-#[derive(Debug, Default)]
-struct PodBucket {
-    buckets: Buckets,
-    late: LateClock,
-    last: u64,
 }
 
 /// What a pod's annotations ask for.
@@ -194,10 +188,10 @@ impl Delegating {
     }
 
     fn had(&mut self, namespace: NamespaceId) -> &mut Had {
-        if self.accounts.len() >= MOST_NAMESPACES && !self.accounts.contains_key(&namespace) {
+        if self.accounts.len() >= MOST_NAMESPACES && !self.accounts.contains_key(&namespace.0) {
             return &mut self.rest;
         }
-        self.accounts.entry(namespace).or_default()
+        self.accounts.entry(namespace.0).or_default()
     }
 
     /// The metrics of fragments. Namespaces need no escapes; of a file that cannot be one, the name is not shown.
@@ -227,7 +221,7 @@ impl Delegating {
         self.accounts
             .iter()
             .filter(|(_, had)| had.bytes > 0)
-            .map(|(namespace, had)| (*namespace, had.day, had.bytes))
+            .map(|(namespace, had)| (NamespaceId(*namespace), had.day, had.bytes))
     }
 
     /// Puts back what was spent.

@@ -3,9 +3,10 @@
 use crate::config::RuleFile;
 use crate::engine::decided::Decided;
 use crate::engine::recalling::Recalled;
-use crate::engine::redacting::TagRedaction;
+use crate::engine::redacting::{Redacting, TagRedaction};
 use crate::engine::rule_set::ActiveRule;
-use crate::facts::Metadata;
+use crate::engine::{Fault, Input, read_in_full};
+use crate::facts::{Facts, Metadata};
 use crate::pods::{PodMeta, completed};
 use crate::policy::{Decision, sampling_annotation};
 use crate::record::{Append, Merge, Names, RecordShape, RecordView, Written};
@@ -70,6 +71,24 @@ impl Kept<'_> {
         let is_merged = view.is_some();
         let emitted = self.put(view.as_ref().unwrap_or(record), metadata, is_merged, out);
         Emitted { is_merged, ..emitted }
+    }
+
+    /// As [`Kept::emit`] of a record of which something may have to go.
+    #[inline(never)]
+    pub(super) fn emit_redacted(
+        &self,
+        redacting: &Redacting,
+        (tag, input): (&mut TagRedaction, Input<'_>),
+        (record, facts, metadata): (&RecordView<'_>, &Facts<'_>, &mut Metadata<'_>),
+        out: &mut Vec<u8>,
+    ) -> Result<Emitted, Fault> {
+        let Some(text) = redacting.kept(tag, input, facts, metadata, &[&self.file.enrich.key]) else {
+            return Ok(self.emit(record, metadata, out));
+        };
+        // What it became is read like any record: it may be longer than the limit now.
+        let mut shape = RecordShape::default();
+        let redacted = read_in_full(&text, self.names, &mut shape)?;
+        Ok(Emitted { is_redacted: true, ..self.emit(&redacted, metadata, out) })
     }
 
     /// Writes a text of it, which may be that with the members of its line.
@@ -154,11 +173,18 @@ pub(super) fn emit_unread(
     most: usize,
     out: &mut Vec<u8>,
 ) -> Option<Emitted> {
-    let closed = shape.close_of(text)?;
-    if !redaction.is_none() && redaction.may_hit(text, closed.front, closed.may_hide && has_hidden(text)) {
+    if !redaction.is_none() && !is_clear(text, shape, redaction) {
         return None;
     }
-    emit_spliced(text.get(..closed.at)?, metadata, most, out)
+    emit_spliced(text.get(..shape.close_of(text)?)?, metadata, most, out)
+}
+
+/// Whether nothing of a record that nobody has read has to go.
+#[inline(never)]
+fn is_clear(text: &[u8], shape: &mut RecordShape, redaction: &TagRedaction) -> bool {
+    shape
+        .closed(text)
+        .is_some_and(|closed| !redaction.may_hit(text, closed.front, closed.may_hide && has_hidden(text)))
 }
 
 /// The same of a record's `own` members.

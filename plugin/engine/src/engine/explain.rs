@@ -1,7 +1,7 @@
 //! The same decision, told step by step: which rule was asked, and which condition failed.
 
 use crate::config::BY_SAMPLE;
-use crate::config::model::Owner;
+use crate::config::model::{Owner, PolicyKind};
 use crate::engine::decide::{self, Applies};
 use crate::engine::delegating::PodAsks;
 use crate::engine::{Action, Engine, Fault, Input, Why, read_in_full};
@@ -103,10 +103,13 @@ impl Engine {
                 let asks = metadata.get().filter(|meta| meta.asks).map(|meta| PodAsks::of(&meta));
                 let Some(asks) = asks.filter(|asks| asks.is_on(now.0)) else { continue };
                 let is_error = facts.severity() >= Some(Severity::Error);
-                let may_drop = file.delegate.as_ref().is_some_and(|delegate| delegate.may_drop_errors);
-                let is_it =
-                    if *rule.name == *BY_SAMPLE { asks.sample.is_some() } else { asks.limit.is_some() };
-                if is_it && (may_drop || !is_error) {
+                let Some(delegate) = &file.delegate else { continue };
+                let may = |kind: PolicyKind| delegate.policies.contains(&kind);
+                let is_it = match *rule.name == *BY_SAMPLE {
+                    true => asks.sample.is_some() && may(PolicyKind::Sample),
+                    false => asks.limit.is_some() && may(PolicyKind::Limit),
+                };
+                if is_it && (delegate.may_drop_errors || !is_error) {
                     let (result, stage) = (StepResult::Matched, Stage::Rule);
                     steps.push(Step { name: rule.name.clone(), stage, result, detail: None });
                     found = Some((None, active.why));

@@ -430,7 +430,7 @@ impl Engine {
                 Some(if redaction.is_none() {
                     kept.emit(record, &mut metadata, out)
                 } else {
-                    redacting.emit((redaction, input), &kept, (record, &facts, &mut metadata), out)?
+                    kept.emit_redacted(redacting, (redaction, input), (record, &facts, &mut metadata), out)?
                 })
             }
         };
@@ -443,6 +443,9 @@ impl Engine {
         }
         let mut accounting = Accounting { file, rules, counters, unsaved, may_recall };
         accounting.account(&judged, emitted.as_ref(), &facts, found, (dropped, bytes));
+        if may_recall && accounting.unsaved.row.is_none() {
+            accounting.unsaved.row = accounting.unsaved.rows.pop();
+        }
         if let Some(ring) = ring
             && emitted.is_none()
             && decided != Decided::Excluded

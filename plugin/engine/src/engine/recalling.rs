@@ -93,15 +93,15 @@ impl Recalling {
     /// Gives up the ring that was not used for longest, of the namespace that has most.
     #[inline(never)]
     fn give_up_one(&mut self, counters: &mut Counters) -> bool {
-        let mut held: HashMap<NamespaceId, (usize, usize)> = HashMap::new();
-        for ring in self.rings.values() {
-            let (bytes, rings) = held.entry(ring.namespace).or_default();
-            (*bytes, *rings) = (bytes.saturating_add(ring.bytes), rings.saturating_add(1));
-        }
         let by_bytes = self.bytes > MAX_BYTES;
-        let most =
-            held.iter().max_by_key(|(name, (bytes, rings))| (if by_bytes { *bytes } else { *rings }, name.0));
-        let Some(namespace) = most.map(|(namespace, _)| *namespace) else { return false };
+        let held = |namespace: NamespaceId| {
+            let own = self.rings.values().filter(|ring| ring.namespace == namespace);
+            own.fold(0usize, |sum, ring| sum.saturating_add(if by_bytes { ring.bytes } else { 1 }))
+        };
+        let all = self.rings.values().map(|ring| ring.namespace);
+        let Some(namespace) = all.max_by_key(|namespace| (held(*namespace), namespace.0)) else {
+            return false;
+        };
         let of_it = self.rings.iter().filter(|(_, ring)| ring.namespace == namespace);
         let Some(pod) = of_it.min_by_key(|(_, ring)| ring.turn).map(|(pod, _)| *pod) else { return false };
         self.forget(pod, counters)

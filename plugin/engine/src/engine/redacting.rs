@@ -6,12 +6,11 @@
 use crate::condition::Met;
 use crate::config::RuleFile;
 use crate::config::model::{Redact, With};
-use crate::engine::emit::{Emitted, Kept};
-use crate::engine::{Fault, Input, read_in_full};
+use crate::engine::Input;
 use crate::facts::{Facts, Metadata, ShowsText};
 use crate::json::push_string;
 use crate::line::Line;
-use crate::record::{Front, RecordShape, RecordView};
+use crate::record::Front;
 use crate::redact::{Redactor, Seed, bit, sieve};
 use crate::secrets::{InPrivateKey, Sieve, continues_private_key, ends_in_private_key};
 use crate::stream::StreamSide;
@@ -165,26 +164,9 @@ impl Redacting {
         Shown { redacting: self, bits: self.bits(container.as_ref()), in_key: false }
     }
 
-    /// Writes the answer for a kept record, of which something may have to go.
-    #[inline(never)]
-    pub(super) fn emit(
-        &self,
-        (tag, input): (&mut TagRedaction, Input<'_>),
-        kept: &Kept<'_>,
-        (record, facts, metadata): (&RecordView<'_>, &Facts<'_>, &mut Metadata<'_>),
-        out: &mut Vec<u8>,
-    ) -> Result<Emitted, Fault> {
-        let Some(text) = self.kept(tag, input, facts, metadata, &[&kept.file.enrich.key]) else {
-            return Ok(kept.emit(record, metadata, out));
-        };
-        // What it became is read like any record: it may be longer than the limit now.
-        let mut shape = RecordShape::default();
-        let redacted = read_in_full(&text, kept.names, &mut shape)?;
-        Ok(Emitted { is_redacted: true, ..kept.emit(&redacted, metadata, out) })
-    }
-
     /// A kept record's text without what is to go, or `None` when it stays as it is.
-    fn kept(
+    #[inline(never)]
+    pub(super) fn kept(
         &self,
         tag: &mut TagRedaction,
         input: Input<'_>,
@@ -203,11 +185,7 @@ impl Redacting {
         });
         let text = of_key.as_deref().unwrap_or(input.text);
         let redacted = redactor.record(text, spared).or(of_key);
-        for (row, hits) in self.rows.iter().zip(&redactor.hits) {
-            if let Some((_, sum)) = self.hits.get(*row) {
-                sum.set(sum.get().wrapping_add(u64::from(*hits)));
-            }
-        }
+        self.count(&redactor);
         redacted
     }
 
@@ -257,7 +235,18 @@ impl Redacting {
         if self.rules.is_empty() {
             return None;
         }
-        Redactor::new(&self.rules, u64::MAX, self.seed.as_ref()).record(text, spared)
+        let mut redactor = Redactor::new(&self.rules, u64::MAX, self.seed.as_ref());
+        let redacted = redactor.record(text, spared);
+        self.count(&redactor);
+        redacted
+    }
+
+    fn count(&self, redactor: &Redactor<'_>) {
+        for (row, hits) in self.rows.iter().zip(&redactor.hits) {
+            if let Some((_, sum)) = self.hits.get(*row) {
+                sum.set(sum.get().wrapping_add(u64::from(*hits)));
+            }
+        }
     }
 
     /// Hits by rule.
@@ -289,6 +278,13 @@ impl ShowsText for Shown<'_> {
             return redactor.key_line(text);
         }
         redactor.text(text)
+    }
+
+    fn shown_field(&self, path: &[Box<str>], text: &[u8]) -> Option<Vec<u8>> {
+        if self.bits == 0 {
+            return None;
+        }
+        Redactor::new(&self.redacting.rules, self.bits, self.redacting.seed.as_ref()).field(path, text)
     }
 }
 

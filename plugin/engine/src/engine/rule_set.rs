@@ -24,7 +24,6 @@ use crate::tag_names::NamespaceId;
 use crate::unreported::Account;
 #[cfg(test)]
 use crate::unreported::Unreported;
-use hashbrown::HashMap;
 use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
@@ -133,7 +132,7 @@ pub(super) struct RuleSet {
     /// The guards that lift.
     lifts: Box<[RuleId]>,
     /// The rules of fragments, by their namespace, and where those of the platform start.
-    fragments: HashMap<Box<str>, Range<usize>>,
+    fragments: Vec<(Box<str>, Range<usize>)>,
     platform: usize,
     /// The rules in shadow mode.
     shadows: Box<[RuleId]>,
@@ -311,11 +310,11 @@ impl RuleSet {
         let shadows = shadows.map(|(at, _)| RuleId(at)).collect();
         let guards = file.guards.len();
         let place = |at: usize| guards.saturating_add(at);
-        let fragments = file
-            .fragments
-            .iter()
-            .map(|(namespace, range)| (namespace.clone(), place(range.start)..place(range.end)));
-        let fragments = fragments.collect();
+        let mut fragments: Vec<(Box<str>, Range<usize>)> = Vec::new();
+        for (namespace, range) in &file.fragments {
+            let at = fragments.partition_point(|(known, _)| known < namespace);
+            fragments.insert(at, (namespace.clone(), place(range.start)..place(range.end)));
+        }
         let of_teams = file.rules.iter().take_while(|rule| rule.owner != Owner::Platform).count();
         let outcomes = OUTCOMES.map(|name| counters.row_of(name, Stage::Outcome)).to_vec();
         RuleSet {
@@ -408,8 +407,12 @@ impl RuleSet {
         (measuring, redacting): (&Measuring, &Redacting),
     ) -> Candidates {
         let mut ids = Vec::new();
-        let fragment =
-            container.and_then(|tag| self.fragments.get(tag.namespace).cloned()).unwrap_or_default();
+        let fragment = container.and_then(|tag| {
+            let place =
+                self.fragments.binary_search_by(|(namespace, _)| (**namespace).cmp(tag.namespace)).ok()?;
+            self.fragments.get(place).map(|(_, rules)| rules.clone())
+        });
+        let fragment = fragment.unwrap_or_default();
         let all = (0..self.guards).chain(fragment).chain(self.platform..self.rules.len());
         for id in all.map(RuleId) {
             let Some(active) = self.get(id) else { continue };

@@ -195,10 +195,14 @@ impl Engine {
     /// What to write into the journal for the last record, if it has changed anything that must outlive the filter.
     #[inline]
     pub fn journal_write(&mut self) -> Option<JournalWrite> {
-        let row = match self.unsaved.row.take() {
-            Some(row) => row,
-            None => self.unsaved.rows.pop()?,
-        };
+        let row = self.unsaved.row.take()?;
+        Some(self.write_of(row))
+    }
+
+    /// The same once more, for a record that has changed several rows; there is a first then.
+    #[inline]
+    pub fn further_journal_write(&mut self) -> Option<JournalWrite> {
+        let row = self.unsaved.rows.pop()?;
         Some(self.write_of(row))
     }
 

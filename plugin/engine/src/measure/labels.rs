@@ -36,7 +36,13 @@ fn write(label: &Label, when: &When, facts: &Facts<'_>, metadata: &mut Metadata<
                     into.extend_from_slice(&[*first, b'x', b'x']);
                 }
                 (Some(_), Shown::Class) => into.extend_from_slice(b"other"),
-                (Some(value), Shown::Whole) => put(Some(&facts.shown(value)), into),
+                (Some(value), Shown::Whole) => match at {
+                    ValueAt::Path(path) => {
+                        let shown = facts.shown_field(path, value);
+                        put(Some(shown.as_deref().unwrap_or(value)), into);
+                    }
+                    ValueAt::Column(_) => put(Some(&facts.shown(value)), into),
+                },
                 (None, Shown::Whole) => {}
                 (None, Shown::Class) => {}
             }

@@ -134,7 +134,7 @@ pub const TABLE: [MetricRow; COUNT] = [
         "nodesieve_records_held",
         MetricKind::Gauge,
         "records",
-        "that may still be recalled: in no other number until they are kept or dropped",
+        "that may still be recalled: seen = kept + dropped + held",
     ),
     (
         Metric::Counted,

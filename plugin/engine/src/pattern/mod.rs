@@ -165,7 +165,7 @@ impl Pattern {
         }
     }
 
-    /// The parts of a text that match, in order; none where it does not say which.
+    /// The parts of a text that match; none where it does not say which.
     pub(crate) fn parts_of(&self, text: &[u8]) -> Vec<Range<usize>> {
         match &self.form {
             Form::Terms(terms) => terms.only().map(|only| only.spans_in(text)).unwrap_or_default(),

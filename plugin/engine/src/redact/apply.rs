@@ -54,6 +54,17 @@ impl<'r> Redactor<'r> {
         self.inner(text, Place { bits, name: None, depth: 0 })
     }
 
+    /// The value at the end of a path, as [`Redactor::record`].
+    pub fn field(&mut self, path: &[Box<str>], text: &[u8]) -> Option<Vec<u8>> {
+        let keys: Vec<Vec<u8>> = path.iter().map(|key| key.as_bytes().to_vec()).collect();
+        let about = keys.last().map_or(0, |last| self.about(last, &keys));
+        if let Some(taker) = self.taker(about) {
+            return Some(self.replaced(taker, text).unwrap_or_default());
+        }
+        let bits = self.everywhere() | about;
+        self.inner(text, Place { bits, name: keys.last().map(Vec::as_slice), depth: 0 })
+    }
+
     /// What stands in the place of a line that belongs to a private key which an earlier line began.
     pub(crate) fn key_line(&mut self, line: &[u8]) -> Option<Vec<u8>> {
         let rule = (0..self.rules.len()).find(|at| {
@@ -103,7 +114,7 @@ impl<'r> Redactor<'r> {
         if hits.is_empty() {
             return None;
         }
-        hits.sort_by_key(|hit| (hit.part.start, hit.rule));
+        hits.sort_unstable_by_key(|hit| (hit.part.start, hit.rule));
         let mut out = Vec::with_capacity(text.len().saturating_add(32));
         let mut copied = 0usize;
         let mut left = hits.into_iter().peekable();

@@ -128,7 +128,10 @@ fn redact(source: &str, node: &Node, mistakes: &mut Mistakes) -> Option<Redact> 
     let when = section.get("when").map(|node| When::read(source, node, false, mistakes)).unwrap_or_default();
     let scope = Scope::read(&section, mistakes);
     let what = match (section.get("kind"), section.get("pattern")) {
-        (Some(node), None) => kinds(node, mistakes).map(What::Kinds),
+        (Some(node), None) => {
+            let is_everywhere = scope.as_ref().is_some_and(Scope::is_everywhere);
+            kinds(node, is_everywhere, mistakes).map(What::Kinds)
+        }
         (None, Some(node)) => pattern(source, node, mistakes).map(What::Pattern),
         (None, None) => Some(What::Whole),
         (Some(_), Some(node)) => {
@@ -159,7 +162,7 @@ fn redact(source: &str, node: &Node, mistakes: &mut Mistakes) -> Option<Redact> 
     Some(Redact { name: name?.into(), when, scope: scope?, what: what?, with: with? })
 }
 
-fn kinds(node: &Node, mistakes: &mut Mistakes) -> Option<Vec<Kind>> {
+fn kinds(node: &Node, is_everywhere: bool, mistakes: &mut Mistakes) -> Option<Vec<Kind>> {
     let mut kinds = Vec::new();
     let mut is_good = true;
     for (text, span) in mistakes.texts(node, "kind")? {
@@ -173,10 +176,9 @@ fn kinds(node: &Node, mistakes: &mut Mistakes) -> Option<Vec<Kind>> {
             is_good = false;
             continue;
         };
-        if let Some(others) = kind.false_hits() {
+        if let Some(others) = kind.false_hits().filter(|_| is_everywhere) {
             let message = format!("`{}` also hits {others}", kind.name());
-            let help =
-                "say where with `keys`, `fields` or `when`, or accept it: what is kept loses these too";
+            let help = "say where with `keys` or `fields`, or accept it: what is kept loses these too";
             mistakes.note_with_help(Code::FalseHits, &span, message, help);
         }
         kinds.push(kind);
@@ -188,7 +190,8 @@ fn pattern(source: &str, node: &Node, mistakes: &mut Mistakes) -> Option<Pattern
     let pattern = crate::condition::written_pattern(source, node, mistakes)?;
     if !pattern.has_parts() {
         let message = "this pattern does not say which part of a text is meant";
-        let help = "write one text, 'user-4711', or an expression that needs a character, '%user-[0-9]+%'";
+        let help =
+            "write one text, '\"user 4711\"', or an expression that needs a character, '%user-[0-9]+%'";
         mistakes.note_with_help(Code::Pattern, &node.span, message, help);
         return None;
     }

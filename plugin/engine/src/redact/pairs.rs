@@ -11,8 +11,10 @@ pub(super) fn each(text: &[u8], mut take: impl FnMut(&[u8], Range<usize>)) {
         let sign = at.wrapping_add(found);
         at = sign.wrapping_add(1);
         let Some(name) = name_before(text, free, sign) else { continue };
-        let is_colon = text.get(sign) == Some(&b':');
-        let Some(value) = value_behind(text, sign.wrapping_add(1), is_colon) else { continue };
+        // `name = value`: blanks behind the sign belong to it where there are some in front, and behind a colon.
+        let front = text.get(..sign).unwrap_or_default();
+        let has_blanks = text.get(sign) == Some(&b':') || front.ends_with(b" ");
+        let Some(value) = value_behind(text, sign.wrapping_add(1), has_blanks) else { continue };
         free = at;
         // What stands in the place of another hit is none.
         let found = text.get(value.clone()).unwrap_or_default();
@@ -24,7 +26,7 @@ pub(super) fn each(text: &[u8], mut take: impl FnMut(&[u8], Range<usize>)) {
 
 /// The name in front of a sign, without quotes.
 fn name_before(text: &[u8], free: usize, sign: usize) -> Option<&[u8]> {
-    let before = text.get(free..sign)?;
+    let before = text.get(free..sign)?.trim_ascii_end();
     let quotes = before.iter().rev().take_while(|byte| is_quote(**byte)).count();
     let before = before.get(..before.len().wrapping_sub(quotes))?;
     let length = before.iter().rev().take_while(|byte| is_in_name(**byte)).count();
@@ -33,11 +35,11 @@ fn name_before(text: &[u8], free: usize, sign: usize) -> Option<&[u8]> {
 }
 
 /// The value behind a sign: in quotes, or up to what ends a word. Of a header, the word for how somebody is known is not all.
-fn value_behind(text: &[u8], at: usize, is_colon: bool) -> Option<Range<usize>> {
+fn value_behind(text: &[u8], at: usize, has_blanks: bool) -> Option<Range<usize>> {
     let count = |from: usize, is: fn(u8) -> bool| {
         text.get(from..).unwrap_or_default().iter().take_while(|byte| is(**byte)).count()
     };
-    let blanks = if is_colon { count(at, |byte| byte == b' ' || byte == b'\t') } else { 0 };
+    let blanks = if has_blanks { count(at, |byte| byte == b' ' || byte == b'\t') } else { 0 };
     let start = at.wrapping_add(blanks);
     let quotes = count(start, is_quote);
     if quotes > 0 {
@@ -108,6 +110,7 @@ mod tests {
             (r#"INFO {"pw":"a b","n":1}"#, &[("pw", "a b"), ("n", "1")]),
             (r#"INFO {\"pw\":\"a \\\" b\",\"n\":1}"#, &[("pw", r#"a \\\" b"#), ("n", "1")]),
             ("Authorization: Bearer abc.def x", &[("Authorization", "Bearer abc.def")]),
+            ("set password = hunter2, x", &[("password", "hunter2")]),
             ("at 13:54:19", &[("13", "54:19"), ("54", "19")]),
         ] {
             let found = pairs(text);

@@ -10,7 +10,6 @@ use nodesieve_engine::diag::{Code, Diagnostic, Paint, render_all};
 use nodesieve_engine::engine::{Clock, FragmentState};
 use nodesieve_engine::rule_test;
 use nodesieve_engine::time::Now;
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -21,9 +20,9 @@ use std::time::Duration;
 pub(super) struct Fragments {
     /// The platform's rules without them.
     platform: Option<Rc<RuleFile>>,
-    known: BTreeMap<String, Known>,
+    known: Vec<Known>,
     /// Those that have changed and were not read yet.
-    waiting: BTreeSet<String>,
+    waiting: Vec<String>,
     looked: Option<Now>,
     /// Whether it has been said that there are some which nobody asked for.
     has_said_unused: bool,
@@ -32,6 +31,7 @@ pub(super) struct Fragments {
 /// What is known of one.
 #[derive(Default)]
 struct Known {
+    namespace: String,
     stamp: Option<Stamp>,
     /// The one in force.
     fragment: Option<Rc<Fragment>>,
@@ -49,12 +49,12 @@ impl Housekeeping {
             return Rc::clone(rules);
         }
         let Some(directory) = self.fragments_directory() else { return Rc::clone(rules) };
-        for (namespace, known) in &mut self.fragments.known {
+        for known in &mut self.fragments.known {
             if known.fragment.is_none() {
                 continue;
             }
-            let source = read_text(&path_of(&directory, namespace), MAX_FRAGMENT_BYTES as u64);
-            let found = source.ok().and_then(|source| load_fragment(&source, namespace, rules).ok());
+            let source = read_text(&path_of(&directory, &known.namespace), MAX_FRAGMENT_BYTES as u64);
+            let found = source.ok().and_then(|source| load_fragment(&source, &known.namespace, rules).ok());
             known.fragment = found.map(|found| found.fragment);
             // Its tests are run again, with these rules.
             known.stamp = None;
@@ -83,7 +83,7 @@ impl Housekeeping {
         }
         let Some(directory) = self.fragments_directory() else { return };
         let start = clock.now();
-        while let Some(namespace) = self.fragments.waiting.pop_first() {
+        while let Some(namespace) = self.fragments.waiting.pop() {
             self.read_fragment(&directory, &namespace, &platform);
             if clock.now().since(start).is_none_or(|past| past >= A_TICK_HAS) {
                 break;
@@ -103,13 +103,14 @@ impl Housekeeping {
             return;
         }
         let Fragments { known, waiting, .. } = &mut self.fragments;
-        for namespace in known.keys().filter(|namespace| !names.contains(*namespace)) {
-            waiting.insert(namespace.clone());
-        }
+        waiting.clear();
+        let gone = known.iter().map(|known| &known.namespace).filter(|namespace| !names.contains(namespace));
+        waiting.extend(gone.cloned());
         for namespace in names {
             let found = directory.as_deref().and_then(|directory| stamp(&path_of(directory, &namespace)));
-            if known.get(&namespace).is_none_or(|known| known.stamp != found) {
-                waiting.insert(namespace);
+            let before = known.iter().find(|known| known.namespace == namespace);
+            if before.is_none_or(|known| known.stamp != found) {
+                waiting.push(namespace);
             }
         }
     }
@@ -117,10 +118,16 @@ impl Housekeeping {
     fn read_fragment(&mut self, directory: &Path, namespace: &str, platform: &RuleFile) {
         let path = path_of(directory, namespace);
         let Some(found) = stamp(&path) else {
-            self.fragments.known.remove(namespace);
+            self.fragments.known.retain(|known| known.namespace != namespace);
             return;
         };
-        let known = self.fragments.known.entry(namespace.to_owned()).or_default();
+        let all = &mut self.fragments.known;
+        // In the order of names, so that every start comes to the same.
+        let at = all.partition_point(|known| *known.namespace < *namespace);
+        if all.get(at).is_none_or(|known| known.namespace != namespace) {
+            all.insert(at, Known { namespace: namespace.to_owned(), ..Known::default() });
+        }
+        let Some(known) = all.get_mut(at) else { return };
         known.stamp = Some(found);
         let shown = path.display().to_string();
         let source = match read_text(&path, MAX_FRAGMENT_BYTES as u64) {
@@ -149,14 +156,25 @@ impl Housekeeping {
     /// The platform's rules with those of all fragments in force.
     fn with_fragments(&mut self, platform: &Rc<RuleFile>) -> Rc<RuleFile> {
         let known = &self.fragments.known;
-        let states = known.iter().map(|(namespace, known)| FragmentState {
-            namespace: namespace.as_str().into(),
-            rules: known.fragment.as_ref().map_or(0, |fragment| fragment.rules.len()),
-            refused: known.refused,
+        let good: Vec<Rc<Fragment>> = known.iter().filter_map(|known| known.fragment.clone()).collect();
+        let rules = match good.is_empty() {
+            true => Rc::clone(platform),
+            false => Rc::new(platform.with_fragments(&good)),
+        };
+        let is_in = |namespace: &str| rules.fragments.iter().any(|(known, _)| **known == *namespace);
+        let states = known.iter().map(|known| {
+            let namespace = &known.namespace;
+            let fragment = known.fragment.as_ref();
+            // There is no room for one that is good by itself.
+            let is_left_out = fragment.is_some() && !is_in(namespace);
+            FragmentState {
+                namespace: namespace.as_str().into(),
+                rules: fragment.filter(|_| !is_left_out).map_or(0, |fragment| fragment.rules.len()),
+                refused: known.refused.or(is_left_out.then_some(Code::TooLarge)),
+            }
         });
         self.engine.note_fragments(states.collect());
-        let good: Vec<Rc<Fragment>> = known.values().filter_map(|known| known.fragment.clone()).collect();
-        if good.is_empty() { Rc::clone(platform) } else { Rc::new(platform.with_fragments(&good)) }
+        rules
     }
 
     fn fragments_directory(&self) -> Option<PathBuf> {
@@ -174,14 +192,13 @@ fn path_of(directory: &Path, namespace: &str) -> PathBuf {
 }
 
 /// The namespaces that there are fragments of; of very many, the first.
-fn names_in(directory: &Path) -> BTreeSet<String> {
-    let Ok(entries) = fs::read_dir(directory) else { return BTreeSet::new() };
+fn names_in(directory: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let mut names: BTreeSet<String> =
+    let mut names: Vec<String> =
         names.filter_map(|name| name.strip_suffix(".yaml").map(str::to_owned)).collect();
-    while names.len() > MAX_FRAGMENTS {
-        names.pop_last();
-    }
+    names.sort();
+    names.truncate(MAX_FRAGMENTS);
     names
 }
 

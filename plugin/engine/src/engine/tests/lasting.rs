@@ -108,8 +108,11 @@ impl OnDisk {
         let text = format!("{{\"log\":\"{text}\"}}");
         let answer =
             self.engine.filter(Input { time, ..input(&text) }, &mut Now(now), &mut NoPods, &mut out).0;
-        while let Some(write) = self.engine.journal_write() {
+        if let Some(write) = self.engine.journal_write() {
             self.write(write);
+            while let Some(write) = self.engine.further_journal_write() {
+                self.write(write);
+            }
         }
         if answer == Answer::Drop {
             return 0;

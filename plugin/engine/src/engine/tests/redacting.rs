@@ -120,3 +120,28 @@ fn what_is_redacted_is_not_larger_than_a_record_may_be() {
     let record: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert!(record["log"].as_str().unwrap().starts_with("[redacted:mail-addresses-of-people] [redacted"));
 }
+
+#[test]
+fn a_key_or_label_that_is_made_of_a_redacted_field_is_redacted() {
+    let source = "version: 1\ndefaults: { summary: 1s }\nredact: [{ name: user, fields: [$.user.name] }, { name: gone, keys: [token], with: remove }]\n\
+        measure: [{ name: users, counter: {}, by: [$.user.name, $.token] }]\n\
+        rules: [{ name: few, limit: { rate: 1/m, burst: 1, by: [$.user.name, $.token] } }]\n";
+    let mut engine = engine(source);
+    for n in 0..3 {
+        let text = format!(r#"{{"user":{{"name":"mallory"}},"token":"s3cret","n":{n}}}"#);
+        feed(&mut engine, &serde_json::json!({ "log": text }).to_string());
+    }
+    let mut out = Vec::new();
+    engine.tick(b"{}", Now(START), &mut out);
+    engine.tick(b"{}", Now(START + 2 * SECOND), &mut out);
+    let summary = String::from_utf8(out).unwrap();
+    assert!(summary.contains("\"key\":\"[redacted:user]/\",\"dropped\":2"), "{summary}");
+    let metrics = engine.quick.render_metrics("0", Now(START));
+    assert!(
+        metrics.contains("user_name=\"[redacted:user]\"") || metrics.contains("=\"[redacted:user]\""),
+        "{metrics}"
+    );
+    for text in [&summary, &metrics] {
+        assert!(!text.contains("mallory") && !text.contains("s3cret"), "{text}");
+    }
+}

@@ -120,6 +120,17 @@ fn what_is_kept_for_a_team_is_bounded_and_the_platform_decides_beyond_it() {
 }
 
 #[test]
+fn a_share_of_what_a_team_keeps_leaves_errors_alone() {
+    let source = "version: 1\ndelegate: { max_keep_rate: 0.5 }\n";
+    let platform = load(source).unwrap().rules;
+    let file =
+        platform.with_fragments(&[fragment("rules: [{ name: all, keep: {} }]", "loud", &platform).unwrap()]);
+    let mut engine = Engine::new(file, 1);
+    assert_eq!(kept(&mut engine, "ERROR boom", 200, &mut annotations(&[])), 200);
+    assert!((70..130).contains(&kept(&mut engine, "fine", 200, &mut annotations(&[]))));
+}
+
+#[test]
 fn a_day_s_budget_outlives_the_filter() {
     let platform = platform("{ budget: 1kB/day }");
     let file =

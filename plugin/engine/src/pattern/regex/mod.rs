@@ -99,12 +99,7 @@ impl Regex {
     pub(super) fn spans_in(&self, text: &[u8]) -> Vec<Range<usize>> {
         match &self.search {
             Search::Always => Vec::new(),
-            Search::Texts(texts) => {
-                let mut spans: Vec<Range<usize>> =
-                    texts.iter().flat_map(|needle| needle.spans_in(text)).collect();
-                spans.sort_by_key(|span| span.start);
-                spans
-            }
+            Search::Texts(texts) => texts.iter().flat_map(|needle| needle.spans_in(text)).collect(),
             Search::Run { automaton, .. } => automaton.spans_in(text),
         }
     }
