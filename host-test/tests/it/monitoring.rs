@@ -33,7 +33,14 @@ fn alerts_and_dashboard_ask_for_numbers_that_exist() {
     let known: BTreeSet<&str> = metrics::TABLE
         .iter()
         .map(|row| row.1)
-        .chain(metrics::RULE_TABLE.iter().chain(&metrics::SHADOW_TABLE).map(|row| row.0))
+        .chain(
+            metrics::RULE_TABLE
+                .iter()
+                .chain(&metrics::SHADOW_TABLE)
+                .chain(&metrics::FRAGMENT_TABLE)
+                .map(|row| row.0),
+        )
+        .chain([metrics::REDACT_TABLE.0])
         .chain(nodesieve_engine::measure::VOLUME_TABLE.map(|row| row.0))
         .chain(nodesieve_sidecar::TABLE.iter().map(|row| row.1))
         .chain([nodesieve_sidecar::FAILED.0, "nodesieve_info"])

@@ -49,6 +49,45 @@ fn what_is_measured_is_shown() {
     assert!(!page(RULES, "GET /healthz 200\n").panel().contains("measured"));
 }
 
+/// Guarantees: a fragment behind its line decides on the page as on a node, one with mistakes is refused alone and shown at its place; and
+/// what is redacted and recalled is among the numbers.
+#[test]
+fn fragments_redaction_and_recalls_are_on_the_page() {
+    let platform = "version: 1\ndelegate: {}\nredact: [{ name: mail, kind: email }]\nguards: [{ name: errors, when: { message: ERROR }, recall: {} }]\n\
+        rules: [{ name: noise, when: { message: noise }, drop: {}, reason: x }]\n";
+    let fragment =
+        "version: 1\nrules: [{ name: quiet, when: { message: chatty }, drop: {}, reason: ours }]\n";
+    let rules = Bundle::joined(platform, [("bad", "version: 1\nguards: []\n"), ("shop", fragment)]);
+    let mut page = Page::default();
+    let loaded = page.load(&rules);
+    assert!(loaded.usable && loaded.findings.len() == 1, "a bad fragment costs itself only");
+    assert_eq!(rules.get(loaded.findings[0].from..loaded.findings[0].to), Some("guards"));
+    let record = |log: &str| {
+        format!(
+            "{{\"tag\":\"kube.var.log.containers.web-1_shop_app-{}.log\",\"time\":[100,0],\"record\":{{\"log\":\"{log}\"}}}}\n",
+            "0a".repeat(32)
+        )
+    };
+    page.add("r.ndjson", ["chatty", "noise", "ERROR of a@example.com"].map(record).concat().as_bytes());
+    page.start();
+    page.advance(usize::MAX);
+    let names: Vec<String> = page.rows().into_iter().map(|row| row.name).collect();
+    let row = |name: &str| names.iter().position(|known| known == name).unwrap() as u16;
+    assert_eq!(page.verdicts(0), [row("shop/quiet") << 1 | 1, row("noise") << 1 | 1, row("errors") << 1]);
+    let answer = page.detail(2).unwrap().answer.unwrap();
+    assert!(
+        answer.contains("[redacted:mail]")
+            && answer.contains("\"recalled\":[")
+            && !answer.contains("a@example.com"),
+        "{answer}"
+    );
+    let panel = page.panel();
+    for name in ["nodesieve_redacted_total", "nodesieve_records_recalled_total", "shop/quiet"] {
+        assert!(panel.contains(name), "{name}");
+    }
+    assert_eq!(page.ledger().1, Vec::<String>::new());
+}
+
 #[test]
 fn rules_that_cannot_be_used_leave_those_before_them() {
     let mut page = page(RULES, "GET /healthz 200\n");
