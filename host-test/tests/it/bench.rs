@@ -248,15 +248,15 @@ fn a_rule_of_redact_costs_lines_without_a_hit_little_and_others_nothing() {
     };
     let without = fuel("");
     let elsewhere = fuel("{ name: a, when: { container: nobody }, kind: email }") - without;
-    // The access logs among the lines have addresses and times, so that these kinds look closer.
+    // The first three have a byte that lines do not have, which is sought as the line is read anyway.
     let costs = [
-        ("kind: email", 350),
-        ("kind: jwt", 500),
-        ("kind: private_key", 500),
-        ("kind: bearer_token", 1000),
-        ("pattern: '%customer-[0-9]+%'", 900),
-        ("keys: ['*password*']", 1250),
-        ("fields: [$.customer.email]", 900),
+        ("kind: email", 250),
+        ("kind: jwt", 250),
+        ("kind: private_key", 290),
+        ("kind: bearer_token", 1060),
+        ("pattern: '%customer-[0-9]+%'", 930),
+        ("keys: ['*password*']", 1260),
+        ("fields: [$.customer.email]", 940),
     ];
     let costs = costs.map(|(what, most)| (what, fuel(&format!("{{ name: a, {what} }}")) - without, most));
     eprintln!("elsewhere {elsewhere}, {costs:?}");

@@ -192,6 +192,11 @@ impl Prepared {
         &self.bytes
     }
 
+    /// The one of them that is rarest in logs.
+    pub(crate) fn rarest(&self) -> u8 {
+        self.rare.1
+    }
+
     /// How many bytes these are; never none.
     #[expect(clippy::len_without_is_empty, reason = "there is always at least one")]
     pub fn len(&self) -> usize {

@@ -6,7 +6,7 @@
 mod quotes;
 
 pub(crate) use quotes::{
-    closed_with_quotes, find_special, is_closed, near_escaped_quote, near_quote, pass_quoted,
+    closed_with, closed_with_quotes, find_special, is_closed, near_escaped_quote, near_quote, pass_quoted,
 };
 
 const LOW: u64 = 0x0101_0101_0101_0101;

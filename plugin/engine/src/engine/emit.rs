@@ -173,18 +173,19 @@ pub(super) fn emit_unread(
     most: usize,
     out: &mut Vec<u8>,
 ) -> Option<Emitted> {
-    if !redaction.is_none() && !is_clear(text, shape, redaction) {
-        return None;
-    }
-    emit_spliced(text.get(..shape.close_of(text)?)?, metadata, most, out)
+    let end = if redaction.is_none() { shape.close_of(text)? } else { clear_end(text, shape, redaction)? };
+    emit_spliced(text.get(..end)?, metadata, most, out)
 }
 
-/// Whether nothing of a record that nobody has read has to go.
+/// Where the closing brace stands of a record that nobody has read, if nothing of it has to go.
 #[inline(never)]
-fn is_clear(text: &[u8], shape: &mut RecordShape, redaction: &TagRedaction) -> bool {
-    shape
-        .closed(text)
-        .is_some_and(|closed| !redaction.may_hit(text, closed.front, closed.may_hide && has_hidden(text)))
+fn clear_end(text: &[u8], shape: &mut RecordShape, redaction: &TagRedaction) -> Option<usize> {
+    let closed = shape.closed(text, redaction.sought())?;
+    if closed.lacks && !closed.may_hide && redaction.knows_clear(closed.front) {
+        return Some(closed.at);
+    }
+    let may_hide = closed.may_hide && has_hidden(text);
+    (!redaction.may_hit(text, closed.front, may_hide)).then_some(closed.at)
 }
 
 /// The same of a record's `own` members.

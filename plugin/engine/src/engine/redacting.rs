@@ -38,6 +38,8 @@ pub(super) struct TagRedaction {
     /// The rules that may be about them.
     bits: u64,
     sieve: Option<Rc<Sieve>>,
+    /// What a line has at least in which something is hit, when that is a rare byte.
+    rare: Option<u8>,
     /// Whether a private key may go on over lines.
     follows_keys: bool,
     /// Whether what was found of a front holds for others of its layout, and the layouts in whose fronts nothing was found.
@@ -75,10 +77,22 @@ impl TagRedaction {
             return true;
         }
         let Some(sieve) = &self.sieve else { return true };
-        let [one, other] = self.clear.get();
-        let is_clear = front.serial != 0 && (front.serial == one || front.serial == other);
-        let from = if is_clear || self.is_clear(sieve, text, front) { front.length } else { 0 };
+        let is_clear = self.knows_clear(front) || self.is_clear(sieve, text, front);
+        let from = if is_clear { front.length } else { 0 };
         sieve.may_hit(text.get(from..).unwrap_or_default())
+    }
+
+    /// The byte that a line has at least of which something may have to go, if it is enough to look for that.
+    #[inline]
+    pub(super) fn sought(&self) -> Option<u8> {
+        if self.open == OpenKeys::default() { self.rare } else { None }
+    }
+
+    /// Whether it is known that nothing can be hit in what stands in front of a line.
+    #[inline]
+    pub(super) fn knows_clear(&self, front: Front) -> bool {
+        let [one, other] = self.clear.get();
+        front.serial != 0 && (front.serial == one || front.serial == other)
     }
 
     /// Whether nothing can be hit in what stands in front of a line: it is that of a record before, in which nothing could.
@@ -144,8 +158,8 @@ impl Redacting {
             made
         });
         let follows_keys = rules().any(Redact::seeks_private_keys);
-        let fronts_last = sieve.stands_other_digits();
-        TagRedaction { bits, sieve: Some(sieve), follows_keys, fronts_last, ..TagRedaction::default() }
+        let (rare, fronts_last) = (sieve.rare_byte(), sieve.stands_other_digits());
+        TagRedaction { bits, sieve: Some(sieve), rare, follows_keys, fronts_last, ..TagRedaction::default() }
     }
 
     fn bits(&self, container: Option<&ContainerTag<'_>>) -> u64 {

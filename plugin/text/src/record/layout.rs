@@ -63,6 +63,8 @@ pub struct Closed {
     pub at: usize,
     /// Whether printable ASCII may be written as an escape in it.
     pub may_hide: bool,
+    /// Whether its line does not have the byte that was asked for.
+    pub lacks: bool,
     /// What stands in front of its line.
     pub front: Front,
 }
@@ -83,10 +85,10 @@ impl RecordLayouts {
         self.fitting(text)?.close_of(text)
     }
 
-    /// The same, and what is known of what may be hidden in it.
+    /// The same, and what is known of what may be hidden in it and of a byte that is sought.
     #[inline]
-    pub(super) fn closed(&mut self, text: &[u8]) -> Option<Closed> {
-        self.fitting(text)?.closed(text)
+    pub(super) fn closed(&mut self, text: &[u8], sought: Option<u8>) -> Option<Closed> {
+        self.fitting(text)?.closed(text, sought)
     }
 
     /// The layout whose front fits.
@@ -161,15 +163,16 @@ impl HeadLayout {
         (is_closed || self.escapes(text, end).is_some()).then_some(end.wrapping_add(1))
     }
 
-    /// The same with what may be hidden in it.
-    fn closed(&self, text: &[u8]) -> Option<Closed> {
+    /// The same with what may be hidden in it. A byte is sought as the line is passed anyway.
+    fn closed(&self, text: &[u8], sought: Option<u8>) -> Option<Closed> {
         let end = end_of_line(text)?;
-        let may_hide = if swar::is_closed(text.get(..end)?, self.length) {
-            self.hides
-        } else {
-            self.escapes(text, end)? >= Escapes::Nested || self.hides
+        let before = text.get(..end)?;
+        let found = match sought {
+            Some(byte) => swar::closed_with(before, self.length, byte),
+            None => swar::is_closed(before, self.length).then_some(true),
         };
-        Some(Closed { at: end.wrapping_add(1), may_hide, front: self.front() })
+        let may_hide = self.hides || found.is_none() && self.escapes(text, end)? >= Escapes::Nested;
+        Some(Closed { at: end.wrapping_add(1), may_hide, lacks: found == Some(false), front: self.front() })
     }
 
     fn front(&self) -> Front {
@@ -333,7 +336,14 @@ mod tests {
         let full = RecordView { front: view.front, hides: view.hides, ..full };
         prop_assert_eq!(format!("{view:?}"), format!("{full:?}"));
         prop_assert_eq!(layouts.close_of(text), Some(full.close));
-        prop_assert_eq!(layouts.closed(text).map(|closed| closed.at), Some(full.close));
+        for byte in [None, Some(b'@'), Some(b'x'), Some(b'2')] {
+            let closed = layouts.closed(text, byte).unwrap();
+            prop_assert_eq!(closed.at, full.close);
+            let (line, _) = full.message.unwrap();
+            let has = byte.is_none_or(|byte| text[line.start..line.end].contains(&byte));
+            prop_assert!(!has || !closed.lacks);
+            prop_assert_eq!(closed.may_hide, view.hides);
+        }
         Ok(true)
     }
 

@@ -46,10 +46,10 @@ impl RecordShape {
         self.layouts.close_of(text)
     }
 
-    /// The same, and whether something may be [hidden](RecordView::may_hide) in it.
+    /// The same, whether something may be [hidden](RecordView::may_hide) in it, and whether its line lacks a byte that is sought.
     #[inline]
-    pub fn closed(&mut self, text: &[u8]) -> Option<Closed> {
-        self.layouts.closed(text)
+    pub fn closed(&mut self, text: &[u8], sought: Option<u8>) -> Option<Closed> {
+        self.layouts.closed(text, sought)
     }
 
     /// The record, if it has this shape.

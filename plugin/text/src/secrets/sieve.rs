@@ -139,6 +139,16 @@ impl Sieve {
         })
     }
 
+    /// A byte without which nothing is hit, when there is one that few lines have.
+    pub fn rare_byte(&self) -> Option<u8> {
+        let byte = match &*self.signs {
+            [Sign::Byte(byte)] => *byte,
+            [Sign::Text(text)] => text.rarest(),
+            _ => return None,
+        };
+        (byte.is_ascii() && frequency(byte) <= RARE).then_some(byte)
+    }
+
     /// Whether there may be a hit in a text that stands inside JSON.
     #[inline]
     pub fn may_hit(&self, text: &[u8]) -> bool {
@@ -211,3 +221,5 @@ fn rarest(word: &[u8]) -> usize {
 const ROW: usize = 24;
 /// Digits that a card has at least.
 const FEWEST: usize = 13;
+/// Of a byte that few lines have, in thousandths of all.
+const RARE: u8 = 2;

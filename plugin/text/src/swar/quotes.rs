@@ -2,7 +2,7 @@
 //!
 //! Every record is a JSON text and most lines in it are JSON again, so these two bytes are looked for more than all others.
 
-use super::{HIGH, LOW, exact_zeros, zero_bytes};
+use super::{HIGH, LOW, below_one, exact_zeros, zero_bytes};
 
 const QUOTES: u64 = LOW.wrapping_mul(b'"' as u64);
 const BACKSLASHES: u64 = LOW.wrapping_mul(b'\\' as u64);
@@ -38,19 +38,26 @@ pub(crate) fn pass_quoted(text: &[u8]) -> usize {
 /// than eight bytes.
 #[inline(never)]
 pub(crate) fn is_closed(text: &[u8], from: usize) -> bool {
-    closed::<false>(text, from).is_some()
+    closed(text, from, |_, _| 0).is_some()
 }
 
 /// As [`is_closed`], and whether there are any quotes.
 #[inline(never)]
 pub(crate) fn closed_with_quotes(text: &[u8], from: usize) -> Option<bool> {
-    closed::<true>(text, from)
+    closed(text, from, |_, backslashes| backslashes)
+}
+
+/// As [`is_closed`], and whether another byte may be there; which is wrong at times of one that is not.
+#[inline(never)]
+pub(crate) fn closed_with(text: &[u8], from: usize, byte: u8) -> Option<bool> {
+    let wanted = LOW.wrapping_mul(u64::from(byte));
+    closed(text, from, |word, _| below_one(word ^ wanted))
 }
 
 /// Each word is read twice, the second time from one byte before: a quote has to stand where that has a backslash, and
 /// nowhere else. So words need not know of each other, and the last one may overlap.
 #[inline(always)]
-fn closed<const QUOTES: bool>(text: &[u8], from: usize) -> Option<bool> {
+fn closed(text: &[u8], from: usize, sought: impl Fn(u64, u64) -> u64) -> Option<bool> {
     const QUOTE: u64 = LOW.wrapping_mul(b'"' as u64);
     const BACKSLASH: u64 = LOW.wrapping_mul(b'\\' as u64);
     let behind = text.get(from.checked_sub(1)?..)?;
@@ -60,9 +67,7 @@ fn closed<const QUOTES: bool>(text: &[u8], from: usize) -> Option<bool> {
         // The high bit of a byte is set where it equals: no byte of ASCII borrows from the next one. The other bits mean nothing.
         let backslashes = HIGH.wrapping_sub(before ^ BACKSLASH);
         wrong |= (HIGH.wrapping_sub(word ^ QUOTE) ^ backslashes) | word;
-        if QUOTES {
-            seen |= backslashes;
-        }
+        seen |= sought(word, backslashes);
     };
     let mut left = behind;
     while let Some(block) = left.first_chunk::<33>() {

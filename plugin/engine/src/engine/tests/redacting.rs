@@ -5,6 +5,7 @@ use super::traffic::{SECOND, START};
 use super::{NoPods, engine};
 use crate::engine::{Answer, Input};
 use crate::metrics::Metric;
+use crate::pods::{PodFile, PodSource, Unavailable};
 use crate::tap::TapRequest;
 use crate::time::{EventTime, Now};
 
@@ -143,5 +144,51 @@ fn a_key_or_label_that_is_made_of_a_redacted_field_is_redacted() {
     );
     for text in [&summary, &metrics] {
         assert!(!text.contains("mallory") && !text.contains("s3cret"), "{text}");
+    }
+}
+
+struct Known;
+
+impl PodSource for Known {
+    fn read(&mut self, _: &str, into: &mut Vec<u8>) -> Result<(), Unavailable> {
+        into.extend_from_slice(&PodFile::new("shop", "web-1").encode().unwrap());
+        Ok(())
+    }
+}
+
+/// Guarantees: of records that nobody reads, since nothing about them is open but this, a hit is found wherever it stands: at each place
+/// of a line of each length, in front of it, and behind escapes.
+#[test]
+fn a_hit_is_found_at_every_place_of_records_that_nobody_reads() {
+    let jwt = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U";
+    for (kind, secret) in [("email", "a@b.de"), ("jwt", jwt)] {
+        let mut engine = engine(&format!("version: 1\nredact: [{{ name: it, kind: {kind} }}]\n"));
+        let mut redacted = |text: &str| {
+            let mut out = Vec::new();
+            let time = EventTime { sec: (START / SECOND) as u32, nsec: 0 };
+            let tag = b"kube.var.log.containers.web-1_shop_app-0a.log";
+            let input = Input { tag, time, text: text.as_bytes() };
+            engine.filter(input, &mut Now(START), &mut Known, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        let record = |front: &str, log: &str| {
+            format!("{{\"time\":\"2026-11-20T10:00:00.1Z\",\"stream\":\"{front}\",\"log\":\"{log}\"}}")
+        };
+        for length in 0..48 {
+            let plain = "x".repeat(length) + " 12 \\\"b\\\"";
+            assert!(redacted(&record("stdout", &plain)).contains(&plain));
+            for at in 0..=length {
+                let (front, behind) = ("y ".repeat(at), "z ".repeat(length - at));
+                let answer = redacted(&record("stdout", &format!("{front}{secret} {behind}")));
+                assert!(!answer.contains(secret) && answer.contains("[redacted:it]"), "{answer}");
+            }
+        }
+        assert!(!redacted(&record(secret, "x 12 y 34 z")).contains(secret));
+        let hidden = secret.replacen('@', "\\u0040", 1).replacen('J', "\\u004a", 1);
+        for text in
+            [record("stdout", &hidden), record(&hidden, "x 12 y 34 z"), record(&hidden, "x 12 y 35 z")]
+        {
+            assert!(redacted(&text).contains("[redacted:it]"), "{text}");
+        }
     }
 }
