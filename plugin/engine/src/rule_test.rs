@@ -8,7 +8,7 @@ use crate::config::{
     self, Expect, Fragment, Kept, Loaded, LoadedFragment, NUMBER, RANDOM_ID, RuleFile, RuleTest, Subject,
 };
 use crate::diag::{Code, Diagnostic, MAX_SHOWN};
-use crate::engine::{Action, Engine, Input, StepResult, Why};
+use crate::engine::{Action, Engine, Input, StepResult, Verdict, Why};
 use crate::metrics::Stage;
 use crate::pods::{PodSource, Unavailable};
 use crate::policy::nanos;
@@ -141,7 +141,17 @@ struct Attempt {
     shadow_dropped: u64,
 }
 
+/// A record of a test.
+struct Fed {
+    now: u64,
+    time: EventTime,
+    text: String,
+    /// What each rule of redact had hit before.
+    hits: Vec<u64>,
+}
+
 impl Attempt {
+    #[inline(never)]
     fn begin(rules: &Rc<RuleFile>, test: &RuleTest) -> Attempt {
         let first = u64::try_from(test.at.unwrap_or_else(|| instant(rules, test))).unwrap_or_default();
         let first = first.saturating_mul(SECOND);
@@ -165,88 +175,114 @@ impl Attempt {
     }
 
     /// Decides the next record; whether it was the last and the test holds.
+    ///
+    /// What is before and behind the decision is apart: in an interpreter with a small stack it would be kept beside it.
     fn feed(
         &mut self,
         rules: &RuleFile,
         test: &RuleTest,
         explain: Option<WhyNot>,
     ) -> Result<bool, Diagnostic> {
-        let fails = |message: String| Diagnostic::new(Code::Test, test.span.clone(), message);
-        let Attempt { engine, pods, ids, out, first, n, kept, shadow_dropped } = self;
-        if *n < test.times {
-            let now = first.saturating_add(nanos(test.every).saturating_mul(u64::from(*n)));
-            let text = filled(&test.text, *n, ids);
-            let time = EventTime {
-                sec: u32::try_from(now / SECOND).unwrap_or(u32::MAX),
-                nsec: u32::try_from(now % SECOND).unwrap_or_default(),
-            };
-            let input = Input { tag: test.tag.as_bytes(), time, text: text.as_bytes() };
-            let hits = |engine: &Engine| engine.redactions().map(|(_, hits)| hits).collect::<Vec<u64>>();
-            let before = hits(engine);
-            let (_, verdict) = engine.filter(input, &mut Now(now), pods, out);
-            // Of a rule in shadow mode, what it would have done.
-            let shadow = match &test.expect.subject {
-                Some(Subject::Shadow(name)) => {
-                    engine.counters().shadows().iter().find(|row| row.name == *name)
-                }
-                _ => None,
-            };
-            let (is_shadows, action) = match shadow {
-                Some(row) => {
-                    let would_drop = row.dropped > *shadow_dropped;
-                    *shadow_dropped = row.dropped;
-                    let is_asked = row.matched == u64::from(*n).saturating_add(1);
-                    (is_asked, if would_drop { Action::Drop } else { Action::Keep })
-                }
-                None => (false, verdict.action),
-            };
-            *kept = kept.saturating_add(u32::from(action == Action::Keep));
-            let which = if test.times > 1 { format!(" (repetition {n})") } else { String::new() };
-            if let Some(wanted) = &test.expect.subject
-                && !(is_shadows || is_subject(rules, verdict.why, wanted))
-            {
-                let message = match wanted {
-                    Subject::Shadow(_) => format!("{} should meet this, it does not{which}", name(wanted)),
-                    _ => format!(
-                        "{} should decide this, {} does{which}",
-                        name(wanted),
-                        decider(rules, verdict.why)
-                    ),
-                };
-                let mistake = fails(message);
-                let help = explain.and_then(|why_not| why_not(engine, input, Now(now), pods, wanted));
-                return Err(match help {
-                    Some(help) => mistake.with_help(help),
-                    None => mistake,
-                });
-            }
-            if let Some(wanted) = test.expect.action
-                && wanted != action
-            {
-                let (wanted, found) = match wanted {
-                    Action::Keep => ("kept", "drops"),
-                    Action::Drop => ("dropped", "keeps"),
-                };
-                let decider = match &test.expect.subject {
-                    Some(shadow @ Subject::Shadow(_)) => name(shadow),
-                    _ => decider(rules, verdict.why),
-                };
-                return Err(fails(format!("this should be {wanted}, {decider} {found} it{which}")));
-            }
-            if verdict.action == Action::Keep {
-                let after = engine.redactions().zip(before);
-                let hit: Vec<&str> =
-                    after.filter(|((_, hits), before)| hits > before).map(|((name, _), _)| name).collect();
-                check_redaction(rules, &test.expect, &hit, out)
-                    .map_err(|message| fails(format!("{message}{which}")))?;
-            }
-            *n = n.saturating_add(1);
+        if self.n < test.times {
+            let fed = self.next(test);
+            let (pods, out) = (&mut self.pods, &mut self.out);
+            let (_, verdict) = self.engine.filter(fed.input(test), &mut Now(fed.now), pods, out);
+            self.check(rules, test, explain, (&fed, verdict))?;
         }
-        if *n < test.times {
+        if self.n < test.times {
             return Ok(false);
         }
-        check_kept(&test.expect, *kept, test.times).map_err(fails)?;
+        check_kept(&test.expect, self.kept, test.times)
+            .map_err(|message| Diagnostic::new(Code::Test, test.span.clone(), message))?;
         Ok(true)
+    }
+
+    #[inline(never)]
+    fn next(&mut self, test: &RuleTest) -> Fed {
+        let Attempt { engine, ids, first, n, .. } = self;
+        let now = first.saturating_add(nanos(test.every).saturating_mul(u64::from(*n)));
+        let time = EventTime {
+            sec: u32::try_from(now / SECOND).unwrap_or(u32::MAX),
+            nsec: u32::try_from(now % SECOND).unwrap_or_default(),
+        };
+        let hits = engine.redactions().map(|(_, hits)| hits).collect();
+        Fed { now, time, text: filled(&test.text, *n, ids), hits }
+    }
+
+    /// Whether what was decided is what should be.
+    #[inline(never)]
+    fn check(
+        &mut self,
+        rules: &RuleFile,
+        test: &RuleTest,
+        explain: Option<WhyNot>,
+        (fed, verdict): (&Fed, Verdict),
+    ) -> Result<(), Diagnostic> {
+        let fails = |message: String| Diagnostic::new(Code::Test, test.span.clone(), message);
+        let Attempt { engine, pods, out, n, kept, shadow_dropped, .. } = self;
+        // Of a rule in shadow mode, what it would have done.
+        let shadow = match &test.expect.subject {
+            Some(Subject::Shadow(name)) => engine.counters().shadows().iter().find(|row| row.name == *name),
+            _ => None,
+        };
+        let (is_shadows, action) = match shadow {
+            Some(row) => {
+                let would_drop = row.dropped > *shadow_dropped;
+                *shadow_dropped = row.dropped;
+                let is_asked = row.matched == u64::from(*n).saturating_add(1);
+                (is_asked, if would_drop { Action::Drop } else { Action::Keep })
+            }
+            None => (false, verdict.action),
+        };
+        *kept = kept.saturating_add(u32::from(action == Action::Keep));
+        let which = if test.times > 1 { format!(" (repetition {n})") } else { String::new() };
+        if let Some(wanted) = &test.expect.subject
+            && !(is_shadows || is_subject(rules, verdict.why, wanted))
+        {
+            let message = match wanted {
+                Subject::Shadow(_) => format!("{} should meet this, it does not{which}", name(wanted)),
+                _ => format!(
+                    "{} should decide this, {} does{which}",
+                    name(wanted),
+                    decider(rules, verdict.why)
+                ),
+            };
+            let mistake = fails(message);
+            let help =
+                explain.and_then(|why_not| why_not(engine, fed.input(test), Now(fed.now), pods, wanted));
+            return Err(match help {
+                Some(help) => mistake.with_help(help),
+                None => mistake,
+            });
+        }
+        if let Some(wanted) = test.expect.action
+            && wanted != action
+        {
+            let (wanted, found) = match wanted {
+                Action::Keep => ("kept", "drops"),
+                Action::Drop => ("dropped", "keeps"),
+            };
+            let decider = match &test.expect.subject {
+                Some(shadow @ Subject::Shadow(_)) => name(shadow),
+                _ => decider(rules, verdict.why),
+            };
+            return Err(fails(format!("this should be {wanted}, {decider} {found} it{which}")));
+        }
+        if verdict.action == Action::Keep {
+            let after = engine.redactions().zip(&fed.hits);
+            let hit: Vec<&str> =
+                after.filter(|((_, hits), before)| hits > *before).map(|((name, _), _)| name).collect();
+            check_redaction(rules, &test.expect, &hit, out)
+                .map_err(|message| fails(format!("{message}{which}")))?;
+        }
+        *n = n.saturating_add(1);
+        Ok(())
+    }
+}
+
+impl Fed {
+    fn input<'a>(&'a self, test: &'a RuleTest) -> Input<'a> {
+        Input { tag: test.tag.as_bytes(), time: self.time, text: self.text.as_bytes() }
     }
 }
 

@@ -251,17 +251,13 @@ impl Deciding<'_> {
                     if active.is_bounded
                         && !self.delegating.has_room(facts.names.namespace(), self.bytes, &facts.moment) => {}
                 Applies::Yes => {
-                    let holds = self.file.annotate && !self.may_recall;
-                    if active.state.lift.is_some() {
-                        let asked = (self.bytes, holds);
-                        start_lift(active, self.counters, self.shared, asked, facts, metadata);
-                    }
                     if !self.rules.lifts().is_empty()
-                        && let Some(lifted) = self.lifted(id, facts, metadata)
+                        && let Some(lifted) = self.lift(id, facts, metadata)
                     {
                         self.asked = AskedUntil::Met(id);
                         return Some(lifted);
                     }
+                    let holds = self.file.annotate && !self.may_recall;
                     let Some(active) = self.rules.get_mut(id) else { continue };
                     let decision =
                         act(active, self.counters, self.shared, (self.bytes, holds), facts, metadata);
@@ -286,6 +282,17 @@ impl Deciding<'_> {
             }
         }
         None
+    }
+
+    /// A guard or rule has met a record: it lifts its key, if it is to, and what it would sample is kept, if that is lifted.
+    #[inline(never)]
+    fn lift(&mut self, id: RuleId, facts: &Facts<'_>, metadata: &mut Metadata<'_>) -> Option<Decided> {
+        let active = self.rules.get_mut(id)?;
+        if active.state.lift.is_some() {
+            let asked = (self.bytes, self.file.annotate && !self.may_recall);
+            start_lift(active, self.counters, self.shared, asked, facts, metadata);
+        }
+        self.lifted(id, facts, metadata)
     }
 
     /// Keeps a record that this rule would sample, if a guard has lifted its key and there is room.

@@ -142,6 +142,7 @@ impl Delegating {
     }
 
     /// Whether a record of a namespace may be kept on behalf of its team.
+    #[inline(never)]
     pub(super) fn has_room(&mut self, namespace: NamespaceId, bytes: u64, moment: &Moment) -> bool {
         let (rate, budget) = (self.rate, self.budget);
         let had = self.had(namespace);
@@ -154,6 +155,7 @@ impl Delegating {
     }
 
     /// One was: of so many bytes as it came, and as it went.
+    #[inline(never)]
     pub(super) fn charge(&mut self, namespace: NamespaceId, (came, went): (u64, u64), moment: &Moment) {
         let (rate, budget) = (self.rate, self.budget);
         let had = self.had(namespace);

@@ -44,7 +44,7 @@ use crate::config::model::Owner;
 use crate::facts::{Facts, Glance, Glanced, Metadata, Own, SAMPLED_BY};
 use crate::json::Malformed;
 use crate::line::Line;
-use crate::metrics::{Counters, Metric, TABLE};
+use crate::metrics::{Counters, Metric, RowId, TABLE};
 use crate::pods::{Cache, OwnMemo, PodSource};
 use crate::policy::{Decision, KeyBuffers, KeyCapacity};
 use crate::record::{Names, RecordShape, RecordView, TRUNCATED};
@@ -63,7 +63,7 @@ use emit::Kept;
 use glance::Seeing;
 use measuring::Measuring;
 use recalling::{Recalled, Recalling, TagRing};
-use redacting::Redacting;
+use redacting::{Redacting, TagRedaction};
 use rule_id::AskedUntil;
 use rule_set::{ActiveRule, Candidates, Certain, RuleSet};
 use std::rc::Rc;
@@ -451,9 +451,7 @@ impl Engine {
             && decided != Decided::Excluded
             && let Some(row) = accounting.row_of(decided)
         {
-            let text = redacting.held(redaction, input, &facts);
-            let text = text.unwrap_or_else(|| input.text.to_vec());
-            recalling.hold(*ring, (row, time, bytes), text.into(), counters);
+            hold((*ring, row), input, &facts, (redacting, redaction), (recalling, counters));
         }
         Ok(Verdict { action: decided.action(), why: decided.why(rules) })
     }
@@ -464,6 +462,20 @@ impl Engine {
         self.counters.rules().iter().for_each(|row| sum.add(row.unreported.open));
         sum
     }
+}
+
+/// A record was dropped that may come back.
+#[inline(never)]
+fn hold(
+    (ring, row): (TagRing, RowId),
+    input: Input<'_>,
+    facts: &Facts<'_>,
+    (redacting, redaction): (&Redacting, &TagRedaction),
+    (recalling, counters): (&mut Recalling, &mut Counters),
+) {
+    let text = redacting.held(redaction, input, facts);
+    let text = text.unwrap_or_else(|| input.text.to_vec());
+    recalling.hold(ring, (row, facts.time, input.text.len() as u64), text.into(), counters);
 }
 
 /// The lines that come back with a record which a guard keeps.
