@@ -15,9 +15,32 @@ use crate::yaml::{Mistakes, Node, NodeKind, Quoting, Section};
 use std::num::NonZeroUsize;
 
 /// The model of a file, its tests, and everything that is wrong with it.
+///
+/// Reading a rule goes deepest of all that is done with a file, and Fluent Bit gives a filter 8 KB for all calls: nothing else is kept
+/// below it than what it needs.
 pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Mistakes) {
-    let mut file = RuleFile::default();
+    let mut file = empty();
     let mut mistakes = Mistakes::default();
+    let mut tests = Vec::new();
+    if let Some(top) = opened(root, &mut mistakes) {
+        read_sections(&top, &mut file, &mut mistakes);
+        keys_are_free(&top, &file, &mut mistakes);
+        are_apart(&top, &file, &mut mistakes);
+        file.guards = rules(source, top.get("guards"), Role::Guard, &mut mistakes);
+        file.rules = rules(source, top.get("rules"), Role::Rule, &mut mistakes);
+        read_rest(source, &top, &mut file, &mut mistakes);
+        tests = rule_tests(top.get("tests"), &file, &mut mistakes);
+    }
+    (file, tests, mistakes)
+}
+
+#[inline(never)]
+fn empty() -> RuleFile {
+    RuleFile::default()
+}
+
+#[inline(never)]
+fn opened<'n>(root: &'n Node, mistakes: &mut Mistakes) -> Option<Section<'n>> {
     let known = [
         "version",
         "input",
@@ -37,52 +60,53 @@ pub(super) fn lower(source: &str, root: &Node) -> (RuleFile, Vec<RuleTest>, Mist
         "rules",
         "tests",
     ];
-    let mut tests = Vec::new();
-    if let Some(top) = Section::open(root, "the rule file", &known, &mut mistakes) {
-        version(&top, &mut mistakes);
-        if let Some(node) = top.get("exclude_annotations") {
-            file.exclude_annotations = mistakes.boolean(node, "exclude_annotations").unwrap_or_default();
-        }
-        let sections: [(&str, ReadSection); 10] = [
-            ("input", input),
-            ("pods", pods),
-            ("enrich", enrich),
-            ("metadata", metadata),
-            ("metrics", metrics),
-            ("state", state),
-            ("defaults", defaults),
-            ("volume", volume),
-            ("tap", tap),
-            ("delegate", delegate),
-        ];
-        for (key, read) in sections {
-            if let Some(node) = top.get(key) {
-                // A section with mistakes leaves its defaults; the file is refused anyway.
-                let _ = read(node, &mut file, &mut mistakes);
-            }
-        }
-        keys_are_free(&top, &file, &mut mistakes);
-        are_apart(&top, &file, &mut mistakes);
-        file.guards = rules(source, top.get("guards"), Role::Guard, &mut mistakes);
-        file.rules = rules(source, top.get("rules"), Role::Rule, &mut mistakes);
-        file.redacts = redacts(source, top.get("redact"), &mut mistakes);
-        hashes_have_a_seed(top.get("redact"), &file, &mut mistakes);
-        recalls_are_shown(top.get("guards"), &file, &mut mistakes);
-        file.measures = measures(source, top.get("measure"), &mut mistakes);
-        let key = &*file.enrich.key;
-        let asks_for_more = file.all().any(|rule| rule.when.reaches_into(key))
-            || file.measures.iter().any(|measure| measure.when.reaches_into(key))
-            || file.redacts.iter().any(|redact| redact.when.reaches_into(key));
-        file.enrich.for_rules = asks_for_more;
-        names_are_unique(&[top.get("guards"), top.get("rules")], &mut mistakes);
-        // A condition with a mistake has been left out: only without mistakes is a rule without conditions meant so.
-        if !mistakes.are_serious() {
-            unreachable(&[(top.get("guards"), &file.guards), (top.get("rules"), &file.rules)], &mut mistakes);
-        }
-        shadows_are_few(&[top.get("rules")], &file, &mut mistakes);
-        tests = rule_tests(top.get("tests"), &file, &mut mistakes);
+    Section::open(root, "the rule file", &known, mistakes)
+}
+
+#[inline(never)]
+fn read_sections(top: &Section<'_>, file: &mut RuleFile, mistakes: &mut Mistakes) {
+    version(top, mistakes);
+    if let Some(node) = top.get("exclude_annotations") {
+        file.exclude_annotations = mistakes.boolean(node, "exclude_annotations").unwrap_or_default();
     }
-    (file, tests, mistakes)
+    let sections: [(&str, ReadSection); 10] = [
+        ("input", input),
+        ("pods", pods),
+        ("enrich", enrich),
+        ("metadata", metadata),
+        ("metrics", metrics),
+        ("state", state),
+        ("defaults", defaults),
+        ("volume", volume),
+        ("tap", tap),
+        ("delegate", delegate),
+    ];
+    for (key, read) in sections {
+        if let Some(node) = top.get(key) {
+            // A section with mistakes leaves its defaults; the file is refused anyway.
+            let _ = read(node, file, mistakes);
+        }
+    }
+}
+
+/// What is about the rules, or is read like them.
+#[inline(never)]
+fn read_rest(source: &str, top: &Section<'_>, file: &mut RuleFile, mistakes: &mut Mistakes) {
+    file.redacts = redacts(source, top.get("redact"), mistakes);
+    hashes_have_a_seed(top.get("redact"), file, mistakes);
+    recalls_are_shown(top.get("guards"), file, mistakes);
+    file.measures = measures(source, top.get("measure"), mistakes);
+    let key = &*file.enrich.key;
+    let asks_for_more = file.all().any(|rule| rule.when.reaches_into(key))
+        || file.measures.iter().any(|measure| measure.when.reaches_into(key))
+        || file.redacts.iter().any(|redact| redact.when.reaches_into(key));
+    file.enrich.for_rules = asks_for_more;
+    names_are_unique(&[top.get("guards"), top.get("rules")], mistakes);
+    // A condition with a mistake has been left out: only without mistakes is a rule without conditions meant so.
+    if !mistakes.are_serious() {
+        unreachable(&[(top.get("guards"), &file.guards), (top.get("rules"), &file.rules)], mistakes);
+    }
+    shadows_are_few(&[top.get("rules")], file, mistakes);
 }
 
 /// What is hashed without a seed could be found out by trying.

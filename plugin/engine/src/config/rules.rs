@@ -36,6 +36,14 @@ pub(super) fn rules(source: &str, node: Option<&Node>, role: Role, mistakes: &mu
 }
 
 fn rule(source: &str, node: &Node, role: Role, mistakes: &mut Mistakes) -> Option<Rule> {
+    let (section, name) = opened(node, role, mistakes)?;
+    let drops = section.get("drop").is_some();
+    let when = section.get("when").map(|node| When::read(source, node, drops, mistakes));
+    with_policy(node, &section, role, (name, when), mistakes)
+}
+
+#[inline(never)]
+fn opened<'n>(node: &'n Node, role: Role, mistakes: &mut Mistakes) -> Option<(Section<'n>, Option<&'n str>)> {
     let what = word(role);
     let own: &[&str] = match role {
         Role::Guard => &GUARD_KEYS,
@@ -44,12 +52,22 @@ fn rule(source: &str, node: &Node, role: Role, mistakes: &mut Mistakes) -> Optio
     let known: Vec<&str> = own.iter().copied().chain(PolicyKind::of(role).map(PolicyKind::name)).collect();
     let section = Section::open(node, what, &known, mistakes)?;
     let name = name(&section, what, mistakes);
-    let drops = section.get("drop").is_some();
-    let when = section.get("when").map(|node| When::read(source, node, drops, mistakes));
+    Some((section, name))
+}
+
+/// What a rule does, and all else that is not its conditions.
+#[inline(never)]
+fn with_policy(
+    node: &Node,
+    section: &Section<'_>,
+    role: Role,
+    (name, when): (Option<&str>, Option<When>),
+    mistakes: &mut Mistakes,
+) -> Option<Rule> {
     let shadow = section.get("mode").is_some_and(|node| is_shadow(node, mistakes));
     let until = section.get("until").and_then(|node| until(node, mistakes));
     let reason = section.get("reason").and_then(|node| mistakes.text(node, "reason")).map(str::to_owned);
-    let policy = policy(node, &section, role, mistakes);
+    let policy = policy(node, section, role, mistakes);
     let floor = section.get("floor").map(|node| Floor::read(node, policy.as_ref(), mistakes));
     let lift = section.get("lift").map(|node| Lift::read(node, mistakes));
     let recall = section.get("recall").map(|node| Recall::read(node, mistakes));
