@@ -11,6 +11,7 @@ use crate::pods::{PodMeta, completed};
 use crate::policy::{Decision, sampling_annotation};
 use crate::record::{Append, Merge, Names, RecordShape, RecordView, Written};
 use crate::secrets::has_hidden;
+use std::rc::Rc;
 
 /// The key under which a record says which sampling it went through, or how many records it stands for.
 pub(super) const ANNOTATION: &str = "nodesieve";
@@ -32,13 +33,15 @@ pub(super) struct Emitted {
 
 /// A kept record, but for its text: who decided, and what goes onto it.
 pub(super) struct Kept<'k> {
-    pub(super) decided: Decided,
     /// The guard or rule that decided.
     pub(super) rule: Option<&'k ActiveRule>,
     pub(super) file: &'k RuleFile,
     pub(super) names: &'k Names,
-    /// The lines that come back with it.
-    pub(super) recalled: Option<Recalled>,
+    /// What is known of its pod. It is looked up before, as what it carries is made: what reads a pod's file or writes numbers goes
+    /// deep, and the stack is small.
+    pub(super) meta: Option<Rc<PodMeta>>,
+    /// What it alone carries.
+    pub(super) annotation: Option<Vec<u8>>,
 }
 
 impl Kept<'_> {
@@ -100,8 +103,7 @@ impl Kept<'_> {
         is_merged: bool,
         out: &mut Vec<u8>,
     ) -> Emitted {
-        let Kept { decided, rule, file, .. } = *self;
-        let meta = metadata.get();
+        let Kept { rule, file, meta, .. } = self;
         let object = meta.as_ref().and_then(|meta| meta.ending.object());
         // What is on the record about its own pod stays, and gets what it has not.
         let own = metadata.own_object();
@@ -113,15 +115,11 @@ impl Kept<'_> {
             Some(_) => completed.as_deref(),
         };
         let kubernetes = object.map(|value| Append { key: &file.enrich.key, value });
-        let of_record = match &self.recalled {
-            Some(recalled) => Some(recalling(decided, rule, recalled)),
-            None => annotation(decided, rule, file),
-        };
         let of_rule = rule.and_then(|active| active.annotation.as_deref());
         // What stands there already is not of our making and would be counted as ours.
         let foreign = record.has_own(ANNOTATION).then_some(b"{}".as_slice());
         let annotation =
-            of_record.as_deref().or(of_rule).or(foreign).map(|value| Append { key: ANNOTATION, value });
+            self.annotation.as_deref().or(of_rule).or(foreign).map(|value| Append { key: ANNOTATION, value });
         let most = file.input.max_record;
         if let Some(meta) = meta.as_ref()
             && own.is_none()
@@ -138,7 +136,7 @@ impl Kept<'_> {
         Emitted {
             written,
             is_known: meta.as_ref().map(|meta| meta.known),
-            is_short: meta.is_some_and(|meta| meta.truncated),
+            is_short: meta.as_ref().is_some_and(|meta| meta.truncated),
             is_merged: false,
             is_redacted: false,
             bytes: out.len() as u64,
@@ -219,28 +217,42 @@ fn recalling(decided: Decided, rule: Option<&ActiveRule>, recalled: &Recalled) -
     object
 }
 
-/// What this record alone carries: the records it stands for, or the threshold of an earlier stage. Names of rules need no
-/// escapes.
+/// What this record alone carries: the lines that come back with it, the records it stands for, or the threshold of an earlier stage.
+/// Names of rules need no escapes.
 #[inline]
-fn annotation(decided: Decided, rule: Option<&ActiveRule>, file: &RuleFile) -> Option<Vec<u8>> {
+pub(super) fn annotation(
+    decided: Decided,
+    rule: Option<&ActiveRule>,
+    file: &RuleFile,
+    recalled: Option<&Recalled>,
+) -> Option<Vec<u8>> {
+    if let Some(recalled) = recalled {
+        return Some(recalling(decided, rule, recalled));
+    }
     let Decided::ByRule { decision, .. } = decided else { return None };
     if !file.annotate {
         return None;
     }
     match decision {
-        Decision::KeepAbove(threshold) => {
-            Some(sampling_annotation(&rule?.rule.name, threshold.probability(), threshold))
-        }
-        Decision::KeepFor { count, .. } if count > 1 => {
-            Some(format!("{{\"rule\":\"{}\",\"count\":{count}}}", rule?.rule.name).into_bytes())
-        }
-        Decision::Lifted { .. } => {
-            Some(format!("{{\"rule\":\"{}\",\"lifted\":true}}", rule?.rule.name).into_bytes())
-        }
+        Decision::KeepAbove(_) | Decision::Lifted { .. } => told(decision, rule?),
+        Decision::KeepFor { count, .. } if count > 1 => told(decision, rule?),
         Decision::KeepFor { .. }
         | Decision::Keep
         | Decision::Drop
         | Decision::Fits { .. }
         | Decision::DropOf { .. } => None,
+    }
+}
+
+#[inline(never)]
+fn told(decision: Decision, rule: &ActiveRule) -> Option<Vec<u8>> {
+    let name = &rule.rule.name;
+    match decision {
+        Decision::KeepAbove(threshold) => Some(sampling_annotation(name, threshold.probability(), threshold)),
+        Decision::KeepFor { count, .. } => {
+            Some(format!("{{\"rule\":\"{name}\",\"count\":{count}}}").into_bytes())
+        }
+        Decision::Lifted { .. } => Some(format!("{{\"rule\":\"{name}\",\"lifted\":true}}").into_bytes()),
+        Decision::Keep | Decision::Drop | Decision::Fits { .. } | Decision::DropOf { .. } => None,
     }
 }

@@ -426,7 +426,9 @@ impl Engine {
                     Some(ring) => recall(decided, rule, *ring, (file, recalling), (counters, unsaved)),
                     None => None,
                 };
-                let kept = Kept { decided, rule, file, names: record_names, recalled };
+                let annotation = emit::annotation(decided, rule, file, recalled.as_ref());
+                let meta = metadata.get();
+                let kept = Kept { rule, file, names: record_names, meta, annotation };
                 Some(if redaction.is_none() {
                     kept.emit(record, &mut metadata, out)
                 } else {
