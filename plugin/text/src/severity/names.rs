@@ -21,33 +21,66 @@ pub(super) fn name(text: &[u8]) -> Option<Name> {
     if text.len() > LONGEST || lengths & (1u16 << text.len()) == 0 {
         return None;
     }
-    let sure = |severity| Some(Name { severity, is_word: false });
-    let word = |severity| Some(Name { severity, is_word: true });
     let Some(folded) = folded(text) else { return long_name(text) };
+    if text.len() < 5 { short_name(folded) } else { whole_name(folded) }
+}
+
+const fn sure(severity: Severity) -> Option<Name> {
+    Some(Name { severity, is_word: false })
+}
+
+const fn word(severity: Severity) -> Option<Name> {
+    Some(Name { severity, is_word: true })
+}
+
+/// A name of at most four letters.
+///
+/// Apart from longer ones, since an interpreter keeps the constants of a function on its stack, and of what is called last it wants
+/// room for twice as much.
+#[inline(never)]
+fn short_name(folded: u64) -> Option<Name> {
     match folded {
-        ERROR | ERR | ERRO | EROR => sure(Severity::Error),
-        EMERG => word(Severity::Fatal),
+        ERR | ERRO | EROR => sure(Severity::Error),
         INFO | INF => sure(Severity::Info),
-        WARN | WARNING | WRN => sure(Severity::Warn),
-        DEBUG | DBUG | DBG | DEBU | DEBG => sure(Severity::Debug),
+        WARN | WRN => sure(Severity::Warn),
+        DBUG | DBG | DEBU | DEBG => sure(Severity::Debug),
+        FTL | FATA => sure(Severity::Fatal),
+        FAIL => word(Severity::Error),
+        FINE => word(Severity::Debug),
+        TRCE | TRC | TRAC => word(Severity::Trace),
+        CRIT => word(Severity::Fatal),
+        NOTE => word(Severity::Info),
+        PNC => word(Severity::Fatal),
+        LOG => word(Severity::Info),
+        VRB => word(Severity::Trace),
+        HTTP => word(Severity::Debug),
+        _ => None,
+    }
+}
+
+/// A name of five to eight letters.
+#[inline(never)]
+fn whole_name(folded: u64) -> Option<Name> {
+    match folded {
+        ERROR => sure(Severity::Error),
+        EMERG => word(Severity::Fatal),
+        WARNING => sure(Severity::Warn),
+        DEBUG => sure(Severity::Debug),
         DEFAULT => word(Severity::Info),
         DPANIC => word(Severity::Fatal),
-        FATAL | FTL | FATA => sure(Severity::Fatal),
-        FAIL | FAILURE => word(Severity::Error),
-        FINE => word(Severity::Debug),
+        FATAL => sure(Severity::Fatal),
+        FAILURE => word(Severity::Error),
         FINER | FINEST => word(Severity::Trace),
-        TRACE | TRCE | TRC | TRAC => word(Severity::Trace),
-        CRITICAL | CRIT => word(Severity::Fatal),
+        TRACE => word(Severity::Trace),
+        CRITICAL => word(Severity::Fatal),
         CONFIG => word(Severity::Debug),
         SEVERE => sure(Severity::Error),
         SILLY => word(Severity::Trace),
         SYSTEM | SUCCESS => word(Severity::Info),
-        NOTICE | NOTE => word(Severity::Info),
+        NOTICE => word(Severity::Info),
         ALERT => word(Severity::Fatal),
-        PANIC | PNC => word(Severity::Fatal),
-        LOG => word(Severity::Info),
-        VERBOSE | VRB => word(Severity::Trace),
-        HTTP => word(Severity::Debug),
+        PANIC => word(Severity::Fatal),
+        VERBOSE => word(Severity::Trace),
         _ => None,
     }
 }
