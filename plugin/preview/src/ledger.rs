@@ -83,9 +83,9 @@ pub struct Ledger {
     pub prices: Prices,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
-fn is_none(number: &u64) -> bool {
-    *number == 0
+/// Generic because serde hands references over, which lints call wasteful for a number on some targets and not on others.
+fn is_none<N: PartialEq + Default>(number: &N) -> bool {
+    *number == N::default()
 }
 
 impl Ledger {
