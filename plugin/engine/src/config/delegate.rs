@@ -333,7 +333,7 @@ fn is_namespace(text: &str) -> bool {
 
 impl RuleFile {
     /// These rules with those of fragments, in front of the platform's own: what `delegate` bounds comes before what it is bounded by.
-    /// Fragments beyond [`MAX_FRAGMENTS`] or, with all before them, [`MAX_RULES`] rules are left out.
+    /// Fragments beyond [`MAX_FRAGMENTS`] or, with all before them, 2000 rules are left out.
     #[must_use]
     pub fn with_fragments(&self, fragments: &[Rc<Fragment>]) -> RuleFile {
         let mut file = self.clone();
