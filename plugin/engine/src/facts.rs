@@ -7,7 +7,7 @@ pub(crate) use metadata::{Metadata, Own};
 use crate::continuation::Look;
 use crate::hash::key_bit;
 use crate::input::InputSettings;
-use crate::json::{self, Level, Value};
+use crate::json::{self, Value};
 use crate::line::{Line, MAX_FIELD};
 use crate::many::ManyTexts;
 use crate::moment::Moment;
@@ -246,7 +246,7 @@ impl<'r> Facts<'r> {
         ask: impl FnOnce(Document<'_>) -> T,
     ) -> T {
         let key = &*enrichment.key;
-        let record = self.record.text();
+        let record = self.record.object();
         let container = self.container();
         if meta.is_some_and(|meta| meta.is_own) {
             // It stands there already.
@@ -321,7 +321,7 @@ impl<'r> Facts<'r> {
             if !self.record.has_sought() {
                 return None;
             }
-            path::each_in_json(paths, (self.record.text(), Level::Plain), read)
+            path::each_in_json(paths, self.record.object().members().ok()?, read)
         })
     }
 
@@ -331,7 +331,7 @@ impl<'r> Facts<'r> {
     }
 
     fn record_field(&self, path: &[Box<str>]) -> Option<Vec<u8>> {
-        match json::lookup(self.record.text(), Level::Plain, path)? {
+        match self.record.object().lookup(path)? {
             Value::String(content) | Value::Scalar(content) if content.len() > MAX_FIELD => None,
             Value::String(content) => Some(json::unescape(content)),
             Value::Scalar(text) => Some(text.to_vec()),

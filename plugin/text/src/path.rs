@@ -124,11 +124,10 @@ fn ending_bit(last: u8) -> u64 {
 /// it wants.
 pub fn each_in_json<T>(
     paths: &Paths,
-    (text, level): (&[u8], Level),
+    mut members: Members<'_>,
     take: impl FnMut(&Path, &[u8]) -> Option<T>,
 ) -> Option<T> {
-    let mut members = Members::open(text, level).ok()?;
-    let mut found = NOTHING;
+    let (mut found, level) = (NOTHING, members.level());
     while let Ok(Some(member)) = members.next() {
         if member.key_escapes != Escapes::None || paths.may_start(key_bit(member.key)) {
             note(paths, &mut found, |key| member.has_key(key, level), member.value, level);
@@ -145,7 +144,7 @@ pub fn each_in_line<T>(
 ) -> Option<T> {
     let (text, level) = line.as_json();
     let Some(outline) = line.outline().filter(|outline| outline.is_whole()) else {
-        return each_in_json(paths, (text, level), take);
+        return each_in_json(paths, Members::open(text, level).ok()?, take);
     };
     let bits = outline.key_bits(text);
     if !paths.may_start(bits) {
@@ -324,7 +323,8 @@ mod tests {
             json::push_string(&mut content, text.as_bytes());
             let line = Line::new(&content[1..content.len() - 1]);
             let take = |path: &Path, value: &[u8]| Some((path.name().to_owned(), value.to_vec()));
-            let expected = each_in_json(&paths, line.as_json(), take);
+            let members = || Members::open(line.as_json().0, line.as_json().1).unwrap();
+            let expected = each_in_json(&paths, members(), take);
             assert_eq!(each_in_line(&paths, &line, take), expected, "{text}");
             assert!(line.outline().is_some());
             assert_eq!(each_in_line(&paths, &line, take), expected, "{text}");
@@ -338,7 +338,8 @@ mod tests {
         let line = Line::new(&content[1..content.len() - 1]);
         let paths = Paths::from(vec![Path::parse(path).unwrap()]);
         let take = |_: &Path, value: &[u8]| Some(String::from_utf8(value.to_vec()).unwrap());
-        let found = each_in_json(&paths, line.as_json(), take);
+        let (text, level) = line.as_json();
+        let found = Members::open(text, level).ok().and_then(|members| each_in_json(&paths, members, take));
         assert_eq!(found, paths[0].in_line(&line).map(|value| String::from_utf8(value).unwrap()));
         found.or_else(|| each_in_text(&paths, &line, take))
     }

@@ -125,9 +125,33 @@ fn resolve(content: &[u8], enough: usize, out: &mut Vec<u8>) {
 #[inline(always)]
 fn resolve_row(content: &[u8], mut from: usize, enough: usize, out: &mut Vec<u8>) -> usize {
     while content.get(from) == Some(&b'\\') && out.len() < enough {
-        from = from.wrapping_add(resolve_one(content, from, out));
+        let units = match content.get(from.wrapping_add(1)) {
+            Some(b'u') => resolve_ascii_units(content.get(from..).unwrap_or_default(), out),
+            _ => 0,
+        };
+        from = from.wrapping_add(if units == 0 { resolve_one(content, from, out) } else { units });
     }
     from
+}
+
+/// Appends what up to eight UTF-16 units at the start stand for, where they are ASCII and something follows: most are control
+/// characters, and of those there are many. The length of the units.
+#[inline(always)]
+fn resolve_ascii_units(escapes: &[u8], out: &mut Vec<u8>) -> usize {
+    let (mut rest, mut meant, mut count) = (escapes, 0u64, 0usize);
+    while count < 8
+        && let Some(unit) = rest.first_chunk::<8>()
+        && let unit = u64::from_le_bytes(*unit)
+        && unit & ASCII_UNIT_MASK == ASCII_UNIT
+        && let Some(low @ 0..16) = DIGITS.get(usize::from((unit >> 40) as u8))
+    {
+        let byte = (unit >> 28 & 0x70) | u64::from(*low);
+        meant |= byte << (count.wrapping_mul(8) & 63);
+        count = count.wrapping_add(1);
+        rest = rest.get(6..).unwrap_or_default();
+    }
+    out.extend_from_slice(meant.to_le_bytes().get(..count).unwrap_or_default());
+    escapes.len().wrapping_sub(rest.len())
 }
 
 /// Where the first backslash stands.
@@ -260,6 +284,9 @@ pub(super) fn code_unit(content: &[u8], backslash: usize) -> Option<u16> {
 
 /// Eight backslashes.
 const BACKSLASHES: u64 = 0x5c5c_5c5c_5c5c_5c5c;
+/// What the six bytes of a unit of ASCII start with, `\u00` and a digit below 8, and the bits that say so.
+const ASCII_UNIT: u64 = 0x30_3030_755c;
+const ASCII_UNIT_MASK: u64 = 0xf8_ffff_ffff;
 /// The longest escape: a surrogate pair.
 const LONGEST: usize = 12;
 
@@ -325,6 +352,14 @@ mod tests {
             push_string(&mut out, text.as_bytes());
             prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text.clone());
             prop_assert_eq!(unescape(&out[1..out.len() - 1]), text.as_bytes());
+        }
+
+        #[test]
+        fn escapes_mean_what_they_mean_to_others(
+            text in "(a|é|[a-z]{17}|\\\\n|\\\\\\\\|\\\\/|(\\\\u00[0-7][0-9a-fA-F]){1,9}|\\\\u00[89a-f]0|\\\\u4e2d|\\\\ud83d\\\\ude00){0,30}",
+        ) {
+            let expected: String = serde_json::from_str(&format!("\"{text}\"")).unwrap();
+            prop_assert_eq!(unescape(text.as_bytes()), expected.as_bytes());
         }
 
         /// From the start, escape by escape.

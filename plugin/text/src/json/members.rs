@@ -98,6 +98,17 @@ pub struct Members<'a> {
     at: usize,
     first: bool,
     unreadable: Unreadable,
+    passed: Option<PassedString>,
+}
+
+/// A long string of an object that somebody has passed before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PassedString {
+    /// Where its content starts.
+    pub start: usize,
+    /// Where its closing quote stands.
+    pub end: usize,
+    pub escapes: Escapes,
 }
 
 /// Where a scalar stands that prints like a number but reads back as none, if a walk is asked to look for them.
@@ -118,7 +129,26 @@ impl<'a> Members<'a> {
         if text.get(at) != Some(&b'{') {
             return Err(Malformed::Syntax);
         }
-        Ok(Members { text, level, at: at.wrapping_add(1), first: true, unreadable: Unreadable::Ignored })
+        let at = at.wrapping_add(1);
+        Ok(Members { text, level, at, first: true, unreadable: Unreadable::Ignored, passed: None })
+    }
+
+    /// As [`Members::open`] at [`Level::Plain`], of a text in which a string has been passed before: it is not passed once more.
+    ///
+    /// # Errors
+    /// As [`Members::open`].
+    pub(crate) fn open_passed(
+        text: &'a [u8],
+        passed: Option<PassedString>,
+    ) -> Result<Members<'a>, Malformed> {
+        let mut members = Members::open(text, Level::Plain)?;
+        members.passed = passed;
+        Ok(members)
+    }
+
+    /// How the quotes of its text are written.
+    pub fn level(&self) -> Level {
+        self.level
     }
 
     /// As [`Members::open`], and the walk collects scalars that the host cannot read back (`nan`, `inf`, doubles that round to infinity).
@@ -153,7 +183,8 @@ impl<'a> Members<'a> {
         if text.get(at) != Some(&b'[') {
             return Err(Malformed::Syntax);
         }
-        Ok(Members { text, level, at: at.wrapping_add(1), first: true, unreadable: Unreadable::Ignored })
+        let at = at.wrapping_add(1);
+        Ok(Members { text, level, at, first: true, unreadable: Unreadable::Ignored, passed: None })
     }
 
     /// The next element of an array, or `None` behind the last.
@@ -302,6 +333,12 @@ impl<'a> Members<'a> {
         if let Some((end, after)) = near {
             let text = rest.get(..end).unwrap_or_default();
             return Ok((text, content.wrapping_add(after), Escapes::None));
+        }
+        if let Some(passed) = &self.passed
+            && passed.start == content
+        {
+            let text = self.text.get(content..passed.end).unwrap_or_default();
+            return Ok((text, passed.end.wrapping_add(1), passed.escapes));
         }
         let found = match self.level {
             Level::Plain => plain_end(self.text, content),

@@ -19,8 +19,8 @@ mod unreadable;
 
 pub use embedded::Embedded;
 pub use escape::{Escapes, cut, push_string, unescape, unescape_into, unescape_start};
-pub(crate) use members::stands_for;
 pub use members::{Level, Malformed, Member, Members, Value};
+pub(crate) use members::{PassedString, stands_for};
 pub use outline::Outline;
 pub use reader::JsonReader;
 pub(crate) use token::plain_end;
@@ -38,19 +38,20 @@ pub const MAX_DEPTH: u32 = 256;
 /// allowed; text behind it is not looked at.
 pub fn lookup<'a>(text: &'a [u8], level: Level, path: &[Box<str>]) -> Option<Value<'a>> {
     let (first, rest) = path.split_first()?;
-    let mut found = member(text, level, first)?;
+    let member = |text: &'a [u8], key: &str| last_member(Members::open(text, level).ok()?, key);
+    let mut found = member(text, first)?;
     for key in rest {
         match found {
-            Value::Object(inner) => found = member(inner, level, key)?,
+            Value::Object(inner) => found = member(inner, key)?,
             _ => return None,
         }
     }
     Some(found)
 }
 
-fn member<'a>(text: &'a [u8], level: Level, key: &str) -> Option<Value<'a>> {
-    let mut members = Members::open(text, level).ok()?;
-    let mut found = None;
+/// The last member with a key.
+pub(crate) fn last_member<'a>(mut members: Members<'a>, key: &str) -> Option<Value<'a>> {
+    let (mut found, level) = (None, members.level());
     while let Ok(Some(member)) = members.next() {
         if member.has_key(key.as_bytes(), level) {
             found = Some(member.value);

@@ -142,7 +142,9 @@ pub(super) fn quoted_end(text: &[u8], content: usize) -> Option<(usize, usize, E
             // One backslash escapes the quote for the record, every further pair is one backslash of the line.
             1 => {
                 let end = quote.wrapping_sub(1);
-                let has_more = swar::find_byte(text.get(content..end)?, 0, b'\\').is_some();
+                // Every quote that was passed stands behind one.
+                let has_more =
+                    from != content || swar::find_byte(text.get(content..end)?, 0, b'\\').is_some();
                 return Some((end, after, if has_more { Escapes::Irregular } else { Escapes::None }));
             }
             // Unescaped: the record's own string ends here, so the line's string never did.

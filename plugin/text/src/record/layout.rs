@@ -226,12 +226,13 @@ impl HeadLayout {
         bytes.get_mut(..head.len())?.copy_from_slice(head);
         masks.get_mut(..head.len())?.fill(0xff);
         let mut members = Members::open(text, Level::Plain).ok()?;
-        while let Ok(Some(member)) = members.next() {
-            let Value::String(value) = member.value else { return None };
-            let start = member.value_start.wrapping_add(1);
-            if start >= head.len() || value.contains(&b'\\') {
+        // All but the line, which is not passed once more.
+        for _ in 1..view.members {
+            let Value::String(value) = members.next().ok()??.value else { return None };
+            if value.contains(&b'\\') {
                 continue;
             }
+            let start = (value.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize);
             for (byte, mask) in value.iter().zip(masks.get_mut(start..)?) {
                 *mask = if byte.is_ascii_digit() { 0xf0 } else { 0xff };
             }

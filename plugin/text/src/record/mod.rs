@@ -6,15 +6,17 @@
 
 mod layout;
 mod merge;
+mod object;
 mod shape;
 mod write;
 
 pub use layout::{Closed, Front};
 pub use merge::{Merge, Merged};
+pub use object::RecordObject;
 pub use shape::RecordShape;
 pub use write::{Append, Written};
 
-use crate::json::{self, Escapes, Level, MAX_MEMBERS, Malformed, Member, Members, Value};
+use crate::json::{self, Escapes, Level, MAX_MEMBERS, Malformed, Member, Members, PassedString, Value};
 use crate::line::Line;
 use crate::path::Path;
 use crate::secrets::has_hidden;
@@ -224,6 +226,16 @@ impl<'a> RecordView<'a> {
         self.text
     }
 
+    /// The record as the object that it is.
+    pub fn object(&self) -> RecordObject<'a> {
+        let passed = |(span, escapes): (MemberSpan, Escapes)| PassedString {
+            start: span.start,
+            end: span.end,
+            escapes,
+        };
+        RecordObject::with_line(self.text, self.message.map(passed))
+    }
+
     /// The line, if a message field holds a string.
     pub fn line(&self) -> Option<Line<'a>> {
         let (span, escapes) = self.message?;
@@ -248,7 +260,7 @@ impl<'a> RecordView<'a> {
         if !self.has_own(key) {
             return None;
         }
-        match json::lookup(self.text, Level::Plain, &[Box::from(key)])? {
+        match self.object().lookup(&[Box::from(key)])? {
             Value::Object(text) => Some(text),
             Value::String(_) | Value::Scalar(_) | Value::Array(_) => None,
         }

@@ -113,7 +113,18 @@ pub(crate) fn of_field(name: &[u8], value: Value<'_>) -> Option<Severity> {
     }
 }
 
+#[inline(always)]
 pub(super) fn key(name: &[u8]) -> Option<LevelKey> {
+    // Most keys are none, and their length and first byte say so.
+    let first = u32::from(*name.first()?) & 31;
+    if FIRSTS.get(name.len())?.wrapping_shr(first) & 1 == 0 {
+        return None;
+    }
+    known_key(name)
+}
+
+#[inline(never)]
+fn known_key(name: &[u8]) -> Option<LevelKey> {
     let (from, to) = *RANGES.get(name.len())?;
     let candidates = KEYS.get(usize::from(from)..usize::from(to))?;
     let Some(folded) = names::folded(name) else {
@@ -157,6 +168,18 @@ pub(super) const RANGES: [(u8, u8); 16] = {
         at += 1;
     }
     ranges
+};
+
+/// For each length the first bytes of its keys, one bit for those that differ in nothing but the upper three bits, as case does.
+static FIRSTS: [u32; 16] = {
+    let (mut firsts, mut at) = ([0u32; 16], 0usize);
+    #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // While compiling.
+    while at < KEYS.len() {
+        let key = KEYS[at].0;
+        firsts[key.len()] |= 1 << (key[0] & 31);
+        at += 1;
+    }
+    firsts
 };
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Selectors looked up and conditions tested, in the text as it stands.
 
-use crate::json::{Escapes, Level, Members, Value, cut, unescape};
+use crate::json::{Escapes, Level, Malformed, Members, Value, cut, unescape};
 use crate::line::{Line, MAX_UNESCAPED};
 use crate::pattern::logic::Truth;
 use crate::pattern::object::selector::{PropertySelector, SelectorStep};
 use crate::pattern::object::{PropertyCondition, Test};
 use crate::pattern::value::{Operand, Operator};
+use crate::record::RecordObject;
 use crate::swar;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -22,8 +23,8 @@ pub enum Document<'d> {
 /// A record as it would be with its metadata.
 #[derive(Clone, Copy, Debug)]
 pub struct Enriched<'d> {
-    /// The record's own text.
-    pub record: &'d [u8],
+    /// The record's own members.
+    pub record: RecordObject<'d>,
     /// The key under which metadata goes.
     pub key: &'d str,
     /// What goes there, as JSON, as far as it is known; `None` when nothing will.
@@ -183,7 +184,7 @@ impl<'d> Document<'d> {
                 let (text, level) = line.as_json();
                 let outline = line.outline()?;
                 if !outline.is_whole() {
-                    return member(text, level, key);
+                    return member(Members::open(text, level), key);
                 }
                 outline.get(text, level, key.as_bytes()).map(|value| Property { value, level })
             }
@@ -205,7 +206,7 @@ impl<'d> Document<'d> {
             }
             Document::Record(enriched) => {
                 let replaced = enriched.object.map(|_| enriched.key);
-                each_member(enriched.record, Level::Plain, replaced, visit)
+                each_member(enriched.record.members(), replaced, visit)
                     || enriched.object.is_some_and(|object| {
                         visit(Property { value: Value::Object(object), level: Level::Plain })
                     })
@@ -217,7 +218,7 @@ impl<'d> Document<'d> {
 impl<'d> Enriched<'d> {
     /// A member that the record has of its own.
     fn own(&self, key: &str) -> Option<Property<'d>> {
-        member(self.record, Level::Plain, key)
+        member(self.record.members(), key)
     }
 }
 
@@ -228,7 +229,9 @@ impl<'a> Property<'a> {
         let mut node = self;
         for step in steps {
             node = match (step, node.value) {
-                (SelectorStep::Key(key), Value::Object(text)) => member(text, node.level, key)?,
+                (SelectorStep::Key(key), Value::Object(text)) => {
+                    member(Members::open(text, node.level), key)?
+                }
                 (SelectorStep::Index(index), Value::Array(text)) => {
                     let mut elements = Members::open_array(text, node.level).ok()?;
                     for _ in 0..*index {
@@ -245,7 +248,7 @@ impl<'a> Property<'a> {
     /// Hands every member or element to `visit` until it says that it has seen enough; whether it did.
     fn each(self, visit: &mut dyn FnMut(Property<'_>) -> bool) -> bool {
         match self.value {
-            Value::Object(text) => each_member(text, self.level, None, visit),
+            Value::Object(text) => each_member(Members::open(text, self.level), None, visit),
             Value::Array(text) => {
                 let Ok(mut elements) = Members::open_array(text, self.level) else { return false };
                 while let Ok(Some(value)) = elements.next_element() {
@@ -320,9 +323,9 @@ impl PropertyCondition {
 }
 
 /// The last member of an object with a key.
-fn member<'a>(text: &'a [u8], level: Level, key: &str) -> Option<Property<'a>> {
-    let mut members = Members::open(text, level).ok()?;
-    let mut found = None;
+fn member<'a>(members: Result<Members<'a>, Malformed>, key: &str) -> Option<Property<'a>> {
+    let mut members = members.ok()?;
+    let (mut found, level) = (None, members.level());
     while let Ok(Some(member)) = members.next() {
         if member.has_key(key.as_bytes(), level) {
             found = Some(Property { value: member.value, level });
@@ -334,12 +337,12 @@ fn member<'a>(text: &'a [u8], level: Level, key: &str) -> Option<Property<'a>> {
 /// Hands each member of an object but those called `without` to `visit`; of duplicate keys only the last, as far as the
 /// first [`MAX_KEYS`] keys go.
 fn each_member(
-    text: &[u8],
-    level: Level,
+    members: Result<Members<'_>, Malformed>,
     without: Option<&str>,
     visit: &mut dyn FnMut(Property<'_>) -> bool,
 ) -> bool {
-    let Ok(mut members) = Members::open(text, level) else { return false };
+    let Ok(mut members) = members else { return false };
+    let level = members.level();
     // Ordered, not hashed: the keys are whatever somebody logged.
     let mut last: BTreeMap<Cow<'_, [u8]>, Value<'_>> = BTreeMap::new();
     while let Ok(Some(member)) = members.next() {

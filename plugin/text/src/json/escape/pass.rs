@@ -9,38 +9,81 @@ use crate::swar::zero_bytes;
 
 /// How many bytes at the start of a text, which is not inside an escape, are a string's content: up to its closing quote, or to where
 /// there are no escapes for some bytes.
+///
+/// Eight bytes at a time: which of them are quotes and backslashes says which are escaped, whatever stands between them.
 #[inline(never)]
 pub(crate) fn pass_escapes(text: &[u8], worst: &mut Escapes) -> usize {
     let (mut rest, mut seen) = (text, 0u8);
-    while let [first, behind @ ..] = rest {
-        if *first != b'\\' {
-            if *first == b'"' {
-                break;
-            }
-            // One byte by itself; where there are more, the next escape is looked for among some.
-            rest = match behind.first() {
-                Some(b'\\' | b'"') | None => behind,
-                Some(_) => match near_special(behind) {
-                    Some(length) => behind.get(length..).unwrap_or_default(),
-                    None => break,
-                },
+    while let Some(word) = rest.first_chunk::<8>() {
+        let word = u64::from_le_bytes(*word);
+        // Control characters and letters in turn, as colours are: looked for first, for each is almost eight bytes.
+        let near_unit = match word {
+            _ if word as u16 == UNIT_START => Some((word, 0)),
+            _ if (word >> 8) as u16 == UNIT_START && !is_special(word as u8) => Some((word >> 8, 1usize)),
+            _ => None,
+        };
+        if let Some((escape, before)) = near_unit {
+            rest = if escape & CONTROL_MASK == CONTROL && !is_special((escape >> 40) as u8) {
+                seen |= SHORT;
+                rest.get(before.wrapping_add(6)..).unwrap_or_default()
+            } else {
+                unit(rest.get(before.wrapping_add(2)..).unwrap_or_default(), &mut seen)
             };
             continue;
         }
-        let [letter, behind @ ..] = behind else { break };
-        let kind = kind(*letter);
-        if kind == UNIT {
-            rest = unit(rest, behind, &mut seen);
+        let (quotes, backslashes) = (bits(word ^ ALL_QUOTES), bits(word ^ ALL_BACKSLASHES));
+        let first = (quotes | backslashes).trailing_zeros() as usize;
+        if first >= 2 {
+            let length = if first < 8 { Some(first) } else { near_special(rest) };
+            let Some(length) = length else { break };
+            rest = rest.get(length..).unwrap_or_default();
             continue;
         }
-        seen |= kind;
-        rest = behind;
-        // The same escape once more: most likely there are many.
-        if let Some(next) = behind.first_chunk::<2>()
-            && u16::from_le_bytes(*next) == u16::from_le_bytes([b'\\', *letter])
+        // The same escape four times: most likely there are many.
+        if matches!(backslashes, PAIRS | 0xff)
+            && word == (word & 0xffff).wrapping_mul(0x0001_0001_0001_0001)
+            && let letter = (word >> 8) as u8
+            && letter != b'u'
         {
-            rest = behind_pairs(behind, *letter);
+            seen |= kind(letter);
+            rest = behind_same(rest, word);
+            continue;
         }
+        let escaped = escaped(backslashes);
+        let ends = quotes & !escaped;
+        // All before the closing quote, or all.
+        let before = (ends & ends.wrapping_neg()).wrapping_sub(1);
+        if escaped & quotes & before != 0 {
+            seen |= SHORT;
+        }
+        if escaped & backslashes & before != 0 {
+            seen |= NESTED;
+        }
+        let mut letters = escaped & before & !(quotes | backslashes);
+        let mut behind_unit = None;
+        while letters != 0 {
+            let at = letters.trailing_zeros();
+            let kind = kind((word >> at.wrapping_mul(8)) as u8);
+            if kind == UNIT {
+                behind_unit = rest.get(at as usize..);
+                break;
+            }
+            seen |= kind;
+            letters &= letters.wrapping_sub(1);
+        }
+        if let Some([_, digits @ ..]) = behind_unit {
+            rest = unit(digits, &mut seen);
+        } else if ends != 0 {
+            rest = rest.get(ends.trailing_zeros() as usize..).unwrap_or_default();
+            break;
+        } else {
+            // What the last backslash escapes stands behind these eight.
+            let length = if backslashes & !escaped & LAST == 0 { 8 } else { 7 };
+            rest = rest.get(length..).unwrap_or_default();
+        }
+    }
+    if rest.len() < 8 {
+        rest = last_bytes(rest, &mut seen);
     }
     let found = match seen {
         0 => Escapes::None,
@@ -51,6 +94,43 @@ pub(crate) fn pass_escapes(text: &[u8], worst: &mut Escapes) -> usize {
     };
     *worst = (*worst).max(found);
     text.len().wrapping_sub(rest.len())
+}
+
+/// The same, byte by byte, of the less than eight at the end; what is left of them.
+#[inline(never)]
+fn last_bytes<'t>(mut rest: &'t [u8], seen: &mut u8) -> &'t [u8] {
+    while let [first, behind @ ..] = rest {
+        rest = match (first, behind) {
+            (b'"', _) | (b'\\', []) => break,
+            (b'\\', [letter, digits @ ..]) if kind(*letter) == UNIT => unit(digits, seen),
+            (b'\\', [letter, behind @ ..]) => {
+                *seen |= kind(*letter);
+                behind
+            }
+            _ => behind,
+        };
+    }
+    rest
+}
+
+/// Whether a byte ends a string or begins an escape.
+#[inline(always)]
+fn is_special(byte: u8) -> bool {
+    byte == b'"' || byte == b'\\'
+}
+
+/// One bit for each zero byte of a word, and no other; the lowest for the first.
+#[inline(always)]
+fn bits(word: u64) -> u8 {
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    let marks = !((word & LOW).wrapping_add(LOW) | word | LOW);
+    ((marks >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
+}
+
+/// Which of eight bytes are escaped, by which of them are backslashes; the first is not.
+#[inline(always)]
+fn escaped(backslashes: u8) -> u8 {
+    ESCAPED.get(usize::from(backslashes)).copied().unwrap_or(0)
 }
 
 /// Where the next quote or backslash stands, if it is in the next sixteen bytes.
@@ -72,13 +152,12 @@ fn near_special(text: &[u8]) -> Option<usize> {
     None
 }
 
-/// What is left behind escapes of one letter that stand one behind the other, of which there is one at least.
+/// What is left behind eight bytes that stand at the start, as often as they follow one another.
 #[inline]
-fn behind_pairs(text: &[u8], letter: u8) -> &[u8] {
-    let pairs = u64::from(u16::from_le_bytes([b'\\', letter])).wrapping_mul(0x0001_0001_0001_0001);
-    let mut rest = text.get(2..).unwrap_or_default();
+fn behind_same(text: &[u8], same: u64) -> &[u8] {
+    let mut rest = text;
     while let Some((word, behind)) = rest.split_first_chunk::<8>() {
-        if u64::from_le_bytes(*word) != pairs {
+        if u64::from_le_bytes(*word) != same {
             break;
         }
         rest = behind;
@@ -86,12 +165,12 @@ fn behind_pairs(text: &[u8], letter: u8) -> &[u8] {
     rest
 }
 
-/// What is left behind the UTF-16 unit that `rest` starts with, `behind` being what stands behind its letter, and behind the same unit
-/// as often as it follows. Four digits are taken for what they should be, but for a quote or a backslash among them.
+/// What is left behind a UTF-16 unit, and behind the same one as often as it follows; `behind` is what stands behind its letter. Four
+/// digits are taken for what they should be, but for a quote or a backslash among them.
 #[inline(always)]
-fn unit<'t>(rest: &'t [u8], behind: &'t [u8], seen: &mut u8) -> &'t [u8] {
+fn unit<'t>(behind: &'t [u8], seen: &mut u8) -> &'t [u8] {
     let Some((digits, after)) = behind.split_first_chunk::<4>() else {
-        *seen |= of_unit(rest);
+        *seen |= of_short_unit(behind);
         return behind;
     };
     // Control characters are what most printers escape in this way.
@@ -104,16 +183,12 @@ fn unit<'t>(rest: &'t [u8], behind: &'t [u8], seen: &mut u8) -> &'t [u8] {
     if (zeros(word ^ QUOTES) | zeros(word ^ BACKSLASHES)) & HIGH != 0 {
         return behind;
     }
+    let known = u64::from(word) << 16 | u64::from(UNIT_START);
     let mut left = after;
-    if let [b'\\', b'u', ..] = left
-        && let Some(known) = rest.first_chunk::<8>()
+    while let Some(next) = left.first_chunk::<8>()
+        && (u64::from_le_bytes(*next) ^ known) & UNIT_MASK == 0
     {
-        let known = u64::from_le_bytes(*known);
-        while let Some(next) = left.first_chunk::<8>()
-            && (u64::from_le_bytes(*next) ^ known) & UNIT_MASK == 0
-        {
-            left = left.get(6..).unwrap_or_default();
-        }
+        left = left.get(6..).unwrap_or_default();
     }
     left
 }
@@ -124,14 +199,13 @@ fn zeros(word: u32) -> u32 {
     word.wrapping_sub(0x0101_0101) & !word
 }
 
+/// Of a unit with less than four digits behind its letter.
 #[inline(never)]
-fn of_unit(rest: &[u8]) -> u8 {
-    match Escapes::at(rest, 0) {
-        Escapes::None => 0,
-        Escapes::Short => SHORT,
-        Escapes::Nested => NESTED,
-        Escapes::Wide => WIDE,
-        Escapes::Irregular => IRREGULAR,
+fn of_short_unit(digits: &[u8]) -> u8 {
+    match digits {
+        [b'0', b'0', b'0' | b'1', ..] => SHORT,
+        [b'0', b'0', b'2'..=b'7', ..] | [] | [_] | [_, _] => IRREGULAR,
+        _ => WIDE,
     }
 }
 
@@ -161,9 +235,36 @@ static KINDS: [u8; 256] = {
     kinds
 };
 
+/// For each pattern of backslashes among eight bytes, which of the eight are escaped when the first is not.
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // While compiling.
+static ESCAPED: [u8; 256] = {
+    let (mut escaped, mut backslashes) = ([0u8; 256], 0usize);
+    while backslashes < 256 {
+        let mut at = 0;
+        while at < 7 {
+            // A backslash that is not escaped itself escapes what follows.
+            if backslashes >> at & 1 == 1 && escaped[backslashes] >> at & 1 == 0 {
+                escaped[backslashes] |= 2 << at;
+            }
+            at += 1;
+        }
+        backslashes += 1;
+    }
+    escaped
+};
+
+/// Every other byte from the first on is a backslash.
+const PAIRS: u8 = 0b0101_0101;
+/// The bit of the last of eight bytes.
+const LAST: u8 = 0b1000_0000;
 const HIGH: u32 = 0x8080_8080;
 const QUOTES: u32 = 0x2222_2222;
 const BACKSLASHES: u32 = 0x5c5c_5c5c;
+/// A backslash and its letter.
+const UNIT_START: u16 = u16::from_le_bytes(*b"\\u");
+/// What the unit of a control character starts with but for the lowest bit of its third digit, and the bits that say so.
+const CONTROL: u64 = 0x30_3030_755c;
+const CONTROL_MASK: u64 = 0xfe_ffff_ffff;
 /// The six bytes of a unit.
 const UNIT_MASK: u64 = 0xffff_ffff_ffff;
 const ALL_QUOTES: u64 = 0x2222_2222_2222_2222;
@@ -204,7 +305,7 @@ mod tests {
             prop_assert!(is_whole, "{length} is inside an escape");
             prop_assert_eq!(worst, expected);
             let rest = &text[length..];
-            let is_idle = rest.len() >= 17 && !rest[..17].contains(&b'\\') && !rest[..17].contains(&b'"');
+            let is_idle = rest.len() >= 16 && !rest[..16].contains(&b'\\') && !rest[..16].contains(&b'"');
             prop_assert!(matches!(rest, [] | [b'"', ..] | [b'\\']) || is_idle, "{length} of {}", text.len());
         }
     }
