@@ -232,3 +232,63 @@ mod tests {
         assert_eq!(stack.counts, [(300 - 100 - 3 - 4, 1), (100 - 5, 1)]);
     }
 }
+
+#[cfg(test)]
+mod adhoc {
+    use super::*;
+    use crate::guest::{GuestSettings, Returned};
+    #[test]
+    fn adhoc_profile() {
+        let module = crate::artefact::module_with_names().unwrap();
+        let bytes = std::fs::read(&module).unwrap();
+        let wrapped = WrappedModule::of(&bytes).unwrap();
+        let compiled = CompiledModule::of_bytes(&module, &wrapped.bytes).unwrap();
+        let inside: Arc<[u64]> = wrapped.functions.iter().map(|f| f.inside).collect();
+        let names: Vec<String> = wrapped.functions.iter().map(|f| f.name.clone()).collect();
+        let root = wrapped.root;
+        let source = std::fs::read_to_string(std::env::var("PR").unwrap()).unwrap();
+        let rules = nodesieve_engine::config::load(&source).unwrap().rules;
+        let tree = crate::tree::NodeTree::new(&source, &rules).unwrap();
+        let settings = GuestSettings { preopens: tree.preopens().to_vec(), seed: 7 };
+        let stack =
+            Arc::new(Mutex::new(CallStack { counts: vec![(0, 0); names.len()], ..CallStack::default() }));
+        let (entered, left) = (Arc::clone(&stack), Arc::clone(&stack));
+        let mut guest = compiled
+            .start_with(&settings, |linker| {
+                let inside = Arc::clone(&inside);
+                linker.func_wrap(IMPORTS, ENTER, move |caller: Caller<'_, WasiP1Ctx>, function: u32| {
+                    let fuel = caller.get_fuel().unwrap_or_default();
+                    locked(&entered).enter(function as usize, fuel, root);
+                })?;
+                linker.func_wrap(IMPORTS, LEAVE, move |caller: Caller<'_, WasiP1Ctx>, _: u32| {
+                    let fuel = caller.get_fuel().unwrap_or_default();
+                    locked(&left).leave(fuel, &inside);
+                })?;
+                Ok(())
+            })
+            .unwrap();
+        guest.clock().advance_to(1_795_255_200_000_000_000);
+        let tag = format!("kube.var.log.containers.web-1_shop-eu_web-{}.log", "a".repeat(64));
+        let line = std::fs::read_to_string(std::env::var("LINE").unwrap()).unwrap();
+        for n in 0..12 {
+            locked(&stack).is_counting = n >= 8;
+            let text = format!(
+                r#"{{"time":"2026-11-21T10:00:00.123456789Z","stream":"stdout","layout_{n}":"x","log":"{}"}}"#,
+                line.trim_end()
+            );
+            match guest.filter(tag.as_bytes(), (1_795_255_200, 0), text.as_bytes()) {
+                Returned::Kept(a) => println!("kept {}", a.len()),
+                Returned::Dropped => println!("dropped"),
+                Returned::Lost(l) => panic!("{l}"),
+            }
+        }
+        let counts = std::mem::take(&mut locked(&stack).counts);
+        let mut all: Vec<_> = counts.into_iter().zip(&names).filter(|((_, c), _)| *c > 0).collect();
+        all.sort_by_key(|((f, _), _)| std::cmp::Reverse(*f));
+        let total: u64 = all.iter().map(|((f, _), _)| f).sum();
+        println!("total {}", total / 4);
+        for ((f, c), n) in all.iter().take(30) {
+            println!("{:9.1} {:7.2} {n}", *f as f64 / 4.0, *c as f64 / 4.0);
+        }
+    }
+}

@@ -72,7 +72,8 @@ fn the_page_is_small_and_names_nobody_else() {
     let assets = assets();
     let bytes: usize = assets.iter().map(|asset| asset.content.len()).sum();
     let sizes: Vec<_> = assets.iter().map(|asset| (&*asset.name, asset.content.len())).collect();
-    assert!(bytes < 1_800_000, "{bytes}: {sizes:?}");
+    // Two thirds of it are the engine, which is half of that compressed.
+    assert!(bytes < 2_000_000, "{bytes}: {sizes:?}");
     let directory = tempfile::tempdir().unwrap();
     write(&assets, directory.path()).unwrap();
     for asset in &assets {

@@ -169,8 +169,14 @@ fn a_hostile_fragment_changes_nothing_for_another_namespace() {
         let mut total = 0;
         for (round, rules) in [first, second].into_iter().enumerate() {
             running.put_rules(&with(rules)).unwrap();
-            let is_read =
-                |metrics: &FilterMetrics| metrics.get("nodesieve_ticks_total") > Some(8 * (round as u64 + 1));
+            // The first of the loud ones is refused, the second is in force.
+            let (namespace, code, valid) = match (rules, round) {
+                ("", _) => ("quiet", "", 1),
+                (_, 0) => ("loud", "NS201", 0),
+                (_, _) => ("loud", "", 1),
+            };
+            let series = format!("nodesieve_fragment_valid{{namespace=\"{namespace}\",code=\"{code}\"}}");
+            let is_read = |metrics: &FilterMetrics| metrics.get(&series) == Some(valid);
             running.wait_until("read fragments", is_read, LONG).unwrap();
             total += write(&running, "quiet", lines.iter().map(String::as_str));
             total += write(&running, "loud", lines.iter().map(String::as_str));

@@ -31,7 +31,7 @@ pub(super) struct OpenTap {
     /// Until when there is no room.
     full_until: Now,
     /// Records that came while there was none, dropped and kept ones, by their rows.
-    skipped: (Vec<u64>, Vec<u64>),
+    skipped: Vec<[u64; 2]>,
     /// What has been seen since this was last asked, its bytes, and what there was no room for.
     lines: Vec<TapLine>,
     bytes: usize,
@@ -69,7 +69,7 @@ impl Engine {
             let (names, second) = (names(&self.file), TapSecond::default());
             let wanted = wanted(&request, &self.file);
             let (shape, rows) = (RecordShape::default(), wanted.len());
-            let skipped = (vec![0; rows], vec![0; rows]);
+            let skipped = vec![[0; 2]; rows];
             let (full_until, lines, bytes, lost) = (Now(0), Vec::new(), 0, 0);
             Box::new(OpenTap {
                 request,
@@ -95,7 +95,7 @@ impl Engine {
             tap.wanted = wanted(&tap.request, &self.file);
             tap.names = names(&self.file);
             tap.shape = RecordShape::default();
-            tap.skipped = (vec![0; tap.wanted.len()], vec![0; tap.wanted.len()]);
+            tap.skipped = vec![[0; 2]; tap.wanted.len()];
         }
         self.is_watched = self.tap.is_some() || self.volumes.is_on();
     }
@@ -120,9 +120,8 @@ impl Engine {
         let row = verdict.why.row(&self.file);
         if now < tap.full_until {
             // Whether it was asked for is found out later, for all of them at once.
-            let skipped =
-                if verdict.action == Action::Drop { &mut tap.skipped.0 } else { &mut tap.skipped.1 };
-            if let Some(skipped) = skipped.get_mut(row) {
+            if let Some([dropped, kept]) = tap.skipped.get_mut(row) {
+                let skipped = if verdict.action == Action::Drop { dropped } else { kept };
                 *skipped = skipped.wrapping_add(1);
             }
             return;
@@ -236,12 +235,12 @@ impl Engine {
 impl OpenTap {
     /// Counts what was skipped and asked for as lost.
     fn settle(&mut self) {
-        let OpenTap { request, wanted, skipped: (dropped, kept), lost, .. } = self;
-        for (action, rows) in [(Action::Drop, dropped), (Action::Keep, kept)] {
-            let is_asked_for = request.verdict.is_none_or(|wanted| wanted == action);
-            for (skipped, wanted) in rows.iter_mut().zip(wanted.iter()) {
-                let skipped = std::mem::take(skipped);
-                if is_asked_for && *wanted {
+        let OpenTap { request, wanted, skipped, lost, .. } = self;
+        let is_asked_for = |action| request.verdict.is_none_or(|wanted| wanted == action);
+        for (skipped, wanted) in skipped.iter_mut().zip(wanted.iter()) {
+            let [dropped, kept] = std::mem::take(skipped);
+            for (action, skipped) in [(Action::Drop, dropped), (Action::Keep, kept)] {
+                if *wanted && is_asked_for(action) {
                     *lost = lost.saturating_add(skipped);
                 }
             }

@@ -55,8 +55,13 @@ impl Escapes {
 /// is valid JSON when `content` is UTF-8.
 pub fn push_string(out: &mut Vec<u8>, content: &[u8]) {
     out.push(b'"');
-    for &byte in content {
-        match byte {
+    let mut rest = content;
+    while let Some(at) = swar::find_special(rest) {
+        let (plain, special) = rest.split_at_checked(at).unwrap_or((rest, &[]));
+        out.extend_from_slice(plain);
+        let Some((byte, behind)) = special.split_first() else { break };
+        rest = behind;
+        match *byte {
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),
             b'\n' => out.extend_from_slice(b"\\n"),
@@ -66,9 +71,10 @@ pub fn push_string(out: &mut Vec<u8>, content: &[u8]) {
                 let hex = |digit: u8| *HEX.get(usize::from(digit)).unwrap_or(&b'0');
                 out.extend_from_slice(&[b'\\', b'u', b'0', b'0', hex(byte >> 4), hex(byte & 15)]);
             }
-            _ => out.push(byte),
+            byte => out.push(byte),
         }
     }
+    out.extend_from_slice(rest);
     out.push(b'"');
 }
 
@@ -102,7 +108,7 @@ fn resolve(content: &[u8], enough: usize, out: &mut Vec<u8>) {
         let rest = content.get(from..).unwrap_or_default();
         // Where there is one escape, the next is near: two words are copied, and what is behind it taken back.
         if let Some(start) = rest.first_chunk::<16>()
-            && let Some(plain) = near_backslash(start)
+            && let Some(plain) = find_backslash(start)
             && left >= 16
         {
             let end = out.len().wrapping_add(plain);
@@ -156,7 +162,7 @@ fn resolve_ascii_units(escapes: &[u8], out: &mut Vec<u8>) -> usize {
 
 /// Where the first backslash stands.
 #[inline(always)]
-fn near_backslash(start: &[u8; 16]) -> Option<usize> {
+fn find_backslash(start: &[u8; 16]) -> Option<usize> {
     let [first, second] = start.as_chunks::<8>().0 else { return None };
     let found = |word: &[u8; 8]| swar::zero_bytes(u64::from_le_bytes(*word) ^ BACKSLASHES);
     match (found(first), found(second)) {

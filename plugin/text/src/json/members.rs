@@ -368,54 +368,76 @@ impl<'a> Members<'a> {
         Ok((text, end))
     }
 
-    /// The text of the container that opens at `at`: brackets are matched, scalars and strings stepped over.
+    /// The text of the container that opens at `start`: brackets are matched, scalars and strings stepped over.
     fn container(&mut self, start: usize) -> Result<(&'a [u8], usize), Malformed> {
-        // One bit per open container, set for an object: a closing bracket must be of the same kind.
-        let mut open = [0u64; (MAX_DEPTH / 64) as usize];
+        // One bit for each open container, set for an object: a closing bracket must be of the same kind. Those of the innermost up
+        // to 64, the last in the lowest bit, and those around them.
+        let (mut inner, mut outer) = (0u64, [0u64; (MAX_DEPTH / 64) as usize]);
         let mut depth = 0u32;
-        let mut at = start;
+        let is_quoted = self.level == Level::Quoted && matches!(self.unreadable, Unreadable::Ignored);
+        let mut rest = self.text.get(start..).unwrap_or_default();
         loop {
-            match *self.text.get(at).ok_or(Malformed::Syntax)? {
+            let (first, behind) = rest.split_first().ok_or(Malformed::Syntax)?;
+            let at = match *first {
                 byte @ (b'{' | b'[') => {
-                    if depth >= MAX_DEPTH {
-                        return Err(Malformed::TooDeep);
+                    if depth.is_multiple_of(64) {
+                        if depth >= MAX_DEPTH {
+                            return Err(Malformed::TooDeep);
+                        }
+                        *outer_bits(&mut outer, depth) = inner;
+                        inner = 0;
                     }
-                    set_kind(&mut open, depth, byte == b'{');
+                    inner = inner << 1 | u64::from(byte == b'{');
                     depth = depth.wrapping_add(1);
-                    at = at.wrapping_add(1);
+                    rest = behind;
+                    continue;
                 }
                 byte @ (b'}' | b']') => {
-                    depth = depth.wrapping_sub(1);
-                    if kind(&open, depth) != (byte == b'}') {
+                    if inner & 1 != u64::from(byte == b'}') {
                         return Err(Malformed::Syntax);
                     }
-                    at = at.wrapping_add(1);
-                    if depth == 0 {
-                        return Ok((self.text.get(start..at).unwrap_or_default(), at));
+                    inner >>= 1;
+                    depth = depth.wrapping_sub(1);
+                    rest = behind;
+                    if depth.is_multiple_of(64) {
+                        if depth == 0 {
+                            let end = self.text.len().wrapping_sub(rest.len());
+                            return Ok((self.text.get(start..end).unwrap_or_default(), end));
+                        }
+                        inner = *outer_bits(&mut outer, depth);
                     }
+                    continue;
                 }
-                b',' | b':' | b' ' | b'\n' | b'\t' | b'\r' => at = at.wrapping_add(1),
-                b'"' if self.level == Level::Plain => at = self.string(at)?.1,
+                b',' | b':' | b' ' | b'\n' | b'\t' | b'\r' => {
+                    rest = behind;
+                    continue;
+                }
+                b'0'..=b'9' | b'\\' if is_quoted && let Some(next) = dull::behind_value(rest) => {
+                    rest = next;
+                    continue;
+                }
+                b'"' if self.level == Level::Plain => {
+                    self.string(self.text.len().wrapping_sub(rest.len()))?.1
+                }
                 b'\\' => {
+                    let at = self.text.len().wrapping_sub(rest.len());
                     let after = skip_blank(self.text, at, self.level);
-                    at = if after == at { self.string(at)?.1 } else { after };
+                    if after == at { self.string(at)?.1 } else { after }
                 }
-                _ => at = self.scalar(at)?.1,
-            }
+                _ => self.scalar(self.text.len().wrapping_sub(rest.len()))?.1,
+            };
+            rest = self.text.get(at..).unwrap_or_default();
         }
     }
 }
 
-fn set_kind(open: &mut [u64], depth: u32, is_object: bool) {
-    if let Some(word) = open.get_mut((depth / 64) as usize) {
-        let bit = 1u64 << (depth % 64);
-        *word = if is_object { *word | bit } else { *word & !bit };
-    }
+/// What is kept of the containers around the innermost 64, by how many there are.
+#[inline(never)]
+fn outer_bits(outer: &mut [u64; (MAX_DEPTH / 64) as usize], depth: u32) -> &mut u64 {
+    let [first, rest @ ..] = outer;
+    rest.get_mut((depth / 64).saturating_sub(1) as usize).filter(|_| depth >= 64).unwrap_or(first)
 }
 
-fn kind(open: &[u64], depth: u32) -> bool {
-    open.get((depth / 64) as usize).is_some_and(|word| word & (1u64 << (depth % 64)) != 0)
-}
-
+mod dull;
 #[cfg(test)]
 mod tests;

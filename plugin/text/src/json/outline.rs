@@ -6,6 +6,7 @@
 
 use crate::hash::key_bit;
 use crate::json::grammar::{self, Grammar, escape, number, scalar};
+use crate::json::token::find_backslash;
 use crate::json::{Level, MAX_DEPTH, Value, plain_end, skip_blank, stands_for, unescape};
 use crate::swar;
 use std::cell::OnceCell;
@@ -44,12 +45,12 @@ impl Outline {
     #[inline(always)]
     fn short_members<'a>(&mut self, text: &[u8], mut rest: &'a [u8]) -> &'a [u8] {
         while let [b'\\', b'"', key @ ..] = rest {
-            let Some(key_length) = backslash(key) else { break };
+            let Some(key_length) = find_backslash(key) else { break };
             let Some([b'\\', b'"', b':', value @ ..]) = key.get(key_length..) else { break };
             let value = if let [b' ', value @ ..] = value { value } else { value };
             let behind = match value {
                 [b'\\', b'"', content @ ..] => {
-                    let Some(length) = backslash(content) else { break };
+                    let Some(length) = find_backslash(content) else { break };
                     let Some([b'\\', b'"', behind @ ..]) = content.get(length..) else { break };
                     behind
                 }
@@ -226,7 +227,7 @@ impl<const QUOTED: bool> Walk<QUOTED> {
         }
         let [b'\\', b'"', content @ ..] = rest else { return None };
         // Most strings have no escapes: the first backslash belongs to the closing quote.
-        let length = backslash(content).or_else(|| swar::find_byte(content, 0, b'\\'))?;
+        let length = find_backslash(content).or_else(|| swar::find_byte(content, 0, b'\\'))?;
         match content.get(length..)? {
             [b'\\', b'"', behind @ ..] => Some((length, false, behind)),
             _ => Self::quoted_string(content, length),
@@ -252,8 +253,21 @@ impl<const QUOTED: bool> Walk<QUOTED> {
     #[inline(never)]
     fn quoted_string(content: &[u8], mut at: usize) -> Option<BehindString<'_>> {
         let first = at;
+        let mut rest = content.get(at..)?;
         loop {
-            let rest = content.get(at..)?;
+            // Most are the short ones, a backslash and a letter, written with one backslash more.
+            while let Some(head) = rest.first_chunk::<4>()
+                && let length = nested_escape(*head)
+                && length > 0
+            {
+                rest = rest.get(length..)?;
+            }
+            at = content.len().wrapping_sub(rest.len());
+            if rest.first() != Some(&b'\\') {
+                at = swar::find_byte(content, at, b'\\')?;
+                rest = content.get(at..)?;
+                continue;
+            }
             let length = match rest {
                 [b'\\', b'"', behind @ ..] => return Some((at, at != first, behind)),
                 // The string's own escape: `\"` and `\\` are written with a backslash for each of their characters.
@@ -265,11 +279,7 @@ impl<const QUOTED: bool> Walk<QUOTED> {
                 [b'\\', b'u', ..] => escape(rest)?,
                 _ => return None,
             };
-            at = at.wrapping_add(length);
-            // Where there is one escape, there are more.
-            if content.get(at) != Some(&b'\\') {
-                at = swar::find_byte(content, at, b'\\')?;
-            }
+            rest = rest.get(length..)?;
         }
     }
 }
@@ -296,28 +306,34 @@ impl<'t, const QUOTED: bool> Grammar<'t> for Walk<QUOTED> {
     }
 }
 
-/// Where the next backslash stands.
+/// The length of an escape of a string inside a string, if it is one of those with one letter: `\\n`, `\\\"`, `\\\\`.
 #[inline(always)]
-fn backslash(text: &[u8]) -> Option<usize> {
-    let [first, second] = text.first_chunk::<16>()?.as_chunks::<8>().0 else { return None };
-    let found = swar::zero_bytes(u64::from_le_bytes(*first) ^ BACKSLASHES);
-    if found != 0 {
-        return Some((found.trailing_zeros() / 8) as usize);
+fn nested_escape(head: [u8; 4]) -> usize {
+    let [_, _, letter, last] = head;
+    if u32::from_le_bytes(head) & 0xffff != u32::from_le_bytes(*b"\\\\\0\0") {
+        return 0;
     }
-    let found = swar::zero_bytes(u64::from_le_bytes(*second) ^ BACKSLASHES);
-    if found != 0 {
-        return Some((found.trailing_zeros() / 8).wrapping_add(8) as usize);
+    match NESTED.get(usize::from(letter)) {
+        Some(4) if last != b'"' && last != b'\\' => 0,
+        Some(length) => usize::from(*length),
+        None => 0,
     }
-    far_backslash(text)
 }
 
-#[inline(never)]
-fn far_backslash(text: &[u8]) -> Option<usize> {
-    swar::find_byte(text, 16, b'\\')
-}
+/// By the byte behind two backslashes, how long the escape is that they belong to; 0 where that needs a closer look.
+#[allow(clippy::indexing_slicing)] // While compiling.
+static NESTED: [u8; 256] = {
+    let mut lengths = [0u8; 256];
+    lengths[b'\\' as usize] = 4;
+    lengths[b'/' as usize] = 3;
+    lengths[b'b' as usize] = 3;
+    lengths[b'f' as usize] = 3;
+    lengths[b'n' as usize] = 3;
+    lengths[b'r' as usize] = 3;
+    lengths[b't' as usize] = 3;
+    lengths
+};
 
-/// Eight backslashes.
-const BACKSLASHES: u64 = 0x5c5c_5c5c_5c5c_5c5c;
 /// How many members an outline remembers.
 const MAX_MEMBERS: usize = 256;
 

@@ -158,5 +158,27 @@ pub(super) fn quoted_end(text: &[u8], content: usize) -> Option<(usize, usize, E
     }
 }
 
+/// Where the next backslash stands.
+#[inline(always)]
+pub(super) fn find_backslash(text: &[u8]) -> Option<usize> {
+    let [first, second] = text.first_chunk::<16>()?.as_chunks::<8>().0 else { return None };
+    let found = swar::zero_bytes(u64::from_le_bytes(*first) ^ BACKSLASHES);
+    if found != 0 {
+        return Some((found.trailing_zeros() / 8) as usize);
+    }
+    let found = swar::zero_bytes(u64::from_le_bytes(*second) ^ BACKSLASHES);
+    if found != 0 {
+        return Some((found.trailing_zeros() / 8).wrapping_add(8) as usize);
+    }
+    far_backslash(text)
+}
+
+#[inline(never)]
+fn far_backslash(text: &[u8]) -> Option<usize> {
+    swar::find_byte(text, 16, b'\\')
+}
+
+/// Eight backslashes.
+const BACKSLASHES: u64 = 0x5c5c_5c5c_5c5c_5c5c;
 /// More digits than that are looked at whole.
 const LONGEST_DIGITS: usize = 300;

@@ -50,13 +50,19 @@ fn json_in_full(text: &[u8], level: Level, escapes: Escapes, depth: u8) -> Optio
     let mut walk = Members::open(text, level).ok()?;
     let mut seen = SaidByObject::default();
     while let Ok(Some(member)) = walk.next() {
-        let Some(key) = key(member.key) else { continue };
+        let Some(key) = key(member.key) else {
+            walk.pass_dull(|name, value| seen.is_dull(name, value));
+            continue;
+        };
         if let Some(found) = seen.take(key, member.key, member.value, level, member.escapes, depth) {
             return Some(found);
         }
         // Of most lines the walk ends with the level: only JSON in a string could say more.
         if seen.word.is_some() && depth == 0 && (escapes < Escapes::Nested || !may_wrap(text)) {
             break;
+        }
+        if seen.has_read_levels() || seen.has_looked() {
+            walk.pass_dull(|name, value| seen.is_dull(name, value));
         }
     }
     if seen.word.is_some() && depth == 0 && wraps_postgres(text) {
@@ -87,9 +93,32 @@ struct SaidByObject<'a> {
     engine_text: Option<&'a [u8]>,
     /// How many values were read for what is in them.
     looked_into: u8,
+    /// How many strings under a key for levels.
+    levels: u8,
 }
 
 impl<'a> SaidByObject<'a> {
+    /// Whether so many levels were none that no further one is read.
+    fn has_read_levels(&self) -> bool {
+        self.levels >= MOST_LOOKED_INTO && self.word.is_none()
+    }
+
+    /// Whether no further value is read for what is in it.
+    fn has_looked(&self) -> bool {
+        self.looked_into >= MOST_LOOKED_INTO
+    }
+
+    /// Whether a member says nothing, by its key and what its value starts with.
+    #[inline(always)]
+    fn is_dull(&self, name: &[u8], value: &[u8]) -> bool {
+        match (key(name), value.first()) {
+            (None, _) => true,
+            (Some(LevelKey::Level | LevelKey::Nested | LevelKey::Message), Some(b'{')) => self.has_looked(),
+            (Some(LevelKey::Level), _) => self.has_read_levels(),
+            (Some(_), _) => false,
+        }
+    }
+
     /// Takes a member; what it says is final if it is a wrapped record's.
     fn take(
         &mut self,
@@ -106,7 +135,7 @@ impl<'a> SaidByObject<'a> {
         ) = (key, value)
         {
             // A line that is nothing but such values must not cost a reading for each.
-            if self.looked_into >= MOST_LOOKED_INTO {
+            if self.has_looked() {
                 return None;
             }
             self.looked_into = self.looked_into.saturating_add(1);
@@ -114,8 +143,11 @@ impl<'a> SaidByObject<'a> {
         match (key, value) {
             // MongoDB's `t` is the only object that a text is known by; `l` alone is no level but zap's `L`.
             (LevelKey::Level, Value::String(text)) if name.len() > 1 || name == b"L" => {
-                self.word = self.word.or_else(|| names::value(text));
-                self.number = self.number.or(Some(text));
+                if !self.has_read_levels() {
+                    self.levels = self.levels.saturating_add(1);
+                    self.word = self.word.or_else(|| names::value(text));
+                    self.number = self.number.or(Some(text));
+                }
             }
             (LevelKey::Level, Value::Scalar(text)) if name.len() > 1 => {
                 self.number = self.number.or(Some(text))
@@ -294,7 +326,8 @@ fn resolved(text: &[u8], level: Level) -> Vec<u8> {
 
 /// How many members count as near the start of an object.
 const NEAR: usize = 8;
-/// How many values of an object are read for a level inside them: no program wraps as many records in one.
+/// How many values of an object are read for a level inside them, and how many that should be one: no program wraps as many records
+/// in one, or writes as many levels that are none.
 const MOST_LOOKED_INTO: u8 = 8;
 /// How many records may be wrapped in each other.
 const MOST_WRAPPERS: u8 = 2;

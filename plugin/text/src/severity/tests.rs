@@ -63,6 +63,12 @@ fn looks_into_some_values_and_not_into_any_number() {
     let objects = |n: usize| r#""level":{"a":1},"#.repeat(n) + r#""level":{"name":"error"}"#;
     check(&format!("{{{}}}", objects(7)), Some(Severity::Error));
     check(&format!("{{{}}}", objects(8)), None);
+    let levels = |n: usize, more: &str| format!("{{{}{more}}}", r#""level":"x","#.repeat(n));
+    check(&levels(7, r#""severity":"error""#), Some(Severity::Error));
+    for more in [r#""severity":"error""#, r#""severity":"error","a":1"#, r#""a":1,"severity":"error""#] {
+        check(&levels(8, more), None);
+    }
+    check(&levels(8, r#""level":{"name":"error"}"#), Some(Severity::Error));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::swar::zero_bytes;
 #[inline(never)]
 pub(crate) fn pass_escapes(text: &[u8], worst: &mut Escapes) -> usize {
     let (mut rest, mut seen) = (text, 0u8);
+    let (mut escaped_quotes, mut escaped_backslashes) = (0u8, 0u8);
     while let Some(word) = rest.first_chunk::<8>() {
         let word = u64::from_le_bytes(*word);
         // Control characters and letters in turn, as colours are: looked for first, for each is almost eight bytes.
@@ -31,9 +32,13 @@ pub(crate) fn pass_escapes(text: &[u8], worst: &mut Escapes) -> usize {
             };
             continue;
         }
-        let (quotes, backslashes) = (bits(word ^ ALL_QUOTES), bits(word ^ ALL_BACKSLASHES));
-        let first = (quotes | backslashes).trailing_zeros() as usize;
-        if first >= 2 {
+        let (quotes, backslashes) = if word & ALL_HIGH == 0 {
+            (bits_of_ascii(word ^ ALL_QUOTES), bits_of_ascii(word ^ ALL_BACKSLASHES))
+        } else {
+            (bits(word ^ ALL_QUOTES), bits(word ^ ALL_BACKSLASHES))
+        };
+        if (quotes | backslashes) & 3 == 0 {
+            let first = (quotes | backslashes).trailing_zeros() as usize;
             let length = if first < 8 { Some(first) } else { near_special(rest) };
             let Some(length) = length else { break };
             rest = rest.get(length..).unwrap_or_default();
@@ -53,13 +58,10 @@ pub(crate) fn pass_escapes(text: &[u8], worst: &mut Escapes) -> usize {
         let ends = quotes & !escaped;
         // All before the closing quote, or all.
         let before = (ends & ends.wrapping_neg()).wrapping_sub(1);
-        if escaped & quotes & before != 0 {
-            seen |= SHORT;
-        }
-        if escaped & backslashes & before != 0 {
-            seen |= NESTED;
-        }
-        let mut letters = escaped & before & !(quotes | backslashes);
+        let inside = escaped & before;
+        escaped_quotes |= inside & quotes;
+        escaped_backslashes |= inside & backslashes;
+        let mut letters = inside & !(quotes | backslashes);
         let mut behind_unit = None;
         while letters != 0 {
             let at = letters.trailing_zeros();
@@ -84,6 +86,12 @@ pub(crate) fn pass_escapes(text: &[u8], worst: &mut Escapes) -> usize {
     }
     if rest.len() < 8 {
         rest = last_bytes(rest, &mut seen);
+    }
+    if escaped_quotes != 0 {
+        seen |= SHORT;
+    }
+    if escaped_backslashes != 0 {
+        seen |= NESTED;
     }
     let found = match seen {
         0 => Escapes::None,
@@ -119,8 +127,14 @@ fn is_special(byte: u8) -> bool {
     byte == b'"' || byte == b'\\'
 }
 
-/// One bit for each zero byte of a word, and no other; the lowest for the first.
+/// One bit for each zero byte of a word of ASCII, of which no byte borrows from the next one; the lowest for the first.
 #[inline(always)]
+fn bits_of_ascii(word: u64) -> u8 {
+    ((ALL_HIGH.wrapping_sub(word) & ALL_HIGH).wrapping_mul(0x0002_0408_1020_4081) >> 56) as u8
+}
+
+/// The same of any word.
+#[inline(never)]
 fn bits(word: u64) -> u8 {
     const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
     let marks = !((word & LOW).wrapping_add(LOW) | word | LOW);
@@ -267,6 +281,7 @@ const CONTROL: u64 = 0x30_3030_755c;
 const CONTROL_MASK: u64 = 0xfe_ffff_ffff;
 /// The six bytes of a unit.
 const UNIT_MASK: u64 = 0xffff_ffff_ffff;
+const ALL_HIGH: u64 = 0x8080_8080_8080_8080;
 const ALL_QUOTES: u64 = 0x2222_2222_2222_2222;
 const ALL_BACKSLASHES: u64 = 0x5c5c_5c5c_5c5c_5c5c;
 
@@ -296,7 +311,7 @@ mod tests {
 
         #[test]
         fn what_is_passed_is_what_escapes_are_one_by_one(
-            text in "(a|(\\\\\\\\){1,9}|\\\\\"|(\\\\n){1,9}|\\\\t|\\\\/|\\\\u0001|\\\\u001f|\\\\u00e9|\\\\u4e2d|\\\\u0041|\\\\u12\"|\\\\u1\\\\n|\\\\u000\"|a{9}|a{18}|\"|\\\\){0,30}",
+            text in "(a|é|(\\\\\\\\){1,9}|\\\\\"|(\\\\n){1,9}|\\\\t|\\\\/|\\\\u0001|\\\\u001f|\\\\u00e9|\\\\u4e2d|\\\\u0041|\\\\u12\"|\\\\u1\\\\n|\\\\u000\"|a{9}|a{18}|\"|\\\\){0,30}",
         ) {
             let text = text.as_bytes();
             let mut worst = Escapes::None;

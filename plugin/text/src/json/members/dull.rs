@@ -1,0 +1,101 @@
+//! Members that nobody asks for, passed without being taken apart.
+//!
+//! A line may have hundreds of members, and none of them a level. The rule kept here: where the walk stands behind them is where it
+//! would stand had it handed them over one by one; what is unlike most members is left to it.
+
+use super::{Level, Members};
+use crate::json::token::find_backslash;
+
+impl Members<'_> {
+    /// Passes the members that come next as long as they are dull by their key and by what their value starts with, and like most:
+    /// without blanks but one behind the colon, with a container, a whole number or a string without escapes. Of a line only, at [`Level::Quoted`], and not at its
+    /// start.
+    #[inline]
+    pub(crate) fn pass_dull(&mut self, is_dull: impl Fn(&[u8], &[u8]) -> bool) {
+        let Some(mut rest) = self.text.get(self.at..).filter(|_| self.level == Level::Quoted && !self.first)
+        else {
+            return;
+        };
+        while let [b',', b'\\', b'"', key @ ..] = rest {
+            let Some(length) = find_backslash(key) else { break };
+            let Some((name, [b'\\', b'"', b':', value @ ..])) = key.split_at_checked(length) else { break };
+            let value = if let [b' ', value @ ..] = value { value } else { value };
+            if !is_dull(name, value) {
+                break;
+            }
+            rest = match value {
+                [b'{' | b'[', ..] => {
+                    let Ok((_, end)) = self.container(self.text.len().wrapping_sub(value.len())) else {
+                        break;
+                    };
+                    self.text.get(end..).unwrap_or_default()
+                }
+                _ => {
+                    let Some(behind) = behind_value(value) else { break };
+                    behind
+                }
+            };
+        }
+        self.at = self.text.len().wrapping_sub(rest.len());
+    }
+}
+
+/// What is left behind a string inside a string that has no escapes, or behind a whole number that is a member or an element.
+#[inline(always)]
+pub(super) fn behind_value(text: &[u8]) -> Option<&[u8]> {
+    match text {
+        [b'\\', b'"', content @ ..] => match content.get(find_backslash(content)?..)? {
+            [b'\\', b'"', behind @ ..] => Some(behind),
+            _ => None,
+        },
+        [b'0'..=b'9', rest @ ..] => {
+            let mut rest = rest;
+            while let [b'0'..=b'9', behind @ ..] = rest {
+                rest = behind;
+            }
+            matches!(rest, [b',' | b'}' | b']', ..]).then_some(rest)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::json::{Level, Members, push_string};
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn what_is_not_passed_is_what_the_walk_hands_over_without(
+            members in "(\"(a|ab|level|a{17}|a\\\\\"b)\":( ?)(1|234|-5|1\\.5|1x|true|null|\"x\"|\"x{9}\\\\n\"|\"x{20}\"|\\{\"a\":1\\}|\\[1,2\\])(,|, |;|,,)){0,9}",
+            quoted in any::<bool>(),
+        ) {
+            let text = format!("{{{members}\"end\":1}}");
+            let mut written = Vec::new();
+            push_string(&mut written, text.as_bytes());
+            let (text, level) = if quoted { (&written[1..written.len() - 1], Level::Quoted) } else { (text.as_bytes(), Level::Plain) };
+            let is_dull = |key: &[u8], value: &[u8]| key != b"level" && (key != b"ab" || value.first() == Some(&b'{'));
+            let kept = |passes: bool| {
+                let (mut walk, mut kept) = (Members::open(text, level).unwrap(), Vec::new());
+                loop {
+                    match walk.next() {
+                        Ok(Some(member)) => {
+                            if !is_dull(member.key, &text[member.value_start..]) {
+                                kept.push((member.key, member.value, member.end));
+                            }
+                            if passes {
+                                walk.pass_dull(is_dull);
+                            }
+                        }
+                        end => return (kept, end.map(|_| ()), walk.position()),
+                    }
+                }
+            };
+            let (found, expected) = (kept(true), kept(false));
+            prop_assert_eq!((&found.0, found.1.is_ok()), (&expected.0, expected.1.is_ok()));
+            prop_assert!(found.1.is_err() || found.2 == expected.2);
+        }
+    }
+}
