@@ -23,8 +23,8 @@ pub use members::{Level, Malformed, Member, Members, Value};
 pub(crate) use members::{PassedString, stands_for};
 pub use outline::Outline;
 pub use reader::JsonReader;
-pub(crate) use token::plain_end;
 pub use token::skip_blank;
+pub(crate) use token::{find_backslash, plain_end};
 pub use unreadable::quote_unreadable;
 
 /// Members of a record: to put one together takes a place for each.

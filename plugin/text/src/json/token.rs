@@ -160,7 +160,7 @@ pub(super) fn quoted_end(text: &[u8], content: usize) -> Option<(usize, usize, E
 
 /// Where the next backslash stands.
 #[inline(always)]
-pub(super) fn find_backslash(text: &[u8]) -> Option<usize> {
+pub(crate) fn find_backslash(text: &[u8]) -> Option<usize> {
     let [first, second] = text.first_chunk::<16>()?.as_chunks::<8>().0 else { return None };
     let found = swar::zero_bytes(u64::from_le_bytes(*first) ^ BACKSLASHES);
     if found != 0 {

@@ -1,5 +1,6 @@
 //! Lines of `key=value` pairs.
 
+use crate::json::find_backslash;
 use crate::severity::level_key::{LevelKey, key};
 use crate::severity::{Severity, bytes, names};
 use crate::swar;
@@ -9,33 +10,55 @@ use crate::swar;
 /// `is_escaped` says whether quotes are written `\"`. A number is no level here: nobody who writes logfmt counts.
 pub(super) fn logfmt(text: &[u8], is_escaped: bool) -> Option<Severity> {
     let text = text.get(..text.len().min(MAX_LOGFMT)).unwrap_or_default();
-    let (mut rest, mut pairs) = (text, 0usize);
+    let (mut rest, mut pairs, mut levels) = (text, 0usize, 0u8);
     loop {
         let length = key_length(rest)?;
         let (name, behind) = rest.split_at_checked(length)?;
         pairs = pairs.wrapping_add(1);
         let behind = behind.get(1..)?;
         let (value, behind) = match behind.first() {
-            Some(b'"' | b'\\') => {
-                let (value, end) = pair_value(behind, 0, is_escaped)?;
-                (value, behind.get(end..)?)
-            }
+            Some(b'"' | b'\\') => match short_quoted(behind, is_escaped) {
+                Some(found) => found,
+                None => {
+                    let (value, end) = pair_value(behind, 0, is_escaped)?;
+                    (value, behind.get(end..)?)
+                }
+            },
             _ => behind.split_at_checked(bytes::span_without(behind, bytes::VALUE_END))?,
         };
-        if may_be_level(name)
+        if levels < MOST_LEVELS
+            && may_be_level(name)
             && let Some(LevelKey::Level | LevelKey::Priority) = key(name)
-            && let Some(found) = names::value(value)
         {
+            levels = levels.wrapping_add(1);
+            let Some(found) = names::value(value) else {
+                rest = next_pair(behind)?;
+                continue;
+            };
             // One pair alone is rather a setting: `LOG_LEVEL=debug`.
             let is_alone = pairs == 1
                 && key_length(behind.trim_ascii_start()).is_none()
                 && name.iter().any(u8::is_ascii_uppercase);
             return (!is_alone).then_some(found);
         }
-        rest = match behind {
-            [b' ', next @ ..] if next.first() != Some(&b' ') => next,
-            _ => behind.get(swar::leading(behind, b' ')..)?,
-        };
+        rest = next_pair(behind)?;
+    }
+}
+
+/// A value in quotes that are written `\"`, as most are: without escapes; and what is behind it.
+#[inline(always)]
+fn short_quoted(text: &[u8], is_escaped: bool) -> Option<(&[u8], &[u8])> {
+    let [b'\\', b'"', content @ ..] = text else { return None };
+    let (value, behind) = content.split_at_checked(find_backslash(content).filter(|_| is_escaped)?)?;
+    Some((value, behind.strip_prefix(br#"\""#)?))
+}
+
+/// What is left behind blanks.
+#[inline(always)]
+fn next_pair(behind: &[u8]) -> Option<&[u8]> {
+    match behind {
+        [b' ', next @ ..] if next.first() != Some(&b' ') => Some(next),
+        _ => behind.get(swar::leading(behind, b' ')..),
     }
 }
 
@@ -98,6 +121,9 @@ pub(super) fn pair_value(text: &[u8], start: usize, is_escaped: bool) -> Option<
 
 /// How far into a line a pair is looked for, in bytes.
 pub(super) const MAX_LOGFMT: usize = 4096;
+
+/// How many levels that are none are read: who writes that many means something else.
+const MOST_LEVELS: u8 = 8;
 
 /// Longest key of a pair.
 pub(super) const MAX_KEY: usize = 48;

@@ -111,11 +111,14 @@ impl<'a> SaidByObject<'a> {
     /// Whether a member says nothing, by its key and what its value starts with.
     #[inline(always)]
     fn is_dull(&self, name: &[u8], value: &[u8]) -> bool {
-        match (key(name), value.first()) {
-            (None, _) => true,
-            (Some(LevelKey::Level | LevelKey::Nested | LevelKey::Message), Some(b'{')) => self.has_looked(),
-            (Some(LevelKey::Level), _) => self.has_read_levels(),
-            (Some(_), _) => false,
+        let Some(key) = key(name) else { return true };
+        match (key, value) {
+            (
+                LevelKey::Level | LevelKey::Nested | LevelKey::Message,
+                [b'{', ..] | [b'\\', b'"', b'{', ..],
+            ) => self.has_looked(),
+            (LevelKey::Level, _) => self.has_read_levels(),
+            _ => false,
         }
     }
 

@@ -69,6 +69,9 @@ fn looks_into_some_values_and_not_into_any_number() {
         check(&levels(8, more), None);
     }
     check(&levels(8, r#""level":{"name":"error"}"#), Some(Severity::Error));
+    let pairs = |n: usize| format!("{}level=error", "level=x ".repeat(n));
+    check(&pairs(7), Some(Severity::Error));
+    check(&pairs(8), None);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::json::token::find_backslash;
 
 impl Members<'_> {
     /// Passes the members that come next as long as they are dull by their key and by what their value starts with, and like most:
-    /// without blanks but one behind the colon, with a container, a whole number or a string without escapes. Of a line only, at [`Level::Quoted`], and not at its
+    /// without blanks but one behind the colon, with a container, a whole number or a string. Of a line only, at [`Level::Quoted`], and not at its
     /// start.
     #[inline]
     pub(crate) fn pass_dull(&mut self, is_dull: impl Fn(&[u8], &[u8]) -> bool) {
@@ -23,16 +23,17 @@ impl Members<'_> {
             if !is_dull(name, value) {
                 break;
             }
-            rest = match value {
-                [b'{' | b'[', ..] => {
-                    let Ok((_, end)) = self.container(self.text.len().wrapping_sub(value.len())) else {
-                        break;
+            let place = |part: &[u8]| self.text.len().wrapping_sub(part.len());
+            rest = match behind_value(value) {
+                Some(behind) => behind,
+                None => {
+                    let end = match value {
+                        [b'{' | b'[', ..] => self.container(place(value)).map(|(_, end)| end),
+                        [b'\\', b'"', ..] => self.string(place(value)).map(|(_, end, _)| end),
+                        _ => break,
                     };
+                    let Ok(end) = end else { break };
                     self.text.get(end..).unwrap_or_default()
-                }
-                _ => {
-                    let Some(behind) = behind_value(value) else { break };
-                    behind
                 }
             };
         }
