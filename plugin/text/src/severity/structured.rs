@@ -145,12 +145,12 @@ impl<'a> SaidByObject<'a> {
         }
         match (key, value) {
             // MongoDB's `t` is the only object that a text is known by; `l` alone is no level but zap's `L`.
-            (LevelKey::Level, Value::String(text)) if name.len() > 1 || name == b"L" => {
-                if !self.has_read_levels() {
-                    self.levels = self.levels.saturating_add(1);
-                    self.word = self.word.or_else(|| names::value(text));
-                    self.number = self.number.or(Some(text));
-                }
+            (LevelKey::Level, Value::String(text))
+                if (name.len() > 1 || name == b"L") && !self.has_read_levels() =>
+            {
+                self.levels = self.levels.saturating_add(1);
+                self.word = self.word.or_else(|| names::value(text));
+                self.number = self.number.or(Some(text));
             }
             (LevelKey::Level, Value::Scalar(text)) if name.len() > 1 => {
                 self.number = self.number.or(Some(text))
