@@ -2,7 +2,7 @@
 
 use crate::config::BY_SAMPLE;
 use crate::config::model::{Owner, PolicyKind};
-use crate::engine::decide::{self, Applies};
+use crate::engine::applies::{self, Applies};
 use crate::engine::delegating::PodAsks;
 use crate::engine::{Action, Engine, Fault, Input, Why, read_in_full};
 use crate::facts::{Facts, Metadata, Own};
@@ -118,8 +118,8 @@ impl Engine {
                 continue;
             }
             let applies = match rule.when.unmet_by_tag(container.as_ref()) {
-                Some(condition) if !decide::is_over(rule, now) => Applies::No(condition),
-                _ => decide::applies(file, rule, &facts, &mut metadata),
+                Some(condition) if !applies::is_over(rule, now) => Applies::No(condition),
+                _ => applies::applies(file, rule, &facts, &mut metadata),
             };
             if active.why == Why::NoMatch {
                 // It is no rule of the file; whether there is room hangs on the records before.
@@ -148,7 +148,7 @@ impl Engine {
             match result {
                 StepResult::Unknown(_)
                     if !rule.shadow
-                        && !decide::makes_no_difference(file, rules, id, &facts, &mut metadata) =>
+                        && !applies::makes_no_difference(file, rules, id, &facts, &mut metadata) =>
                 {
                     // Below a guard's ceiling it is kept; whether it is hangs on the records before.
                     let action = (!rule.policy.charges_unknown()).then_some(Action::Keep);
@@ -156,7 +156,7 @@ impl Engine {
                     break;
                 }
                 StepResult::Matched => {
-                    found = Some((decide::certain_of(rule, &facts, &mut metadata), active.why));
+                    found = Some((applies::certain_of(rule, &facts, &mut metadata), active.why));
                     break;
                 }
                 StepResult::Unknown(_) | StepResult::Failed(_) | StepResult::Shadow | StepResult::Over => {}
@@ -164,7 +164,7 @@ impl Engine {
         }
         let (action, why) = match found {
             Some(found) => found,
-            None if file.no_match == Action::Keep && decide::is_excluded(file, &facts, &mut metadata) => {
+            None if file.no_match == Action::Keep && applies::is_excluded(file, &facts, &mut metadata) => {
                 (Some(Action::Drop), Why::Exclude)
             }
             None => (Some(file.no_match), Why::NoMatch),

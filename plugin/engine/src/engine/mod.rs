@@ -8,6 +8,7 @@
 //! of a step, which the interpreter's small stack has to hold, are not those of all.
 
 mod account;
+mod applies;
 mod call;
 mod decide;
 mod decided;
@@ -21,9 +22,12 @@ mod measuring;
 mod recalling;
 mod redacting;
 mod reload;
+mod report;
 mod rule_id;
 mod rule_set;
+mod rule_state;
 mod saved;
+mod shared_search;
 mod summary;
 mod tap;
 mod volume;
@@ -44,16 +48,14 @@ use crate::config::model::Owner;
 use crate::facts::{Facts, Glance, Glanced, Metadata, Own, SAMPLED_BY};
 use crate::json::Malformed;
 use crate::line::Line;
-use crate::metrics::{Counters, Metric, RowId, TABLE};
+use crate::metrics::{Counters, RowId};
 use crate::pods::{Cache, OwnMemo, PodSource};
 use crate::policy::{Decision, KeyBuffers, KeyCapacity};
 use crate::record::{Names, RecordShape, RecordView, TRUNCATED};
-use crate::redact::Seed;
 use crate::search::Prepared;
 use crate::stream::{StreamSide, Streams};
 use crate::tag::ContainerTag;
 use crate::time::{EventTime, Now};
-use crate::unreported::Unreported;
 use crate::utf8::is_utf8;
 use account::{Accounting, Unsaved};
 use decide::{Deciding, SharedByRules, Tag};
@@ -154,92 +156,6 @@ impl Engine {
     /// Reads and decides every record the long way from now on: what tests compare the quick ways with.
     pub fn be_the_reference(&mut self) {
         self.is_reference = true;
-    }
-
-    /// The rules in force.
-    pub fn rules(&self) -> &RuleFile {
-        &self.file
-    }
-
-    /// A number of this engine's own, under which its summaries go.
-    pub fn instance(&self) -> u64 {
-        self.summaries.instance
-    }
-
-    /// The numbers so far, gauges as of the last record.
-    pub fn counters(&self) -> &Counters {
-        &self.counters
-    }
-
-    /// The numbers, for a face to count what only it can see.
-    pub fn counters_mut(&mut self) -> &mut Counters {
-        &mut self.counters
-    }
-
-    /// Brings the gauges up to date and renders all numbers as Prometheus text.
-    #[inline(never)]
-    pub fn render_metrics(&mut self, version: &str, now: Now) -> String {
-        self.refresh_gauges(now);
-        let mut text = self.counters.render(version);
-        // A host that keeps nothing never asks for what is to be saved, and is shown all there is.
-        let is_saved = self.file.state_dir.is_some() && self.series_saved.is_some();
-        self.measuring.render(is_saved, &mut text);
-        self.volumes.render(is_saved, &mut text);
-        self.redacting.render(&mut text);
-        self.delegating.render(&mut text);
-        text
-    }
-
-    /// Which fragments there are, for their metrics.
-    pub fn note_fragments(&mut self, fragments: Vec<FragmentState>) {
-        self.delegating.fragments = fragments;
-    }
-
-    /// What hashes of redacted text go by, from the file that the rules name; without one they are masked.
-    pub fn set_redact_seed(&mut self, seed: Option<Seed>) {
-        self.redacting.set_seed(seed);
-        self.counters.set(Metric::RedactSeedMissing, u64::from(self.redacting.lacks_seed()));
-    }
-
-    /// Hits by rule of redact since the start.
-    pub fn redactions(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.redacting.hits()
-    }
-
-    /// What was measured, volume, and what was redacted, lifted, recalled and delegated, as they stand: each series with its value.
-    pub fn measured(&self) -> Vec<(String, String)> {
-        let mut text = String::new();
-        self.measuring.render(false, &mut text);
-        self.volumes.render(false, &mut text);
-        self.redacting.render(&mut text);
-        self.delegating.render(&mut text);
-        for metric in [Metric::Redacted, Metric::Lifted, Metric::Recalled] {
-            let name = TABLE.iter().find(|(other, ..)| *other == metric).map_or("", |(_, name, ..)| name);
-            if self.counters.get(metric) > 0 {
-                text.push_str(&format!("{name} {}\n", self.counters.get(metric)));
-            }
-        }
-        let series =
-            text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
-        series.map(|(series, value)| (series.to_owned(), value.to_owned())).collect()
-    }
-
-    /// Brings the gauges among [`Engine::counters`] up to date.
-    #[inline(never)]
-    pub fn refresh_gauges(&mut self, now: Now) {
-        let unreported = self.unreported().records;
-        let expired = self.expired(now).count();
-        self.counters.set(Metric::Unreported, unreported);
-        self.counters.set(Metric::KeysTracked, self.shared.capacity.taken() as u64);
-        self.counters.set(Metric::RulesExpired, expired as u64);
-        self.counters.set(Metric::PodsCached, self.cache.len() as u64);
-        self.counters.set(Metric::TagsTracked, self.streams.len() as u64);
-        self.counters.set(Metric::MeasureSeries, self.measuring.series() as u64);
-    }
-
-    /// The names of the rules whose `until` is over.
-    pub fn expired(&self, now: Now) -> impl Iterator<Item = &str> {
-        self.file.all().filter(move |rule| decide::is_over(rule, now)).map(|rule| &*rule.name)
     }
 
     /// Decides one record. `out` holds the answer when it is [`Answer::Keep`], and is cleared in any case.
@@ -456,13 +372,6 @@ impl Engine {
             hold((*ring, row), input, &facts, (redacting, redaction), (recalling, counters));
         }
         Ok(Verdict { action: decided.action(), why: decided.why(rules) })
-    }
-
-    /// What is dropped and not reported yet.
-    fn unreported(&self) -> Unreported {
-        let mut sum = Unreported::default();
-        self.counters.rules().iter().for_each(|row| sum.add(row.unreported.open));
-        sum
     }
 }
 

@@ -7,7 +7,8 @@
 use crate::config::RuleFile;
 use crate::config::model::Rule;
 use crate::engine::decided::{Decided, Judged, ShadowMarks};
-use crate::engine::rule_set::{RuleSet, RuleState};
+use crate::engine::rule_set::RuleSet;
+use crate::engine::rule_state::RuleState;
 use crate::engine::{Engine, asks_pods, names};
 use crate::metrics::Metric;
 use crate::pods::Cache;

@@ -10,21 +10,19 @@ use crate::engine::measuring::{Measuring, TagMeasure};
 use crate::engine::recalling::TagRing;
 use crate::engine::redacting::{Redacting, TagRedaction};
 use crate::engine::rule_id::{NO_TEXT, RuleId};
+use crate::engine::rule_state::RuleState;
+use crate::engine::shared_search::{SharedSearches, want};
 use crate::engine::volume::TagVolume;
 use crate::engine::why::{OUTCOMES, Why};
 use crate::facts::Seen;
 use crate::hash::xxh3;
-use crate::many::{self, ManyTexts};
+use crate::many::ManyTexts;
 use crate::metrics::{Counters, RowId, ShadowId, Stage};
 use crate::pods::Remembered;
-use crate::policy::{Action, ActivePolicy, FloorState, KeyCapacity, KeyTable, LiftState, Tables};
+use crate::policy::{Action, KeyCapacity};
 use crate::severity::LevelMemo;
 use crate::tag::ContainerTag;
 use crate::tag_names::NamespaceId;
-use crate::unreported::Account;
-#[cfg(test)]
-use crate::unreported::Unreported;
-use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -51,14 +49,6 @@ pub(super) struct ActiveRule {
 pub(super) struct Shadow {
     pub(super) row: ShadowId,
     pub(super) bit: u32,
-}
-
-/// What a guard or rule remembers.
-#[derive(Debug)]
-pub(super) struct RuleState {
-    pub(super) policy: ActivePolicy,
-    pub(super) floor: Option<FloorState>,
-    pub(super) lift: Option<LiftState>,
 }
 
 /// The guards and rules that can decide a tag's records: their conditions on names are met.
@@ -137,74 +127,9 @@ pub(super) struct RuleSet {
     /// The rules in shadow mode.
     shadows: Box<[RuleId]>,
     /// The searches of tags, by the rules that can decide their records: most containers are alike to the rules.
-    searches: RefCell<Vec<SharedSearch>>,
+    searches: SharedSearches,
     /// The rows of what no guard and no rule decides, in the order of [`OUTCOMES`].
     outcomes: Vec<RowId>,
-}
-
-/// A search with the rules and measures that it is for.
-#[derive(Debug)]
-struct SharedSearch {
-    rules: Box<[RuleId]>,
-    measures: Box<[usize]>,
-    texts: Option<Rc<ManyTexts>>,
-}
-
-impl RuleState {
-    pub(super) fn new(rule: &Rule, most: usize) -> RuleState {
-        RuleState {
-            policy: rule.policy.start(most),
-            floor: rule.floor.as_ref().map(|floor| FloorState::new(floor, most)),
-            lift: rule.lift.as_ref().map(|lift| LiftState::new(lift, most)),
-        }
-    }
-
-    fn each(&mut self, take: &mut dyn FnMut(&mut dyn KeyTable)) {
-        self.policy.each(take);
-        if let Some(floor) = &mut self.floor {
-            floor.each(take);
-        }
-        if let Some(lift) = &mut self.lift {
-            lift.each(take);
-        }
-    }
-
-    /// What is dropped, counted on keys, and not reported yet.
-    #[cfg(test)]
-    pub(super) fn unreported(&mut self) -> Unreported {
-        let mut sum = Unreported::default();
-        self.each(&mut |table| sum.add(table.unreported()));
-        sum
-    }
-
-    /// Hands all that over to the account of the rule.
-    pub(super) fn report(&mut self, account: &mut Account) {
-        self.each(&mut |table| table.report(account));
-    }
-
-    /// Capacity taken.
-    pub(super) fn capacity(&mut self) -> usize {
-        let mut sum = 0usize;
-        self.each(&mut |table| sum = sum.saturating_add(table.capacity()));
-        sum
-    }
-
-    /// From now on at most so many keys.
-    pub(super) fn set_most(&mut self, most: usize) {
-        self.each(&mut |table| table.set_most(most));
-    }
-
-    /// Of that, what is beyond what is set aside for each table.
-    pub(super) fn pooled(&mut self) -> usize {
-        let mut sum = 0usize;
-        self.each(&mut |table| sum = sum.saturating_add(table.pooled()));
-        sum
-    }
-
-    /// Forgets the keys that are idle: other rules have no room left.
-    pub(super) fn forget_idle(&mut self, now: u64, capacity: &mut KeyCapacity, account: &mut Account) {
-        self.each(&mut |table| table.forget_idle(now, capacity, account));
-    }
 }
 
 impl ActiveRule {
@@ -324,7 +249,7 @@ impl RuleSet {
             fragments,
             platform: place(of_teams),
             shadows,
-            searches: RefCell::default(),
+            searches: SharedSearches::default(),
             outcomes,
         }
     }
@@ -493,31 +418,12 @@ impl RuleSet {
         for (measure, texts) in measures.iter_mut().zip(&of_measures) {
             measure.texts = want(texts, &mut wanted);
         }
-        let texts = self.shared_search((ids, measures.iter().map(TagMeasure::place).collect()), &wanted);
+        let texts = self.searches.of((ids, measures.iter().map(TagMeasure::place).collect()), &wanted);
         if texts.is_none() {
             candidates.iter_mut().for_each(|candidate| candidate.texts = NO_TEXT);
             measures.iter_mut().for_each(|measure| measure.texts = NO_TEXT);
         }
         (candidates.into(), texts)
-    }
-
-    fn shared_search(
-        &self,
-        (ids, measures): (Vec<RuleId>, Vec<usize>),
-        wanted: &[(&[u8], u64)],
-    ) -> Option<Rc<ManyTexts>> {
-        // Nobody else has it: it is only borrowed here.
-        let mut searches = self.searches.try_borrow_mut().ok()?;
-        let is_for_them = |shared: &&SharedSearch| *shared.rules == *ids && *shared.measures == *measures;
-        if let Some(shared) = searches.iter().find(is_for_them) {
-            return shared.texts.clone();
-        }
-        if searches.len() >= MAX_SEARCHES {
-            return None;
-        }
-        let texts = ManyTexts::new(wanted).map(Rc::new);
-        searches.push(SharedSearch { rules: ids.into(), measures: measures.into(), texts: texts.clone() });
-        texts
     }
 
     /// The guard or rule in this set that has the place of one in another: the one of its kind and name.
@@ -551,24 +457,3 @@ impl RuleSet {
         self.outcomes.get(why.outcome()?).copied()
     }
 }
-
-/// The bits of these texts, which are wanted from now on; of none, or of a short one, that of every line.
-fn want<'t>(texts: &'t [Box<[u8]>], wanted: &mut Vec<(&'t [u8], u64)>) -> u64 {
-    let mut bits = 0u64;
-    // A rule with a short text is asked about every line.
-    if texts.iter().all(|text| text.len() >= many::SHORTEST) {
-        for text in texts {
-            let known = wanted.iter().find(|(known, _)| *known == &**text).map(|(_, bit)| *bit);
-            // From the 64th on, two share a bit.
-            let bit = known.unwrap_or(1u64.wrapping_shl((wanted.len() % 63) as u32));
-            if known.is_none() {
-                wanted.push((text, bit));
-            }
-            bits |= bit;
-        }
-    }
-    if bits == 0 { NO_TEXT } else { bits }
-}
-
-/// Most searches, of 4 kB and the texts each. Tags beyond them ask each rule.
-const MAX_SEARCHES: usize = 64;

@@ -17,6 +17,7 @@ mod volume;
 
 use super::*;
 use crate::config::load;
+use crate::metrics::Metric;
 use crate::pods::Unavailable;
 use both_ways::BothWays;
 use proptest::prelude::*;
