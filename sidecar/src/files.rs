@@ -38,9 +38,15 @@ impl Order {
         Order { files: BTreeMap::new(), listed: Some(listed.collect()) }
     }
 
-    /// The later order on top of this one.
+    /// The later order on top of this one. Of pods that are gone since, more than there are pods are not written any more: while a
+    /// volume hangs, pods may come and go for hours.
     fn then(mut self, later: Order) -> Order {
         self.files.extend(later.files);
+        if let Some(listed) = &later.listed
+            && self.files.len() > listed.len().saturating_mul(2).saturating_add(FEW)
+        {
+            self.files.retain(|name, _| listed.contains(name));
+        }
         Order { files: self.files, listed: later.listed.or(self.listed) }
     }
 }
@@ -112,6 +118,8 @@ impl PodFileThread {
     }
 }
 
+/// So many files of pods that are gone wait in any case.
+const FEW: usize = 64;
 /// How long writing the files of a list may take before the volume counts as hung.
 pub(crate) const LONGEST: Duration = Duration::from_secs(10);
 
@@ -132,6 +140,18 @@ mod tests {
         assert_eq!(merged.listed.as_ref().map(BTreeSet::len), Some(2));
         let settled = merged.then(Order::settle([("n".to_owned(), "c".to_owned())].iter()));
         assert_eq!((settled.files.len(), settled.listed.map(|listed| listed.len())), (3, Some(1)));
+    }
+
+    #[test]
+    fn pods_that_come_and_go_while_an_order_waits_are_forgotten_at_some_time() {
+        let mut waiting = Order::default();
+        for n in 0..10_000 {
+            let name = format!("p{n}");
+            waiting = waiting.then(Order::write([pod(&name, "1")]));
+            waiting = waiting.then(Order::settle([("n".to_owned(), name.clone())].iter()));
+            assert!(waiting.files.len() <= FEW + 2);
+            assert!(waiting.files.values().any(|file| file.pod == name), "what is listed is written");
+        }
     }
 
     #[test]

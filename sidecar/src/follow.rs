@@ -207,7 +207,6 @@ impl Follower {
             self.pods = fresh;
         }
         self.is_streaming = true;
-        self.failures = 0;
         // At once, unless files of the last pods come first.
         self.settle = now;
         last
@@ -228,6 +227,10 @@ impl Follower {
         self.fresh = None;
         let was_streaming = std::mem::replace(&mut self.is_streaming, false);
         self.trust.interrupted();
+        // One that ends as soon as all is told must not have all told again each second.
+        if was_streaming && now.saturating_duration_since(self.began) >= self.interval {
+            self.failures = 0;
+        }
         let pause = FIRST_RETRY.saturating_mul(1u32.checked_shl(self.failures).unwrap_or(u32::MAX));
         self.failures = self.failures.saturating_add(1);
         self.due = now.checked_add(pause.min(LONGEST_PAUSE)).unwrap_or(now);
@@ -360,5 +363,15 @@ mod tests {
             })
             .collect();
         assert_eq!(pauses, [2, 4, 8, 16, 32, 60, 60, 60]);
+        // Telling all is not enough to be trusted again; lasting as long as a poll's pause is.
+        let pause = |lasted: Duration, follower: &mut Follower| {
+            (follower.is_streaming, follower.began) = (false, now);
+            follower.synced(now);
+            follower.ended(StreamError::Ended, now + lasted);
+            follower.due.duration_since(now + lasted).as_secs()
+        };
+        assert_eq!(pause(Duration::from_secs(29), &mut follower), 60);
+        assert_eq!(pause(Duration::from_secs(30), &mut follower), 1);
+        assert_eq!(pause(Duration::from_secs(29), &mut follower), 2);
     }
 }

@@ -171,6 +171,7 @@ impl Publisher {
                 self.replaced.push((name, now, written.into_older()));
             }
         }
+        self.forget_replaced();
         if self.replaced.is_empty() {
             return Cow::Borrowed(pods);
         }
@@ -188,7 +189,36 @@ impl Publisher {
         }
         Cow::Owned(pods)
     }
+
+    /// Forgets those that were replaced first, where a name has had many pods or all together have too many bytes: a pod that is made
+    /// anew each second must not fill the memory with those that it was.
+    fn forget_replaced(&mut self) {
+        let (mut of_name, mut bytes) = (BTreeMap::<(String, String), usize>::new(), 0usize);
+        let mut kept: Vec<_> = std::mem::take(&mut self.replaced);
+        kept.reverse();
+        kept.retain(|(name, _, older)| {
+            let count = of_name.entry(name.clone()).or_default();
+            *count = count.saturating_add(1);
+            bytes = bytes.saturating_add(bytes_of(older));
+            *count <= MOST_OF_A_NAME && bytes <= MOST_BYTES
+        });
+        kept.reverse();
+        self.replaced = kept;
+    }
 }
+
+/// About how much memory a replaced pod takes.
+fn bytes_of(pod: &OlderPod) -> usize {
+    let pairs = pod.labels.iter().chain(&pod.annotations).flat_map(|pairs| &pairs.0);
+    let texts =
+        pairs.flat_map(|(key, value)| [key.len(), value.len()]).chain(pod.ids.iter().map(String::len));
+    texts.fold(256, |sum: usize, length| sum.saturating_add(length).saturating_add(24))
+}
+
+/// Replaced pods that are remembered of one name: as many as may be listed beside one another.
+const MOST_OF_A_NAME: usize = 4;
+/// What all that are remembered may take, in bytes: with a grace period of minutes, some thousand pods like most.
+const MOST_BYTES: usize = 4 << 20;
 
 /// The names of their files.
 fn names(pods: &[PodFile]) -> impl Iterator<Item = String> {
@@ -289,6 +319,33 @@ mod tests {
         assert_eq!((uid_of("0a").as_deref(), uid_of("0b").as_deref()), (Some("old"), Some("new")));
         publisher.publish(std::slice::from_ref(&new), after(start, 631));
         assert_eq!(uid_of("0a").as_deref(), Some("new"));
+    }
+
+    #[test]
+    fn pods_that_are_made_anew_without_end_are_forgotten_the_first_ones_first() {
+        let (scratch, start) = (tempfile::tempdir().unwrap(), Instant::now());
+        let mut publisher = Publisher::new(scratch.path().join("pods"), GRACE, u64::MAX);
+        let pod = |name: &str, uid: usize, label: usize| {
+            let mut pod = PodFile { uid: Some(uid.to_string()), ..PodFile::new("shop", name) };
+            pod.labels = Some(Pairs(vec![("of".into(), "x".repeat(label))]));
+            pod.containers.push(Container { id: format!("{uid:04x}"), ..Container::default() });
+            pod
+        };
+        for n in 0..100 {
+            publisher.publish(&[pod("db-0", n, 10)], after(start, 1));
+        }
+        let uids = |publisher: &Publisher| {
+            publisher.replaced.iter().map(|(_, _, older)| older.uid.clone().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(uids(&publisher), ["95", "96", "97", "98"]);
+        let written = PodFileStore::new(scratch.path().join("pods")).read("shop", "db-0").unwrap();
+        assert_eq!(written.older.len(), 4);
+        for n in 0..400 {
+            publisher.publish(&[pod(&format!("w-{}", n / 2), n, 60_000)], after(start, 2));
+        }
+        let bytes: usize = publisher.replaced.iter().map(|(_, _, older)| bytes_of(older)).sum();
+        assert!(bytes <= MOST_BYTES && bytes > MOST_BYTES - 100_000, "{bytes}");
+        assert_eq!(uids(&publisher).last().unwrap(), "398");
     }
 
     #[test]

@@ -16,9 +16,10 @@ impl Members<'_> {
         else {
             return;
         };
-        while let [b',', b'\\', b'"', key @ ..] = rest {
+        while let Some(key) = behind_three(rest, *b",\\\"") {
             let Some(length) = find_backslash(key) else { break };
-            let Some((name, [b'\\', b'"', b':', value @ ..])) = key.split_at_checked(length) else { break };
+            let Some((name, behind)) = key.split_at_checked(length) else { break };
+            let Some(value) = behind_three(behind, *b"\\\":") else { break };
             let value = if let [b' ', value @ ..] = value { value } else { value };
             if !is_dull(name, value) {
                 break;
@@ -39,6 +40,16 @@ impl Members<'_> {
         }
         self.at = self.text.len().wrapping_sub(rest.len());
     }
+}
+
+/// What is left behind three bytes, if something is; they are compared at once.
+#[inline(always)]
+fn behind_three(text: &[u8], [one, two, three]: [u8; 3]) -> Option<&[u8]> {
+    let word = u32::from_le_bytes(*text.first_chunk::<4>()?);
+    if word & 0xff_ffff != u32::from_le_bytes([one, two, three, 0]) {
+        return None;
+    }
+    text.get(3..)
 }
 
 /// What is left behind a string inside a string that has no escapes, or behind a whole number that is a member or an element.
