@@ -1,7 +1,7 @@
 //! Log files as they lie on nodes and in archives: /var/log/containers, /var/log/pods, copies of them, rotated and compressed.
 //!
-//! The rule it keeps: what a person has named is read or is an error; what lies in a directory beside logs is left out and named. Nothing
-//! that is no log is taken for one.
+//! The rule it keeps: what a person has named is read or is an error; what lies in a directory beside logs, and links to nothing among
+//! several paths, are left out and named. Nothing that is no log is taken for one.
 
 use crate::archive::content;
 use crate::inputs::{InputError, Record};
@@ -44,9 +44,17 @@ pub fn read(paths: &[PathBuf], tag_prefix: &str, pod_list: Option<&[u8]>) -> Res
                 let left_out = reading.left_out.into_iter().next();
                 return Err(InputError::Empty { path: path.clone(), left_out });
             }
+        } else if paths.len() > 1 && is_unreadable(path) {
+            // A shell has named it: `/var/log/containers/*.log`.
+            reading.left_out.push((path.clone(), "a link to nothing, or not for this user".to_owned()));
         } else {
             reading.named(path)?;
         }
+    }
+    if reading.streams.is_empty()
+        && let (Some(path), Some(left_out)) = (paths.first(), reading.left_out.first())
+    {
+        return Err(InputError::Empty { path: path.clone(), left_out: Some(left_out.clone()) });
     }
     Ok(NodeLogs { records: merge(reading.streams), left_out: reading.left_out })
 }
@@ -154,6 +162,14 @@ impl Reading<'_> {
 }
 
 /// A file's records, or why it is no log.
+/// Whether a path is there and cannot be opened, which is nobody's mistake who has named many.
+fn is_unreadable(path: &Path) -> bool {
+    match fs::File::open(path) {
+        Ok(_) => false,
+        Err(reason) => path.is_symlink() || reason.kind() == io::ErrorKind::PermissionDenied,
+    }
+}
+
 fn of_file(text: &[u8], tag: &str, path: &Path) -> Result<Vec<Record>, String> {
     if text.trim_ascii().is_empty() {
         return Ok(Vec::new());

@@ -43,6 +43,8 @@ pub struct LoadedFiles {
     pub loaded: Loaded,
     /// The mistakes of fragments that are refused, rendered.
     pub refused: String,
+    /// What the file and its good fragments are warned about, rendered.
+    pub warned: String,
 }
 
 /// Reads a rule file, and the fragments in `rules.d` beside it if it delegates anything.
@@ -57,10 +59,12 @@ pub fn load(path: &Path, paint: Paint) -> Result<LoadedFiles, RuleFileError> {
         path: path.to_owned(),
     })?;
     let (mut good, mut texts, mut refused) = (Vec::new(), Vec::new(), String::new());
+    let mut warned = render_all(&loaded.warnings, &source, &path.display().to_string(), paint);
     for fragment in fragments(path, &loaded)? {
         let (found, mistakes) = fragment.part().load(&loaded.rules);
         match found {
             Some(found) => {
+                warned.push_str(&fragment.rendered(&mistakes, paint));
                 good.push(found);
                 texts.push(fragment);
             }
@@ -71,7 +75,7 @@ pub fn load(path: &Path, paint: Paint) -> Result<LoadedFiles, RuleFileError> {
     if !good.is_empty() {
         loaded.rules = Rc::new(loaded.rules.with_fragments(&good));
     }
-    Ok(LoadedFiles { source, loaded, refused })
+    Ok(LoadedFiles { source, loaded, refused, warned })
 }
 
 /// Checks a rule file and the fragments in `rules.d` beside it, or a fragment with the `nodesieve.yaml` beside its directory: the

@@ -96,7 +96,7 @@ pub(super) struct ReplayArguments {
     /// Writes a page with plots, to read in a browser or to print
     #[arg(long, value_name = "FILE.html")]
     pub(super) report: Option<PathBuf>,
-    /// Takes notes about rules that met nothing for errors: the exit code is 1
+    /// Takes warnings and notes about rules that met nothing for errors: the exit code is 1
     #[arg(long)]
     pub(super) strict: bool,
     #[command(flatten)]
@@ -157,7 +157,7 @@ pub(super) struct DiffArguments {
     /// How far apart shares may be before that is a difference, in percent of the larger one
     #[arg(long, value_name = "PERCENT", default_value_t = 20.0, value_parser = positive, requires = "metrics")]
     pub(super) tolerance: f64,
-    /// Takes notes about rules that met nothing for errors: the exit code is 1
+    /// Takes warnings and notes about rules that met nothing for errors: the exit code is 1
     #[arg(long)]
     pub(super) strict: bool,
     #[command(flatten)]

@@ -17,7 +17,7 @@ use crate::rule_files::{self, Finding, LoadedFiles};
 use crate::{artefact, fluent_bit, html_report, report, samples as sample_data, shipped};
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use nodesieve_engine::config::{Loaded, RuleFile};
+use nodesieve_engine::config::RuleFile;
 use nodesieve_engine::diag::{Code, Diagnostic, Paint};
 use nodesieve_engine::pattern::Pattern;
 use nodesieve_podlist::{Limits, project};
@@ -38,7 +38,9 @@ use std::time::Duration;
 pub(super) fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     let conf = shipped::conf()?;
     let rules_path = arguments.rules.clone().unwrap_or_else(|| conf.join(shipped::EXAMPLE_RULES));
-    let Some((source, loaded)) = load_rules(&rules_path)? else { return Ok(ExitCode::from(1)) };
+    let Some(LoadedFiles { source, loaded, warned, .. }) = load_rules(&rules_path)? else {
+        return Ok(ExitCode::from(1));
+    };
     let (records, pod_list) = input(&arguments.run, &conf, &loaded.rules.input.tag_prefix)?;
     let module = artefact::module(arguments.run.wasm.as_deref())?;
     let mut out = arguments.out.as_deref().map(create).transpose()?;
@@ -105,7 +107,8 @@ pub(super) fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     for wrong in &outcome.imbalances {
         anstream::eprintln!("does not add up: {wrong}");
     }
-    let is_strict = arguments.strict && !doubts.is_empty();
+    // The module has told the warnings already, as it does on a node.
+    let is_strict = arguments.strict && (!doubts.is_empty() || !warned.is_empty());
     let is_well = outcome.imbalances.is_empty() && outcome.ledger.faults == 0 && !is_strict;
     Ok(ExitCode::from(u8::from(!is_well)))
 }
@@ -132,7 +135,8 @@ pub(super) fn diff(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
     let module = artefact::module(arguments.run.wasm.as_deref())?;
     let mut has_doubts = false;
     let mut side = |path: &Path| {
-        let Some((source, loaded)) = load_rules(path)? else { return Ok(None) };
+        let Some(LoadedFiles { source, loaded, warned, .. }) = load_rules(path)? else { return Ok(None) };
+        anstream::eprint!("{warned}");
         let (records, pod_list) = input(&arguments.run, &conf, &loaded.rules.input.tag_prefix)?;
         let side = DiffSide::of(&replay::Replay {
             module: &module,
@@ -151,7 +155,7 @@ pub(super) fn diff(arguments: &DiffArguments) -> anyhow::Result<ExitCode> {
         let found = doubts(&loaded.rules, &side.ledger, &records, pod_list.as_deref());
         let found: Vec<String> = found.iter().map(|doubt| format!("{}: {doubt}", path.display())).collect();
         tell(&found);
-        has_doubts |= !found.is_empty();
+        has_doubts |= !found.is_empty() || !warned.is_empty();
         anyhow::Ok(Some(side))
     };
     let (Some(old), Some(new)) = (side(&arguments.old)?, side(&arguments.new)?) else {
@@ -203,7 +207,7 @@ pub(super) fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let mut is_bad = all.iter().any(|finding| finding.severity == "error");
     if !is_bad && (!arguments.logs.is_empty() || arguments.pods.is_some()) {
         for file in &arguments.files {
-            let Some((_, loaded)) = load_rules(file)? else { continue };
+            let Some(LoadedFiles { loaded, .. }) = load_rules(file)? else { continue };
             let pods = arguments.pods.as_deref().map(inputs::pod_list).transpose()?;
             let records = match arguments.logs.as_slice() {
                 [] => Vec::new(),
@@ -272,8 +276,8 @@ pub(super) fn fluent_bit(arguments: &FluentBitArguments) -> anyhow::Result<ExitC
         sources.push(("order-independent rules".to_owned(), (ORDER_INDEPENDENT.to_owned(), exact)));
     }
     let path = arguments.rules.as_ref().unwrap_or(&shipped);
-    let Some(loaded) = load_rules(path)? else { return Ok(ExitCode::from(1)) };
-    sources.push((path.display().to_string(), loaded));
+    let Some(files) = load_rules(path)? else { return Ok(ExitCode::from(1)) };
+    sources.push((path.display().to_string(), (files.source, files.loaded)));
     let mut all = Vec::new();
     for (name, (source, loaded)) in &sources {
         anstream::eprintln!("running {} with {name}", program.display());
@@ -329,12 +333,12 @@ pub(super) fn samples(arguments: &SamplesArguments) -> anyhow::Result<ExitCode> 
 }
 
 /// A rule file; `None` when it has mistakes, which are shown.
-pub(super) fn load_rules(path: &Path) -> anyhow::Result<Option<(String, Loaded)>> {
+pub(super) fn load_rules(path: &Path) -> anyhow::Result<Option<LoadedFiles>> {
     match rule_files::load(path, Paint::Ansi) {
-        Ok(LoadedFiles { source, loaded, refused }) => {
+        Ok(files) => {
             // As on a node: a fragment that is refused costs itself only.
-            anstream::eprint!("{refused}");
-            Ok(Some((source, loaded)))
+            anstream::eprint!("{}", files.refused);
+            Ok(Some(files))
         }
         Err(error @ rule_files::RuleFileError::Mistakes { .. }) => {
             anstream::eprintln!("{error}");

@@ -3,6 +3,7 @@
 //! The rule it keeps: all records pass the engine in the order and with the clock of a replay, so that what is explained is what
 //! `replay` does; only the chosen ones are told.
 
+use crate::archive;
 use crate::cli::arguments::{ExplainArguments, OutputFormat};
 use crate::cli::commands::{load_rules, node_logs, print};
 use crate::explain::{explain as explain_record, explain_next, text};
@@ -18,21 +19,29 @@ use nodesieve_preview::inputs::{PastedFormat, follow, pasted};
 use nodesieve_preview::pods::PodTable;
 use nodesieve_preview::run::SEED;
 use std::io::Read as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) fn explain(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
     let conf = shipped::conf()?;
     let rules_path = arguments.rules.clone().unwrap_or_else(|| conf.join(shipped::EXAMPLE_RULES));
-    let Some((_, loaded)) = load_rules(&rules_path)? else { return Ok(ExitCode::from(1)) };
-    let rules = loaded.rules;
+    let Some(files) = load_rules(&rules_path)? else { return Ok(ExitCode::from(1)) };
+    let rules = files.loaded.rules;
     let pod_list = arguments.pods.as_deref().map(inputs::pod_list).transpose()?;
     let mut pods = match &pod_list {
         Some(list) => PodTable::of(list).map_err(anyhow::Error::msg)?,
         None => PodTable::default(),
     };
     let records = match arguments.logs.as_slice() {
-        [] => from_stdin(&rules)?,
+        [] => {
+            let mut content = Vec::new();
+            std::io::stdin().lock().read_to_end(&mut content).context("read lines from stdin")?;
+            from_lines("stdin", &content, &rules)?
+        }
+        [path] if let Some(content) = text_of(path) => {
+            from_lines(&path.display().to_string(), &content, &rules)?
+        }
         paths => node_logs(paths, &rules.input.tag_prefix, pod_list.as_deref())?,
     };
     let names = Names::new(rules.input.message.clone(), Vec::new(), Vec::new());
@@ -88,10 +97,15 @@ fn is_chosen(arguments: &ExplainArguments, record: &Record, names: &Names) -> bo
         })
 }
 
-/// The records of whatever stdin has.
-fn from_stdin(rules: &RuleFile) -> anyhow::Result<Vec<Record>> {
-    let mut content = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut content).context("read lines from stdin")?;
+/// The content of a file whose lines are text without a time, which `replay` would refuse.
+fn text_of(path: &Path) -> Option<Vec<u8>> {
+    let content = archive::content(path).ok().filter(|_| path.is_file())?;
+    let found = pasted("", &content, "");
+    (found.format == PastedFormat::Plain && found.records.is_empty()).then_some(content)
+}
+
+/// The records of lines of any kind; `from` is what they are called.
+fn from_lines(from: &str, content: &[u8], rules: &RuleFile) -> anyhow::Result<Vec<Record>> {
     let first = content.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
     // Who writes a record means one: a mistake in it is told, and no line of text.
     if first.is_some_and(is_meant_as_record) {
@@ -99,13 +113,13 @@ fn from_stdin(rules: &RuleFile) -> anyhow::Result<Vec<Record>> {
         for (index, line) in content.split(|&byte| byte == b'\n').enumerate() {
             let line = String::from_utf8_lossy(line);
             if !line.trim().is_empty() {
-                let place = || format!("read record at stdin:{}", index.saturating_add(1));
+                let place = || format!("read record at {from}:{}", index.saturating_add(1));
                 records.push(inputs::record(&line).with_context(place)?);
             }
         }
         return Ok(records);
     }
-    let found = pasted("", &content, &rules.input.tag_prefix);
+    let found = pasted("", content, &rules.input.tag_prefix);
     let form = match found.format {
         PastedFormat::Cri => "lines of containerd or CRI-O",
         PastedFormat::Docker => "lines of Docker",
@@ -118,7 +132,7 @@ fn from_stdin(rules: &RuleFile) -> anyhow::Result<Vec<Record>> {
     let lines = found.records.len().saturating_add(found.untimed.len());
     let container =
         found.tags.first().map(|_| " of a container in the namespace default").unwrap_or_default();
-    anstream::eprintln!("read {lines} {form}{container}");
+    anstream::eprintln!("read from {from}: {lines} {form}{container}");
     let mut records = found.records;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     follow(&mut records, found.untimed, u32::try_from(now).unwrap_or(u32::MAX));

@@ -374,6 +374,34 @@ fn what_met_nothing_and_what_was_left_out_is_said() {
         let strict = run(&[command, &["--strict"]].concat(), "");
         assert_eq!(strict.status.code(), Some(1), "{command:?}");
     }
+    // Nothing is doubtful about this one but what `check` warns of.
+    std::fs::write(
+        at("warned.yaml"),
+        "version: 1\nrules:\n  - { name: a, when: { namespace: payments, message: 'hello OR bye' }, mode: shadow, keep: {} }\n  - { name: b, when: { namespace: payments }, keep: {} }\n",
+    )
+    .unwrap();
+    let warned = at("warned.yaml");
+    for command in [
+        &["replay", "--rules", &warned, "--logs", &logs][..],
+        &["check", &warned],
+        &["diff", &warned, &warned, "--logs", &logs],
+    ] {
+        let output = run(command, "");
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(words.contains("NS401"), "{command:?}: {words}");
+        assert_eq!(output.status.code(), Some(0), "{command:?}: {words}");
+        let strict = run(&[command, &["--strict"]].concat(), "");
+        assert_eq!(strict.status.code(), Some(1), "{command:?}");
+    }
+    // As a shell names them: one of these leads nowhere.
+    let (log, link) = (at("pods/payments_api-1_uid/app/0.log"), at("gone.log"));
+    std::os::unix::fs::symlink(at("nowhere.log"), &link).unwrap();
+    let output = run(&["replay", "--rules", &rules, "--logs", &log, "--logs", &link], "");
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(words.contains("left out") && words.contains("gone.log: a link to nothing"), "{words}");
+    assert_eq!(output.status.code(), Some(0), "{words}");
+    let alone = run(&["replay", "--rules", &rules, "--logs", &link], "");
+    assert_ne!(alone.status.code(), Some(0), "{alone:?}");
     let wrong = run(&["replay", "--pods", &rules], "");
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("rules.yaml: it is neither"), "{wrong:?}");
 }
@@ -411,6 +439,13 @@ fn explain_takes_the_lines_of_logs_that_are_asked_for_and_any_text_on_stdin() {
         assert!(String::from_utf8_lossy(&output.stderr).contains(form), "{output:?}");
         assert!(out(&output).contains("=> keep (errors)"), "{}", out(&output));
     }
+    // A file of them, too.
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("app.txt");
+    std::fs::write(&file, "started\nERROR boom\n").unwrap();
+    let output = run(&["explain", "--logs", file.to_str().unwrap(), "--grep", "boom"], "");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("app.txt: 2 lines of text"), "{output:?}");
+    assert!(out(&output).contains("=> keep (errors)"), "{}", out(&output));
     let unknown = run(&["explain"], "hello\n");
     assert!(out(&unknown).contains("its pod's metadata is missing"), "{}", out(&unknown));
 }

@@ -8,6 +8,7 @@ use crate::ledger::{Ledger, RuleLine};
 use nodesieve_engine::config::model::{InputSettings, Rule};
 use nodesieve_engine::config::{Owner, RuleFile};
 use nodesieve_engine::diag::did_you_mean;
+use nodesieve_engine::glob::Globs;
 use nodesieve_engine::pods::PodFile;
 use std::collections::BTreeSet;
 
@@ -112,17 +113,32 @@ fn unknown_names(rule: &Rule, seen: &SeenNames) -> Vec<String> {
     let mut found = Vec::new();
     for (key, globs) in rule.when.names() {
         let Some(names) = seen.under(key).filter(|names| !names.is_empty()) else { continue };
-        if names.iter().any(|name| globs.matches(name)) {
-            continue;
-        }
+        let is_met = names.iter().any(|name| globs.matches(name));
         for text in globs.texts() {
-            let near = did_you_mean(text.trim_matches(['*', '-']), names.iter().map(String::as_str));
+            if names.iter().any(|name| Globs::new([text]).matches(name)) {
+                continue;
+            }
+            // Where others of the list are there, it is no doubt that one is missing, unless it is nearly one that nobody names.
+            let unnamed = names.iter().map(String::as_str).filter(|name| !is_met || !globs.matches(name));
+            let near = did_you_mean(text.trim_matches(['*', '-']), unnamed);
+            if is_met && near.is_none_or(|near| text.len() < SHORTEST || are_siblings(text, near)) {
+                continue;
+            }
             let near = near.map(|near| format!(": did you mean {near}?")).unwrap_or_default();
             found.push(format!("no {key} here is `{text}`{near}"));
         }
     }
     found
 }
+
+/// Whether two names differ in nothing but what is behind their last dash: `shop-eu` and `shop-us`.
+fn are_siblings(one: &str, other: &str) -> bool {
+    let family = |name: &str| name.rsplit_once('-').map(|(family, _)| family.to_owned());
+    family(one).is_some_and(|of_one| family(other) == Some(of_one))
+}
+
+/// Shorter names are near to any other.
+const SHORTEST: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -132,7 +148,7 @@ mod tests {
     #[test]
     fn a_name_with_a_letter_wrong_is_told_with_the_nearest_that_was_seen() {
         let rules = config::load(
-            "version: 1\nrules:\n  - { name: a, when: { namespace: paymnets }, keep: {} }\n  - { name: b, when: { not: { workload: crat } }, keep: {} }\n  - { name: c, when: { namespace: 'pay*' }, keep: {} }\n",
+            "version: 1\nrules:\n  - { name: a, when: { namespace: paymnets }, keep: {} }\n  - { name: b, when: { not: { workload: crat } }, keep: {} }\n  - { name: c, when: { namespace: 'pay*' }, keep: {} }\n  - { name: d, when: { namespace: [payments, elsewhere], pod: [a, c, web-2] }, keep: {} }\n  - { name: e, when: { pod: [a, checkuot] }, keep: {} }\n",
         )
         .unwrap()
         .rules;
@@ -144,7 +160,11 @@ mod tests {
         let mut pod = PodFile::new("shop", "cart-1");
         pod.workload =
             Some(nodesieve_engine::pods::Workload { kind: "Deployment".into(), name: "cart".into() });
-        let seen = SeenNames::of(&[record("a"), record("b")], &rules.input, Some(&[pod]));
+        let seen = SeenNames::of(
+            &[record("a"), record("b"), record("web-1"), record("checkout")],
+            &rules.input,
+            Some(&[pod]),
+        );
         let line = |name: &str, stage: &str, matched| RuleLine {
             name: name.into(),
             stage: stage.into(),
@@ -158,6 +178,8 @@ mod tests {
                 line("a", "rule", 0),
                 line("b", "rule", 1),
                 line("c", "rule", 0),
+                line("d", "rule", 1),
+                line("e", "rule", 1),
                 line("unknown", "outcome", 1),
             ],
             ..Ledger::default()
@@ -168,6 +190,7 @@ mod tests {
                 "rule `a`: no namespace here is `paymnets`: did you mean payments?",
                 "rule `b`: no workload here is `crat`: did you mean cart?",
                 "rule `c` matched none of 2 records",
+                "rule `e`: no pod here is `checkuot`: did you mean checkout?",
                 "the pods that were given are those of none of these logs: no kept record has metadata",
                 "1 of 2 records were kept as unknown, because a condition asks for metadata that is missing: their pods or containers are not in the list",
             ]
