@@ -3,7 +3,7 @@
 //! `NODESIEVE_BLESS=1 cargo test documents` writes the messages anew.
 
 use crate::support;
-use nodesieve_engine::diag::{Code, Paint};
+use nodesieve_engine::diag::{Code, Paint, render_all};
 use nodesieve_engine::rule_test;
 use std::collections::BTreeMap;
 use std::fs;
@@ -160,6 +160,32 @@ fn each_code_has_an_example_its_message_and_how_it_is_mended() {
     }
     if std::env::var_os("NODESIEVE_BLESS").is_some() {
         fs::write(&path, page).unwrap();
+    }
+}
+
+/// The rule file with the mistakes that people make first, and what is said to them.
+pub(crate) fn first_mistakes() -> (String, String) {
+    let page = fs::read_to_string(root().join("docs/diagnostics.md")).unwrap();
+    let [(_, rules), (_, told)] = &blocks(&page)["First mistakes"][..] else { panic!("two blocks") };
+    (rules.clone(), told.clone())
+}
+
+/// Guarantees: what people write first is told, each mistake with what to write instead.
+#[test]
+fn what_people_write_first_is_told_word_for_word() {
+    let (rules, told) = first_mistakes();
+    let mistakes = rule_test::load_explained(&rules).unwrap_err();
+    assert!(mistakes.len() == 10 && mistakes.iter().all(|mistake| mistake.help.is_some()), "{mistakes:?}");
+    let shown = render_all(&mistakes, &rules, "rules.yaml", Paint::Plain);
+    if std::env::var_os("NODESIEVE_BLESS").is_some() {
+        let path = root().join("docs/diagnostics.md");
+        let page = fs::read_to_string(&path).unwrap();
+        let (before, behind) = page.split_once("### First mistakes\n").unwrap();
+        let old = format!("```text\n{told}```");
+        let new = behind.replacen(&old, &format!("```text\n{shown}```"), 1);
+        fs::write(&path, format!("{before}### First mistakes\n{new}")).unwrap();
+    } else {
+        assert_eq!(told, shown);
     }
 }
 

@@ -2,24 +2,10 @@
 //! tried, explained and compared.
 
 use crate::command_line::{out, run};
+use crate::documents;
 use crate::support;
 use std::fs;
 use std::os::unix::fs::symlink;
-
-/// Ten mistakes that people make on their first day, one in each rule.
-const MISTAKES: &str = "version: 1
-rules:
-  - { name: a, when: { level: debug }, keep: {} }
-  - { name: b, when: { labels: { app: web } }, keep: {} }
-  - { name: c, when: { severity: [debug, info] }, keep: {} }
-  - { name: d, when: { message: [timeout, failed] }, keep: {} }
-  - { name: e, when: { message: '!debug' }, keep: {} }
-  - { name: f, when: { message: '%(a|b)%' }, keep: {} }
-  - { name: g, drop: true, reason: r }
-  - { name: h, when: { stream: stderr }, sample: 0.1 }
-  - { name: i, sample: { rate: 1/10 }, limit: { rate: 5/s } }
-  - { name: j, not: { namespace: kube-system }, keep: {} }
-";
 
 const POD: &str = "kind: Pod
 metadata: { name: web-1, namespace: shop, labels: { app: web } }
@@ -53,7 +39,7 @@ fn the_first_hour_leads_from_logs_to_rules_that_are_understood() {
     let with_input = |arguments: &[&str]| run(&[arguments, &input[..]].concat(), "");
 
     // Every mistake is told at once, each with what to write.
-    fs::write(at("first.yaml"), MISTAKES).unwrap();
+    fs::write(at("first.yaml"), documents::first_mistakes().0).unwrap();
     let checked = run(&["check", &at("first.yaml")], "");
     let words = String::from_utf8_lossy(&checked.stderr).into_owned();
     assert!(out(&checked).contains("10 errors"), "{words}");
