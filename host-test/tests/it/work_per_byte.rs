@@ -28,15 +28,12 @@ const DEARER: &[(&str, f64)] = &[
     ("ids of traces", 6.4),
     ("an object of arrays", 6.0),
     ("pairs of levels", 6.0),
-    ("an object with escapes", 5.4),
     ("an object that does not end", 5.2),
-    ("tabs and letters", 5.2),
     ("an object of levels", 5.0),
-    ("an object with lines", 5.0),
+    ("an object with lines", 4.5),
     ("openings of objects", 5.0),
     ("headers of klog", 4.9),
     ("colours that do not end", 4.8),
-    ("an object of members", 4.4),
 ];
 
 /// Sizes of a line, in bytes as logged.

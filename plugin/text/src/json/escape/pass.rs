@@ -17,6 +17,12 @@ pub(crate) fn pass_escapes(text: &[u8], worst: &mut Escapes) -> usize {
     let (mut escaped_quotes, mut escaped_backslashes) = (0u8, 0u8);
     while let Some(word) = rest.first_chunk::<8>() {
         let word = u64::from_le_bytes(*word);
+        // `\\n`: an escape of a text that stands in a text.
+        if word as u16 == NESTED_START && !is_special((word >> 16) as u8) {
+            escaped_backslashes = 1;
+            rest = rest.get(3..).unwrap_or_default();
+            continue;
+        }
         // Control characters and letters in turn, as colours are: looked for first, for each is almost eight bytes.
         let near_unit = match word {
             _ if word as u16 == UNIT_START => Some((word, 0)),
@@ -32,6 +38,12 @@ pub(crate) fn pass_escapes(text: &[u8], worst: &mut Escapes) -> usize {
             };
             continue;
         }
+        // One byte before an escape of one letter.
+        if (word >> 8) as u8 == b'\\' && !is_special(word as u8) {
+            seen |= kind((word >> 16) as u8);
+            rest = rest.get(3..).unwrap_or_default();
+            continue;
+        }
         let (quotes, backslashes) = if word & ALL_HIGH == 0 {
             (bits_of_ascii(word ^ ALL_QUOTES), bits_of_ascii(word ^ ALL_BACKSLASHES))
         } else {
@@ -42,16 +54,6 @@ pub(crate) fn pass_escapes(text: &[u8], worst: &mut Escapes) -> usize {
             let length = if first < 8 { Some(first) } else { near_special(rest) };
             let Some(length) = length else { break };
             rest = rest.get(length..).unwrap_or_default();
-            continue;
-        }
-        // The same escape four times: most likely there are many.
-        if matches!(backslashes, PAIRS | 0xff)
-            && word == (word & 0xffff).wrapping_mul(0x0001_0001_0001_0001)
-            && let letter = (word >> 8) as u8
-            && letter != b'u'
-        {
-            seen |= kind(letter);
-            rest = behind_same(rest, word);
             continue;
         }
         let escaped = escaped(backslashes);
@@ -79,9 +81,12 @@ pub(crate) fn pass_escapes(text: &[u8], worst: &mut Escapes) -> usize {
             rest = rest.get(ends.trailing_zeros() as usize..).unwrap_or_default();
             break;
         } else {
-            // What the last backslash escapes stands behind these eight.
-            let length = if backslashes & !escaped & LAST == 0 { 8 } else { 7 };
-            rest = rest.get(length..).unwrap_or_default();
+            rest = if backslashes & !escaped & LAST == 0 {
+                behind_same(rest, word)
+            } else {
+                // What the last backslash escapes stands behind these eight.
+                rest.get(7..).unwrap_or_default()
+            };
         }
     }
     if rest.len() < 8 {
@@ -166,7 +171,7 @@ fn near_special(text: &[u8]) -> Option<usize> {
     None
 }
 
-/// What is left behind eight bytes that stand at the start, as often as they follow one another.
+/// What is left behind eight bytes that stand at the start, as often as they follow one another: an escape seldom comes alone.
 #[inline]
 fn behind_same(text: &[u8], same: u64) -> &[u8] {
     let mut rest = text;
@@ -267,14 +272,13 @@ static ESCAPED: [u8; 256] = {
     escaped
 };
 
-/// Every other byte from the first on is a backslash.
-const PAIRS: u8 = 0b0101_0101;
 /// The bit of the last of eight bytes.
 const LAST: u8 = 0b1000_0000;
 const HIGH: u32 = 0x8080_8080;
 const QUOTES: u32 = 0x2222_2222;
 const BACKSLASHES: u32 = 0x5c5c_5c5c;
 /// A backslash and its letter.
+const NESTED_START: u16 = u16::from_le_bytes(*b"\\\\");
 const UNIT_START: u16 = u16::from_le_bytes(*b"\\u");
 /// What the unit of a control character starts with but for the lowest bit of its third digit, and the bits that say so.
 const CONTROL: u64 = 0x30_3030_755c;
