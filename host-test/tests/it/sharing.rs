@@ -114,7 +114,11 @@ fn recalled_lines_move_from_dropped_to_kept_once_over_reload_restart_and_kill() 
     running.restart(End::Terminated).unwrap();
     anew(&running);
     total += write(&running, "shop", all());
-    running.wait_until("see lines over a restart", |metrics| settled(metrics, 1500), LONG).unwrap();
+    let ticks = |metrics: &FilterMetrics| metrics.get("nodesieve_ticks_total").unwrap_or_default();
+    let seen =
+        running.wait_until("see lines over a restart", |metrics| settled(metrics, 1500), LONG).unwrap();
+    // What has been answered is on disk when Fluent Bit has come to something else: a kill before that would have it read again.
+    running.wait_until("go on", |metrics| ticks(metrics) > ticks(&seen) + 1, LONG).unwrap();
     running.restart(End::Killed).unwrap();
     anew(&running);
     let again = write(&running, "shop", all());
