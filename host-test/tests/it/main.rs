@@ -35,6 +35,7 @@ mod migrations;
 mod module;
 mod monitoring;
 mod moto;
+mod notes;
 mod odd_files;
 mod pattern_cases;
 mod patterns;
