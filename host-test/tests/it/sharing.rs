@@ -36,7 +36,7 @@ fn no_secret_of_the_corpus_leaves_a_real_fluent_bit() {
     let logs = tempfile::tempdir().unwrap();
     let redact = "redact: [{ name: it, kind: [email, ipv4, ipv6, credit_card, aws_key, jwt, bearer_token, private_key] }]\n";
     let rules = format!(
-        "version: 1\nmetrics: {{ every: 1s }}\ndefaults: {{ summary: 20s }}\nmeasure: [{{ name: users, counter: {{}}, by: $.email }}]\n{redact}\
+        "version: 1\nmetrics: {{ every: 1s }}\ndefaults: {{ summary: 2s }}\nmeasure: [{{ name: users, counter: {{}}, by: $.email }}]\n{redact}\
          rules: [{{ name: some, when: {{ namespace: dropped }}, first: {{ n: 3, per: 1h, by: $.email }} }}]\n"
     );
     let mut running = start(&program, &rules, logs.path());
@@ -46,7 +46,10 @@ fn no_secret_of_the_corpus_leaves_a_real_fluent_bit() {
         write(&running, "shop", lines.iter().copied()) + write(&running, "dropped", lines.iter().copied());
     let seen = |metrics: &FilterMetrics| metrics.seen() >= total;
     running.wait_until("see all lines", seen, LONG).unwrap();
-    std::thread::sleep(Duration::from_secs(4));
+    let is_told = |metrics: &FilterMetrics| {
+        metrics.get("nodesieve_records_open") == Some(0) && metrics.get("nodesieve_summaries_total") > Some(0)
+    };
+    running.wait_until("sum up", is_told, LONG).unwrap();
     let outcome = running.stop().unwrap();
     let summaries: String = outcome.summaries.iter().map(Value::to_string).collect();
     assert!(
