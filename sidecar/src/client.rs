@@ -4,6 +4,7 @@
 //! and never held in memory as a whole; the path is exactly `/pods`, which `nodes/pods` permits (KEP-2862), while anything else would ask for
 //! `nodes/proxy`. Each request has a connection of its own: at two a minute a broken one costs more than it saves.
 
+use crate::off_loop::OffLoop;
 use crate::settings::KubeletSettings;
 use crate::tls::{self, TlsError};
 use crate::trust::Doubt;
@@ -151,12 +152,13 @@ impl PollError {
 pub struct KubeletClient {
     kubelet: KubeletSettings,
     tls: tls::TlsClient,
+    tokens: OffLoop,
 }
 
 impl KubeletClient {
     /// A client; nothing is read or asked yet.
     pub fn new(kubelet: KubeletSettings) -> KubeletClient {
-        KubeletClient { tls: tls::TlsClient::new(kubelet.trust.clone()), kubelet }
+        KubeletClient { tls: tls::TlsClient::new(kubelet.trust.clone()), tokens: OffLoop::default(), kubelet }
     }
 
     /// What is asked, as a URL.
@@ -170,8 +172,8 @@ impl KubeletClient {
     /// [`PollError`]; what came so far is thrown away then.
     pub async fn pods(&mut self, limits: Arc<Limits>) -> Result<PodFiles, PollError> {
         let total = self.kubelet.total_timeout;
-        let token = self.token()?;
-        let config = self.tls.config().map_err(PollError::Ca)?;
+        let token = self.token().await?;
+        let config = self.tls.config().await.map_err(PollError::Ca)?;
         within(total, "poll as a whole", self.ask(token, config, limits)).await?
     }
 
@@ -235,10 +237,11 @@ impl KubeletClient {
     }
 
     /// The token as it is now: kubelet writes a new one before the old one expires.
-    fn token(&self) -> Result<HeaderValue, PollError> {
+    async fn token(&self) -> Result<HeaderValue, PollError> {
         let path = &self.kubelet.token_file;
         let failed = |reason| PollError::Token { path: path.clone(), reason };
-        let token = std::fs::read_to_string(path).map_err(failed)?;
+        let file = path.clone();
+        let token = self.tokens.io(move || std::fs::read_to_string(file)).await.map_err(failed)?;
         let no_token = || failed(io::Error::other("it holds no token"));
         let token = Some(token.trim()).filter(|token| !token.is_empty()).ok_or_else(no_token)?;
         let mut header = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| no_token())?;
@@ -378,7 +381,7 @@ mod tests {
 
     #[test]
     fn without_a_token_nothing_is_asked() {
-        let error = client("10.0.0.1").token().unwrap_err();
+        let error = crate::off_loop::waited_for(client("10.0.0.1").token()).unwrap_err();
         assert_eq!(error.kind(), "token");
         assert!(error.to_string().starts_with("read token /nonexistent/token: "), "{error}");
     }

@@ -247,8 +247,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nodesieve_podlist::Limits;
     use nodesieve_podlist::protobuf::{ObjectMeta, PodMessage, read_pod};
-    use nodesieve_podlist::{Counts, Limits};
     use prost::Message as _;
     use std::sync::Arc;
 
@@ -257,7 +257,7 @@ mod tests {
         let metadata =
             ObjectMeta { name: text(name), namespace: text("n"), uid: text(uid), ..ObjectMeta::default() };
         let bytes = PodMessage { metadata: Some(metadata), ..PodMessage::default() }.encode_to_vec();
-        Box::new(read_pod(&bytes, &Limits::default(), &mut Counts::default()).unwrap().unwrap())
+        Box::new(read_pod(&bytes, &Limits::default()).unwrap().unwrap())
     }
 
     /// What a follower makes of these updates, until the last of them is taken.

@@ -18,6 +18,7 @@ pub mod exposition;
 mod files;
 mod filter_metrics;
 mod follow;
+mod off_loop;
 mod pods_api;
 mod poll;
 mod publish;

@@ -1,14 +1,14 @@
 //! A poll: the list of pods from where it is asked for, and whether it is plausible.
 
 use crate::client::{KubeletClient, PollError};
+use crate::off_loop::{OffLoop, silence};
 use crate::settings::PodListSource;
 use crate::trust::{Doubt, Trust};
-use nodesieve_podlist::{Limits, ListError, PodFiles, project};
+use nodesieve_podlist::{Limits, PodFiles, project};
 use std::fs::File;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Asks for the list and judges whether it is complete.
 pub(crate) struct Poller {
@@ -26,14 +26,16 @@ pub(crate) struct PolledList {
 /// Where the list comes from.
 enum Origin {
     Kubelet(Box<KubeletClient>),
-    File(PathBuf),
+    File { path: PathBuf, limit: Duration, reading: OffLoop },
 }
 
 impl Poller {
     pub(crate) fn new(source: PodListSource, limits: Arc<Limits>) -> Poller {
         let origin = match source {
             PodListSource::Kubelet(kubelet) => Origin::Kubelet(Box::new(KubeletClient::new(kubelet))),
-            PodListSource::File(path) => Origin::File(path),
+            PodListSource::File { path, total_timeout: limit } => {
+                Origin::File { path, limit, reading: OffLoop::default() }
+            }
         };
         Poller { origin, trust: Trust::default(), limits }
     }
@@ -42,7 +44,7 @@ impl Poller {
     pub(crate) fn name(&self) -> String {
         match &self.origin {
             Origin::Kubelet(client) => client.url(),
-            Origin::File(path) => path.display().to_string(),
+            Origin::File { path, .. } => path.display().to_string(),
         }
     }
 
@@ -63,14 +65,14 @@ impl Poller {
     async fn read(&mut self) -> Result<PodFiles, PollError> {
         match &mut self.origin {
             Origin::Kubelet(client) => client.pods(Arc::clone(&self.limits)).await,
-            Origin::File(path) => {
+            Origin::File { path, limit, reading } => {
                 let (path, limits) = (path.clone(), Arc::clone(&self.limits));
-                // A file may be on a volume that hangs.
-                let reading = tokio::task::spawn_blocking(move || {
+                let hangs = PollError::File { path: path.clone(), reason: silence(*limit) };
+                let read = reading.within(*limit, move || {
                     let file = File::open(&path).map_err(|reason| PollError::File { path, reason })?;
                     Ok(project(file, &limits)?)
                 });
-                reading.await.map_err(|lost| ListError::Read(io::Error::other(lost)))?
+                read.await.unwrap_or(Err(hangs))
             }
         }
     }
@@ -88,9 +90,10 @@ mod tests {
 
     #[test]
     fn a_poll_without_a_list_interrupts_what_was_seen_of_a_loss() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let scratch = tempfile::tempdir().unwrap();
-        let source = PodListSource::File(scratch.path().join("list"));
+        let source =
+            PodListSource::File { path: scratch.path().join("list"), total_timeout: Duration::from_secs(60) };
         let mut poller = Poller::new(source, Arc::new(Limits::default()));
         let mut poll = |text: Option<&str>| {
             match text {

@@ -190,17 +190,19 @@ impl Publisher {
         Cow::Owned(pods)
     }
 
-    /// Forgets those that were replaced first, where a name has had many pods or all together have too many bytes: a pod that is made
-    /// anew each second must not fill the memory with those that it was.
+    /// Forgets those that were replaced first, where a name has had many pods, or they have too many bytes, those of a name or all
+    /// together: a pod that is made anew each second must fill neither the memory nor its file with those that it was.
     fn forget_replaced(&mut self) {
-        let (mut of_name, mut bytes) = (BTreeMap::<(String, String), usize>::new(), 0usize);
+        let most = MOST_BYTES.min(usize::try_from(self.max_bytes / 2).unwrap_or(usize::MAX));
+        let (mut of_name, mut bytes) = (BTreeMap::<(String, String), (usize, usize)>::new(), 0usize);
         let mut kept: Vec<_> = std::mem::take(&mut self.replaced);
         kept.reverse();
         kept.retain(|(name, _, older)| {
-            let count = of_name.entry(name.clone()).or_default();
-            *count = count.saturating_add(1);
-            bytes = bytes.saturating_add(bytes_of(older));
-            *count <= MOST_OF_A_NAME && bytes <= MOST_BYTES
+            let (count, own) = of_name.entry(name.clone()).or_default();
+            let size = bytes_of(older);
+            (*count, *own) = (count.saturating_add(1), own.saturating_add(size));
+            bytes = bytes.saturating_add(size);
+            *count <= MOST_OF_A_NAME && *own <= MOST_BYTES_OF_A_NAME && bytes <= most
         });
         kept.reverse();
         self.replaced = kept;
@@ -217,7 +219,10 @@ fn bytes_of(pod: &OlderPod) -> usize {
 
 /// Replaced pods that are remembered of one name: as many as may be listed beside one another.
 const MOST_OF_A_NAME: usize = 4;
-/// What all that are remembered may take, in bytes: with a grace period of minutes, some thousand pods like most.
+/// What they may take in the memory and in the file of the one that has the name, in bytes: as much as labels and annotations of a pod.
+const MOST_BYTES_OF_A_NAME: usize = 64 << 10;
+/// What all that are remembered may take, in bytes, if half of what all files may have is not less: with a grace period of minutes, some
+/// thousand pods like most.
 const MOST_BYTES: usize = 4 << 20;
 
 /// The names of their files.
@@ -346,6 +351,20 @@ mod tests {
         let bytes: usize = publisher.replaced.iter().map(|(_, _, older)| bytes_of(older)).sum();
         assert!(bytes <= MOST_BYTES && bytes > MOST_BYTES - 100_000, "{bytes}");
         assert_eq!(uids(&publisher).last().unwrap(), "398");
+        // Nor is a file filled with them.
+        for n in 0..5 {
+            publisher.publish(&[pod("large", n, 30_000)], after(start, 3));
+        }
+        let written = PodFileStore::new(scratch.path().join("pods")).read("shop", "large").unwrap();
+        assert_eq!(
+            written.older.iter().filter_map(|older| older.uid.as_deref()).collect::<Vec<_>>(),
+            ["2", "3"]
+        );
+        let mut small = Publisher::new(scratch.path().join("small"), GRACE, 100_000);
+        for n in 0..8 {
+            small.publish(&[pod(&format!("w-{}", n / 2), n, 30_000)], after(start, 4));
+        }
+        assert_eq!(uids(&small), ["6"]);
     }
 
     #[test]

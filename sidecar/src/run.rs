@@ -11,7 +11,7 @@ use crate::poll::{PolledList, Poller};
 use crate::publish::{Published, Publisher};
 use crate::schedule::{Awaited, Reason, Schedule};
 use crate::serve::{Server, SharedStatus, StartError};
-use crate::settings::{PodListSource, SidecarSettings};
+use crate::settings::{KubeletSettings, PodListSource, SidecarSettings};
 use crate::status::{ListSummary, LogEvent, Status};
 use crate::tap::TapServer;
 use crate::watch::Watch;
@@ -71,10 +71,11 @@ impl Sidecar {
             tap,
         } = settings;
         let longest_turn = match &source {
-            Some(PodListSource::Kubelet(kubelet)) => {
-                interval.saturating_mul(2).saturating_add(kubelet.total_timeout)
-            }
-            Some(PodListSource::File(_)) | None => interval.saturating_mul(2),
+            Some(
+                PodListSource::Kubelet(KubeletSettings { total_timeout, .. })
+                | PodListSource::File { total_timeout, .. },
+            ) => interval.saturating_mul(2).saturating_add(*total_timeout),
+            None => interval.saturating_mul(2),
         };
         let now = Instant::now();
         let status = Status::new(ready_after, now);

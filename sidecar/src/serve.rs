@@ -5,6 +5,7 @@
 
 use crate::exposition;
 use crate::filter_metrics;
+use crate::off_loop::{OffLoop, silence};
 use crate::status::{LogEvent, Status};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -46,8 +47,8 @@ pub(crate) struct SharedStatus {
     longest_turn: Duration,
     /// Log events that came up while a request was answered; the main loop logs them.
     events: Mutex<Vec<LogEvent>>,
-    /// Held by who reads the filter's metrics.
-    reading: Arc<tokio::sync::Mutex<()>>,
+    /// Reads the filter's metrics.
+    reading: OffLoop,
 }
 
 impl SharedStatus {
@@ -57,7 +58,7 @@ impl SharedStatus {
             filter_metrics,
             longest_turn,
             events: Mutex::default(),
-            reading: Arc::default(),
+            reading: OffLoop::default(),
         }
     }
 
@@ -70,23 +71,14 @@ impl SharedStatus {
         std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The sidecar's metrics and the filter's.
-    /// Everything under `/metrics`. The filter's file may be on a volume that hangs: another thread reads it, one at a time, and nobody
-    /// waits for that without a limit.
+    /// Everything under `/metrics`: the sidecar's and the filter's.
     pub(crate) async fn metrics(&self) -> String {
         let path = self.filter_metrics.clone();
-        let hangs = format!("read filter's metrics {}: not within {LONGEST_READ:?}", path.display());
-        let reading = async {
-            // Whoever hangs keeps it.
-            let turn = Arc::clone(&self.reading).lock_owned().await;
-            let read = tokio::task::spawn_blocking(move || {
-                let read = filter_metrics::read(&path).map_err(|error| error.to_string());
-                drop(turn);
-                read
-            });
-            read.await.unwrap_or_else(|lost| Err(lost.to_string()))
-        };
-        let read = timeout(LONGEST_READ, reading).await.unwrap_or(Err(hangs));
+        let hangs = format!("read filter's metrics {}: {}", path.display(), silence(LONGEST_READ));
+        let read = self
+            .reading
+            .within(LONGEST_READ, move || filter_metrics::read(&path).map_err(|error| error.to_string()));
+        let read = read.await.unwrap_or(Err(hangs));
         let now = Instant::now();
         let (filter, found) = match read {
             Ok(Some((text, age))) => (text, Ok(Some(age))),

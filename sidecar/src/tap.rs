@@ -4,6 +4,7 @@
 //! answers are a ring in a file of the filter's. The rule kept here: one tap at a time, on loopback only, with a limit to its
 //! time; what a slow reader misses is told, and neither files nor readers keep the main loop waiting.
 
+use crate::off_loop::OffLoop;
 use crate::serve::StartError;
 use crate::settings::TapSettings;
 use hyper::body::{Body, Bytes, Frame, Incoming};
@@ -41,8 +42,18 @@ struct TapFiles {
     answers: PathBuf,
     /// Held by the tap that is open.
     open: Arc<Mutex<()>>,
-    /// Held by who reads the answers: whoever hangs keeps it.
-    reading: Arc<Mutex<()>>,
+    /// Reads the answers.
+    reading: OffLoop,
+    /// Writes and removes the request.
+    writing: OffLoop,
+}
+
+impl TapFiles {
+    /// Removes the request, if its volume answers.
+    async fn withdraw(&self) {
+        let path = self.request.clone();
+        let _ = self.writing.io(move || fs::remove_file(path)).await;
+    }
 }
 
 impl TapServer {
@@ -52,13 +63,14 @@ impl TapServer {
         let listener = TcpListener::bind(settings.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let request = pods_dir.join(REQUEST);
-        let _ = fs::remove_file(&request);
         let files = TapFiles {
             request,
             answers: settings.answers.clone(),
             open: Arc::default(),
-            reading: Arc::default(),
+            reading: OffLoop::default(),
+            writing: OffLoop::default(),
         };
+        files.withdraw().await;
         Ok(TapServer { listener, address, files: Arc::new(files) })
     }
 
@@ -82,8 +94,7 @@ impl TapServer {
             }
         }
         connections.abort_all();
-        let request = self.files.request.clone();
-        let _ = timeout(LONGEST_FILE, tokio::task::spawn_blocking(move || fs::remove_file(request))).await;
+        self.files.withdraw().await;
     }
 }
 
@@ -210,14 +221,8 @@ async fn tap(
         ring.news(&text);
     }
     let path = files.request.clone();
-    let written = tokio::task::spawn_blocking(move || put(&path, &request));
-    let told = match timeout(LONGEST_FILE, written).await {
-        Ok(Ok(Ok(()))) => None,
-        Ok(Ok(Err(reason))) => Some(format!("write {}: {reason}", files.request.display())),
-        Ok(Err(_)) | Err(_) => {
-            Some(format!("write {}: not within {LONGEST_FILE:?}", files.request.display()))
-        }
-    };
+    let written = files.writing.io(move || put(&path, &request)).await;
+    let told = written.err().map(|reason| format!("write {}: {reason}", files.request.display()));
     let mut missed = 0u64;
     let mut is_answered = false;
     let mut is_over = told.is_some();
@@ -240,8 +245,7 @@ async fn tap(
             is_over = true;
         }
     }
-    let path = files.request.clone();
-    let _ = timeout(LONGEST_FILE, tokio::task::spawn_blocking(move || fs::remove_file(path))).await;
+    files.withdraw().await;
     drop(turn);
 }
 
@@ -307,9 +311,7 @@ fn numbered(line: &str) -> Option<(u64, &str)> {
 /// The filter's answers; nothing while there are none or their volume hangs.
 async fn on_disk(files: &TapFiles) -> Option<String> {
     let path = files.answers.clone();
-    let turn = Arc::clone(&files.reading).try_lock_owned().ok()?;
-    let read = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
+    let read = files.reading.io(move || {
         // Opening a pipe could block for ever.
         if !fs::metadata(&path)?.is_file() {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -318,7 +320,7 @@ async fn on_disk(files: &TapFiles) -> Option<String> {
         fs::File::open(&path)?.take(MAX_ANSWERS).read_to_end(&mut bytes)?;
         Ok::<_, io::Error>(String::from_utf8_lossy(&bytes).into_owned())
     });
-    timeout(LONGEST_FILE, read).await.ok()?.ok()?.ok()
+    read.await.ok()
 }
 
 /// Writes beside the file and renames, so that the filter never reads half of it.
@@ -338,8 +340,6 @@ const EVERY: Duration = Duration::from_millis(250);
 const LONGEST_SILENCE: Duration = Duration::from_secs(15);
 /// For how long the last lines are waited for.
 const AFTER: Duration = Duration::from_secs(15);
-/// How long a file may take.
-const LONGEST_FILE: Duration = Duration::from_secs(2);
 /// How long a connection may take: the longest tap, and some.
 const LONGEST: Duration = Duration::from_secs(3700);
 /// How long a client may take to say what it wants.

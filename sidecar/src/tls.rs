@@ -3,6 +3,7 @@
 //! The rule it keeps: without that flag no request is sent to a kubelet whose certificate is not signed by the given CA for
 //! the address that is asked.
 
+use crate::off_loop::OffLoop;
 use crate::settings::TlsTrust;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
@@ -46,19 +47,22 @@ pub(crate) struct TlsClient {
     trust: TlsTrust,
     /// The file's content and what was made of it.
     made: Option<(Vec<u8>, Arc<ClientConfig>)>,
+    reading: OffLoop,
 }
 
 impl TlsClient {
     pub(crate) fn new(trust: TlsTrust) -> TlsClient {
-        TlsClient { trust, made: None }
+        TlsClient { trust, made: None, reading: OffLoop::default() }
     }
 
     /// The configuration for the next connection.
-    pub(crate) fn config(&mut self) -> Result<Arc<ClientConfig>, TlsError> {
+    pub(crate) async fn config(&mut self) -> Result<Arc<ClientConfig>, TlsError> {
         let content = match &self.trust {
             TlsTrust::Anybody => Vec::new(),
             TlsTrust::Authority { ca_file, .. } => {
-                std::fs::read(ca_file).map_err(|reason| TlsError::Read { path: ca_file.clone(), reason })?
+                let file = ca_file.clone();
+                let read = self.reading.io(move || std::fs::read(file)).await;
+                read.map_err(|reason| TlsError::Read { path: ca_file.clone(), reason })?
             }
         };
         if let Some((known, config)) = &self.made
@@ -147,6 +151,7 @@ impl ServerCertVerifier for TakesAny {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::off_loop::waited_for;
 
     fn authority(path: PathBuf, server_name: Option<&str>) -> TlsClient {
         TlsClient::new(TlsTrust::Authority { ca_file: path, server_name: server_name.map(str::to_owned) })
@@ -156,7 +161,8 @@ mod tests {
     fn a_file_without_certificates_is_an_error_that_names_it() {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("ca.crt");
-        let error = |path: &PathBuf| authority(path.clone(), None).config().unwrap_err().to_string();
+        let error =
+            |path: &PathBuf| waited_for(authority(path.clone(), None).config()).unwrap_err().to_string();
         assert!(error(&path).starts_with(&format!("read certificates {}: ", path.display())));
         std::fs::write(&path, "nothing\n").unwrap();
         assert!(error(&path).ends_with("there are none in it"));
@@ -167,7 +173,7 @@ mod tests {
     #[test]
     fn a_configuration_is_made_once() {
         let mut client = TlsClient::new(TlsTrust::Anybody);
-        assert!(Arc::ptr_eq(&client.config().unwrap(), &client.config().unwrap()));
+        assert!(Arc::ptr_eq(&waited_for(client.config()).unwrap(), &waited_for(client.config()).unwrap()));
     }
 
     #[test]

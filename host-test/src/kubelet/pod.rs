@@ -13,6 +13,8 @@ pub struct FakePod {
     pub uid: String,
     /// When it was made, RFC 3339.
     pub created: String,
+    /// Whether it is being deleted.
+    pub is_leaving: bool,
     /// Labels.
     pub labels: Vec<(String, String)>,
     /// Annotations.
@@ -68,6 +70,9 @@ impl FakePod {
         let mut metadata = json!({
             "name": self.name, "namespace": self.namespace, "uid": self.uid, "creationTimestamp": self.created,
         });
+        if self.is_leaving {
+            metadata["deletionTimestamp"] = self.created.clone().into();
+        }
         // Go leaves empty maps out.
         for (key, pairs) in [("labels", &self.labels), ("annotations", &self.annotations)] {
             if !pairs.is_empty() {

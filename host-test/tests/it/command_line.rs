@@ -302,20 +302,20 @@ impl Drop for Serving {
     }
 }
 
-#[test]
-fn a_kubelet_can_be_made_to_misbehave_while_it_runs() {
-    let directory = tempfile::tempdir().unwrap();
-    let ca = directory.path().join("ca.pem");
+/// The kubelet that the command serves, where it is, and who takes its certificate.
+fn served(directory: &std::path::Path, arguments: &[&str]) -> (Serving, String, ureq::Agent) {
+    let ca = directory.join("ca.pem");
     let mut child = Command::new(env!("CARGO_BIN_EXE_nodesieve"))
-        .args(["kubelet", "--port", "0", "--token", "secret", "--ca", ca.to_str().unwrap()])
+        .args(["kubelet", "--port", "0", "--ca", ca.to_str().unwrap()])
+        .args(arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut url = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
-    let _serving = Serving(child);
-    let base = url.trim().strip_suffix("/pods").unwrap();
+    let serving = Serving(child);
+    let base = url.trim().strip_suffix("/pods").unwrap().to_owned();
     let certificate = ureq::tls::Certificate::from_pem(&std::fs::read(&ca).unwrap()).unwrap();
     let roots = ureq::tls::RootCerts::new_with_certs(&[certificate]);
     let agent = ureq::Agent::config_builder()
@@ -324,6 +324,50 @@ fn a_kubelet_can_be_made_to_misbehave_while_it_runs() {
         .proxy(None)
         .build()
         .new_agent();
+    (serving, base, agent)
+}
+
+/// Guarantees: it speaks the Pods API where it is told to, fails as it is told at the start and later, and says what it does not know.
+#[test]
+fn a_kubelet_speaks_the_pods_api_and_can_be_made_to_fail_at_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("pods-api.sock");
+    let socket = socket.to_str().unwrap();
+    let arguments = ["--pods-api-socket", socket, "--stream-mode", "denied"];
+    let (_serving, base, agent) = served(directory.path(), &arguments);
+    let put =
+        |body: &str| agent.put(format!("{base}/fake/stream-mode")).send(body).unwrap().status().as_u16();
+    let pods = directory.path().join("pods");
+    let once = || {
+        let output = Command::new(host_test::artefact::sidecar().unwrap())
+            .env_clear()
+            .args(["--once", "--source", "pods-api", "--pods-api-socket", socket, "--pods-dir"])
+            .arg(&pods)
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = once();
+    assert!(code == Some(1) && said.contains("not permitted"), "{said}");
+    assert_eq!((put("sleepy"), put("ok")), (400, 200));
+    let (code, said) = once();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        pods.join("kube-system_coredns-668d6bf9bc-p7x2c.json").exists(),
+        "{:?}",
+        std::fs::read_dir(&pods)
+    );
+    let (_serving, base, agent) = served(tempfile::tempdir().unwrap().path(), &[]);
+    let status = agent.put(format!("{base}/fake/stream-mode")).send("ok").unwrap().status();
+    assert_eq!(status.as_u16(), 404, "there is no Pods API");
+    let alone = run(&["kubelet", "--ca", "ca.pem", "--stream-mode", "ok"], "");
+    assert!(String::from_utf8_lossy(&alone.stderr).contains("--pods-api-socket"), "{alone:?}");
+}
+
+#[test]
+fn a_kubelet_can_be_made_to_misbehave_while_it_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_serving, base, agent) = served(directory.path(), &["--token", "secret"]);
     let pods = |token: &str| {
         let request = agent.get(format!("{base}/pods")).header("Authorization", format!("Bearer {token}"));
         let mut response = request.call().unwrap();

@@ -4,14 +4,14 @@
 
 use crate::fluent_bit::program;
 use crate::support;
-use host_test::fluent_bit::{LOGS, MetadataFilter, Outage, Running, Setup};
+use host_test::fluent_bit::{LOGS, MetadataFilter, Outage, PODS, Running, Setup};
 use host_test::kubelet::{FailureMode, FakePod, list};
 use host_test::sidecar::RunningSidecar;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(120);
 
@@ -50,6 +50,9 @@ struct Newcomers {
     running: Running,
     pods: Vec<FakePod>,
     delivered: BTreeMap<String, Value>,
+    /// New pods without a file, and since when; and how long the others took.
+    awaited: BTreeMap<usize, Instant>,
+    waits: Vec<Duration>,
 }
 
 impl Newcomers {
@@ -70,14 +73,25 @@ impl Newcomers {
             overrides: &[],
         })
         .unwrap();
-        Newcomers { running, pods, delivered: BTreeMap::new() }
+        Newcomers { running, pods, delivered: BTreeMap::new(), awaited: BTreeMap::new(), waits: Vec::new() }
     }
 
     /// The kubelet has a new pod, and has made the directory for its logs, as before it starts a first container.
     fn pod(&mut self, number: usize) {
         self.list(number);
+        self.awaited.insert(number, Instant::now());
         self.announce();
         self.directory(number);
+    }
+
+    /// Notes which new pods have their files.
+    fn look(&mut self) {
+        let directory = self.running.at(PODS);
+        self.awaited.retain(|number, since| {
+            let is_there = directory.join(format!("shop_new-{number}.json")).exists();
+            self.waits.extend(is_there.then(|| since.elapsed()));
+            !is_there
+        });
     }
 
     fn list(&mut self, number: usize) {
@@ -126,36 +140,57 @@ impl Newcomers {
     }
 }
 
-/// 200 pods start, ten at a time, in kubelet's order: the pod is known and has a directory for its logs; then its sandbox is made, which
-/// takes longer than a list; then its container starts and writes. Tells how many of the first records have the pod's labels.
-fn first_records(filter: MetadataFilter<'_>) -> Option<usize> {
-    let (program, _guard) = program()?;
-    let mut node = Newcomers::new(&program, filter);
-    for first in (0..200).step_by(10) {
-        for number in first..first + 10 {
-            node.pod(number);
+/// Scenario: 200 pods start on two nodes, ten a second, in kubelet's order: the pod is known and has a directory for its logs; then its
+/// sandbox is made and its images are looked at; then its container starts and writes, a second and a half later, whether anybody knows the
+/// pod or not. One node follows the Pods API, the other polls.
+/// Guarantees: the first record of each has its labels, on both; whoever follows knows a new pod sooner, and asks the kubelet for nothing.
+#[test]
+fn the_first_record_of_a_new_pod_has_its_labels_by_following_and_by_polling() {
+    let Some((program, _guard)) = program() else { return };
+    let mut nodes =
+        [MetadataFilter::Following, MetadataFilter::Nodesieve].map(|filter| Newcomers::new(&program, filter));
+    let received =
+        |node: &Newcomers| node.sidecar().metric("nodesieve_sidecar_received_bytes_total").unwrap().unwrap();
+    let before = nodes.each_ref().map(received);
+    let (pods, step, behind) = (200, Duration::from_millis(100), 15);
+    let began = Instant::now();
+    for turn in 0..pods + behind {
+        for node in &mut nodes {
+            if turn < pods {
+                node.pod(turn);
+            }
+            if let Some(number) = turn.checked_sub(behind) {
+                node.log(number);
+            }
         }
-        node.wait_for_files();
-        for number in first..first + 10 {
-            node.log(number);
+        while began.elapsed() < step * (turn as u32 + 1) {
+            nodes.iter_mut().for_each(Newcomers::look);
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
-    let asked = node.running.metadata().unwrap().kubelet.asked();
-    let most = if filter == MetadataFilter::Following { 0 } else { 200 };
-    assert!(asked.pods <= most && asked.others == 0, "{asked:?}");
-    Some(node.with_labels(200))
-}
-
-/// Guarantees: each new pod's first record has its labels, and the kubelet was asked less than once for each.
-#[test]
-fn the_first_record_of_a_new_pod_has_its_labels() {
-    assert!(matches!(first_records(MetadataFilter::Nodesieve), None | Some(200)));
-}
-
-/// Guarantees: the same by the Pods API, and the kubelet is not asked at all.
-#[test]
-fn the_first_record_of_a_new_pod_has_its_labels_by_the_pods_api() {
-    assert!(matches!(first_records(MetadataFilter::Following), None | Some(200)));
+    let lasted = began.elapsed().as_secs_f64();
+    let [following, polling] = nodes.map(|mut node| {
+        node.wait_for_files();
+        node.look();
+        node
+    });
+    let [follow, poll] = [&following, &polling].map(|node| {
+        let mut waits = node.waits.clone();
+        waits.sort();
+        assert_eq!(waits.len(), pods);
+        (waits[pods / 2], waits[pods - 1])
+    });
+    let asked = [&following, &polling].map(|node| node.running.metadata().unwrap().kubelet.asked());
+    let moved = [received(&following) - before[0], received(&polling) - before[1]];
+    eprintln!(
+        "{pods} new pods in {lasted:.1} s: followed, median and worst {follow:.0?}, {} requests, {} bytes; polled, {poll:.0?}, {} requests, {} bytes",
+        asked[0].pods, moved[0], asked[1].pods, moved[1]
+    );
+    assert_eq!((following.with_labels(pods), polling.with_labels(pods)), (pods, pods));
+    assert!(follow.0 < poll.0, "{follow:?}, {poll:?}");
+    assert_eq!((asked[0].pods, asked[0].others + asked[1].others), (0, 0), "{asked:?}");
+    // At most one a second.
+    assert!(asked[1].pods as f64 <= lasted + 2.0, "{asked:?} in {lasted} s");
 }
 
 /// Scenario: 100 pods in bursts of five, each of which has already written its line when its directory appears, so that

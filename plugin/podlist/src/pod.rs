@@ -2,7 +2,7 @@
 //!
 //! The rule it keeps: what a pod weighs is bounded the moment it is read, so that holding all of a node's pods is bounded too.
 
-use crate::limits::{Counts, KeyFilter, Limits};
+use crate::limits::{KeyFilter, Limits};
 use nodesieve_engine::json::push_string;
 use nodesieve_engine::pods::{Container, OlderPod, Pairs, PodFile, Workload, file_name};
 use serde::Deserialize;
@@ -26,6 +26,8 @@ pub struct Pod {
     owners: Option<String>,
     containers: Vec<Container>,
     was_shortened: bool,
+    /// Labels and annotations that are no strings or too long.
+    omitted: u64,
 }
 
 impl Pod {
@@ -52,6 +54,11 @@ impl Pod {
     /// Whether labels or annotations were left out for want of room.
     pub(crate) fn was_shortened(&self) -> bool {
         self.was_shortened
+    }
+
+    /// How many labels and annotations were left out for what they are.
+    pub(crate) fn omitted(&self) -> u64 {
+        self.omitted
     }
 
     /// Sorts by age, the newest last. Within one second the pod that is not being deleted is the newer one; the uid only keeps the result
@@ -152,12 +159,12 @@ pub(crate) struct PodParts<'f> {
 
 impl PodParts<'_> {
     /// The pod, unless its names are none that a file can have.
-    pub fn into_pod(self, limits: &Limits, counts: &mut Counts) -> Option<Pod> {
+    pub fn into_pod(self, limits: &Limits) -> Option<Pod> {
         file_name(&self.namespace, &self.name)?;
         let hash = self.labels.as_ref().and_then(|labels| labels.template_hash.clone());
         let is_of_api = self.annotations.as_ref().is_some_and(|annotations| annotations.is_of_api);
         let omitted = [&self.labels, &self.annotations].into_iter().flatten().map(|pairs| pairs.omitted);
-        counts.omitted = omitted.fold(counts.omitted, u64::saturating_add);
+        let omitted = omitted.fold(0, u64::saturating_add);
         let is_cut = [&self.labels, &self.annotations].into_iter().flatten().any(|pairs| pairs.is_full);
         let mut pod = Pod {
             workload: workload_of(&self.owners, hash.as_deref(), self.created),
@@ -174,6 +181,7 @@ impl PodParts<'_> {
             annotations: self.annotations.map(|annotations| Pairs(annotations.pairs)),
             containers: self.containers,
             was_shortened: is_cut,
+            omitted,
         };
         pod.shorten_to(limits.max_pod);
         Some(pod)

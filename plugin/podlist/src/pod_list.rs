@@ -4,7 +4,7 @@
 //! an absent field are the same thing, as in the Go program that wrote them; and what is not of the expected type costs itself only, as
 //! if it were absent.
 
-use crate::limits::{Counts, Limits};
+use crate::limits::Limits;
 use crate::pod::{ContainerRun, ContainerStatus, OwnerReference, Pod, PodParts, WantedPairs, containers_of};
 use nodesieve_engine::time::parse_rfc3339;
 use serde::Deserialize;
@@ -12,18 +12,14 @@ use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
 
-/// Reads one item: a pod, unless it has no usable name; what is left out of it is counted.
+/// Reads one item: a pod, unless it has no usable name.
 ///
 /// # Errors
 /// Those of a text that is no JSON, or not UTF-8.
-pub(crate) fn read_pod(
-    item: &[u8],
-    limits: &Limits,
-    counts: &mut Counts,
-) -> Result<Option<Pod>, serde_json::Error> {
+pub(crate) fn read_pod(item: &[u8], limits: &Limits) -> Result<Option<Pod>, serde_json::Error> {
     let item = str::from_utf8(item).map_err(|_| serde_json::Error::custom("a string is not UTF-8"))?;
     match serde_json::from_str::<ListedPod<'_>>(item) {
-        Ok(pod) => Ok(pod.into_pod(limits, counts)),
+        Ok(pod) => Ok(pod.into_pod(limits)),
         Err(_) => serde_json::from_str::<IgnoredAny>(item).map(|_| None),
     }
 }
@@ -121,7 +117,7 @@ struct ListedRun {
 }
 
 impl ListedPod<'_> {
-    fn into_pod(self, limits: &Limits, counts: &mut Counts) -> Option<Pod> {
+    fn into_pod(self, limits: &Limits) -> Option<Pod> {
         let PodMetadata { name, namespace, uid, creation_timestamp, deletion_timestamp, .. } = self.metadata;
         let mut labels = WantedPairs::new(&limits.labels, limits.max_value);
         let mut annotations = WantedPairs::new(&limits.annotations, limits.max_value);
@@ -144,7 +140,7 @@ impl ListedPod<'_> {
             owners: self.metadata.owner_references,
             containers: containers_of(statuses.map(ContainerStatus::from)),
         };
-        parts.into_pod(limits, counts)
+        parts.into_pod(limits)
     }
 }
 

@@ -109,7 +109,8 @@ impl PodSet {
     /// What is left out of those that are there, and how many are not there for want of room.
     pub fn counts(&self) -> Counts {
         let shortened = self.pods().filter(|pod| pod.was_shortened()).count() as u64;
-        Counts { skipped: self.left_out, shortened, omitted: 0 }
+        let omitted = self.pods().map(Pod::omitted).fold(0, u64::saturating_add);
+        Counts { skipped: self.left_out, shortened, omitted }
     }
 
     /// Whether a pod is there that only the API server can have told of: it has its mark, or is being deleted.
@@ -172,7 +173,7 @@ mod tests {
             "annotations":{{"note":"{}"}}}}}}"#,
             "x".repeat(annotation)
         );
-        read_pod(text.as_bytes(), &Limits::default(), &mut Counts::default()).unwrap().unwrap()
+        read_pod(text.as_bytes(), &Limits::default()).unwrap().unwrap()
     }
 
     fn files(pods: impl IntoIterator<Item = Pod>, max_total: u64) -> PodFiles {

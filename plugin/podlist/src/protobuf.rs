@@ -2,26 +2,39 @@
 //!
 //! The messages are those of Kubernetes with the fields that are wanted, under their numbers: `k8s.io/api/core/v1/generated.proto` and
 //! `k8s.io/apimachinery/pkg/apis/meta/v1/generated.proto` (v0.37.0-beta.0), and `k8s.io/kubelet/pkg/apis/pods/v1alpha1/api.proto` for the
-//! API's own. All other fields are skipped while a message is read. Maps are lists of pairs here, which are the same bytes and keep their
-//! order.
+//! API's own. All other fields are skipped while a message is read.
+//!
+//! The rule it keeps: a pod of hundreds of thousands of labels costs the bytes that it came in and no more. So labels and annotations are
+//! no part of the message that is decoded, but are read one by one where they stand. Maps are lists of pairs here, which are the same bytes
+//! and keep their order.
 
-use crate::limits::{Counts, KeyFilter, Limits};
+use crate::limits::{KeyFilter, Limits};
 use crate::pod::{
     ContainerRun, ContainerStatus as KnownStatus, OwnerReference as Owner, Pod, PodParts, WantedPairs,
     containers_of,
 };
 use prost::Message;
+use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
-/// Reads a pod; `None` for one without a usable name. What is left out of it is counted.
+/// Reads a pod; `None` for one without a usable name.
 ///
 /// # Errors
-/// Those of bytes that are no such message, a string that is not UTF-8 among them.
-pub fn read_pod(
-    bytes: &[u8],
-    limits: &Limits,
-    counts: &mut Counts,
-) -> Result<Option<Pod>, prost::DecodeError> {
-    Ok(PodMessage::decode(bytes)?.into_pod(limits, counts))
+/// Those of bytes that are no such message, a string that is not UTF-8 among them. A label or annotation that is none costs itself.
+pub fn read_pod(bytes: &[u8], limits: &Limits) -> Result<Option<Pod>, prost::DecodeError> {
+    let message = PodMessage::decode(bytes)?;
+    let mut labels = SentPairs::new(&limits.labels, limits.max_value);
+    let mut annotations = SentPairs::new(&limits.annotations, limits.max_value);
+    each_part(bytes, |number, metadata| {
+        if number != METADATA {
+            return;
+        }
+        each_part(metadata, |number, entry| match number {
+            LABELS => labels.take(entry),
+            ANNOTATIONS => annotations.take(entry),
+            _ => {}
+        });
+    });
+    Ok(message.into_pod(labels.found(), annotations.found(), limits))
 }
 
 /// `WatchPodsEvent`.
@@ -97,13 +110,32 @@ pub struct ObjectMeta {
     pub creation_timestamp: Option<Time>,
     #[prost(message, optional, tag = "9")]
     pub deletion_timestamp: Option<Time>,
+    #[prost(message, repeated, tag = "13")]
+    pub owner_references: Vec<OwnerReference>,
+}
+
+/// The rest of a pod, for whoever sends one: its bytes behind those of a [`PodMessage`] are the pod.
+#[derive(Clone, PartialEq, Eq, Message)]
+#[expect(missing_docs, reason = "the names are Kubernetes' own")]
+pub struct PodPairs {
+    #[prost(message, optional, tag = "1")]
+    pub metadata: Option<MetadataPairs>,
+}
+
+/// The maps of `meta/v1.ObjectMeta`.
+#[derive(Clone, PartialEq, Eq, Message)]
+#[expect(missing_docs, reason = "the names are Kubernetes' own")]
+pub struct MetadataPairs {
     #[prost(message, repeated, tag = "11")]
     pub labels: Vec<Pair>,
     #[prost(message, repeated, tag = "12")]
     pub annotations: Vec<Pair>,
-    #[prost(message, repeated, tag = "13")]
-    pub owner_references: Vec<OwnerReference>,
 }
+
+/// The fields that are read where they stand.
+const METADATA: u32 = 1;
+const LABELS: u32 = 11;
+const ANNOTATIONS: u32 = 12;
 
 /// An entry of a map of strings.
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -212,7 +244,12 @@ pub struct Terminated {
 }
 
 impl PodMessage {
-    fn into_pod(self, limits: &Limits, counts: &mut Counts) -> Option<Pod> {
+    fn into_pod(
+        self,
+        labels: Option<WantedPairs<'_>>,
+        annotations: Option<WantedPairs<'_>>,
+        limits: &Limits,
+    ) -> Option<Pod> {
         let metadata = self.metadata?;
         let status = self.status.unwrap_or_default();
         let statuses = status.init_container_statuses.into_iter().chain(status.container_statuses);
@@ -225,12 +262,12 @@ impl PodMessage {
             is_leaving: metadata.deletion_timestamp.is_some(),
             node: self.spec.and_then(|spec| present(spec.node_name)),
             ip: present(status.pod_ip),
-            labels: pairs(metadata.labels, &limits.labels, limits.max_value),
-            annotations: pairs(metadata.annotations, &limits.annotations, limits.max_value),
+            labels,
+            annotations,
             owners: metadata.owner_references.into_iter().map(Owner::from).collect(),
             containers: containers_of(statuses.map(KnownStatus::from)),
         };
-        parts.into_pod(limits, counts)
+        parts.into_pod(limits)
     }
 }
 
@@ -258,12 +295,46 @@ impl From<ContainerStatus> for KnownStatus {
     }
 }
 
-/// A map without entries is not sent at all, so it cannot be told from none.
-fn pairs(pairs: Vec<Pair>, filter: &KeyFilter, max_value: u64) -> Option<WantedPairs<'_>> {
-    let mut wanted = WantedPairs::new(filter, max_value);
-    let is_there = !pairs.is_empty();
-    pairs.into_iter().for_each(|pair| wanted.push(pair.key, pair.value));
-    is_there.then_some(wanted)
+/// The entries of a map, as they come.
+struct SentPairs<'f> {
+    wanted: WantedPairs<'f>,
+    is_there: bool,
+}
+
+impl<'f> SentPairs<'f> {
+    fn new(filter: &'f KeyFilter, max_value: u64) -> SentPairs<'f> {
+        SentPairs { wanted: WantedPairs::new(filter, max_value), is_there: false }
+    }
+
+    fn take(&mut self, entry: &[u8]) {
+        self.is_there = true;
+        match Pair::decode(entry) {
+            Ok(pair) => self.wanted.push(pair.key, pair.value),
+            Err(_) => self.wanted.leave_out(),
+        }
+    }
+
+    /// A map without entries is not sent at all, so it cannot be told from none.
+    fn found(self) -> Option<WantedPairs<'f>> {
+        self.is_there.then_some(self.wanted)
+    }
+}
+
+/// Calls `each` with the number and the content of each field that is a message, a string or bytes. Whoever decodes the same bytes is told
+/// what is wrong with them; here that is only where they end.
+fn each_part<'b>(mut bytes: &'b [u8], mut each: impl FnMut(u32, &'b [u8])) {
+    while let Ok((number, kind)) = decode_key(&mut bytes) {
+        if kind != WireType::LengthDelimited {
+            if skip_field(kind, number, &mut bytes, DecodeContext::default()).is_err() {
+                return;
+            }
+            continue;
+        }
+        let length = decode_varint(&mut bytes).ok().and_then(|length| usize::try_from(length).ok());
+        let Some((content, rest)) = length.and_then(|length| bytes.split_at_checked(length)) else { return };
+        bytes = rest;
+        each(number, content);
+    }
 }
 
 fn present(text: Option<String>) -> Option<String> {

@@ -20,7 +20,7 @@ pub use error::StreamError;
 use nodesieve_podlist::protobuf::{
     EventType, GetPodRequest, GetPodResponse, WatchPodsEvent, WatchPodsRequest, read_pod,
 };
-use nodesieve_podlist::{Counts, Limits, Pod};
+use nodesieve_podlist::{Limits, Pod};
 use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -141,7 +141,7 @@ impl PodsApi {
         let update = match EventType::try_from(event.r#type) {
             Ok(EventType::InitialSyncComplete) => Update::Synced,
             Ok(kind @ (EventType::Added | EventType::Modified | EventType::Deleted)) => {
-                match read_pod(&event.pod, &self.limits, &mut Counts::default()) {
+                match read_pod(&event.pod, &self.limits) {
                     Ok(Some(pod)) if kind == EventType::Deleted => Update::Gone(Box::new(pod)),
                     Ok(Some(pod)) => Update::Pod(Box::new(pod)),
                     Ok(None) | Err(_) => Update::Skipped,
@@ -268,8 +268,9 @@ const FIELD_MASK: &str = "x-kubernetes-fieldmask";
 const FIELDS: &str = "metadata.name,metadata.namespace,metadata.uid,metadata.creationTimestamp,metadata.deletionTimestamp,\
     metadata.labels,metadata.annotations,metadata.ownerReferences,spec.nodeName,status.podIP,\
     status.initContainerStatuses,status.containerStatuses,status.ephemeralContainerStatuses";
-/// The largest message: a pod as etcd takes it at most is 1.5 MiB.
-const MAX_MESSAGE: usize = 4 << 20;
+/// The largest message. A pod as etcd takes it has 1.5 MiB at most, but a static pod is not in etcd; one that is larger than a list may
+/// have it costs itself, so such a one has to be read.
+const MAX_MESSAGE: usize = 16 << 20;
 /// What the kubelet may send before it is read, in bytes.
 const WINDOW: u32 = 256 << 10;
 /// What gRPC and the event put around a pod, in bytes, about.

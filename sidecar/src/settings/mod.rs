@@ -59,7 +59,12 @@ pub enum PodListSource {
     /// The node's kubelet.
     Kubelet(KubeletSettings),
     /// A file.
-    File(PathBuf),
+    File {
+        /// Where it is.
+        path: PathBuf,
+        /// For reading it as a whole.
+        total_timeout: Duration,
+    },
 }
 
 /// How the kubelet is asked.
@@ -226,10 +231,11 @@ fn sources(reader: &mut SettingsReader<'_>) -> Option<(Option<PathBuf>, Option<P
         }
         _ => {}
     }
-    let kubelet = kubelet(reader, host);
+    let total_timeout = reader.duration("total-timeout", "100ms", "1h");
+    let kubelet = kubelet(reader, host, total_timeout);
     Some(match (named?, file) {
-        (Source::Auto | Source::File | Source::Kubelet, Some(file)) => {
-            (None, Some(PodListSource::File(file)))
+        (Source::Auto | Source::File | Source::Kubelet, Some(path)) => {
+            (None, Some(PodListSource::File { path, total_timeout: total_timeout? }))
         }
         (Source::PodsApi, _) => (Some(socket?), None),
         (Source::Auto, None) => (Some(socket?), Some(PodListSource::Kubelet(kubelet?))),
@@ -238,7 +244,11 @@ fn sources(reader: &mut SettingsReader<'_>) -> Option<(Option<PathBuf>, Option<P
 }
 
 /// How the kubelet is asked, if it is known where it is.
-fn kubelet(reader: &mut SettingsReader<'_>, host: Option<String>) -> Option<KubeletSettings> {
+fn kubelet(
+    reader: &mut SettingsReader<'_>,
+    host: Option<String>,
+    total_timeout: Option<Duration>,
+) -> Option<KubeletSettings> {
     let port = reader.port("kubelet-port");
     let ca_file = reader.path("kubelet-ca");
     let server_name = reader.given("kubelet-server-name").map(str::to_owned);
@@ -246,7 +256,6 @@ fn kubelet(reader: &mut SettingsReader<'_>, host: Option<String>) -> Option<Kube
     let token_file = reader.path("token-file");
     let connect_timeout = reader.duration("connect-timeout", "100ms", "10m");
     let read_timeout = reader.duration("read-timeout", "100ms", "10m");
-    let total_timeout = reader.duration("total-timeout", "100ms", "1h");
     Some(KubeletSettings {
         host: host?,
         port: port?,

@@ -57,7 +57,9 @@ fn a_switch_is_a_flag_without_value_or_a_variable_with_one() {
 #[test]
 fn a_file_takes_the_place_of_the_kubelet() {
     let settings = running(&["--pods-file", "pods.json"], &[("HOST_IP", "::1")]);
-    assert_eq!((settings.source, settings.pods_api), (Some(PodListSource::File("pods.json".into())), None));
+    let file =
+        PodListSource::File { path: "pods.json".into(), total_timeout: std::time::Duration::from_secs(25) };
+    assert_eq!((settings.source, settings.pods_api), (Some(file), None));
     assert!(matches!(read(&["--pods-file", "x", "--once"], &[]), Ok(Order::Once(_))));
 }
 

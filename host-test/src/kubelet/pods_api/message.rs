@@ -2,8 +2,8 @@
 
 use nodesieve_engine::time::parse_rfc3339;
 use nodesieve_podlist::protobuf::{
-    ContainerState, ContainerStatus, ObjectMeta, OwnerReference, Pair, PodMessage, PodSpec, PodStatus,
-    Running, Terminated, Time,
+    ContainerState, ContainerStatus, MetadataPairs, ObjectMeta, OwnerReference, Pair, PodMessage, PodPairs,
+    PodSpec, PodStatus, Running, Terminated, Time,
 };
 use prost::Message;
 use prost::bytes::Bytes;
@@ -21,8 +21,6 @@ pub(super) fn bytes_of(item: &Value) -> Bytes {
         metadata: Some(ObjectMeta {
             creation_timestamp: time(&metadata["creationTimestamp"]),
             deletion_timestamp: time(&metadata["deletionTimestamp"]),
-            labels: pairs(&metadata["labels"]),
-            annotations: pairs(&metadata["annotations"]),
             owner_references: list(&metadata["ownerReferences"], owner),
             ..minimal(item)
         }),
@@ -34,7 +32,14 @@ pub(super) fn bytes_of(item: &Value) -> Bytes {
             ephemeral_container_statuses: list(&item["status"]["ephemeralContainerStatuses"], status),
         }),
     };
+    let pairs = PodPairs {
+        metadata: Some(MetadataPairs {
+            labels: pairs(&metadata["labels"]),
+            annotations: pairs(&metadata["annotations"]),
+        }),
+    };
     let mut bytes = message.encode_to_vec();
+    bytes.extend(pairs.encode_to_vec());
     let ballast = item["spec"]["containers"].to_string();
     // `spec` once more, which is merged with the other: its field 2, the containers.
     let mut spec = Vec::new();
@@ -118,7 +123,7 @@ mod tests {
     use super::*;
     use crate::kubelet::{FakePod, list as pod_list};
     use nodesieve_podlist::protobuf::read_pod;
-    use nodesieve_podlist::{Counts, Limits, PodSet, project};
+    use nodesieve_podlist::{Limits, PodSet, project};
 
     #[test]
     fn a_pod_is_the_same_from_the_list_and_from_the_api() {
@@ -129,7 +134,7 @@ mod tests {
             let items: Value = serde_json::from_slice(&text).unwrap();
             let mut set = PodSet::new(limits.clone());
             for item in items["items"].as_array().unwrap() {
-                set.put(read_pod(&bytes_of(item), &limits, &mut Counts::default()).unwrap().unwrap());
+                set.put(read_pod(&bytes_of(item), &limits).unwrap().unwrap());
             }
             let (mut listed, mut sent) = (project(&text[..], &limits).unwrap().files, set.into_files().files);
             for file in listed.iter_mut().chain(&mut sent) {

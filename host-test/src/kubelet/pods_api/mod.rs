@@ -84,10 +84,7 @@ impl FakePodsApi {
     /// # Errors
     /// [`FakeError::Thread`] when the socket or the thread cannot be had.
     pub fn start(socket: &Path, items: &[Value]) -> Result<FakePodsApi, FakeError> {
-        FakePodsApi::with(socket, Arc::default(), items)
-    }
-
-    fn with(socket: &Path, shared: Arc<Shared>, items: &[Value]) -> Result<FakePodsApi, FakeError> {
+        let shared = Arc::<Shared>::default();
         let failed = |reason| FakeError::Socket { path: socket.to_owned(), reason };
         match std::fs::remove_file(socket) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
@@ -157,20 +154,6 @@ impl FakePodsApi {
     /// A snapshot of the counts.
     pub fn asked(&self) -> StreamCounts {
         self.shared.lock().counts
-    }
-
-    /// Ends as a kubelet that is killed, and starts again on the same socket with the same pods and counts.
-    ///
-    /// # Errors
-    /// Those of [`FakePodsApi::start`].
-    pub fn restarted(mut self) -> Result<FakePodsApi, FakeError> {
-        self.end();
-        let pods = std::mem::take(&mut self.shared.lock().pods);
-        let shared = Arc::clone(&self.shared);
-        shared.lock().watchers.clear();
-        let api = FakePodsApi::with(&self.socket, shared, &[])?;
-        api.shared.lock().pods = pods;
-        Ok(api)
     }
 
     fn end(&mut self) {
@@ -272,7 +255,7 @@ async fn events(shared: &Shared, is_beta: bool, has_mask: bool) -> Result<Events
         inner.pods.iter().map(|(_, pod, _)| event(EventType::Added, pod.clone())).collect();
     match mode {
         StreamMode::Stall => first.truncate(first.len() / 2),
-        StreamMode::TooLarge => first.insert(0, event(EventType::Added, vec![0; 5 << 20].into())),
+        StreamMode::TooLarge => first.insert(0, event(EventType::Added, vec![0; 17 << 20].into())),
         _ => first.push(event(EventType::InitialSyncComplete, Bytes::new())),
     }
     if mode == StreamMode::BadPods {

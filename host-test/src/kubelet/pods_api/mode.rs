@@ -32,7 +32,7 @@ pub enum StreamMode {
     Slow,
     /// Pods that are none and events of a later version among its own.
     BadPods,
-    /// A message of 5 MiB.
+    /// A message of 17 MiB.
     TooLarge,
     /// Something that is no HTTP/2.
     Garbage,

@@ -118,6 +118,7 @@ fn a_pods_whole_life_is_seen_by_the_filter() {
         let (now, old) = (node.kubernetes("web", &third), node.kubernetes("web", &second));
         assert_eq!((&now["pod_id"], &now["labels"]["tier"]), (&"uid-of-the-new".into(), &"silver".into()));
         assert_eq!((&now["docker_id"], &old["docker_id"]), (&third.as_str().into(), &second.as_str().into()));
+        assert_eq!((&old["pod_id"], &old["labels"]["tier"]), (&"uid-of-web".into(), &"gold".into()));
         assert_eq!(old["container_image"], "r/app:1");
     }
 

@@ -1,5 +1,6 @@
 //! The sidecar against every failure mode of a kubelet, and what the compiled filter makes of its files.
 
+mod identity;
 mod life;
 pub(crate) mod running;
 mod stream;
@@ -14,6 +15,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+const LONG: Duration = Duration::from_secs(60);
 
 fn kubelet(pods: &[FakePod]) -> FakeKubelet {
     let options = KubeletOptions { token: Some(TOKEN.into()), ..KubeletOptions::default() };
@@ -209,7 +212,7 @@ fn a_file_in_place_of_a_kubelet_is_read_each_time() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("pods.json");
     let settings = SidecarSettings {
-        source: Some(PodListSource::File(path.clone())),
+        source: Some(PodListSource::File { path: path.clone(), total_timeout: LONG }),
         ..settings(&kubelet, root.path()).unwrap()
     };
     let directory = settings.pods_dir.clone();

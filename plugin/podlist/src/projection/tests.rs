@@ -1,4 +1,5 @@
 use super::*;
+use crate::limits::Counts;
 use crate::limits::KeyFilter;
 use nodesieve_engine::glob::Globs;
 use nodesieve_engine::pods::PodFile;

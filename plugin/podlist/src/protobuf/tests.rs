@@ -27,8 +27,6 @@ fn a_pod_of_either_source_is_the_same() {
             uid: text("u"),
             creation_timestamp: time(start),
             deletion_timestamp: None,
-            labels: [("app", "web"), ("pod-template-hash", "5f")].map(pair).into(),
-            annotations: [("note", "a"), ("kubernetes.io/config.source", "api")].map(pair).into(),
             owner_references: vec![OwnerReference {
                 kind: text("ReplicaSet"),
                 name: text("web-5f"),
@@ -75,13 +73,21 @@ fn a_pod_of_either_source_is_the_same() {
         }),
     };
     let limits = Limits::default();
-    let listed = pod_list::read_pod(item, &limits, &mut Counts::default()).unwrap().unwrap();
+    let listed = pod_list::read_pod(item, &limits).unwrap().unwrap();
     let mut bytes = message.encode_to_vec();
+    bytes.extend(sent(
+        [("app", "web"), ("pod-template-hash", "5f")].map(pair).into(),
+        [("note", "a"), ("kubernetes.io/config.source", "api")].map(pair).into(),
+    ));
     // Fields that are not wanted, such as spec.containers, are skipped.
     bytes.extend([0x12, 5, 0x12, 3, 1, 2, 3]);
-    let sent = read_pod(&bytes, &limits, &mut Counts::default()).unwrap().unwrap();
+    let sent = read_pod(&bytes, &limits).unwrap().unwrap();
     assert!(sent.is_of_api() && !sent.is_leaving());
     assert_eq!(sent, listed);
+}
+
+fn sent(labels: Vec<Pair>, annotations: Vec<Pair>) -> Vec<u8> {
+    PodPairs { metadata: Some(MetadataPairs { labels, annotations }) }.encode_to_vec()
 }
 
 fn pair((key, value): (&str, &str)) -> Pair {
@@ -91,26 +97,51 @@ fn pair((key, value): (&str, &str)) -> Pair {
 #[test]
 fn what_is_no_pod_is_an_error_or_none_and_never_a_panic() {
     let limits = Limits::default();
-    let read = |bytes: &[u8]| read_pod(bytes, &limits, &mut Counts::default());
+    let read = |bytes: &[u8]| read_pod(bytes, &limits);
     assert_eq!(read(b""), Ok(None));
     assert!(read(&[0xff, 1, 2]).is_err());
-    let message = |name: &str, value: &str| PodMessage {
-        metadata: Some(ObjectMeta {
-            name: text(name),
-            namespace: text("n"),
-            labels: vec![pair(("a", value))],
-            ..ObjectMeta::default()
-        }),
+    let named = |name: &str| PodMessage {
+        metadata: Some(ObjectMeta { name: text(name), namespace: text("n"), ..ObjectMeta::default() }),
         ..PodMessage::default()
     };
-    assert_eq!(read(&message("../etc", "b").encode_to_vec()), Ok(None));
-    let mut broken = message("p", "bb").encode_to_vec();
-    let at = broken.windows(2).position(|two| two == b"bb").unwrap();
+    assert_eq!(read(&named("../etc").encode_to_vec()), Ok(None));
+    let mut broken = named("pp").encode_to_vec();
+    let at = broken.windows(2).position(|two| two == b"pp").unwrap();
     broken[at] = 0xff;
     assert!(read(&broken).is_err());
-    for end in 0..broken.len() {
-        let _ = read(&broken[..end]);
+    let mut whole = named("pp").encode_to_vec();
+    whole.extend(sent(vec![pair(("a", "b"))], vec![]));
+    for end in 0..whole.len() {
+        let _ = read(&whole[..end]);
     }
+}
+
+/// A label that is not UTF-8, one without a value, one that is longer than it may be, and one of a field that nobody knows.
+#[test]
+fn a_label_that_is_none_costs_itself() {
+    let mut pairs = sent(
+        vec![pair(("a", "bb")), pair(("empty", "")), pair(("long", &"x".repeat(70_000))), pair(("c", "d"))],
+        vec![pair(("note", "n"))],
+    );
+    let at = pairs.windows(2).position(|two| two == b"bb").unwrap();
+    pairs[at] = 0xff;
+    let metadata =
+        ObjectMeta { name: text("p"), namespace: text("n"), uid: text("u"), ..ObjectMeta::default() };
+    let mut bytes = PodMessage { metadata: Some(metadata), ..PodMessage::default() }.encode_to_vec();
+    bytes.extend(pairs);
+    // A number and 64 bits, which no field of ours is.
+    bytes.extend([0x98, 1, 7, 0xa1, 1, 1, 2, 3, 4, 5, 6, 7, 8]);
+    let pod = read_pod(&bytes, &Limits::default()).unwrap().unwrap();
+    assert_eq!(pod.omitted(), 2);
+    let mut set = crate::PodSet::new(Limits::default());
+    set.put(pod);
+    assert_eq!(set.counts().omitted, 2);
+    let file = set.file("n", "p").unwrap();
+    let owned = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<Vec<_>>()
+    };
+    assert_eq!(file.labels.unwrap().0, owned(&[("empty", ""), ("c", "d")]));
+    assert_eq!(file.annotations.unwrap().0, owned(&[("note", "n")]));
 }
 
 #[test]
