@@ -6,7 +6,7 @@
 //! only what WAMR accepts as Fluent Bit builds it: no SIMD, tail calls, memory64, exceptions or extended constants.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use thiserror::Error;
@@ -36,6 +36,7 @@ pub struct GuestSettings {
 }
 
 /// A module that was compiled once, for any number of guests.
+#[derive(Clone)]
 pub struct CompiledModule {
     engine: Engine,
     module: Module,
@@ -149,12 +150,22 @@ impl HostMonotonicClock for Clock {
 }
 
 impl CompiledModule {
-    /// Compiles the module in a file.
+    /// Compiles the module in a file, unless it is the one that was loaded last: that takes longer than most of what is done with it.
     ///
     /// # Errors
     /// [`GuestError::Load`] for what WAMR would not load.
     pub fn load(path: &Path) -> Result<CompiledModule, GuestError> {
-        CompiledModule::compile(path, |engine, path| Module::from_file(engine, path))
+        static LAST: Mutex<Option<(CompiledModule, Vec<u8>)>> = Mutex::new(None);
+        let bytes = std::fs::read(path).map_err(|reason| load_error(path, &reason.into()))?;
+        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((module, known)) = &*last
+            && *known == bytes
+        {
+            return Ok(CompiledModule { path: path.to_owned(), ..module.clone() });
+        }
+        let module = CompiledModule::compile(path, |engine, _| Module::new(engine, &bytes))?;
+        *last = Some((module.clone(), bytes));
+        Ok(module)
     }
 
     /// Compiles a module out of memory. `path` is where it came from.

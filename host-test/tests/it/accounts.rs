@@ -39,7 +39,7 @@ fn write(running: &Running, step: u64) {
 }
 
 fn run(mut each_round: impl FnMut(&mut Running, u64)) -> Option<(RunOutcome, u64)> {
-    let (program, _guard) = program()?;
+    let program = program()?;
     let logs = tempfile::tempdir().unwrap();
     let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
     let mut running = Running::start(Setup {

@@ -172,7 +172,7 @@ fn the_functions_of_a_profile_add_up_to_the_path() {
 /// all pipelines run, and that Lua decides as nodesieve does, can be seen.
 #[test]
 fn a_real_fluent_bit_is_measured_with_each_filter_side_by_side() {
-    let Some((_program, _guard)) = program() else { return };
+    let Some(_program) = program() else { return };
     let output = run(&["fluent-bit", "--bench", "--records", "1", "--rounds", "1", "--format", "json"], "");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let report: Value = serde_json::from_str(out(&output)).unwrap();

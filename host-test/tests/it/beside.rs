@@ -20,7 +20,7 @@ type Delivered = BTreeMap<String, usize>;
 
 #[test]
 fn what_is_delivered_in_the_place_of_the_built_in_filter_is_no_worse() {
-    let Some((program, _guard)) = program() else { return };
+    let Some(program) = program() else { return };
     let (logs, lines) = logs_of_whole_lines();
     let theirs = delivered(&program, ALIKE, MetadataFilter::Kubernetes(USUAL), logs.path(), lines);
     let ours = delivered(&program, ALIKE, MetadataFilter::Nodesieve, logs.path(), lines);
@@ -73,7 +73,7 @@ fn read(text: &str) -> Value {
 
 #[test]
 fn behind_the_built_in_filter_rules_hold_without_a_sidecar_and_no_field_is_lost() {
-    let Some((program, _guard)) = program() else { return };
+    let Some(program) = program() else { return };
     let (logs, lines) = logs_of_whole_lines();
     let rules = "version: 1\ninput: { continuation: off }\nenrich: off\nmetadata: { source: record }\nrules:\n  \
         - { name: cart, when: { labels: app=cart }, drop: {}, reason: test }\n  \

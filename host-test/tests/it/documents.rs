@@ -17,7 +17,7 @@ fn root() -> PathBuf {
 /// Documents for people, with their places.
 fn pages() -> Vec<(PathBuf, String)> {
     let mut paths: Vec<PathBuf> =
-        ["README.md", "SECURITY.md", "ARCHITECTURE.md", "CHANGELOG.md", "conf/patterns.md"]
+        ["README.md", "SECURITY.md", "ARCHITECTURE.md", "CHANGELOG.md"]
             .map(|name| root().join(name))
             .into();
     let docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());

@@ -125,7 +125,7 @@ fn pod_list(names: &[&str]) -> Vec<u8> {
 /// Guarantees: every error and every line of its report arrives, in its order; nearly all debug lines do not.
 #[test]
 fn every_error_arrives_with_all_its_lines() {
-    let Some((fluent_bit, _guard)) = program() else { return };
+    let Some(fluent_bit) = program() else { return };
     let logs = tempfile::tempdir().unwrap();
     let services: [Service; 3] = [("agent", agent), ("worker", python), ("orders", java)];
     let mut total = 0;

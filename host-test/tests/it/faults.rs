@@ -13,7 +13,7 @@ const LINES: u64 = 20_000;
 const MOST_CUT: u64 = 250;
 
 fn run(fault: InjectedFault, buffering: Buffering) -> Option<FaultReport> {
-    let (program, _guard) = program()?;
+    let program = program()?;
     let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
     let run = FaultRun {
         fluent_bit: &program,

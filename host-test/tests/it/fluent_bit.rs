@@ -1,6 +1,6 @@
 //! The last layer: a real Fluent Bit loads the compiled filter with the shipped configuration.
 //!
-//! Skipped where there is none. One at a time: each run has its own ports and directories, but two cores only.
+//! Skipped where there is none. Each run has its own ports and directories, and nothing here measures time, so they run side by side.
 
 use crate::images;
 use crate::moto::Moto;
@@ -15,22 +15,17 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 const LONG: Duration = Duration::from_secs(120);
 const SEEN: u64 = 20_074;
 
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-pub(crate) fn program() -> Option<(PathBuf, MutexGuard<'static, ()>)> {
-    match fluent_bit::find() {
-        Some(program) => Some((program, ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner))),
-        None => {
-            crate::support::skip("fluent-bit", "no fluent-bit");
-            None
-        }
+pub(crate) fn program() -> Option<PathBuf> {
+    let program = fluent_bit::find();
+    if program.is_none() {
+        support::skip("fluent-bit", "no fluent-bit");
     }
+    program
 }
 
 fn compare(program: &Path, conf: &str, source: &str, overrides: &[(&str, &str)]) -> Difference {
@@ -80,7 +75,7 @@ pub(crate) fn compare_at(
 /// Guarantees: Fluent Bit knows every key of both files as they are shipped.
 #[test]
 fn fluent_bit_reads_both_configurations_without_a_complaint() {
-    let Some((program, _guard)) = program() else { return };
+    let Some(program) = program() else { return };
     let directory = tempfile::tempdir().unwrap();
     let dry_run = |path: &Path| {
         let output = Command::new(&program)
@@ -110,7 +105,7 @@ fn fluent_bit_reads_both_configurations_without_a_complaint() {
 
 #[test]
 fn delivers_exactly_what_the_replay_predicts() {
-    let Some((program, _guard)) = program() else { return };
+    let Some(program) = program() else { return };
     let difference = compare(&program, "fluent-bit.yaml", ORDER_INDEPENDENT, &[]);
     assert!(difference.exact && difference.is_well(), "{difference:#?}");
     assert!(difference.dropped > 1000 && difference.delivered > 1000, "{difference:#?}");
@@ -120,7 +115,7 @@ fn delivers_exactly_what_the_replay_predicts() {
 /// no others.
 #[test]
 fn the_objects_in_s3_have_exactly_the_kept_lines() {
-    let Some((program, _guard)) = program() else { return };
+    let Some(program) = program() else { return };
     if !Moto::is_installed() {
         return;
     }
@@ -133,7 +128,7 @@ fn the_objects_in_s3_have_exactly_the_kept_lines() {
 /// Guarantees: the module that the Dockerfile's own command compiles ahead of time decides and delivers the same.
 #[test]
 fn the_module_as_machine_code_delivers_the_same() {
-    let Some((program, _guard)) = program() else { return };
+    let Some(program) = program() else { return };
     let Some(code) = images::machine_code(images::this_architecture()) else { return };
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("nodesieve.aot");
@@ -145,14 +140,14 @@ fn the_module_as_machine_code_delivers_the_same() {
 
 #[test]
 fn the_classic_twin_on_the_default_stack_delivers_the_same() {
-    let Some((program, _guard)) = program() else { return };
+    let Some(program) = program() else { return };
     let difference = compare(&program, "fluent-bit.conf", ORDER_INDEPENDENT, &[("wasm_stack_size", "8192")]);
     assert!(difference.exact && difference.is_well(), "{difference:#?}");
 }
 
 #[test]
 fn the_shipped_rules_conserve_counts() {
-    let Some((program, _guard)) = program() else { return };
+    let Some(program) = program() else { return };
     let source = support::example_rules();
     let difference = compare(&program, "fluent-bit.yaml", &source, &[]);
     assert!(!difference.exact && difference.is_well(), "{difference:#?}");
@@ -224,7 +219,7 @@ fn write_line(file: &Path, line: &str) {
 
 #[test]
 fn large_records_arrive_and_those_over_the_limit_are_cut_and_marked() {
-    let Some((program, _guard)) = program() else { return };
+    let Some(program) = program() else { return };
     let logs = tempfile::tempdir().unwrap();
     let overhead = r#"{"time":"2026-11-20T10:00:00.000000001Z","stream":"stdout","_p":"P","log":""}"#.len();
     for (name, size) in [("a", 999_000), ("b", 1_024_000), ("c", 3_000_000)] {
@@ -258,7 +253,7 @@ fn large_records_arrive_and_those_over_the_limit_are_cut_and_marked() {
 /// Guarantees: counters continue over chunks, the new rules decide, and not one record is more or less.
 #[test]
 fn state_lives_over_chunks_and_changes_on_disk_cost_no_record() {
-    let Some((program, _guard)) = program() else { return };
+    let Some(program) = program() else { return };
     let pod_list = fs::read(support::conf().join("samples/podlist.json")).unwrap();
     let (logs, lines) = logs_of_whole_lines();
     let rules =
@@ -288,7 +283,7 @@ fn state_lives_over_chunks_and_changes_on_disk_cost_no_record() {
 /// replay bills them.
 #[test]
 fn a_container_s_lines_between_two_flushes_are_one_billed_record() {
-    let Some((program, _guard)) = program() else { return };
+    let Some(program) = program() else { return };
     let logs = tempfile::tempdir().unwrap();
     let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
     let running = start(&program, &module, &conf, "version: 1\n", logs.path(), None);
@@ -313,7 +308,7 @@ fn a_container_s_lines_between_two_flushes_are_one_billed_record() {
 
 #[test]
 fn an_outage_of_firehose_loses_nothing() {
-    let Some((program, _guard)) = program() else { return };
+    let Some(program) = program() else { return };
     let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
     let logs = support::conf().join("samples/containers");
     let setup = Setup {
@@ -342,7 +337,7 @@ fn an_outage_of_firehose_loses_nothing() {
 /// Guarantees: summaries arrive at Firehose through the tick, and what is delivered accounts for every line on disk.
 #[test]
 fn delivered_counts_and_summaries_account_for_every_line() {
-    let Some((program, _guard)) = program() else { return };
+    let Some(program) = program() else { return };
     let (logs, lines) = logs_of_whole_lines();
     let rules = "version: 1\ndefaults: { summary: 2s }\n\
         guards: [{ name: errors, when: { severity: '>=error' }, ceiling: { rate: 5/s, by: pod } }]\n\
@@ -411,7 +406,7 @@ fn delivered_counts_and_summaries_account_for_every_line() {
 /// Guarantees: what arrives, each summary counted once, accounts for every line.
 #[test]
 fn a_summary_in_doubt_is_sent_again_after_a_kill_and_accounts_for_every_line() {
-    let Some((program, _guard)) = program() else { return };
+    let Some(program) = program() else { return };
     let (logs, lines) = logs_of_whole_lines();
     let rules = "version: 1\ndefaults: { summary: 2s }\nrules: [{ name: all, drop: {}, reason: test }]\n";
     let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));

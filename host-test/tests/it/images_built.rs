@@ -335,7 +335,7 @@ fn the_images_build_and_what_is_in_them_starts() {
     let prebuilt = ["--build-context", &prebuilt];
     the_sidecar_starts(&builds, &builds.must_build("sidecar", &prebuilt));
 
-    let Some((program, _guard)) = fluent_bit::program() else { return };
+    let Some(program) = fluent_bit::program() else { return };
     put_fluent_bit(&builds, &program);
     fluent_bit_delivers(&builds, &builds.must_build("fluent-bit-portable", &prebuilt), "portable module");
     let Some(wamrc) = found("wamrc") else { return support::skip("wamrc", "no wamrc") };
@@ -367,7 +367,7 @@ fn every_stage_of_the_images_runs() {
         return support::skip("images", "NODESIEVE_IMAGES is not `all`");
     }
     let Some(builds) = Builds::new() else { return };
-    let Some((program, _guard)) = fluent_bit::program() else { return };
+    let Some(program) = fluent_bit::program() else { return };
     let Some(wamrc) = found("wamrc") else { return support::skip("wamrc", "no wamrc") };
     let files = [
         "conf",

@@ -21,7 +21,7 @@ const LONG: Duration = Duration::from_secs(120);
 /// Guarantees: with nodesieve every line arrives while the kubelet still hangs, once, with its pod's labels.
 #[test]
 fn a_kubelet_that_hangs_costs_no_line_and_no_label() {
-    let Some((program, _guard)) = program() else { return };
+    let Some(program) = program() else { return };
     let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
     let outage = Outage {
         fluent_bit: &program,
@@ -146,7 +146,7 @@ impl Newcomers {
 /// Guarantees: the first record of each has its labels, on both; whoever follows knows a new pod sooner, and asks the kubelet for nothing.
 #[test]
 fn the_first_record_of_a_new_pod_has_its_labels_by_following_and_by_polling() {
-    let Some((program, _guard)) = program() else { return };
+    let Some(program) = program() else { return };
     let mut nodes =
         [MetadataFilter::Following, MetadataFilter::Nodesieve].map(|filter| Newcomers::new(&program, filter));
     let received =
@@ -199,7 +199,7 @@ fn the_first_record_of_a_new_pod_has_its_labels_by_following_and_by_polling() {
 /// Guarantees: that is rare: of 20 bursts at most one is hit.
 #[test]
 fn a_log_that_appears_with_its_pod_is_nearly_always_in_time() {
-    let Some((program, _guard)) = program() else { return };
+    let Some(program) = program() else { return };
     let mut node = Newcomers::new(&program, MetadataFilter::Nodesieve);
     for first in (0..100).step_by(5) {
         // The sidecar asks at most once a second.

@@ -34,7 +34,7 @@ fn arguments(probe_dir: &Path) -> Vec<String> {
 /// Guarantees: machine code is loaded, in the same process, and SIGTERM and exit code are Fluent Bit's own.
 #[test]
 fn good_machine_code_is_loaded_and_the_process_becomes_fluent_bit() {
-    let Some((program, _guard)) = fluent_bit::program() else { return };
+    let Some(program) = fluent_bit::program() else { return };
     let Some(code) = machine_code() else { return };
     let image = Image::new(&program, code);
     let (line, output) = image.choice(&["--version"]);
@@ -64,7 +64,7 @@ fn good_machine_code_is_loaded_and_the_process_becomes_fluent_bit() {
 /// Guarantees: a file that is missing, or that Fluent Bit refuses or dies of, is not loaded, and the reason is told.
 #[test]
 fn bad_machine_code_is_told_and_not_loaded() {
-    let Some((program, _guard)) = fluent_bit::program() else { return };
+    let Some(program) = fluent_bit::program() else { return };
     let image = Image::new(&program, b"");
     assert_eq!(
         image.reason(),
@@ -126,7 +126,7 @@ fn where_no_memory_may_become_executable_the_portable_module_filters() {
     const DENIED: &str = "import ctypes, os, sys\n\
                           if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) != 0: sys.exit(99)\n\
                           os.execv(sys.argv[1], sys.argv[1:])";
-    let Some((program, _guard)) = fluent_bit::program() else { return };
+    let Some(program) = fluent_bit::program() else { return };
     let Some(code) = machine_code() else { return };
     let image = Image::new(&program, code);
     let is_there = Command::new("python3").args(["-c", DENIED, "/bin/true"]).status();
@@ -175,7 +175,7 @@ fn with_instructions(code: &[u8], instructions: [u8; 2]) -> Vec<u8> {
 /// Guarantees: machine code is taken all the same.
 #[test]
 fn nothing_has_to_be_writable() {
-    let Some((program, _guard)) = fluent_bit::program() else { return };
+    let Some(program) = fluent_bit::program() else { return };
     let Some(code) = machine_code() else { return };
     let image = Image::new(&program, code);
     // The superuser may write anywhere but on a file system that is mounted read-only, as /proc is in effect.
@@ -211,7 +211,7 @@ fn it_is_small_static_and_quick() {
     let has = |text: &[u8]| file.windows(text.len()).any(|window| window == text);
     assert_eq!(artefact::is_static(&program), !has(b"/ld-linux") && !has(b"/ld-musl"));
     eprintln!("{} bytes of program", file.len());
-    let Some((fluent_bit, _guard)) = fluent_bit::program() else { return };
+    let Some(fluent_bit) = fluent_bit::program() else { return };
     let Some(code) = machine_code() else { return };
     let image = Image::new(&fluent_bit, code);
     let mut took: Vec<u64> = (0..9)

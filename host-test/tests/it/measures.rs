@@ -62,7 +62,7 @@ fn wait(running: &mut Running, what: &str, requests: u64, records: u64) -> Filte
 /// summaries account for what was dropped as ever.
 #[test]
 fn what_is_measured_adds_up_over_reload_sigterm_and_kill() {
-    let Some((program, _guard)) = fluent_bit::program() else { return };
+    let Some(program) = fluent_bit::program() else { return };
     let logs = tempfile::tempdir().unwrap();
     let mut running = fluent_bit::start(
         &program,

@@ -88,7 +88,7 @@ const LINES: &[&str] = &[
 
 #[test]
 fn what_is_merged_is_what_the_built_in_filter_merges() {
-    let Some((program, _guard)) = program() else { return };
+    let Some(program) = program() else { return };
     let lines: Vec<String> = LINES.iter().map(|line| (*line).to_owned()).chain(deep()).collect();
     for (rules, settings) in [
         ("true", [("merge_log", "on"), ("keep_log", "on")].as_slice()),

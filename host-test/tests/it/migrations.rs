@@ -252,7 +252,7 @@ const KUBELET: [(&str, &str); 8] = [
 
 #[test]
 fn chains_deliver_the_same_after_migration() {
-    let Some((program, _guard)) = program() else { return };
+    let Some(program) = program() else { return };
     let logs = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(support::conf().join("samples/containers")).unwrap() {
         let path = entry.unwrap().path();

@@ -43,7 +43,7 @@ fn alerts_and_dashboard_ask_for_numbers_that_exist() {
         .chain([metrics::REDACT_TABLE.0])
         .chain(nodesieve_engine::measure::VOLUME_TABLE.map(|row| row.0))
         .chain(nodesieve_sidecar::TABLE.iter().map(|row| row.1))
-        .chain([nodesieve_sidecar::FAILED.0, "nodesieve_info"])
+        .chain([nodesieve_sidecar::FAILED.0, nodesieve_sidecar::STREAMS_FAILED.0, "nodesieve_info"])
         .chain(FLUENT_BIT)
         .collect();
     for name in ["alerts.yaml", "dashboard.json"] {

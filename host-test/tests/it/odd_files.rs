@@ -150,7 +150,7 @@ fn write(directory: &Path) {
 /// Guarantees: what is delivered is what replay delivers, byte for byte.
 #[test]
 fn odd_files_come_out_as_replay_says() {
-    let Some((fluent_bit, _guard)) = program() else { return };
+    let Some(fluent_bit) = program() else { return };
     let logs = tempfile::tempdir().unwrap();
     write(logs.path());
     let rules = config::load(RULES).unwrap().rules;

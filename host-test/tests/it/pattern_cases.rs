@@ -43,7 +43,7 @@ const FILES: [&str; 5] = [
     "host-test/cases/patterns/regex.md",
     "host-test/cases/patterns/json.md",
     "host-test/cases/patterns/fields.md",
-    "conf/patterns.md",
+    "docs/patterns.md",
 ];
 
 #[test]

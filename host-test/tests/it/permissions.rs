@@ -31,7 +31,7 @@ fn set_mode(path: &Path, mode: u32) {
 /// is not, which shows that the rights were gone.
 #[test]
 fn without_capabilities_each_reads_what_the_other_writes() {
-    let Some((fluent_bit, _guard)) = program() else { return };
+    let Some(fluent_bit) = program() else { return };
     let as_root = format!("{} true", setpriv(0));
     if !Command::new("sh").args(["-c", &as_root]).output().is_ok_and(|output| output.status.success()) {
         crate::support::skip("setpriv", "no setpriv, or no root");

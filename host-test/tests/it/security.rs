@@ -1,4 +1,4 @@
-//! SECURITY.md names a test for each limit: each of them exists.
+//! docs/security.md names a test for each limit: each of them exists.
 
 use crate::support;
 use std::fs;
@@ -24,7 +24,7 @@ fn every_test_that_the_page_names_exists() {
     ["plugin", "sidecar", "launcher", "host-test"]
         .iter()
         .for_each(|place| sources(&root.join(place), &mut all));
-    let page = fs::read_to_string(root.join("SECURITY.md")).unwrap();
+    let page = fs::read_to_string(root.join("docs/security.md")).unwrap();
     let rows: Vec<&str> = page.lines().filter(|line| line.matches(" | ").count() == 3).collect();
     let mut named = 0;
     for row in &rows {

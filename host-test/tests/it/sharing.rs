@@ -31,7 +31,7 @@ fn start(program: &std::path::Path, rules: &str, logs: &std::path::Path) -> Runn
 /// Guarantees: no hit leaves the node, in records, in summaries or in metrics, and none is in Fluent Bit's log; every line arrives.
 #[test]
 fn no_secret_of_the_corpus_leaves_a_real_fluent_bit() {
-    let Some((program, _guard)) = fluent_bit::program() else { return };
+    let Some(program) = fluent_bit::program() else { return };
     let samples = crate::redaction::corpus();
     let logs = tempfile::tempdir().unwrap();
     let redact = "redact: [{ name: it, kind: [email, ipv4, ipv6, credit_card, aws_key, jwt, bearer_token, private_key] }]\n";
@@ -88,7 +88,7 @@ fn no_secret_of_the_corpus_leaves_a_real_fluent_bit() {
 /// Guarantees: every line is kept, recalled, counted or summed up once; what came back is marked, and what was held at an end is dropped.
 #[test]
 fn recalled_lines_move_from_dropped_to_kept_once_over_reload_restart_and_kill() {
-    let Some((program, _guard)) = fluent_bit::program() else { return };
+    let Some(program) = fluent_bit::program() else { return };
     let logs = tempfile::tempdir().unwrap();
     let rules = |more: &str| {
         format!(
@@ -177,7 +177,7 @@ fn recalled_lines_move_from_dropped_to_kept_once_over_reload_restart_and_kill() 
 /// said so in metrics and log.
 #[test]
 fn a_hostile_fragment_changes_nothing_for_another_namespace() {
-    let Some((program, _guard)) = fluent_bit::program() else { return };
+    let Some(program) = fluent_bit::program() else { return };
     let platform = "version: 1\nmetrics: { every: 1s }\ndelegate: { max_keep_rate: 100/s }\n\
         guards: [{ name: audit, when: { message: audit } }]\nrules: [{ name: debug, when: { message: debug }, drop: {}, reason: noise }]\n";
     let quiet = "version: 1\nrules: [{ name: chatty, when: { message: chatty }, first: { n: 5, per: 1h, by: pod } }]\n";

@@ -62,7 +62,7 @@ fn the_module_holds_its_laws_while_files_fail() {
 /// Guarantees: every line arrives, and what Fluent Bit has resident does not grow any more once it has grown.
 #[test]
 fn a_real_fluent_bit_neither_loses_lines_nor_grows() {
-    let Some((program, _guard)) = program() else { return };
+    let Some(program) = program() else { return };
     let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
     let is_long = seconds().is_some();
     let run = NodeSoak {

@@ -14,12 +14,12 @@ const LONG: Duration = Duration::from_secs(60);
 const RULES: &str = "version: 1\ntap: { request: /run/nodesieve/pods/.tap, file: /run/nodesieve/tap.ndjson }\nrules:\n\
     - { name: noise, when: { message: noise }, drop: {}, reason: says nothing }\n";
 
-fn start(rules: &str) -> Option<(Running, std::sync::MutexGuard<'static, ()>)> {
-    let (program, guard) = fluent_bit::program()?;
+fn start(rules: &str) -> Option<Running> {
+    let program = fluent_bit::program()?;
     let logs = tempfile::tempdir().unwrap();
     let pod_list = std::fs::read(support::conf().join("samples/podlist.json")).unwrap();
     let (module, conf) = (support::module(), support::conf().join("fluent-bit.yaml"));
-    Some((fluent_bit::start(&program, &module, &conf, rules, logs.path(), Some(&pod_list)), guard))
+    Some(fluent_bit::start(&program, &module, &conf, rules, logs.path(), Some(&pod_list)))
 }
 
 fn url(running: &Running) -> String {
@@ -64,7 +64,7 @@ fn tapped(running: &Running, arguments: &[&str], lines: usize) -> Output {
 /// in between costs the tap and nothing else.
 #[test]
 fn verdicts_are_shown_as_they_are_made() {
-    let Some((mut running, _guard)) = start(RULES) else { return };
+    let Some(mut running) = start(RULES) else { return };
     let output = tapped(&running, &["--seconds", "6", "--format", "json"], 20);
     let lines: Vec<Value> = out(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of = |verdict: &str| lines.iter().filter(|line| line["verdict"] == verdict).collect::<Vec<_>>();
@@ -119,7 +119,7 @@ fn verdicts_are_shown_as_they_are_made() {
 /// Guarantees: without a section nobody can look, and is told so; two cannot look at once; a reader that goes takes its request along.
 #[test]
 fn nobody_looks_where_the_rule_file_does_not_say_so_and_one_at_a_time() {
-    let Some((running, _guard)) = start("version: 1\nrules: []\n") else { return };
+    let Some(running) = start("version: 1\nrules: []\n") else { return };
     let address = running.metadata().unwrap().sidecar.as_ref().unwrap().tap_address().unwrap();
     let mut first = TcpStream::connect(address).unwrap();
     first.write_all(b"GET /tap?seconds=600 HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();

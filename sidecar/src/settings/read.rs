@@ -1,4 +1,5 @@
-//! Flags and environment variables to values, with every mistake collected.
+//! Flags and environment variables to values, with every mistake collected: the reason why there is no library for it (clap ends at the
+//! first value that is wrong, and knows no mistakes of two settings together).
 
 use super::SettingsError;
 use super::table::{COMMANDS, SETTINGS, Setting};
