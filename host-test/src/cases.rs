@@ -223,37 +223,78 @@ pub struct Block {
     pub info: String,
     /// The number of that line, from 1.
     pub line: usize,
+    /// The heading that it stands under, whatever its level; empty in front of the first.
+    pub heading: String,
     /// Its lines, each with its newline.
     pub content: String,
 }
 
-/// The fenced blocks of a Markdown file, in order: all case files are read by this.
+/// The fenced blocks of a Markdown file, in order: all case files, and the documents that are tested, are read by this.
 pub fn blocks(source: &str) -> Vec<Block> {
     let mut found = Vec::new();
-    let mut open: Option<Block> = None;
+    rewritten(source, &mut |block| {
+        found.push(block.clone());
+        None
+    });
+    found
+}
+
+/// The file with other content in its blocks; `None` leaves one as it is, and so is one that does not end.
+pub fn rewritten(source: &str, content: &mut dyn FnMut(&Block) -> Option<String>) -> String {
+    let (mut text, mut heading, mut open) = (String::new(), String::new(), None::<Block>);
     for (index, line) in source.lines().enumerate() {
-        match (&mut open, line.strip_prefix("```")) {
+        let fence = line.strip_prefix("```");
+        match (&mut open, fence) {
             (None, Some(info)) => {
                 open = Some(Block {
                     info: info.trim().to_owned(),
                     line: index.saturating_add(1),
+                    heading: heading.clone(),
                     content: String::new(),
                 });
             }
-            (Some(_), Some("")) => found.extend(open.take()),
+            (Some(block), Some("")) => {
+                text.push_str(&content(block).unwrap_or_else(|| std::mem::take(&mut block.content)));
+                open = None;
+            }
             (Some(block), _) => {
                 block.content.push_str(line);
                 block.content.push('\n');
+                continue;
             }
-            (None, None) => {}
+            (None, None) => {
+                if let Some(words) = heading_of(line) {
+                    words.clone_into(&mut heading);
+                }
+            }
         }
+        text.push_str(line);
+        text.push('\n');
     }
-    found
+    text.push_str(&open.map(|block| block.content).unwrap_or_default());
+    text
+}
+
+fn heading_of(line: &str) -> Option<&str> {
+    let words = line.trim_start_matches('#');
+    let is_one = (1..=6).contains(&line.len().saturating_sub(words.len()));
+    words.strip_prefix(' ').filter(|_| is_one)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blocks_get_other_content_and_all_else_stays() {
+        let source = "# One\n\n```a b\n# no heading\n```\n### Two\n#hash\n```c\n```\ntext\n```open\nrest\n";
+        let found: Vec<_> =
+            blocks(source).into_iter().map(|block| (block.heading, block.info, block.line)).collect();
+        assert_eq!(found, [("One".into(), "a b".into(), 3), ("Two".to_owned(), "c".to_owned(), 8)]);
+        assert_eq!(rewritten(source, &mut |_| None), source);
+        let other = rewritten(source, &mut |block| (block.info == "c").then(|| "new\n".into()));
+        assert_eq!(other, source.replace("```c\n", "```c\nnew\n"));
+    }
 
     #[test]
     fn reads_every_block() {

@@ -6,8 +6,8 @@
 //! only what WAMR accepts as Fluent Bit builds it: no SIMD, tail calls, memory64, exceptions or extended constants.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use thiserror::Error;
 use wasmtime::{Config, Engine, Linker, Memory, Module, Store, TypedFunc};

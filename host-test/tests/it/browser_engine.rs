@@ -1,7 +1,7 @@
 //! The engine in a real browser: it counts as the compiled filter does, and all case files hold in it.
 
-use crate::cases::{self, Face};
 use crate::chromium::Chromium;
+use crate::faces::{self, Face};
 use crate::playground::{COMPLETE, browser, sample, unpacked};
 use host_test::cases::Expected;
 use nodesieve_preview::panel::{self, Rows};
@@ -106,10 +106,13 @@ fn cases_hold_in_the_browser_engine() {
     browser
         .borrow_mut()
         .evaluate("(async () => { window.engine = await import('/engine.js'); await engine.default({ module_or_path: '/engine_bg.wasm' }); })()");
-    cases::run_all(|source| {
+    let mut start = |source: &str| -> Box<dyn Face> {
         let mut face = InBrowser(Rc::clone(&browser));
         face.evaluate("window.filter?.free(); window.filter = new engine.Filter(); null");
         face.rules(source);
         Box::new(face)
-    });
+    };
+    for (name, cases) in faces::files() {
+        cases.iter().for_each(|case| faces::run(case, &name, &mut start));
+    }
 }

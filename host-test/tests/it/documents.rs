@@ -17,9 +17,7 @@ fn root() -> PathBuf {
 /// Documents for people, with their places.
 fn pages() -> Vec<(PathBuf, String)> {
     let mut paths: Vec<PathBuf> =
-        ["README.md", "SECURITY.md", "ARCHITECTURE.md", "CHANGELOG.md"]
-            .map(|name| root().join(name))
-            .into();
+        ["README.md", "SECURITY.md", "ARCHITECTURE.md", "CHANGELOG.md"].map(|name| root().join(name)).into();
     let docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
     paths.extend(docs.filter(|path| path.extension().is_some_and(|ending| ending == "md")));
     paths.sort();
@@ -109,21 +107,11 @@ fn the_runbook_names_metrics_and_alerts_that_there_are() {
     assert!(names > 15, "{names}");
 }
 
-/// The blocks of a page behind each heading of the third level: language and text.
+/// The blocks of a page behind each heading: language and text.
 fn blocks(page: &str) -> BTreeMap<String, Vec<(String, String)>> {
     let mut found: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
-    let (mut heading, mut open): (String, Option<(String, String)>) = (String::new(), None);
-    for line in page.lines() {
-        match (&mut open, line.strip_prefix("```")) {
-            (None, Some(language)) => open = Some((language.to_owned(), String::new())),
-            (Some(_), Some("")) => found.entry(heading.clone()).or_default().extend(open.take()),
-            (Some((_, text)), _) => text.push_str(&format!("{line}\n")),
-            (None, None) => {
-                if let Some(name) = line.strip_prefix("### ") {
-                    heading = name.to_owned();
-                }
-            }
-        }
+    for block in host_test::cases::blocks(page) {
+        found.entry(block.heading).or_default().push((block.info, block.content));
     }
     found
 }

@@ -1,13 +1,17 @@
 //! One binary for all integration tests; a file for each theme.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+#[path = "../shared/faces.rs"]
+mod faces;
+#[path = "../shared/component.rs"]
+mod in_component;
+
 mod accounts;
 mod architecture;
 mod aws;
 mod bench;
 mod beside;
 mod browser_engine;
-mod cases;
 mod chromium;
 mod cluster_services;
 mod command_line;
@@ -25,7 +29,6 @@ mod images_built;
 mod kubelet_and_fluent_bit;
 mod launcher;
 mod laws;
-mod lines;
 mod machine_code;
 mod manifests;
 mod measures;
@@ -37,7 +40,6 @@ mod monitoring;
 mod moto;
 mod notes;
 mod odd_files;
-mod pattern_cases;
 mod patterns;
 mod permissions;
 mod playground;
@@ -48,6 +50,7 @@ mod replay;
 mod report;
 mod rule_limits;
 mod security;
+mod selectors;
 mod sharing;
 mod sidecar;
 mod sidecar_bounds;
