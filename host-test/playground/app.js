@@ -135,7 +135,7 @@ function onRun(message) {
     if (before.total !== run.total) before = NOTHING;
   }
   run.verdicts.set(message.verdicts, message.from);
-  if (message.done && !performance.getEntriesByName("verdicts").length) performance.mark("verdicts");
+  if (message.done && !performance.getEntriesByName("verdicts").length) performance.mark("verdicts", { detail: message.done });
   Object.assign(run, { done: message.done, ms: message.ms });
   const complete = run.done >= run.total;
   if (complete) before = NOTHING;

@@ -100,9 +100,13 @@ fn saved(records: &[Record], pods: &PodTable, suggestions: &[Suggestion]) -> BTr
     let line = |shadow: &nodesieve_preview::ledger::RuleLine| {
         let size = shadow.dropped_bytes;
         let all = ByDestination { firehose_aggregated: size, firehose: size, cloudwatch: size };
-        let a_month = ledger.prices.dollars(all, ledger.span_seconds).cloudwatch;
+        let a_month = ledger.prices.dollars(all, ledger.span_seconds);
         let money = if ledger.is_timed() {
-            format!(", ${} a month of this node on CloudWatch Logs", dollars(a_month))
+            format!(
+                ", in a month of this node ${} on Firehose and ${} on CloudWatch Logs",
+                dollars(a_month.firehose_aggregated),
+                dollars(a_month.cloudwatch)
+            )
         } else {
             String::new()
         };
@@ -264,7 +268,9 @@ mod tests {
         let loaded = rule_test::load_explained(&file).unwrap_or_else(|all| panic!("{all:?}\n{file}"));
         assert_eq!(loaded.warnings, [], "{file}");
         assert!(
-            file.contains("message: '\"INFO cache refreshed in\"'") && file.contains("a month of this node"),
+            file.contains("message: '\"INFO cache refreshed in\"'")
+                && file
+                    .contains(", in a month of this node $0.00 on Firehose and $0.04 on CloudWatch Logs.\n"),
             "{file}"
         );
         assert!(file.contains("expect: { shadow: like-info-cache-refreshed-in }"), "{file}");

@@ -10,6 +10,7 @@ use nodesieve_engine::config::model::InputSettings;
 use nodesieve_preview::pods::PodTable;
 use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 pub(super) fn init(arguments: &InitArguments) -> anyhow::Result<ExitCode> {
@@ -52,7 +53,15 @@ pub(super) fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn man() -> anyhow::Result<ExitCode> {
+pub(super) fn man(out: Option<&Path>) -> anyhow::Result<ExitCode> {
+    if let Some(directory) = out {
+        let write = || {
+            std::fs::create_dir_all(directory)?;
+            clap_mangen::generate_to(Arguments::command(), directory)
+        };
+        write().with_context(|| format!("write manual pages to {}", directory.display()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut out = Vec::new();
     clap_mangen::Man::new(Arguments::command()).render(&mut out).context("write the manual page")?;
     print(&String::from_utf8_lossy(&out))?;

@@ -62,7 +62,7 @@ fn run_command() -> anyhow::Result<ExitCode> {
         Command::Samples(samples) => commands::samples(&samples),
         Command::Init(arguments) => first_steps::init(&arguments),
         Command::Completions { shell } => first_steps::completions(shell),
-        Command::Man => first_steps::man(),
+        Command::Man { out } => first_steps::man(out.as_deref()),
     }
 }
 

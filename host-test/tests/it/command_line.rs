@@ -506,5 +506,24 @@ fn a_rule_file_is_never_written_over_without_being_told_to() {
     assert_eq!(again.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&again.stderr).contains("--force takes its place"), "{again:?}");
     assert!(run(&["suggest", path, "--force"], "").status.success());
-    assert!(run(&["completions", "fish"], "").status.success() && run(&["man"], "").status.success());
+    assert!(run(&["completions", "fish"], "").status.success());
+}
+
+#[test]
+fn there_is_a_manual_page_for_each_command() {
+    let page = run(&["man"], "");
+    assert!(out(&page).contains("nodesieve\\-replay(1)"), "{}", out(&page));
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("man1");
+    assert!(run(&["man", "--out", pages.to_str().unwrap()], "").status.success());
+    let page = |name: &str| std::fs::read_to_string(pages.join(name)).unwrap();
+    assert!(page("nodesieve.1").contains("TH nodesieve 1"));
+    for (command, option) in [("replay", "rules"), ("explain", "grep"), ("diff", "metrics"), ("tap", "rate")]
+    {
+        let text = page(&format!("nodesieve-{command}.1"));
+        assert!(text.contains(&format!("\\-\\-{option}")), "{text}");
+    }
+    let refused = run(&["man", "--out", "/dev/null/man1"], "");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("write manual pages to /dev/null/man1"));
 }

@@ -5,7 +5,9 @@ use crate::support;
 use host_test::html_report::html;
 use host_test::{artefact, money, node_logs, replay};
 use nodesieve_preview::fleet::{Fleet, Quotas};
-use nodesieve_preview::panel::SECTIONS;
+use nodesieve_preview::money::ThreeWays;
+use nodesieve_preview::numbers::{bytes, dollars};
+use nodesieve_preview::panel::{self, Rows, SECTIONS};
 use serde_json::json;
 
 const NODES: u32 = 300;
@@ -53,6 +55,96 @@ fn a_report_is_one_page_with_everything_in_it() {
     let yearly = outcome.ledger.dollars.cloudwatch.kubernetes_filter * f64::from(NODES) * 365.0 / 30.0;
     let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
     assert!(digits(fleet).contains(&digits(&format!("{yearly:.2}"))), "{yearly}: {fleet}");
+}
+
+/// What stands in a piece of HTML, part by part.
+fn parts(html: &str) -> Vec<String> {
+    let texts = html.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text).trim());
+    texts.filter(|text| !text.is_empty()).map(str::to_owned).collect()
+}
+
+/// Guarantees: text, report and page have the three columns under the same words, and in them the numbers of the ledger, for each
+/// destination and for the fleet.
+#[test]
+fn text_report_and_page_have_the_three_columns_with_the_numbers_of_the_ledger() {
+    let (report, outcome) = report();
+    let ledger = &outcome.ledger;
+    let fleet = Fleet::of(NODES, ledger, Quotas::default()).unwrap();
+    let text = host_test::report::text(&outcome, Some(&fleet));
+    let page = panel::volume(ledger, &outcome.breakdown, &[], Rows::Text, Some(&fleet));
+    let columns = ["raw", "with kubernetes filter", "with nodesieve", "saved"];
+    let words = columns.join(" ");
+    let single = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let lines: Vec<String> = text.lines().map(single).collect();
+    assert!(
+        lines.iter().any(|line| line.starts_with("billed, and dollars a month") && line.contains(&words)),
+        "{text}"
+    );
+    assert!(
+        lines.iter().any(|line| line.contains("nodes, dollars a year") && line.contains(&words)),
+        "{text}"
+    );
+    let of = |ways: ThreeWays<String>| [ways.raw, ways.kubernetes_filter, ways.nodesieve];
+    let each = ledger.billed.zip(ledger.dollars).zip(fleet.dollars_a_year).named();
+    for (name, ((billed, spent), yearly)) in each {
+        let saved = |ways: ThreeWays<f64>| dollars(ways.kubernetes_filter - ways.nodesieve);
+        let (billed, month, year) = (of(billed.map(bytes)), of(spent.map(dollars)), of(yearly.map(dollars)));
+        let at = lines.iter().position(|line| line.starts_with(name)).unwrap();
+        assert!(lines[at].contains(&billed.join(" ")), "{}", lines[at]);
+        assert!(
+            lines[at + 1].starts_with(&format!("$ {} {}", month.join(" "), saved(spent))),
+            "{}",
+            lines[at + 1]
+        );
+        assert!(lines.contains(&format!("{name} {} {}", year.join(" "), saved(yearly))), "{text}");
+        for html in [&report, &page] {
+            // Thousands are set apart there.
+            let parts: Vec<String> = parts(html).iter().map(|part| part.replace('\u{202f}', "")).collect();
+            let follows = |start: &[&str], cells: &[String]| {
+                let wanted: Vec<&str> =
+                    start.iter().copied().chain(cells.iter().map(String::as_str)).collect();
+                assert!(parts.windows(wanted.len()).any(|found| found == wanted), "{wanted:?}: {parts:#?}");
+            };
+            let usd = |numbers: [String; 3]| numbers.map(|number| format!("${number}"));
+            assert_eq!(parts.windows(4).filter(|found| *found == columns).count(), 2);
+            follows(&[name, "billed bytes"], &billed);
+            follows(&["a month"], &usd(month.clone()));
+            follows(&[name, "a year"], &usd(year.clone()));
+        }
+    }
+}
+
+/// Guarantees: what it costs is seen whole, light and dark, on a desk and on a telephone; a table that is wider is moved by itself.
+#[test]
+fn the_columns_are_seen_whole_light_and_dark_and_on_a_telephone() {
+    let Some(program) = chromium::find() else {
+        crate::support::skip("chromium", "no chromium");
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("report.html");
+    std::fs::write(&path, report().0).unwrap();
+    let mut browser = Chromium::open(&program, &format!("file://{}", path.display()));
+    browser.wait_for("document.querySelector('#cost')");
+    for (width, height, device) in [(1280, 900, "desk"), (390, 844, "phone")] {
+        browser.call(
+            "Emulation.setDeviceMetricsOverride",
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 }),
+        );
+        let mut grounds = Vec::new();
+        for scheme in ["light", "dark"] {
+            let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+            browser.call("Emulation.setEmulatedMedia", json!({ "features": features }));
+            grounds.push(browser.evaluate("getComputedStyle(document.body).backgroundColor"));
+            browser.evaluate("document.querySelector('#cost').scrollIntoView()");
+            let is_whole = "[...document.querySelectorAll('#cost th, #cost td')].every(cell => { const box = cell.getBoundingClientRect(); \
+                return box.width > 0 && box.left >= 0 && box.right <= innerWidth + 1; })";
+            assert_eq!(browser.evaluate(is_whole), true, "{device} {scheme}");
+            assert_eq!(browser.evaluate("document.documentElement.scrollWidth <= innerWidth"), true);
+            browser.picture(&format!("report-cost-{device}-{scheme}"));
+        }
+        assert_ne!(grounds[0], grounds[1], "{device}");
+    }
 }
 
 #[test]

@@ -254,8 +254,8 @@ fn cost(ledger: &Ledger, fleet: Option<&Fleet>) -> Markup {
                 tr {
                     th scope="col" { span class="quiet" { "Billed" } }
                     th scope="col" { "raw" }
-                    th scope="col" { "kubernetes filter" }
-                    th scope="col" { "nodesieve" }
+                    th scope="col" { "with kubernetes filter" }
+                    th scope="col" { "with nodesieve" }
                     th scope="col" { "saved" }
                 }
             }
@@ -289,7 +289,7 @@ fn cost(ledger: &Ledger, fleet: Option<&Fleet>) -> Markup {
             }
         }
         p class="note" {
-            "Raw is every line without metadata, kubernetes filter every line with Fluent Bit's whole object, as most have it \
+            "Raw is every line without metadata, with kubernetes filter every line with Fluent Bit's whole object, as most have it \
              today; saved is against that. Firehose at $" (prices.firehose_per_gb) " a GB, each record rounded up to 5 KiB, aggregated what a \
              container writes between two flushes " (ledger.flush_seconds) " s apart; CloudWatch Logs at $"
             (prices.cloudwatch_per_gb) " a GB (" (prices.date) "). "
@@ -311,8 +311,8 @@ fn of_fleet(ledger: &Ledger, fleet: &Fleet) -> Markup {
                 tr {
                     th scope="col" { (count(u64::from(fleet.nodes))) " nodes" }
                     th scope="col" { "raw" }
-                    th scope="col" { "kubernetes filter" }
-                    th scope="col" { "nodesieve" }
+                    th scope="col" { "with kubernetes filter" }
+                    th scope="col" { "with nodesieve" }
                     th scope="col" { "saved" }
                 }
             }
