@@ -432,6 +432,38 @@ fn explain_takes_the_lines_of_logs_that_are_asked_for_and_any_text_on_stdin() {
     assert!(out(&unknown).contains("its pod's metadata is missing"), "{}", out(&unknown));
 }
 
+/// Guarantees: an outcome that no rule is says in words what it means: who keeps the pod's lines out, and what becomes of what cannot be read.
+#[test]
+fn explain_says_what_an_outcome_means() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(at("rules.yaml"), "version: 1\nexclude_annotations: true\n").unwrap();
+    std::fs::write(
+        at("pods.yaml"),
+        "kind: Pod\nmetadata: { name: web-1, namespace: shop, uid: u, annotations: { fluentbit.io/exclude: 'true' } }\n\
+         status: { containerStatuses: [{ name: app, containerID: 'containerd://0a0a' }] }\n",
+    )
+    .unwrap();
+    let logs = folder.path().join("pods/shop_web-1_uid/app");
+    std::fs::create_dir_all(&logs).unwrap();
+    std::fs::write(logs.join("0.log"), "2026-11-20T10:00:01.1Z stdout F hello\n").unwrap();
+    let (rules, pods, logs) = (at("rules.yaml"), at("pods.yaml"), at("pods"));
+    let excluded =
+        run(&["explain", "--rules", &rules, "--logs", &logs, "--pods", &pods, "--grep", "hello"], "");
+    let said = out(&excluded);
+    assert!(
+        said.contains("=> drop (exclude)\n     an annotation of its pod, fluentbit.io/exclude"),
+        "{said}"
+    );
+    let members: serde_json::Map<String, serde_json::Value> =
+        (0..70_000).map(|n| (format!("k{n}"), 0.into())).collect();
+    let record = serde_json::json!({ "tag": "kube.a", "time": [1_800_000_000, 0], "record": members });
+    let faulty = run(&["explain", "--rules", &rules], &format!("{record}\n"));
+    let said = out(&faulty);
+    assert!(said.contains("=> keep (fault: more than 65,536 members, passed on untouched)"), "{faulty:?}");
+    assert!(said.contains("Fluent Bit gets it back as it came, and a metric counts it"), "{faulty:?}");
+}
+
 /// Scenario: the program with the filter inside, alone in an empty directory with somebody's logs.
 /// Guarantees: `init`, `check`, `replay` and `explain` need nothing else.
 #[test]

@@ -46,6 +46,38 @@ fn the_rule_files_load_without_a_warning_and_pass_tests_of_their_own() {
     }
 }
 
+/// Guarantees: what is deployed drops what its header lists and nothing else: one rule, and what is above ceilings; the rest is in shadow
+/// mode, and of the samples only that rule drops.
+#[test]
+fn what_is_deployed_drops_what_its_header_lists_and_nothing_else() {
+    let source = fs::read_to_string(support::conf().join("nodesieve.yaml")).unwrap();
+    let rules = config::load(&source).unwrap().rules;
+    let (header, _) = source.split_once("\nversion: 1\n").unwrap();
+    let (listed, _) = header.split_once("# Everything else is kept.").unwrap();
+    let bold: Vec<&str> =
+        rules.rules.iter().filter(|rule| !rule.shadow).map(|rule| rule.name.as_ref()).collect();
+    assert_eq!(bold, ["probes"]);
+    assert!(listed.contains("by the rule `probes`") && listed.contains("above a ceiling"), "{listed}");
+    assert!(
+        rules.guards.iter().all(|guard| matches!(guard.policy, model::Policy::Ceiling(_)))
+            && rules.rules.len() > bold.len()
+    );
+    let output = crate::command_line::run(
+        &["replay", "--rules", support::conf().join("nodesieve.yaml").to_str().unwrap(), "--format", "json"],
+        "",
+    );
+    let ledger: serde_json::Value = serde_json::from_str(crate::command_line::out(&output)).unwrap();
+    let dropping: Vec<&str> = ledger["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["dropped"] != 0)
+        .map(|row| row["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(dropping, ["probes"]);
+    assert!(ledger["dropped"].as_u64() > Some(100) && ledger["shadows"].as_array().unwrap().len() > 1);
+}
+
 /// Guarantees: the example of what a platform delegates, and of what a team makes of it, are good as they stand, alone and together.
 #[test]
 fn the_example_of_a_team_goes_with_that_of_its_platform() {
