@@ -18,6 +18,7 @@ use nodesieve_preview::clock::{TICK, VirtualClock};
 use nodesieve_preview::inputs::{PastedFormat, follow, pasted};
 use nodesieve_preview::pods::PodTable;
 use nodesieve_preview::run::SEED;
+use serde_json::Value;
 use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -48,6 +49,8 @@ pub(super) fn explain(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> 
     let mut engine = Engine::new(rules.clone(), SEED);
     let (mut clock, mut out, mut summaries) = (VirtualClock::default(), Vec::new(), Vec::new());
     let (mut told, mut more) = (0usize, 0usize);
+    let recalls = rules.guards.iter().any(|guard| guard.recall.is_some()) && !arguments.alone;
+    let mut held = HeldWords::default();
     for record in &records {
         clock.advance(record.nanoseconds(), |now| tick(&mut engine, now), &mut summaries);
         summaries.clear();
@@ -60,6 +63,7 @@ pub(super) fn explain(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> 
             let time = EventTime { sec: record.time.0, nsec: record.time.1 };
             let input = Input { tag: record.tag.as_bytes(), time, text: record.text.as_bytes() };
             engine.filter(input, &mut { now }, &mut pods, &mut out);
+            held.recalled(record, &out);
             continue;
         }
         told += 1;
@@ -67,11 +71,22 @@ pub(super) fn explain(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> 
             true => explain_record(&mut engine, record, Now(record.nanoseconds()), &mut pods),
             false => explain_next(&mut engine, record, now, &mut pods, &mut out),
         };
-        match arguments.format {
-            OutputFormat::Text => print(&text(record, &explanation, &rules))?,
-            OutputFormat::Json => print(&format!("{}\n", serde_json::to_string(&explanation)?))?,
-        }
+        held.recalled(record, &out);
+        let words = Words {
+            tag: record.tag.clone(),
+            time: EventTime { sec: record.time.0, nsec: record.time.1 }.to_rfc3339(),
+            text: record.text.clone(),
+            is_dropped: explanation.action == "drop",
+            words: match arguments.format {
+                OutputFormat::Text => text(record, &explanation, &rules),
+                OutputFormat::Json => format!("{}\n", serde_json::to_string(&explanation)?),
+            },
+            format: arguments.format,
+        };
+        // What a later record brings back is known later.
+        if recalls { held.0.push(words) } else { print(&words.words)? }
     }
+    held.0.iter().try_for_each(|words| print(&words.words))?;
     if more > 0 {
         anstream::eprintln!("{more} more lines are chosen; --limit shows them");
     }
@@ -80,6 +95,62 @@ pub(super) fn explain(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> 
         return Ok(ExitCode::from(1));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What there is to say of a line, in the order of the lines.
+#[derive(Default)]
+struct HeldWords(Vec<Words>);
+
+struct Words {
+    tag: String,
+    time: String,
+    text: String,
+    is_dropped: bool,
+    words: String,
+    format: OutputFormat,
+}
+
+impl HeldWords {
+    /// Says of each dropped line that an answer brings back which record has it.
+    fn recalled(&mut self, with: &Record, answer: &[u8]) {
+        if !self.0.iter().any(|words| words.is_dropped) {
+            return;
+        }
+        let Ok(kept) = serde_json::from_slice::<Value>(answer) else { return };
+        let by = kept["nodesieve"]["rule"].as_str().unwrap_or_default();
+        let at = EventTime { sec: with.time.0, nsec: with.time.1 }.to_rfc3339();
+        for line in kept["nodesieve"]["recalled"].as_array().into_iter().flatten() {
+            let is_then = |words: &Words| {
+                words.is_dropped && words.tag == with.tag && line["time"] == words.time.as_str()
+            };
+            let is_it = |words: &Words| {
+                let text: Value = serde_json::from_str(&words.text).unwrap_or_default();
+                is_then(words) && line["record"]["log"] == text["log"]
+            };
+            // What is redacted comes back as another text.
+            let found = self.0.iter().position(is_it).or_else(|| self.0.iter().position(is_then));
+            if let Some(words) = found.and_then(|at| self.0.get_mut(at)) {
+                words.is_dropped = false;
+                words.come_back(&at, by);
+            }
+        }
+    }
+}
+
+impl Words {
+    fn come_back(&mut self, at: &str, by: &str) {
+        match self.format {
+            OutputFormat::Text => self.words.push_str(&format!(
+                "     it came back: in nodesieve.recalled of the record of {at}, by the guard {by}, and is counted as kept\n"
+            )),
+            OutputFormat::Json => {
+                if let Ok(Value::Object(mut told)) = serde_json::from_str::<Value>(&self.words) {
+                    told.insert("recalled".into(), serde_json::json!({ "time": at, "guard": by }));
+                    self.words = format!("{}\n", Value::Object(told));
+                }
+            }
+        }
+    }
 }
 
 fn is_chosen(arguments: &ExplainArguments, record: &Record, names: &Names) -> bool {

@@ -464,6 +464,42 @@ fn explain_says_what_an_outcome_means() {
     assert!(said.contains("Fluent Bit gets it back as it came, and a metric counts it"), "{faulty:?}");
 }
 
+/// Guarantees: of a dropped line that an error brings back it is said, with the record that has it.
+#[test]
+fn explain_says_which_lines_came_back_with_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("rules.yaml");
+    std::fs::write(
+        &rules,
+        "version: 1\nguards: [{ name: errors, when: { message: ERROR }, recall: { lines: 2, bytes: 8KiB } }]\n\
+         rules: [{ name: noise, when: { message: noise }, drop: {}, reason: noise }]\n",
+    )
+    .unwrap();
+    let rules = rules.to_str().unwrap();
+    let log = folder.path().join("web-1_shop_app-0a.log");
+    let line = |second: u32, text: &str| format!("2026-11-20T10:00:{second:02}.5Z stdout F {text}\n");
+    let texts = ["noise one", "noise two", "noise three", "ERROR it failed", "noise four"];
+    let lines: String = texts.iter().zip(1..).map(|(text, second)| line(second, text)).collect();
+    std::fs::write(&log, lines).unwrap();
+    let arguments = ["explain", "--rules", rules, "--logs", log.to_str().unwrap(), "--grep", "noise"];
+    let told = run(&arguments, "");
+    let told: Vec<&str> = out(&told).split("{\"time\"").skip(1).collect();
+    let came_back =
+        "it came back: in nodesieve.recalled of the record of 2026-11-20T10:00:04.500Z, by the guard errors";
+    let said: Vec<bool> = told.iter().map(|line| line.contains(came_back)).collect();
+    assert_eq!(said, [false, true, true, false], "{told:#?}");
+    assert!(told.iter().all(|line| line.contains("=> drop (noise)")), "{told:#?}");
+    let json = run(&[&arguments[..], &["--format", "json"]].concat(), "");
+    let recalled: Vec<serde_json::Value> = out(&json)
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["recalled"]["guard"].take())
+        .collect();
+    assert_eq!(
+        recalled,
+        [serde_json::Value::Null, "errors".into(), "errors".into(), serde_json::Value::Null]
+    );
+}
+
 /// Scenario: the program with the filter inside, alone in an empty directory with somebody's logs.
 /// Guarantees: `init`, `check`, `replay` and `explain` need nothing else.
 #[test]
