@@ -50,8 +50,16 @@ pub fn text(outcome: &ReplayOutcome, fleet: Option<&Fleet>) -> String {
 /// The sums of a run in one line.
 pub fn adds_up(outcome: &ReplayOutcome) -> String {
     let ledger = &outcome.ledger;
+    let held = match ledger.held {
+        0 => String::new(),
+        held => format!(" + held for a recall {held}"),
+    };
+    let recalled = match ledger.recalled {
+        0 => String::new(),
+        recalled => format!(" ({recalled} of them recalled)"),
+    };
     format!(
-        "adds up: seen {} = kept {} + dropped {}; dropped = in counts {} + in summaries {} + unreported {}; \
+        "adds up: seen {} = kept {}{recalled} + dropped {}; dropped = in counts {} + in summaries {} + unreported {}{held}; \
          delivered {}; faults {}",
         ledger.seen,
         ledger.kept,

@@ -45,6 +45,7 @@ mod permissions;
 mod playground;
 mod playground_state;
 mod policies;
+mod queries;
 mod redaction;
 mod replay;
 mod report;
