@@ -236,6 +236,7 @@ fn the_page_lists_the_files_that_a_release_has() {
         "nodesieve.wasm",
         "nodesieve-$processor.aot",
         "nodesieve-linux-$processor",
+        "nodesieve-man.tar.gz",
         "nodesieve-sidecar-$processor",
         "nodesieve-launcher-$processor",
         "nodesieve-$version.tgz",
