@@ -10,7 +10,8 @@ use nodesieve_engine::config::{Owner, RuleFile};
 use nodesieve_engine::diag::did_you_mean;
 use nodesieve_engine::glob::Globs;
 use nodesieve_engine::pods::PodFile;
-use std::collections::BTreeSet;
+use nodesieve_engine::selector::Selector;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The names that records and pods have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct SeenNames {
     pods: BTreeSet<String>,
     containers: BTreeSet<String>,
     workloads: BTreeSet<String>,
+    /// Keys of labels with their values.
+    labels: BTreeMap<String, BTreeSet<String>>,
     has_pods: bool,
 }
 
@@ -43,6 +46,9 @@ impl SeenNames {
             seen.pods.insert(pod.pod.clone());
             seen.containers.extend(pod.containers.iter().map(|container| container.name.clone()));
             seen.workloads.extend(pod.workload.iter().map(|workload| workload.name.clone()));
+            for (key, value) in pod.labels.iter().flat_map(|labels| &labels.0) {
+                seen.labels.entry(key.clone()).or_default().insert(value.clone());
+            }
         }
         seen
     }
@@ -72,7 +78,8 @@ pub fn doubts(rules: &RuleFile, ledger: &Ledger, seen: &SeenNames) -> Vec<String
         if rule.owner == Owner::Pods {
             continue;
         }
-        let names = unknown_names(rule, seen);
+        let mut names = unknown_names(rule, seen);
+        names.extend(unknown_labels(rule, seen));
         if is_known && names.is_empty() && ledger.seen > 0 && has_met_nothing(stage, rule, ledger) {
             found.push(format!("{stage} `{}` matched none of {} records", rule.name, ledger.seen));
         }
@@ -106,6 +113,44 @@ fn has_met_nothing(stage: &str, rule: &Rule, ledger: &Ledger) -> bool {
         .iter()
         .find(|line| if rule.shadow { line.name == *rule.name } else { is_of(line) })
         .is_some_and(|line| line.matched == 0)
+}
+
+/// Labels, and values of labels, that no pod has, each with the nearest that some pod has.
+fn unknown_labels(rule: &Rule, seen: &SeenNames) -> Vec<String> {
+    let mut found = Vec::new();
+    if seen.labels.is_empty() {
+        return found;
+    }
+    let requirements = rule.when.label_selectors().into_iter().flat_map(Selector::requirements);
+    for requirement in requirements {
+        let key = requirement.key();
+        let Some(known) = seen.labels.get(key) else {
+            // That it is not there is what some ask for.
+            if requirement.needs_key() {
+                let near = meant(key, seen.labels.keys());
+                found.push(format!("no pod here has the label `{key}`{near}"));
+            }
+            continue;
+        };
+        let values = requirement.values();
+        let is_met = values.iter().any(|value| known.contains(*value));
+        for value in values.iter().filter(|value| !known.contains(**value)) {
+            // As with names: of a list one may be missing, unless it is nearly one that nobody names.
+            let unnamed = || known.iter().filter(|other| !values.contains(&other.as_str()));
+            let near = did_you_mean(value, unnamed().map(String::as_str));
+            if is_met && near.is_none_or(|near| value.len() < SHORTEST || are_siblings(value, near)) {
+                continue;
+            }
+            found.push(format!("no pod here has `{value}` as the label `{key}`{}", meant(value, unnamed())));
+        }
+    }
+    found
+}
+
+fn meant<'n>(text: &str, names: impl Iterator<Item = &'n String>) -> String {
+    did_you_mean(text, names.map(String::as_str))
+        .map(|near| format!(": did you mean {near}?"))
+        .unwrap_or_default()
 }
 
 /// Names that nothing has, each with the nearest that something has.
@@ -144,6 +189,46 @@ const SHORTEST: usize = 4;
 mod tests {
     use super::*;
     use nodesieve_engine::config;
+    use nodesieve_engine::pods::Pairs;
+
+    #[test]
+    fn labels_that_no_pod_has_are_told_with_the_nearest_that_some_pod_has() {
+        let when = [
+            "labels: 'app=cataloge'",
+            "labels: 'appp=catalog'",
+            "labels: 'app in (catalog, chekout)'",
+            "labels: 'app in (catalog, elsewhere)'",
+            "labels: '!canary'",
+            "labels: 'tier!=frontent'",
+            "not: { labels: 'zone' }",
+            "labels: 'app=catalog,tier'",
+        ];
+        let rules: String =
+            when.iter().map(|when| format!("\n  - {{ when: {{ {when} }}, keep: {{}} }}")).collect();
+        let rules = rules.split("{ when").collect::<Vec<_>>();
+        let named = rules.iter().enumerate().map(|(at, part)| match at {
+            0 => (*part).to_owned(),
+            at => format!("{{ name: r{at}, when{part}"),
+        });
+        let rules =
+            config::load(&format!("version: 1\nrules:{}\n", named.collect::<String>())).unwrap().rules;
+        let pod = |labels: &[(&str, &str)]| PodFile {
+            labels: Some(Pairs(labels.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect())),
+            ..PodFile::new("n", "p")
+        };
+        let pods = [pod(&[("app", "catalog"), ("tier", "frontend")]), pod(&[("app", "checkout")])];
+        let seen = SeenNames::of(&[], &rules.input, Some(&pods));
+        assert_eq!(
+            doubts(&rules, &Ledger::default(), &seen),
+            [
+                "rule `r1`: no pod here has `cataloge` as the label `app`: did you mean catalog?",
+                "rule `r2`: no pod here has the label `appp`: did you mean app?",
+                "rule `r3`: no pod here has `chekout` as the label `app`: did you mean checkout?",
+                "rule `r6`: no pod here has `frontent` as the label `tier`: did you mean frontend?",
+                "rule `r7`: no pod here has the label `zone`",
+            ]
+        );
+    }
 
     #[test]
     fn a_name_with_a_letter_wrong_is_told_with_the_nearest_that_was_seen() {

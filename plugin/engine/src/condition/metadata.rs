@@ -13,7 +13,7 @@ use std::ops::Range;
 
 /// The pod's labels.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Labels(Selector);
+pub struct Labels(pub(super) Selector);
 
 /// The pod's annotations.
 #[derive(Clone, Debug, PartialEq)]

@@ -40,6 +40,7 @@ use crate::facts::{Facts, Metadata};
 use crate::glob::Globs;
 use crate::line::Line;
 use crate::pattern::Truth;
+use crate::selector::Selector;
 use crate::severity::Severity;
 use crate::tag::ContainerTag;
 use crate::yaml::{Mistakes, Node, NodeKind, Section};
@@ -265,6 +266,11 @@ impl When {
         self.conditions.iter().flat_map(Condition::names).collect()
     }
 
+    /// The selectors of labels: those under `any` and `not` too.
+    pub fn label_selectors(&self) -> Vec<&Selector> {
+        self.conditions.iter().flat_map(Condition::label_selectors).collect()
+    }
+
     /// Whether there is a condition on the record as a whole or on what is known about its container.
     #[inline]
     pub fn asks_for_metadata(&self) -> bool {
@@ -320,6 +326,25 @@ impl When {
 }
 
 impl Condition {
+    fn label_selectors(&self) -> Vec<&Selector> {
+        match self {
+            Condition::Labels(Labels(selector)) => vec![selector],
+            Condition::Any(AnyOf(inner)) | Condition::Not(NoneOf(inner)) => {
+                inner.iter().flat_map(When::label_selectors).collect()
+            }
+            Condition::Namespace(_)
+            | Condition::Pod(_)
+            | Condition::Container(_)
+            | Condition::Workload(_)
+            | Condition::Stream(_)
+            | Condition::Severity(_)
+            | Condition::Message(_)
+            | Condition::Record(_)
+            | Condition::Annotations(_)
+            | Condition::ContainerAge(_) => Vec::new(),
+        }
+    }
+
     fn names(&self) -> Vec<(&'static str, &Globs)> {
         match self {
             Condition::Namespace(InNamespace(globs))

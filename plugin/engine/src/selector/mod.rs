@@ -105,6 +105,11 @@ impl Selector {
 }
 
 impl Selector {
+    /// What it asks for, in the order of the author.
+    pub fn requirements(&self) -> &[Requirement] {
+        &self.requirements
+    }
+
     /// The keys that are asked for.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.requirements.iter().map(Requirement::key)
@@ -122,6 +127,32 @@ impl Requirement {
     /// The label that it asks for.
     pub fn key(&self) -> &str {
         &self.key
+    }
+
+    /// Whether a pod without the label cannot meet it.
+    pub fn needs_key(&self) -> bool {
+        match self.condition {
+            LabelCondition::Exists
+            | LabelCondition::Equals(..)
+            | LabelCondition::In(_)
+            | LabelCondition::Above(_)
+            | LabelCondition::Below(_) => true,
+            LabelCondition::Absent | LabelCondition::Differs(_) | LabelCondition::NotIn(_) => false,
+        }
+    }
+
+    /// The values that it names, to be one of them or none.
+    pub fn values(&self) -> Vec<&str> {
+        match &self.condition {
+            LabelCondition::Equals(_, value) | LabelCondition::Differs(value) => vec![value],
+            LabelCondition::In(values) | LabelCondition::NotIn(values) => {
+                values.iter().map(String::as_str).collect()
+            }
+            LabelCondition::Exists
+            | LabelCondition::Absent
+            | LabelCondition::Above(_)
+            | LabelCondition::Below(_) => Vec::new(),
+        }
     }
 }
 
