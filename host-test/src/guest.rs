@@ -52,6 +52,7 @@ pub struct Guest {
     free: TypedFunc<u32, ()>,
     clock: Clock,
     stderr: MemoryOutputPipe,
+    start_fuel: u64,
     fuel_used: u64,
     copying_fuel: u64,
     fuel_limit: u64,
@@ -238,6 +239,7 @@ impl CompiledModule {
         if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut store, "_initialize") {
             initialize.call(&mut store, ()).map_err(load)?;
         }
+        let start_fuel = u64::MAX.saturating_sub(store.get_fuel().map_err(load)?);
         let filter = instance.get_typed_func(&mut store, "filter").map_err(load)?;
         let malloc = instance.get_typed_func(&mut store, "malloc").map_err(load)?;
         let free = instance.get_typed_func(&mut store, "free").map_err(load)?;
@@ -249,6 +251,7 @@ impl CompiledModule {
             free,
             clock,
             stderr,
+            start_fuel,
             fuel_used: 0,
             copying_fuel: 0,
             fuel_limit: u64::MAX,
@@ -301,6 +304,11 @@ impl Guest {
         let returned = self.filter(tag, time, text);
         self.fuel_limit = u64::MAX;
         returned
+    }
+
+    /// Instructions of `_initialize`, and of what else runs before the first record.
+    pub fn start_fuel(&self) -> u64 {
+        self.start_fuel
     }
 
     /// Instructions of the last call of `filter`, without those of [`Guest::copying_fuel`].
