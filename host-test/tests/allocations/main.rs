@@ -1,5 +1,5 @@
 //! Memory that a record asks for once its stream is known. A binary of its own, because its allocator counts.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use host_test::bench::{BenchInput, CountedWork, GeneratedNode, WorkloadSize, paths};
 use nodesieve_engine::config;

@@ -169,25 +169,19 @@ fn the_functions_of_a_profile_add_up_to_the_path() {
     }
 }
 
-/// Guarantees: a filter that is loaded with the deployed rules, or with those of the example, has run the rule file's tests and answered its
-/// first record after so few instructions that an interpreter, which runs 300 to 500 in a microsecond, needs less than 80 ms.
+/// Guarantees: a filter that is loaded with the deployed rules has run the rule file's tests and answered its first record after so few
+/// instructions that an interpreter, which runs 300 to 500 in a microsecond, needs less than 80 ms, and half of that is left for others.
 #[test]
 fn loading_and_the_first_record_take_an_interpreter_less_than_80_ms() {
-    for name in ["nodesieve.yaml", "rules/example-cluster.yaml"] {
-        let rules = std::fs::read_to_string(support::conf().join(name)).unwrap();
-        let (mut guest, _tree) = support::start(&rules);
-        guest.clock().advance_to(1_800_000_000_000_000_000);
-        let tag = format!("kube.var.log.containers.web-1_shop_app-{}.log", "0a".repeat(32));
-        let record = br#"{"time":"2026-11-20T10:00:00Z","stream":"stdout","log":"INFO order placed"}"#;
-        assert!(!matches!(guest.filter(tag.as_bytes(), (1_800_000_000, 0), record), Returned::Lost(_)));
-        let taken = guest.start_fuel() + guest.fuel_used();
-        eprintln!("{name}: {} before the first record, {} for it", guest.start_fuel(), guest.fuel_used());
-        assert!((10_000..MOST_AT_START).contains(&taken), "{name}: {taken}");
-    }
+    let rules = std::fs::read_to_string(support::conf().join("nodesieve.yaml")).unwrap();
+    let (mut guest, _tree) = support::start(&rules);
+    guest.clock().advance_to(1_800_000_000_000_000_000);
+    let tag = format!("kube.var.log.containers.web-1_shop_app-{}.log", "0a".repeat(32));
+    let record = br#"{"time":"2026-11-20T10:00:00Z","stream":"stdout","log":"INFO order placed"}"#;
+    assert!(!matches!(guest.filter(tag.as_bytes(), (1_800_000_000, 0), record), Returned::Lost(_)));
+    let taken = guest.start_fuel() + guest.fuel_used();
+    assert!((1_000_000..12_000_000).contains(&taken), "{taken}");
 }
-
-/// 80 ms of 300 instructions a microsecond.
-const MOST_AT_START: u64 = 24_000_000;
 
 /// Scenario: one round of 6,000 lines through every pipeline of a real Fluent Bit. Times of so few lines mean nothing; that
 /// all pipelines run, and that Lua decides as nodesieve does, can be seen.
