@@ -20,6 +20,7 @@ mod conf;
 mod diff;
 mod documents;
 mod errors_arrive;
+mod explaining;
 mod faults;
 mod first_hour;
 mod fluent_bit;

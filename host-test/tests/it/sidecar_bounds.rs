@@ -210,17 +210,25 @@ impl Asked {
     }
 }
 
+/// A file system that answers nothing, and where it is.
+fn deaf_volume(root: &Path) -> Option<(DeafVolume, PathBuf)> {
+    let hung = root.join("hung");
+    fs::create_dir(&hung).unwrap();
+    match DeafVolume::mount(&hung) {
+        Ok(volume) => Some((volume, hung)),
+        Err(error) => {
+            support::skip("mount", &error.to_string());
+            None
+        }
+    }
+}
+
 /// Scenario: the volume of the pod files and of the filter's metrics is a file system that answers nothing, as one whose server is gone.
 /// Guarantees: health and metrics are answered, polls go on, readiness does not wait for it, one line says so, and it ends when told to.
 #[test]
 fn a_volume_that_hangs_stops_neither_health_nor_polls() {
     let root = tempfile::tempdir().unwrap();
-    let hung = root.path().join("hung");
-    fs::create_dir(&hung).unwrap();
-    let volume = match DeafVolume::mount(&hung) {
-        Ok(volume) => volume,
-        Err(error) => return support::skip("mount", &error.to_string()),
-    };
+    let Some((volume, hung)) = deaf_volume(root.path()) else { return };
     let kubelet = kubelet(list((0..3).map(|n| FakePod::new("shop", &format!("web-{n}")).item())));
     let (pods, metrics): (PathBuf, PathBuf) = (hung.join("pods"), hung.join("metrics.prom"));
     let arguments = [
@@ -254,12 +262,7 @@ fn a_volume_that_hangs_stops_neither_health_nor_polls() {
 #[test]
 fn a_volume_that_hangs_costs_a_poll_and_not_the_loop() {
     let root = tempfile::tempdir().unwrap();
-    let hung = root.path().join("hung");
-    fs::create_dir(&hung).unwrap();
-    let volume = match DeafVolume::mount(&hung) {
-        Ok(volume) => volume,
-        Err(error) => return support::skip("mount", &error.to_string()),
-    };
+    let Some((volume, hung)) = deaf_volume(root.path()) else { return };
     let file = hung.join("file");
     let file = file.to_str().unwrap();
     let kubelet = kubelet(list((0..3).map(|n| FakePod::new("shop", &format!("web-{n}")).item())));

@@ -273,7 +273,8 @@ fn other_versions_of_the_api_are_spoken_too() {
 
 #[test]
 fn a_pod_that_is_none_costs_itself() {
-    let pods = pods(3);
+    let mut pods = pods(3);
+    pods[0].annotations = vec![("nodesieve.io/note".into(), "x".repeat(17 << 10))];
     let node = Node::new(&pods);
     let api = node.api(&pods);
     api.set_mode(StreamMode::BadPods);
@@ -281,6 +282,8 @@ fn a_pod_that_is_none_costs_itself() {
     streams(&sidecar);
     until(|| node.count() == 3);
     assert_eq!(sidecar.metric("nodesieve_sidecar_pods_skipped").unwrap(), Some(1.0));
+    // And a value that is too long costs itself, and is counted here as in a list.
+    sidecar.wait_until("nodesieve_sidecar_values_omitted", |omitted| omitted == 1.0, LONG).unwrap();
 }
 
 /// A node's pods come and go and change for ever: what is held is what is there.

@@ -1,6 +1,5 @@
 use super::*;
-use crate::limits::Counts;
-use crate::limits::KeyFilter;
+use crate::limits::{Counts, KeyFilter};
 use nodesieve_engine::glob::Globs;
 use nodesieve_engine::pods::PodFile;
 use nodesieve_engine::pods::{Container, Pairs, Workload};
