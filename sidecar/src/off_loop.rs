@@ -74,7 +74,8 @@ mod tests {
             let count = Arc::clone(&began);
             let first = work.within(short, move || {
                 count.fetch_add(1, Ordering::Relaxed);
-                hangs.recv()
+                // Not for ever, so that a failure is one and no silence.
+                hangs.recv_timeout(Duration::from_secs(20))
             });
             assert!(first.await.is_none());
             for _ in 0..20 {
