@@ -275,6 +275,9 @@ pub(crate) fn ends_in_level(text: &[u8]) -> bool {
     let closed = text.strip_suffix(b":").or_else(|| text.strip_suffix(b"]")).unwrap_or(text);
     let letters =
         closed.trim_ascii_end().iter().rev().take(12).take_while(|byte| byte.is_ascii_alphabetic()).count();
+    if letters == 0 {
+        return false;
+    }
     let closed = closed.trim_ascii_end();
     let word = closed.get(closed.len().wrapping_sub(letters)..).unwrap_or_default();
     let before = closed.get(closed.len().wrapping_sub(letters).wrapping_sub(1));

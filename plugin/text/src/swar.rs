@@ -13,7 +13,7 @@ pub(crate) use quotes::{
 };
 
 const LOW: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = 0x8080_8080_8080_8080;
+pub(crate) const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// The position of the first `byte` in `text` at or after `from`. Quickest for ASCII bytes.
 #[inline]

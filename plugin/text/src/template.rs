@@ -101,6 +101,8 @@ fn with_text(line: &Line<'_>, read: impl FnOnce(&[u8])) {
         json::Escapes::None => read(line.text()),
         // Others need all of it.
         json::Escapes::Irregular if line.raw().len() <= MAX_WRITTEN => read(line.text()),
+        // That is all of it, and others may ask for it too.
+        _ if line.raw().len() <= ENOUGH => read(line.text()),
         _ => read(&json::unescape_start(line.raw(), ENOUGH)),
     }
 }

@@ -106,6 +106,23 @@ fn conditions_are_true_of_nodes_that_exist() {
     check("{ $.['a.b'] = 1 }", &["+{\"a.b\":1}", "+{\"a\\u002eb\":1}", "-{\"a\":{\"b\":1}}"]);
 }
 
+/// Guarantees: a line that is passed by without a walk is none that a walk finds.
+#[test]
+fn members_are_found_beside_strings_with_escapes() {
+    check(
+        "{ $.ab = 1 }",
+        &[
+            r#"+{"b":"x\ny","ab":1}"#,
+            r#"+{"b":"x\"y","a\u0062":1}"#,
+            r#"+{"b":"\\u","ab":1}"#,
+            r#"-{"b":"\"ab\":1"}"#,
+            r#"-{"b":"\n","ab":2}"#,
+        ],
+    );
+    check(r#"{ $.ab = "*y" }"#, &[r#"+{"ab":"x\ny"}"#, r#"-{"ab":"x\nz"}"#, r#"-{"ab":"z","b":"\n"}"#]);
+    check("{ $.['a/b'] = 1 }", &[r#"+{"a\/b":1,"c":"\n"}"#, r#"+{"a/b":1,"c":"\n"}"#, r#"-{"c":"\n"}"#]);
+}
+
 #[test]
 fn values_are_compared_by_their_kind() {
     check(

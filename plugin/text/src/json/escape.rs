@@ -49,6 +49,18 @@ impl Escapes {
     }
 }
 
+/// Whether a string inside a string may have a UTF-16 unit of its own, `\\u0041`: then any character in it may have two spellings.
+pub fn has_nested_units(content: &[u8]) -> bool {
+    let mut from = 0usize;
+    while let Some(at) = swar::find_pair(content, from, (2, b'u'), (1, b'\\'), 3) {
+        if content.get(at) == Some(&b'\\') {
+            return true;
+        }
+        from = at.wrapping_add(1);
+    }
+    false
+}
+
 /// Appends `content` as a JSON string with its quotes.
 ///
 /// Control characters, quotes and backslashes are escaped (RFC 8259, section 7); all other bytes stay, so the result
@@ -101,133 +113,144 @@ pub fn unescape_start(content: &[u8], enough: usize) -> Vec<u8> {
 }
 
 /// Appends a content with its escapes resolved, until there is enough of it.
+///
+/// Words are written as they stand, and what is behind an escape over what was written too much: where there is one escape, the next
+/// is near.
 fn resolve(content: &[u8], enough: usize, out: &mut Vec<u8>) {
-    let mut from = 0usize;
-    while out.len() < enough {
-        let left = enough.wrapping_sub(out.len());
-        let rest = content.get(from..).unwrap_or_default();
-        // Where there is one escape, the next is near: two words are copied, and what is behind it taken back.
-        if let Some(start) = rest.first_chunk::<16>()
-            && let Some(plain) = find_backslash(start)
-            && left >= 16
-        {
-            let end = out.len().wrapping_add(plain);
-            out.extend_from_slice(start);
-            out.truncate(end);
-            from = resolve_row(content, from.wrapping_add(plain), enough, out);
+    let base = out.len();
+    // Nothing takes more bytes than it is written with.
+    let room = content.len().min(enough.saturating_add(SPARE));
+    out.resize(base.saturating_add(room), 0);
+    let mut to = out.get_mut(base..).unwrap_or_default();
+    let (mut rest, mut plain_words) = (content, 0u8);
+    while room.wrapping_sub(to.len()) < enough {
+        let (Some(word), Some(place)) = (rest.first_chunk::<8>(), to.first_chunk_mut::<8>()) else {
+            let Some(length) = resolve_few(rest, to) else { break };
+            rest = rest.get(length.0..).unwrap_or_default();
+            to = behind(to, length.1);
+            continue;
+        };
+        *place = *word;
+        plain_words = plain_words.wrapping_add(1);
+        let found = swar::zero_bytes(u64::from_le_bytes(*word) ^ BACKSLASHES);
+        if found == 0 && plain_words < 4 {
+            rest = rest.get(8..).unwrap_or_default();
+            to = behind(to, 8);
             continue;
         }
-        let plain = swar::find_byte(rest, 0, b'\\').unwrap_or(rest.len());
-        let taken = plain.min(left);
-        out.extend_from_slice(rest.get(..taken).unwrap_or_default());
-        if plain == rest.len() {
-            return;
+        plain_words = 0;
+        if found == 0 {
+            // A long row without escapes, as far as there is room.
+            let row = swar::find_byte(rest, 8, b'\\').unwrap_or(rest.len()).min(to.len());
+            if let (Some(from), Some(place)) = (rest.get(8..row), to.get_mut(8..row)) {
+                place.copy_from_slice(from);
+            }
+            rest = rest.get(row..).unwrap_or_default();
+            to = behind(to, row);
+            continue;
         }
-        from = resolve_row(content, from.wrapping_add(plain), enough, out);
+        let plain = (found.trailing_zeros() / 8) as usize;
+        rest = rest.get(plain..).unwrap_or_default();
+        to = behind(to, plain);
+        // Those that stand one behind the other.
+        while let [b'\\', letter, ..] = rest
+            && let Some(place) = to.first_mut()
+        {
+            match SHORT.get(usize::from(*letter)) {
+                Some(meant @ 1..) => {
+                    *place = *meant;
+                    rest = rest.get(2..).unwrap_or_default();
+                    to = behind(to, 1);
+                }
+                _ => {
+                    let Some(length) = resolve_few(rest, to) else { break };
+                    rest = rest.get(length.0..).unwrap_or_default();
+                    to = behind(to, length.1);
+                }
+            }
+        }
     }
+    let unused = to.len();
+    out.truncate(out.len().saturating_sub(unused));
 }
 
-/// The same of escapes that stand one behind the other; where they end.
+/// What is left of a place to write to.
 #[inline(always)]
-fn resolve_row(content: &[u8], mut from: usize, enough: usize, out: &mut Vec<u8>) -> usize {
-    while content.get(from) == Some(&b'\\') && out.len() < enough {
-        let units = match content.get(from.wrapping_add(1)) {
-            Some(b'u') => resolve_ascii_units(content.get(from..).unwrap_or_default(), out),
-            _ => 0,
-        };
-        from = from.wrapping_add(if units == 0 { resolve_one(content, from, out) } else { units });
-    }
-    from
+fn behind(to: &mut [u8], length: usize) -> &mut [u8] {
+    to.get_mut(length..).unwrap_or_default()
 }
 
-/// Appends what up to eight UTF-16 units at the start stand for, where they are ASCII and something follows: most are control
-/// characters, and of those there are many. The length of the units.
+/// Writes what the first byte, escape or row of UTF-16 units stands for; how much was read and written, or `None` where nothing is left
+/// of one of them.
+#[inline(never)]
+fn resolve_few(rest: &[u8], to: &mut [u8]) -> Option<(usize, usize)> {
+    let place = to.first_mut()?;
+    let (read, meant) = match rest {
+        [] => return None,
+        [b'\\', b'u', ..] => match ascii_units(rest, to) {
+            (0, _) => unit(rest),
+            passed => return Some(passed),
+        },
+        [b'\\', letter, ..] => match SHORT.get(usize::from(*letter)) {
+            Some(meant @ 1..) => (2, Meant::of(&[*meant])),
+            _ => (2, Meant::of(&[b'\\', *letter])),
+        },
+        [byte, ..] => {
+            *place = *byte;
+            return Some((1, 1));
+        }
+    };
+    let length = meant.length.min(to.len());
+    to.get_mut(..length)?.copy_from_slice(meant.bytes.get(..length)?);
+    Some((read, length))
+}
+
+/// Writes what the UTF-16 units at the start stand for, where they are ASCII and something follows: most are control characters, and of
+/// those there are many. How much was read and written.
 #[inline(always)]
-fn resolve_ascii_units(escapes: &[u8], out: &mut Vec<u8>) -> usize {
-    let (mut rest, mut meant, mut count) = (escapes, 0u64, 0usize);
-    while count < 8
-        && let Some(unit) = rest.first_chunk::<8>()
-        && let unit = u64::from_le_bytes(*unit)
-        && unit & ASCII_UNIT_MASK == ASCII_UNIT
-        && let Some(low @ 0..16) = DIGITS.get(usize::from((unit >> 40) as u8))
-    {
-        let byte = (unit >> 28 & 0x70) | u64::from(*low);
-        meant |= byte << (count.wrapping_mul(8) & 63);
-        count = count.wrapping_add(1);
+fn ascii_units(escapes: &[u8], to: &mut [u8]) -> (usize, usize) {
+    let mut rest = escapes;
+    let mut written = 0usize;
+    for place in to {
+        let Some(unit) = rest.first_chunk::<8>() else { break };
+        let unit = u64::from_le_bytes(*unit);
+        if unit & ASCII_UNIT_MASK != ASCII_UNIT {
+            break;
+        }
+        let Some(low @ 0..16) = DIGITS.get(usize::from((unit >> 40) as u8)) else { break };
+        *place = (unit >> 28 & 0x70) as u8 | low;
+        written = written.wrapping_add(1);
         rest = rest.get(6..).unwrap_or_default();
     }
-    out.extend_from_slice(meant.to_le_bytes().get(..count).unwrap_or_default());
-    escapes.len().wrapping_sub(rest.len())
+    (escapes.len().wrapping_sub(rest.len()), written)
 }
 
-/// Where the first backslash stands.
-#[inline(always)]
-fn find_backslash(start: &[u8; 16]) -> Option<usize> {
-    let [first, second] = start.as_chunks::<8>().0 else { return None };
-    let found = |word: &[u8; 8]| swar::zero_bytes(u64::from_le_bytes(*word) ^ BACKSLASHES);
-    match (found(first), found(second)) {
-        (0, 0) => None,
-        (0, found) => Some((found.trailing_zeros() / 8).wrapping_add(8) as usize),
-        (found, _) => Some((found.trailing_zeros() / 8) as usize),
+/// The few bytes that an escape stands for.
+struct Meant {
+    bytes: [u8; 6],
+    length: usize,
+}
+
+impl Meant {
+    fn of(text: &[u8]) -> Meant {
+        let mut bytes = [0; 6];
+        bytes.iter_mut().zip(text).for_each(|(to, byte)| *to = *byte);
+        Meant { bytes, length: text.len().min(6) }
     }
 }
 
-/// Appends what the escape at `backslash` stands for; its length.
-#[inline(always)]
-fn resolve_one(content: &[u8], backslash: usize, out: &mut Vec<u8>) -> usize {
-    let Some(letter) = content.get(backslash.wrapping_add(1)) else {
-        out.push(b'\\');
-        return 1;
-    };
-    match SHORT.get(usize::from(*letter)) {
-        Some(0) | None if *letter == b'u' => match code_unit(content, backslash) {
-            Some(unit @ 0..0x80) => {
-                out.push(unit as u8);
-                6
-            }
-            unit => resolve_unit(content, backslash, unit, out),
-        },
-        Some(0) | None => {
-            out.extend_from_slice(&[b'\\', *letter]);
-            2
-        }
-        Some(meant) => {
-            out.push(*meant);
-            2
-        }
-    }
-}
-
-/// The same of a unit beyond ASCII, of half of a pair, and of what is no unit.
+/// What a UTF-16 unit, or a pair of them, stands for, and its length as written. What is no unit stands for itself.
 #[inline(never)]
-fn resolve_unit(content: &[u8], backslash: usize, unit: Option<u16>, out: &mut Vec<u8>) -> usize {
-    match unit {
-        None => {
-            let length = 6usize.min(content.len().wrapping_sub(backslash));
-            out.extend_from_slice(
-                content.get(backslash..).and_then(|rest| rest.get(..length)).unwrap_or_default(),
-            );
-            length
-        }
-        Some(unit @ 0..0x800) => {
-            out.extend_from_slice(&[0xc0 | (unit >> 6) as u8, 0x80 | (unit & 0x3f) as u8]);
-            6
-        }
-        Some(unit @ (..0xd800 | 0xe000..)) => {
-            let bytes =
-                [0xe0 | (unit >> 12) as u8, 0x80 | (unit >> 6 & 0x3f) as u8, 0x80 | (unit & 0x3f) as u8];
-            out.extend_from_slice(&bytes);
-            6
-        }
-        Some(first) => {
-            let length = escape_length(content, backslash);
-            let second = if length == 12 { code_unit(content, backslash.wrapping_add(6)) } else { None };
-            let decoded = char::decode_utf16([first].into_iter().chain(second)).next();
-            let character = decoded.and_then(Result::ok).unwrap_or(char::REPLACEMENT_CHARACTER);
-            out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-            length
-        }
-    }
+fn unit(written: &[u8]) -> (usize, Meant) {
+    let Some(first) = code_unit(written, 0) else {
+        let meant = Meant::of(written);
+        return (meant.length, meant);
+    };
+    let length = escape_length(written, 0);
+    let second = if length == 12 { code_unit(written, 6) } else { None };
+    let decoded = char::decode_utf16([first].into_iter().chain(second)).next();
+    let character = decoded.and_then(Result::ok).unwrap_or(char::REPLACEMENT_CHARACTER);
+    (length, Meant::of(character.encode_utf8(&mut [0; 4]).as_bytes()))
 }
 
 /// The longest start of a string's content that is at most `limit` bytes and cuts neither an escape, nor a surrogate
@@ -288,6 +311,8 @@ pub(super) fn code_unit(content: &[u8], backslash: usize) -> Option<u16> {
     Some(one << 12 | two << 8 | three << 4 | four)
 }
 
+/// How many bytes more than enough may be written.
+const SPARE: usize = 16;
 /// Eight backslashes.
 const BACKSLASHES: u64 = 0x5c5c_5c5c_5c5c_5c5c;
 /// What the six bytes of a unit of ASCII start with, `\u00` and a digit below 8, and the bits that say so.

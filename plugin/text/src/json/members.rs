@@ -370,41 +370,36 @@ impl<'a> Members<'a> {
 
     /// The text of the container that opens at `start`: brackets are matched, scalars and strings stepped over.
     fn container(&mut self, start: usize) -> Result<(&'a [u8], usize), Malformed> {
-        // One bit for each open container, set for an object: a closing bracket must be of the same kind. Those of the innermost up
-        // to 64, the last in the lowest bit, and those around them.
-        let (mut inner, mut outer) = (0u64, [0u64; (MAX_DEPTH / 64) as usize]);
-        let mut depth = 0u32;
+        // One bit for each open container, set for an object: a closing bracket must be of the same kind. The last is the lowest, and
+        // above the first is one that says how many there are.
+        let (mut open, mut none) = (1u64, 1u64);
+        let mut around = OpenAround::default();
         let is_quoted = self.level == Level::Quoted && matches!(self.unreadable, Unreadable::Ignored);
         let mut rest = self.text.get(start..).unwrap_or_default();
         loop {
             let (first, behind) = rest.split_first().ok_or(Malformed::Syntax)?;
             let at = match *first {
                 byte @ (b'{' | b'[') => {
-                    if depth.is_multiple_of(64) {
-                        if depth >= MAX_DEPTH {
-                            return Err(Malformed::TooDeep);
-                        }
-                        *outer_bits(&mut outer, depth) = inner;
-                        inner = 0;
+                    if open >> 63 != 0 {
+                        none = around.push(open).ok_or(Malformed::TooDeep)?;
+                        open = none;
                     }
-                    inner = inner << 1 | u64::from(byte == b'{');
-                    depth = depth.wrapping_add(1);
+                    open = open << 1 | u64::from(byte == b'{');
                     rest = behind;
                     continue;
                 }
                 byte @ (b'}' | b']') => {
-                    if inner & 1 != u64::from(byte == b'}') {
+                    if open & 1 != u64::from(byte == b'}') {
                         return Err(Malformed::Syntax);
                     }
-                    inner >>= 1;
-                    depth = depth.wrapping_sub(1);
+                    open >>= 1;
                     rest = behind;
-                    if depth.is_multiple_of(64) {
-                        if depth == 0 {
+                    if open == none {
+                        let Some(before) = around.pop() else {
                             let end = self.text.len().wrapping_sub(rest.len());
                             return Ok((self.text.get(start..end).unwrap_or_default(), end));
-                        }
-                        inner = *outer_bits(&mut outer, depth);
+                        };
+                        (open, none) = (before, 1);
                     }
                     continue;
                 }
@@ -413,7 +408,8 @@ impl<'a> Members<'a> {
                     continue;
                 }
                 b'0'..=b'9' | b'\\' if is_quoted && let Some(next) = dull::behind_value(rest) => {
-                    rest = next;
+                    // Nearly always one of these stands there.
+                    rest = if let [b':' | b',', behind @ ..] = next { behind } else { next };
                     continue;
                 }
                 b'"' if self.level == Level::Plain => {
@@ -431,12 +427,34 @@ impl<'a> Members<'a> {
     }
 }
 
-/// What is kept of the containers around the innermost 64, by how many there are.
-#[inline(never)]
-fn outer_bits(outer: &mut [u64; (MAX_DEPTH / 64) as usize], depth: u32) -> &mut u64 {
-    let [first, rest @ ..] = outer;
-    rest.get_mut((depth / 64).saturating_sub(1) as usize).filter(|_| depth >= 64).unwrap_or(first)
+/// The containers around the innermost, 63 at a time.
+#[derive(Default)]
+struct OpenAround {
+    open: [u64; (MAX_DEPTH / AT_ONCE) as usize],
+    count: usize,
 }
+
+impl OpenAround {
+    /// Keeps those that are open; how nobody is written behind them, or `None` where there are too many.
+    #[inline(never)]
+    fn push(&mut self, open: u64) -> Option<u64> {
+        *self.open.get_mut(self.count)? = open;
+        self.count = self.count.wrapping_add(1);
+        // Behind the last there is room for what is left up to the limit.
+        let is_last = self.count == self.open.len();
+        Some(if is_last { 1 << (AT_ONCE - MAX_DEPTH % AT_ONCE) } else { 1 })
+    }
+
+    /// Those that were kept last.
+    #[inline(never)]
+    fn pop(&mut self) -> Option<u64> {
+        self.count = self.count.checked_sub(1)?;
+        self.open.get(self.count).copied()
+    }
+}
+
+/// How many containers a word tells the kinds of.
+const AT_ONCE: u32 = 63;
 
 mod dull;
 #[cfg(test)]

@@ -18,7 +18,7 @@ mod token;
 mod unreadable;
 
 pub use embedded::Embedded;
-pub use escape::{Escapes, cut, push_string, unescape, unescape_into, unescape_start};
+pub use escape::{Escapes, cut, has_nested_units, push_string, unescape, unescape_into, unescape_start};
 pub use members::{Level, Malformed, Member, Members, Value};
 pub(crate) use members::{PassedString, stands_for};
 pub use outline::Outline;

@@ -251,9 +251,8 @@ impl<const QUOTED: bool> Walk<QUOTED> {
 
     /// A string inside a string, from its first backslash.
     #[inline(never)]
-    fn quoted_string(content: &[u8], mut at: usize) -> Option<BehindString<'_>> {
-        let first = at;
-        let mut rest = content.get(at..)?;
+    fn quoted_string(content: &[u8], first: usize) -> Option<BehindString<'_>> {
+        let mut rest = content.get(first..)?;
         loop {
             // Most are the short ones, a backslash and a letter, written with one backslash more.
             while let Some(head) = rest.first_chunk::<4>()
@@ -262,12 +261,12 @@ impl<const QUOTED: bool> Walk<QUOTED> {
             {
                 rest = rest.get(length..)?;
             }
-            at = content.len().wrapping_sub(rest.len());
             if rest.first() != Some(&b'\\') {
-                at = swar::find_byte(content, at, b'\\')?;
-                rest = content.get(at..)?;
+                let gap = find_backslash(rest).or_else(|| swar::find_byte(rest, 0, b'\\'))?;
+                rest = rest.get(gap..)?;
                 continue;
             }
+            let at = content.len().wrapping_sub(rest.len());
             let length = match rest {
                 [b'\\', b'"', behind @ ..] => return Some((at, at != first, behind)),
                 // The string's own escape: `\"` and `\\` are written with a backslash for each of their characters.

@@ -118,7 +118,7 @@ pub(crate) fn plain_end(text: &[u8], content: usize) -> Option<(usize, usize, Es
         match text.get(at.wrapping_add(1)) {
             Some(b'"') if !is_mixed => {
                 escapes = escapes.max(Escapes::Short);
-                from = from.wrapping_add(swar::pass_quoted(text.get(from..)?));
+                from = from.wrapping_add(swar::pass_quoted(text, from));
                 continue;
             }
             Some(_) => {
@@ -138,7 +138,14 @@ pub(super) fn quoted_end(text: &[u8], content: usize) -> Option<(usize, usize, E
         let quote = swar::find_byte(text, from, b'"')?;
         let after = quote.wrapping_add(1);
         let before = text.get(content..quote)?;
-        match swar::trailing(before, b'\\') % 4 {
+        let backslashes = match before {
+            [.., b'\\', b'\\', b'\\', b'\\'] => swar::trailing(before, b'\\'),
+            [.., b'\\', b'\\', b'\\'] => 3,
+            [.., b'\\', b'\\'] => 2,
+            [.., b'\\'] => 1,
+            _ => 0,
+        };
+        match backslashes % 4 {
             // One backslash escapes the quote for the record, every further pair is one backslash of the line.
             1 => {
                 let end = quote.wrapping_sub(1);

@@ -10,11 +10,10 @@ use crate::swar;
 /// `is_escaped` says whether quotes are written `\"`. A number is no level here: nobody who writes logfmt counts.
 pub(super) fn logfmt(text: &[u8], is_escaped: bool) -> Option<Severity> {
     let text = text.get(..text.len().min(MAX_LOGFMT)).unwrap_or_default();
-    let (mut rest, mut pairs, mut levels) = (text, 0usize, 0u8);
-    loop {
+    let (mut rest, mut levels) = (text, 0u8);
+    for pairs in 1..=MOST_PAIRS {
         let length = key_length(rest)?;
         let (name, behind) = rest.split_at_checked(length)?;
-        pairs = pairs.wrapping_add(1);
         let behind = behind.get(1..)?;
         let (value, behind) = match behind.first() {
             Some(b'"' | b'\\') => match short_quoted(behind, is_escaped) {
@@ -26,12 +25,14 @@ pub(super) fn logfmt(text: &[u8], is_escaped: bool) -> Option<Severity> {
             },
             _ => behind.split_at_checked(bytes::span_without(behind, bytes::VALUE_END))?,
         };
-        if levels < MOST_LEVELS
-            && may_be_level(name)
+        if may_be_level(name)
             && let Some(LevelKey::Level | LevelKey::Priority) = key(name)
         {
             levels = levels.wrapping_add(1);
             let Some(found) = names::value(value) else {
+                if levels == MOST_LEVELS {
+                    return None;
+                }
                 rest = next_pair(behind)?;
                 continue;
             };
@@ -43,6 +44,7 @@ pub(super) fn logfmt(text: &[u8], is_escaped: bool) -> Option<Severity> {
         }
         rest = next_pair(behind)?;
     }
+    None
 }
 
 /// A value in quotes that are written `\"`, as most are: without escapes; and what is behind it.
@@ -121,6 +123,9 @@ pub(super) fn pair_value(text: &[u8], start: usize, is_escaped: bool) -> Option<
 
 /// How far into a line a pair is looked for, in bytes.
 pub(super) const MAX_LOGFMT: usize = 4096;
+
+/// How many pairs are read for a level. Programs write it among the first; a line of nothing but pairs must not cost a reading for each.
+const MOST_PAIRS: u32 = 40;
 
 /// How many levels that are none are read: who writes that many means something else.
 const MOST_LEVELS: u8 = 8;

@@ -48,21 +48,24 @@ fn near_the_start(text: &[u8], level: Level) -> Option<Severity> {
 #[inline(never)]
 fn json_in_full(text: &[u8], level: Level, escapes: Escapes, depth: u8) -> Option<Severity> {
     let mut walk = Members::open(text, level).ok()?;
-    let mut seen = SaidByObject::default();
-    while let Ok(Some(member)) = walk.next() {
+    let (mut seen, mut left) = (SaidByObject::default(), MOST_MEMBERS);
+    while left > 0
+        && let Ok(Some(member)) = walk.next()
+    {
+        left = left.wrapping_sub(1);
         let Some(key) = key(member.key) else {
-            walk.pass_dull(|name, value| seen.is_dull(name, value));
+            left = walk.pass_dull(left, |name| super::level_key::key(name).is_none());
             continue;
         };
         if let Some(found) = seen.take(key, member.key, member.value, level, member.escapes, depth) {
             return Some(found);
         }
+        if seen.has_read_levels() || seen.has_looked() {
+            break;
+        }
         // Of most lines the walk ends with the level: only JSON in a string could say more.
         if seen.word.is_some() && depth == 0 && (escapes < Escapes::Nested || !may_wrap(text)) {
             break;
-        }
-        if seen.has_read_levels() || seen.has_looked() {
-            walk.pass_dull(|name, value| seen.is_dull(name, value));
         }
     }
     if seen.word.is_some() && depth == 0 && wraps_postgres(text) {
@@ -98,28 +101,14 @@ struct SaidByObject<'a> {
 }
 
 impl<'a> SaidByObject<'a> {
-    /// Whether so many levels were none that no further one is read.
+    /// Whether so many levels were none that the object is read no further.
     fn has_read_levels(&self) -> bool {
-        self.levels >= MOST_LOOKED_INTO && self.word.is_none()
+        self.levels >= MOST_LEVELS && self.word.is_none()
     }
 
-    /// Whether no further value is read for what is in it.
+    /// Whether so many values were read for what is in them that the object is read no further.
     fn has_looked(&self) -> bool {
         self.looked_into >= MOST_LOOKED_INTO
-    }
-
-    /// Whether a member says nothing, by its key and what its value starts with.
-    #[inline(always)]
-    fn is_dull(&self, name: &[u8], value: &[u8]) -> bool {
-        let Some(key) = key(name) else { return true };
-        match (key, value) {
-            (
-                LevelKey::Level | LevelKey::Nested | LevelKey::Message,
-                [b'{', ..] | [b'\\', b'"', b'{', ..],
-            ) => self.has_looked(),
-            (LevelKey::Level, _) => self.has_read_levels(),
-            _ => false,
-        }
     }
 
     /// Takes a member; what it says is final if it is a wrapped record's.
@@ -137,17 +126,11 @@ impl<'a> SaidByObject<'a> {
             Value::Object(_) | Value::String([b'{', ..]),
         ) = (key, value)
         {
-            // A line that is nothing but such values must not cost a reading for each.
-            if self.has_looked() {
-                return None;
-            }
             self.looked_into = self.looked_into.saturating_add(1);
         }
         match (key, value) {
             // MongoDB's `t` is the only object that a text is known by; `l` alone is no level but zap's `L`.
-            (LevelKey::Level, Value::String(text))
-                if (name.len() > 1 || name == b"L") && !self.has_read_levels() =>
-            {
+            (LevelKey::Level, Value::String(text)) if name.len() > 1 || name == b"L" => {
                 self.levels = self.levels.saturating_add(1);
                 self.word = self.word.or_else(|| names::value(text));
                 self.number = self.number.or(Some(text));
@@ -327,11 +310,14 @@ fn resolved(text: &[u8], level: Level) -> Vec<u8> {
     }
 }
 
+/// How many members of an object are read for a level: an object of thousands of small ones must not cost a reading for each.
+const MOST_MEMBERS: u32 = 64;
 /// How many members count as near the start of an object.
 const NEAR: usize = 8;
-/// How many values of an object are read for a level inside them, and how many that should be one: no program wraps as many records
-/// in one, or writes as many levels that are none.
-const MOST_LOOKED_INTO: u8 = 8;
+/// How many values of an object are read for a level inside them: no program wraps as many records in one.
+const MOST_LOOKED_INTO: u8 = 4;
+/// How many texts under keys for levels are read that are none: no program writes as many.
+const MOST_LEVELS: u8 = 8;
 /// How many records may be wrapped in each other.
 const MOST_WRAPPERS: u8 = 2;
 /// How much of a wrapped record is read, in bytes as written.

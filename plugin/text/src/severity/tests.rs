@@ -53,25 +53,33 @@ fn reads_json_levels_at_the_top_only() {
     check(r#"{"level":"error""#, Some(Severity::Error));
 }
 
-/// Guarantees: a line that is nothing but wrappers costs no reading for each; what stands beside them counts.
+/// Guarantees: a line that is nothing but wrappers or levels that are none costs no reading for each.
 #[test]
 fn looks_into_some_values_and_not_into_any_number() {
     let wrapped = |n: usize| r#""log":"{\"a\":1}","#.repeat(n) + r#""message":"{\"level\":\"error\"}""#;
-    check(&format!("{{{}}}", wrapped(7)), Some(Severity::Error));
-    check(&format!("{{{}}}", wrapped(8)), None);
-    check(&format!(r#"{{{},"level":"warn"}}"#, wrapped(8)), Some(Severity::Warn));
+    check(&format!("{{{}}}", wrapped(3)), Some(Severity::Error));
+    check(&format!("{{{}}}", wrapped(4)), None);
+    check(&format!(r#"{{"level":"warn",{}}}"#, wrapped(4)), Some(Severity::Warn));
+    let beside = |n: usize| format!(r#"{{{}"level":"warn"}}"#, r#""log":"{\"a\":1}","#.repeat(n));
+    check(&beside(3), Some(Severity::Warn));
+    check(&beside(4), None);
     let objects = |n: usize| r#""level":{"a":1},"#.repeat(n) + r#""level":{"name":"error"}"#;
-    check(&format!("{{{}}}", objects(7)), Some(Severity::Error));
-    check(&format!("{{{}}}", objects(8)), None);
+    check(&format!("{{{}}}", objects(3)), Some(Severity::Error));
+    check(&format!("{{{}}}", objects(4)), None);
     let levels = |n: usize, more: &str| format!("{{{}{more}}}", r#""level":"x","#.repeat(n));
     check(&levels(7, r#""severity":"error""#), Some(Severity::Error));
     for more in [r#""severity":"error""#, r#""severity":"error","a":1"#, r#""a":1,"severity":"error""#] {
         check(&levels(8, more), None);
     }
-    check(&levels(8, r#""level":{"name":"error"}"#), Some(Severity::Error));
     let pairs = |n: usize| format!("{}level=error", "level=x ".repeat(n));
     check(&pairs(7), Some(Severity::Error));
     check(&pairs(8), None);
+    let members = |n: usize| format!(r#"{{{}"level":"error"}}"#, r#""a":1,"#.repeat(n));
+    check(&members(63), Some(Severity::Error));
+    check(&members(64), None);
+    let others = |n: usize| format!("{}level=error", "a=b ".repeat(n));
+    check(&others(39), Some(Severity::Error));
+    check(&others(40), None);
 }
 
 #[test]

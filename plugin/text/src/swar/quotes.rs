@@ -7,14 +7,17 @@ use super::{HIGH, LOW, below_one, exact_zeros, zero_bytes};
 const QUOTES: u64 = LOW.wrapping_mul(b'"' as u64);
 const BACKSLASHES: u64 = LOW.wrapping_mul(b'\\' as u64);
 
-/// How many bytes at the start of a text are whole words with nothing in them but text and escaped quotes: up to the word with a
-/// quote of its own or another escape, or to where there are none for two words. What stands behind is not inside an escape.
+/// How many bytes of a text from `from` on, which is behind an escaped quote, are whole words with nothing in them but text and escaped
+/// quotes: up to the word with a quote of its own or another escape, or to where there are none for some words. What stands behind is
+/// not inside an escape.
 #[inline]
-pub(crate) fn pass_quoted(text: &[u8]) -> usize {
-    let (words, _) = text.as_chunks::<8>();
-    let (mut length, mut idle) = (0usize, 0u32);
+pub(crate) fn pass_quoted(text: &[u8], from: usize) -> usize {
+    let rest = text.get(from..).unwrap_or_default();
+    let mut length = pass_blocks(text.get(from.wrapping_sub(1)..).unwrap_or_default());
     // Marks the first byte of a word when the word before ends in a backslash.
-    let mut open = 0u64;
+    let is_open = length > 0 && rest.get(length.wrapping_sub(1)) == Some(&b'\\');
+    let (mut open, mut idle) = (if is_open { 0x80 } else { 0 }, 0u32);
+    let (words, _) = rest.get(length..).unwrap_or_default().as_chunks::<8>();
     for word in words {
         let word = u64::from_le_bytes(*word);
         let (quotes, backslashes) = (exact_zeros(word ^ QUOTES), exact_zeros(word ^ BACKSLASHES));
@@ -31,6 +34,41 @@ pub(crate) fn pass_quoted(text: &[u8]) -> usize {
     }
     // A backslash at the end belongs to what comes next.
     if open == 0 { length } else { length.wrapping_sub(1) }
+}
+
+/// How many bytes of a text behind its first one, which is no backslash, are blocks of ASCII in which every quote stands behind a
+/// backslash, and every backslash before a quote but the last of a block; each has one.
+#[inline(always)]
+fn pass_blocks(text: &[u8]) -> usize {
+    let mut left = text;
+    while let Some(block) = left.first_chunk::<33>() {
+        let Some((wrong, backslashes)) = block_of_pairs(block) else { break };
+        if wrong & HIGH != 0 || backslashes & HIGH == 0 {
+            break;
+        }
+        left = left.get(32..).unwrap_or_default();
+    }
+    text.len().wrapping_sub(left.len())
+}
+
+/// Of 32 bytes behind a first one: what is wrong with them, and which of those before them are backslashes; in the high bits.
+#[inline(always)]
+fn block_of_pairs(block: &[u8; 33]) -> Option<(u64, u64)> {
+    let (firsts, seconds) = (block.first_chunk::<32>()?.as_chunks::<8>().0, block.last_chunk::<32>()?);
+    let ([a, b, c, d], [e, f, g, h]) = (firsts, seconds.as_chunks::<8>().0) else { return None };
+    let pairs = [pair(e, a), pair(f, b), pair(g, c), pair(h, d)];
+    Some(pairs.iter().fold((0, 0), |(wrong, seen), (one, other)| (wrong | one, seen | other)))
+}
+
+/// Each word is read twice, the second time from one byte before: a quote has to stand where that has a backslash, and
+/// nowhere else. So words need not know of each other. What is wrong, and which of the bytes before are backslashes.
+///
+/// The high bit of a byte is set where it equals: no byte of ASCII borrows from the next one. The other bits mean nothing.
+#[inline(always)]
+fn pair(word: &[u8; 8], before: &[u8; 8]) -> (u64, u64) {
+    let (word, before) = (u64::from_le_bytes(*word), u64::from_le_bytes(*before));
+    let backslashes = HIGH.wrapping_sub(before ^ BACKSLASHES);
+    ((HIGH.wrapping_sub(word ^ QUOTES) ^ backslashes) | word, backslashes)
 }
 
 /// Whether a text from `from` on, of which the byte before is ASCII and no backslash, such as the quote that opens it, is ASCII in
@@ -54,20 +92,15 @@ pub(crate) fn closed_with(text: &[u8], from: usize, byte: u8) -> Option<bool> {
     closed(text, from, |word, _| below_one(word ^ wanted))
 }
 
-/// Each word is read twice, the second time from one byte before: a quote has to stand where that has a backslash, and
-/// nowhere else. So words need not know of each other, and the last one may overlap.
+/// Pair by pair of words, of which the last may overlap.
 #[inline(always)]
 fn closed(text: &[u8], from: usize, sought: impl Fn(u64, u64) -> u64) -> Option<bool> {
-    const QUOTE: u64 = LOW.wrapping_mul(b'"' as u64);
-    const BACKSLASH: u64 = LOW.wrapping_mul(b'\\' as u64);
     let behind = text.get(from.checked_sub(1)?..)?;
     let (mut wrong, mut seen) = (0u64, 0u64);
     let mut pass = |word: &[u8; 8], before: &[u8; 8]| {
-        let (word, before) = (u64::from_le_bytes(*word), u64::from_le_bytes(*before));
-        // The high bit of a byte is set where it equals: no byte of ASCII borrows from the next one. The other bits mean nothing.
-        let backslashes = HIGH.wrapping_sub(before ^ BACKSLASH);
-        wrong |= (HIGH.wrapping_sub(word ^ QUOTE) ^ backslashes) | word;
-        seen |= sought(word, backslashes);
+        let (found, backslashes) = pair(word, before);
+        wrong |= found;
+        seen |= sought(u64::from_le_bytes(*word), backslashes);
     };
     let mut left = behind;
     while let Some(block) = left.first_chunk::<33>() {

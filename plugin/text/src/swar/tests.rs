@@ -103,7 +103,7 @@ proptest! {
         text in prop::collection::vec(prop_oneof![3 => Just(b"a".to_vec()), 3 => Just(b"\\\"".to_vec()), 1 => Just(b"\"".to_vec()), 1 => Just(b"\\\\".to_vec()), 1 => Just(b"\\n".to_vec()), 1 => Just(vec![0x81])], 0..60),
     ) {
         let text = text.concat();
-        let passed = pass_quoted(&text);
+        let passed = pass_quoted(&[b"\"", &text[..]].concat(), 1);
         // Byte by byte: every quote behind a backslash, every backslash before a quote.
         let mut at = 0;
         while at < passed {

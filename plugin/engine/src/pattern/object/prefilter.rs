@@ -4,7 +4,7 @@
 //! around it is not looked at, so this only ever says that a line *may* match; then it is walked. The rule kept here: where a
 //! key or a value could be spelled in another way, it may.
 
-use crate::json::{Escapes, Level, skip_blank};
+use crate::json::{self, Escapes, Level, skip_blank};
 use crate::line::Line;
 use crate::pattern::object::selector::{PropertySelector, SelectorStep};
 use crate::pattern::object::{PropertyCondition, Test};
@@ -30,10 +30,18 @@ impl PartialEq for KeyPrefilter {
     }
 }
 
-/// Whether a prefilter says anything about this line: it was not walked yet, and no key or string in it has escapes.
+/// Whether a prefilter says anything about this line: it was not walked yet, and each plain character in its keys has one spelling. That
+/// is so where they have no escapes, or none of UTF-16 units.
 #[inline]
 pub(super) fn is_applicable(line: &Line<'_>) -> bool {
-    line.escapes() == Escapes::Short && !line.has_outline()
+    match (line.escapes(), line.raw()) {
+        _ if line.has_outline() => false,
+        (Escapes::Short, [b'{' | b' ' | b'\\', ..]) => true,
+        (Escapes::Nested, [b'{', ..]) => !json::has_nested_units(line.raw()),
+        // The walk ends with the first character of what is no object.
+        (Escapes::Short | Escapes::Nested, _) => false,
+        (Escapes::None | Escapes::Wide | Escapes::Irregular, _) => false,
+    }
 }
 
 impl PropertyCondition {
@@ -87,6 +95,8 @@ impl PropertyCondition {
         };
         match value {
             [b'\\', b'"', content @ ..] => match swar::find_byte(content, 0, b'\\') {
+                // The string has escapes.
+                Some(length) if content.get(length.wrapping_add(1)) != Some(&b'"') => true,
                 Some(length) => {
                     comparison.holds(Operand::JsonString(content.get(..length).unwrap_or_default()))
                 }
@@ -102,7 +112,7 @@ impl PropertyCondition {
     }
 }
 
-/// Characters with one spelling in a string without escapes.
+/// Characters with one spelling in a string without UTF-16 units; `/` may stand behind a backslash.
 fn is_plain(byte: u8) -> bool {
-    (b' '..0x7f).contains(&byte) && !matches!(byte, b'"' | b'\\')
+    (b' '..0x7f).contains(&byte) && !matches!(byte, b'"' | b'\\' | b'/')
 }

@@ -5,7 +5,7 @@
 //! is not inside an escape.
 
 use crate::json::Escapes;
-use crate::swar::zero_bytes;
+use crate::swar::{HIGH, exact_zeros, zero_bytes};
 
 /// How many bytes at the start of a text, which is not inside an escape, are a string's content: up to its closing quote, or to where
 /// there are no escapes for some bytes.
@@ -14,88 +14,97 @@ use crate::swar::zero_bytes;
 #[inline(never)]
 pub(crate) fn pass_escapes(text: &[u8], worst: &mut Escapes) -> usize {
     let (mut rest, mut seen) = (text, 0u8);
-    let (mut escaped_quotes, mut escaped_backslashes) = (0u8, 0u8);
+    // Marks the first byte if it is escaped by the one before.
+    let mut open = 0u64;
+    // Marks of what was escaped, and of the backslashes among it.
+    let (mut escapes, mut nested) = (0u64, 0u64);
     while let Some(word) = rest.first_chunk::<8>() {
         let word = u64::from_le_bytes(*word);
-        // `\\n`: an escape of a text that stands in a text.
-        if word as u16 == NESTED_START && !is_special((word >> 16) as u8) {
-            escaped_backslashes = 1;
-            rest = rest.get(3..).unwrap_or_default();
-            continue;
-        }
         // Control characters and letters in turn, as colours are: looked for first, for each is almost eight bytes.
-        let near_unit = match word {
-            _ if word as u16 == UNIT_START => Some((word, 0)),
-            _ if (word >> 8) as u16 == UNIT_START && !is_special(word as u8) => Some((word >> 8, 1usize)),
-            _ => None,
-        };
-        if let Some((escape, before)) = near_unit {
-            rest = if escape & CONTROL_MASK == CONTROL && !is_special((escape >> 40) as u8) {
+        if word as u16 == UNIT_START && open == 0 {
+            rest = if word & CONTROL_MASK == CONTROL && !is_special((word >> 40) as u8) {
                 seen |= SHORT;
-                rest.get(before.wrapping_add(6)..).unwrap_or_default()
+                rest.get(behind_control(word)..).unwrap_or_default()
             } else {
-                unit(rest.get(before.wrapping_add(2)..).unwrap_or_default(), &mut seen)
+                unit(rest.get(2..).unwrap_or_default(), &mut seen)
             };
             continue;
         }
-        // One byte before an escape of one letter.
-        if (word >> 8) as u8 == b'\\' && !is_special(word as u8) {
-            seen |= kind((word >> 16) as u8);
-            rest = rest.get(3..).unwrap_or_default();
+        // `\\n`: an escape of a text that stands in a text.
+        if word as u16 == NESTED_START && open == 0 && !is_special((word >> 16) as u8) {
+            seen |= NESTED;
+            let is_double = (word >> 24) as u16 == NESTED_START && !is_special((word >> 40) as u8);
+            rest = rest.get(if is_double { 6 } else { 3 }..).unwrap_or_default();
             continue;
         }
-        let (quotes, backslashes) = if word & ALL_HIGH == 0 {
-            (bits_of_ascii(word ^ ALL_QUOTES), bits_of_ascii(word ^ ALL_BACKSLASHES))
+        let is_ascii = word & HIGH == 0;
+        let (quotes, backslashes) = if is_ascii {
+            (zeros_of_ascii(word ^ QUOTES), zeros_of_ascii(word ^ BACKSLASHES))
         } else {
-            (bits(word ^ ALL_QUOTES), bits(word ^ ALL_BACKSLASHES))
+            (exact_zeros(word ^ QUOTES), exact_zeros(word ^ BACKSLASHES))
         };
-        if (quotes | backslashes) & 3 == 0 {
-            let first = (quotes | backslashes).trailing_zeros() as usize;
+        if (quotes | backslashes | open) & FIRST_TWO == 0 {
+            let first = ((quotes | backslashes).trailing_zeros() / 8) as usize;
             let length = if first < 8 { Some(first) } else { near_special(rest) };
             let Some(length) = length else { break };
             rest = rest.get(length..).unwrap_or_default();
             continue;
         }
-        let escaped = escaped(backslashes);
-        let ends = quotes & !escaped;
-        // All before the closing quote, or all.
-        let before = (ends & ends.wrapping_neg()).wrapping_sub(1);
-        let inside = escaped & before;
-        escaped_quotes |= inside & quotes;
-        escaped_backslashes |= inside & backslashes;
-        let mut letters = inside & !(quotes | backslashes);
-        let mut behind_unit = None;
-        while letters != 0 {
-            let at = letters.trailing_zeros();
-            let kind = kind((word >> at.wrapping_mul(8)) as u8);
-            if kind == UNIT {
-                behind_unit = rest.get(at as usize..);
-                break;
-            }
-            seen |= kind;
-            letters &= letters.wrapping_sub(1);
+        let mut escaped = backslashes << 8 | open;
+        let is_nested = escaped & backslashes != 0;
+        if is_nested {
+            escaped = escaped_among(backslashes, open != 0);
         }
-        if let Some([_, digits @ ..]) = behind_unit {
-            rest = unit(digits, &mut seen);
-        } else if ends != 0 {
-            rest = rest.get(ends.trailing_zeros() as usize..).unwrap_or_default();
+        let ends = quotes & !escaped;
+        if ends != 0 {
+            // All before the closing quote.
+            escaped &= (ends & ends.wrapping_neg()).wrapping_sub(1);
+        }
+        if is_nested {
+            nested |= escaped & backslashes;
+        }
+        escapes |= escaped;
+        let letters = escaped & !(quotes | backslashes);
+        // Ends of lines and tabs are nearly all of them.
+        if letters != 0
+            && (!is_ascii || letters & !(zeros_of_ascii(word ^ ALL_N) | zeros_of_ascii(word ^ ALL_T)) != 0)
+        {
+            let (to_unit, kinds) = unusual(word, letters);
+            seen |= kinds;
+            if let Some(at) = to_unit {
+                // Next, with its backslash; that of the first byte is gone.
+                rest = match at.checked_sub(1) {
+                    Some(backslash) => rest.get(backslash..).unwrap_or_default(),
+                    None => unit(rest.get(1..).unwrap_or_default(), &mut seen),
+                };
+                open = 0;
+                continue;
+            }
+        }
+        if ends != 0 {
+            rest = rest.get((ends.trailing_zeros() / 8) as usize..).unwrap_or_default();
+            open = 0;
             break;
-        } else {
-            rest = if backslashes & !escaped & LAST == 0 {
-                behind_same(rest, word)
-            } else {
-                // What the last backslash escapes stands behind these eight.
-                rest.get(7..).unwrap_or_default()
-            };
+        }
+        let was = open;
+        open = if is_nested { (backslashes & !escaped) >> 56 } else { backslashes >> 56 };
+        rest = rest.get(8..).unwrap_or_default();
+        if open == was {
+            rest = behind_same(rest, word);
         }
     }
     if rest.len() < 8 {
-        rest = last_bytes(rest, &mut seen);
+        if open != 0 {
+            // With the backslash that escapes the first of them.
+            rest = text.get(text.len().wrapping_sub(rest.len()).wrapping_sub(1)..).unwrap_or_default();
+        }
+        let (left, kinds) = last_bytes(rest);
+        (rest, seen) = (left, seen | kinds);
     }
-    if escaped_quotes != 0 {
+    if escapes != 0 {
         seen |= SHORT;
     }
-    if escaped_backslashes != 0 {
+    if nested != 0 {
         seen |= NESTED;
     }
     let found = match seen {
@@ -109,21 +118,22 @@ pub(crate) fn pass_escapes(text: &[u8], worst: &mut Escapes) -> usize {
     text.len().wrapping_sub(rest.len())
 }
 
-/// The same, byte by byte, of the less than eight at the end; what is left of them.
+/// The same, byte by byte, of the few at the end; what is left of them.
 #[inline(never)]
-fn last_bytes<'t>(mut rest: &'t [u8], seen: &mut u8) -> &'t [u8] {
+fn last_bytes(mut rest: &[u8]) -> (&[u8], u8) {
+    let mut seen = 0u8;
     while let [first, behind @ ..] = rest {
         rest = match (first, behind) {
             (b'"', _) | (b'\\', []) => break,
-            (b'\\', [letter, digits @ ..]) if kind(*letter) == UNIT => unit(digits, seen),
+            (b'\\', [letter, digits @ ..]) if kind(*letter) == UNIT => unit(digits, &mut seen),
             (b'\\', [letter, behind @ ..]) => {
-                *seen |= kind(*letter);
+                seen |= kind(*letter);
                 behind
             }
             _ => behind,
         };
     }
-    rest
+    (rest, seen)
 }
 
 /// Whether a byte ends a string or begins an escape.
@@ -132,24 +142,51 @@ fn is_special(byte: u8) -> bool {
     byte == b'"' || byte == b'\\'
 }
 
-/// One bit for each zero byte of a word of ASCII, of which no byte borrows from the next one; the lowest for the first.
+/// How far it is to what stands behind the control character that a word starts with, and behind up to two other bytes.
 #[inline(always)]
-fn bits_of_ascii(word: u64) -> u8 {
-    ((ALL_HIGH.wrapping_sub(word) & ALL_HIGH).wrapping_mul(0x0002_0408_1020_4081) >> 56) as u8
+fn behind_control(word: u64) -> usize {
+    let (next, last) = ((word >> 48) as u8, (word >> 56) as u8);
+    // Mostly another one.
+    if next == b'\\' || next == b'"' {
+        6
+    } else if last == b'\\' || last == b'"' {
+        7
+    } else {
+        8
+    }
 }
 
-/// The same of any word.
+/// Where the first UTF-16 unit among escapes has its letter, and what the escapes before it are; all of them where there is none.
+#[inline(always)]
+fn unusual(word: u64, letters: u64) -> (Option<usize>, u8) {
+    let (mut left, mut kinds) = (letters, 0u8);
+    while left != 0 {
+        let at = left.trailing_zeros() / 8;
+        let kind = kind((word >> at.wrapping_mul(8)) as u8);
+        if kind == UNIT {
+            return (Some(at as usize), kinds);
+        }
+        kinds |= kind;
+        left &= left.wrapping_sub(1);
+    }
+    (None, kinds)
+}
+
+/// Marks each zero byte of a word of ASCII in its high bit: no byte borrows from the next one.
+#[inline(always)]
+fn zeros_of_ascii(word: u64) -> u64 {
+    HIGH.wrapping_sub(word) & HIGH
+}
+
+/// Marks which of eight bytes are escaped, by which of them are backslashes and whether the first is escaped.
 #[inline(never)]
-fn bits(word: u64) -> u8 {
-    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    let marks = !((word & LOW).wrapping_add(LOW) | word | LOW);
-    ((marks >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
-}
-
-/// Which of eight bytes are escaped, by which of them are backslashes; the first is not.
-#[inline(always)]
-fn escaped(backslashes: u8) -> u8 {
-    ESCAPED.get(usize::from(backslashes)).copied().unwrap_or(0)
+fn escaped_among(backslashes: u64, is_first: bool) -> u64 {
+    let table = if is_first { &ESCAPED_BEHIND } else { &ESCAPED };
+    let bits = (backslashes >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+    let escaped = table.get(bits as usize).copied().unwrap_or(0);
+    // Each bit to the high bit of its byte.
+    let spread = u64::from(escaped).wrapping_mul(0x0101_0101_0101_0101) & 0x8040_2010_0804_0201;
+    spread.wrapping_add(0x7f7f_7f7f_7f7f_7f7f) & HIGH
 }
 
 /// Where the next quote or backslash stands, if it is in the next sixteen bytes.
@@ -162,7 +199,7 @@ fn near_special(text: &[u8]) -> Option<usize> {
     for word in words.as_chunks::<8>().0 {
         let word = u64::from_le_bytes(*word);
         // The lowest mark is always a true one.
-        let found = zero_bytes(word ^ ALL_QUOTES) | zero_bytes(word ^ ALL_BACKSLASHES);
+        let found = zero_bytes(word ^ QUOTES) | zero_bytes(word ^ BACKSLASHES);
         if found != 0 {
             return Some(at.wrapping_add((found.trailing_zeros() / 8) as usize));
         }
@@ -199,7 +236,7 @@ fn unit<'t>(behind: &'t [u8], seen: &mut u8) -> &'t [u8] {
         _ => WIDE,
     };
     let word = u32::from_le_bytes(*digits);
-    if (zeros(word ^ QUOTES) | zeros(word ^ BACKSLASHES)) & HIGH != 0 {
+    if (zeros(word ^ QUOTES as u32) | zeros(word ^ BACKSLASHES as u32)) & HIGH as u32 != 0 {
         return behind;
     }
     let known = u64::from(word) << 16 | u64::from(UNIT_START);
@@ -254,10 +291,13 @@ static KINDS: [u8; 256] = {
     kinds
 };
 
-/// For each pattern of backslashes among eight bytes, which of the eight are escaped when the first is not.
+/// For each pattern of backslashes among eight bytes, which of the eight are escaped when the first is not, and when it is.
+static ESCAPED: [u8; 256] = escaped_bytes(0);
+static ESCAPED_BEHIND: [u8; 256] = escaped_bytes(1);
+
 #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)] // While compiling.
-static ESCAPED: [u8; 256] = {
-    let (mut escaped, mut backslashes) = ([0u8; 256], 0usize);
+const fn escaped_bytes(first: u8) -> [u8; 256] {
+    let (mut escaped, mut backslashes) = ([first; 256], 0usize);
     while backslashes < 256 {
         let mut at = 0;
         while at < 7 {
@@ -270,13 +310,13 @@ static ESCAPED: [u8; 256] = {
         backslashes += 1;
     }
     escaped
-};
+}
 
-/// The bit of the last of eight bytes.
-const LAST: u8 = 0b1000_0000;
-const HIGH: u32 = 0x8080_8080;
-const QUOTES: u32 = 0x2222_2222;
-const BACKSLASHES: u32 = 0x5c5c_5c5c;
+const QUOTES: u64 = 0x2222_2222_2222_2222;
+const BACKSLASHES: u64 = 0x5c5c_5c5c_5c5c_5c5c;
+const FIRST_TWO: u64 = 0xffff;
+const ALL_N: u64 = 0x6e6e_6e6e_6e6e_6e6e;
+const ALL_T: u64 = 0x7474_7474_7474_7474;
 /// A backslash and its letter.
 const NESTED_START: u16 = u16::from_le_bytes(*b"\\\\");
 const UNIT_START: u16 = u16::from_le_bytes(*b"\\u");
@@ -285,9 +325,6 @@ const CONTROL: u64 = 0x30_3030_755c;
 const CONTROL_MASK: u64 = 0xfe_ffff_ffff;
 /// The six bytes of a unit.
 const UNIT_MASK: u64 = 0xffff_ffff_ffff;
-const ALL_HIGH: u64 = 0x8080_8080_8080_8080;
-const ALL_QUOTES: u64 = 0x2222_2222_2222_2222;
-const ALL_BACKSLASHES: u64 = 0x5c5c_5c5c_5c5c_5c5c;
 
 #[cfg(test)]
 mod tests {

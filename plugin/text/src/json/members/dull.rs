@@ -7,21 +7,24 @@ use super::{Level, Members};
 use crate::json::token::find_backslash;
 
 impl Members<'_> {
-    /// Passes the members that come next as long as they are dull by their key and by what their value starts with, and like most:
-    /// without blanks but one behind the colon, with a container, a whole number or a string. Of a line only, at [`Level::Quoted`], and not at its
-    /// start.
+    /// Passes the members that come next as long as they are dull by their key, and like most: with a container, a whole number or a
+    /// string, and blanks behind the comma and the colon only. Of a line only, at [`Level::Quoted`], and not at its start. As many as
+    /// `most`; how many are left of those.
     #[inline]
-    pub(crate) fn pass_dull(&mut self, is_dull: impl Fn(&[u8], &[u8]) -> bool) {
+    pub(crate) fn pass_dull(&mut self, most: u32, is_dull: impl Fn(&[u8]) -> bool) -> u32 {
         let Some(mut rest) = self.text.get(self.at..).filter(|_| self.level == Level::Quoted && !self.first)
         else {
-            return;
+            return most;
         };
-        while let Some(key) = behind_three(rest, *b",\\\"") {
+        let mut left = most;
+        while left > 0 {
+            let key = behind_three(rest, *b",\\\"");
+            let Some(key) = key.or_else(|| behind_comma(rest)) else { break };
             let Some(length) = find_backslash(key) else { break };
             let Some((name, behind)) = key.split_at_checked(length) else { break };
             let Some(value) = behind_three(behind, *b"\\\":") else { break };
-            let value = if let [b' ', value @ ..] = value { value } else { value };
-            if !is_dull(name, value) {
+            let value = behind_blanks(value);
+            if !is_dull(name) {
                 break;
             }
             let place = |part: &[u8]| self.text.len().wrapping_sub(part.len());
@@ -37,8 +40,10 @@ impl Members<'_> {
                     self.text.get(end..).unwrap_or_default()
                 }
             };
+            left = left.wrapping_sub(1);
         }
         self.at = self.text.len().wrapping_sub(rest.len());
+        left
     }
 }
 
@@ -50,6 +55,26 @@ fn behind_three(text: &[u8], [one, two, three]: [u8; 3]) -> Option<&[u8]> {
         return None;
     }
     text.get(3..)
+}
+
+/// What is left behind a comma, blanks and the quote of a key: an object that is printed over lines.
+#[inline(always)]
+fn behind_comma(text: &[u8]) -> Option<&[u8]> {
+    let [b',', rest @ ..] = text else { return None };
+    behind_blanks(rest).strip_prefix(br#"\""#)
+}
+
+/// What is left behind blanks: a space, or ends of lines and tabs as a string has them.
+#[inline(always)]
+fn behind_blanks(text: &[u8]) -> &[u8] {
+    let mut rest = text;
+    loop {
+        rest = match rest {
+            [b'\\', letter, behind @ ..] if *letter > b'\\' && matches!(letter, b'n' | b't' | b'r') => behind,
+            [b' ', behind @ ..] => behind,
+            _ => return rest,
+        };
+    }
 }
 
 /// What is left behind a string inside a string that has no escapes, or behind a whole number that is a member or an element.
@@ -81,24 +106,24 @@ mod tests {
 
         #[test]
         fn what_is_not_passed_is_what_the_walk_hands_over_without(
-            members in "(\"(a|ab|level|a{17}|a\\\\\"b)\":( ?)(1|234|-5|1\\.5|1x|true|null|\"x\"|\"x{9}\\\\n\"|\"x{20}\"|\\{\"a\":1\\}|\\[1,2\\])(,|, |;|,,)){0,9}",
+            members in "(\"(a|ab|level|a{17}|a\\\\\"b)\":( ?|\t|  |\r\n)(1|234|-5|1\\.5|1x|true|null|\"x\"|\"x{9}\\\\n\"|\"x{20}\"|\\{\"a\":1\\}|\\[1,2\\])(,|, |,\n\t|,\n\n  |;|,,)){0,9}",
             quoted in any::<bool>(),
         ) {
             let text = format!("{{{members}\"end\":1}}");
             let mut written = Vec::new();
             push_string(&mut written, text.as_bytes());
             let (text, level) = if quoted { (&written[1..written.len() - 1], Level::Quoted) } else { (text.as_bytes(), Level::Plain) };
-            let is_dull = |key: &[u8], value: &[u8]| key != b"level" && (key != b"ab" || value.first() == Some(&b'{'));
+            let is_dull = |key: &[u8]| key != b"level" && key != b"ab";
             let kept = |passes: bool| {
                 let (mut walk, mut kept) = (Members::open(text, level).unwrap(), Vec::new());
                 loop {
                     match walk.next() {
                         Ok(Some(member)) => {
-                            if !is_dull(member.key, &text[member.value_start..]) {
+                            if !is_dull(member.key) {
                                 kept.push((member.key, member.value, member.end));
                             }
                             if passes {
-                                walk.pass_dull(is_dull);
+                                walk.pass_dull(u32::MAX, is_dull);
                             }
                         }
                         end => return (kept, end.map(|_| ()), walk.position()),

@@ -65,7 +65,7 @@ impl Mask<'_, '_> {
         }
         let end = close.wrapping_add(1).min(self.text.len());
         let inner = self.text.get(next..close).unwrap_or_default();
-        self.awaits_status |= inner.windows(6).any(|window| window == b" HTTP/");
+        self.awaits_status = self.awaits_status || has_protocol(inner);
         self.value(at, end);
         if let Some(class) = inner.strip_prefix(b"HTTP/").and_then(status_class) {
             // `"HTTP/1.1 500 Internal Server Error"` of httpx.
@@ -226,6 +226,18 @@ impl Mask<'_, '_> {
                     .any(ends_with)
                     || is_times(word))
     }
+}
+
+/// Whether a request stands in a quoted text: ` HTTP/`.
+fn has_protocol(text: &[u8]) -> bool {
+    let mut from = 1usize;
+    while let Some(at) = swar::find_byte(text, from, b'H') {
+        if let Some([b' ', _, b'T', b'T', b'P', b'/', ..]) = text.get(at.wrapping_sub(1)..) {
+            return true;
+        }
+        from = at.wrapping_add(1);
+    }
+    false
 }
 
 /// The class of the status in `1.1 500 Internal Server Error`.
