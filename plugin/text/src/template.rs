@@ -31,7 +31,7 @@
 //!
 //! Blanks count as one, at both ends as none; ANSI colours are skipped. Read are at most 2048 bytes and the first line
 //! that is not blank; of the masked text the first 1024 bytes count, so that a cut through values of different lengths is
-//! rarely seen. A quoted string that the cut leaves open ends there.
+//! rarely seen, and what stands up to its 48th value. A quoted string that the cut leaves open ends there.
 //!
 //! A line that is a JSON object is known by its message (the first string of `input.message_keys`), its error (the string
 //! of `error`, `err` or `exception`, where that is not the message), its level (the first field for levels that holds a string

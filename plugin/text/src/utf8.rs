@@ -38,6 +38,9 @@ fn characters(word: u64, rest: &[u8], open: u64) -> Option<u64> {
     let continuing = is_high & !word.wrapping_shl(1);
     // Of two bytes and more, of three and more, of four.
     let leading = is_high & word.wrapping_shl(1);
+    if leading == 0 {
+        return (continuing == open).then_some(0);
+    }
     let (three, four) =
         (leading & word.wrapping_shl(2), leading & word.wrapping_shl(2) & word.wrapping_shl(3));
     let expected = leading.wrapping_shl(8) | three.wrapping_shl(16) | four.wrapping_shl(24) | open;

@@ -121,6 +121,12 @@ pub(super) fn escape(text: &[u8]) -> Option<usize> {
 /// What is left behind the JSON number that `text` starts with.
 #[inline]
 pub(super) fn number(text: &[u8]) -> Option<&[u8]> {
+    // Many are one digit.
+    if let [b'0'..=b'9', behind @ ..] = text
+        && let [b',' | b'}', ..] = behind
+    {
+        return Some(behind);
+    }
     let unsigned = match text {
         [b'-', behind @ ..] => behind,
         _ => text,

@@ -254,7 +254,12 @@ impl<const QUOTED: bool> Walk<QUOTED> {
     fn quoted_string(content: &[u8], first: usize) -> Option<BehindString<'_>> {
         let mut rest = content.get(first..)?;
         loop {
-            // Most are the short ones, a backslash and a letter, written with one backslash more.
+            // Most are the short ones, a backslash and a letter, written with one backslash more; first two at a time.
+            while let Some(word) = rest.first_chunk::<8>()
+                && are_two_escapes(u64::from_le_bytes(*word))
+            {
+                rest = rest.get(6..)?;
+            }
             while let Some(head) = rest.first_chunk::<4>()
                 && let length = nested_escape(*head)
                 && length > 0
@@ -317,6 +322,15 @@ fn nested_escape(head: [u8; 4]) -> usize {
         Some(length) => usize::from(*length),
         None => 0,
     }
+}
+
+/// Whether a word starts with two escapes of three bytes.
+#[inline(always)]
+fn are_two_escapes(word: u64) -> bool {
+    const BACKSLASHES: u64 = 0x5c_5c00_5c5c;
+    const MASK: u64 = 0xff_ff00_ffff;
+    let is_short = |letter: u64| NESTED.get((letter & 0xff) as usize) == Some(&3);
+    word & MASK == BACKSLASHES && is_short(word >> 16) && is_short(word >> 40)
 }
 
 /// By the byte behind two backslashes, how long the escape is that they belong to; 0 where that needs a closer look.

@@ -14,6 +14,8 @@ pub(super) const MAX_TEXT: usize = 2048;
 const MAX_MASKED: usize = 1024;
 /// What stands for a value.
 const VALUE: &[u8] = b"<*>";
+/// How many values and classes of statuses a template has at most; what is behind them is not in it.
+const MAX_VALUES: u32 = 48;
 /// How much text between two values lets them count as one.
 const MAX_GAP: usize = 3;
 
@@ -39,6 +41,7 @@ pub(super) fn mask_into(text: &[u8], out: &mut Vec<u8>) {
         is_klog: false,
         has_at: swar::find_byte(text, 0, b'@').is_some(),
         awaits_status: false,
+        values: 0,
         base,
     }
     .run();
@@ -82,6 +85,8 @@ struct Mask<'a, 'b> {
     has_at: bool,
     /// Whether a request has been passed whose status has not.
     awaits_status: bool,
+    /// How many values and statuses have been passed.
+    values: u32,
     /// What `out` held before.
     base: usize,
 }
@@ -93,6 +98,10 @@ impl Mask<'_, '_> {
         while let Some(&byte) = self.text.get(at)
             && self.value_end < full_at
         {
+            if self.values >= MAX_VALUES {
+                self.copy(at, self.text.len());
+                return;
+            }
             let class = class(byte);
             at = if class & WORD != 0 {
                 self.piece(at, at)
@@ -120,6 +129,7 @@ impl Mask<'_, '_> {
             self.out.extend_from_slice(pending);
             self.out.extend_from_slice(VALUE);
             self.value_end = self.out.len();
+            self.values = self.values.saturating_add(1);
         }
         self.copied = end;
     }
@@ -187,6 +197,7 @@ impl Mask<'_, '_> {
                 // Its class stays.
                 self.copy(from.wrapping_add(1), at);
                 self.out.extend_from_slice(b"xx");
+                self.values = self.values.saturating_add(1);
                 self.awaits_status = false;
                 at
             }

@@ -4,11 +4,11 @@
 //! would stand had it handed them over one by one; what is unlike most members is left to it.
 
 use super::{Level, Members};
-use crate::json::token::find_backslash;
+use crate::json::token::{find_backslash, quoted_end};
 
 impl Members<'_> {
-    /// Passes the members that come next as long as they are dull by their key, and like most: with a container, a whole number or a
-    /// string, and blanks behind the comma and the colon only. Of a line only, at [`Level::Quoted`], and not at its start. As many as
+    /// Passes the members that come next as long as they are dull by their key, and like most: with
+    /// blanks behind the comma and the colon only. Of a line only, at [`Level::Quoted`], and not at its start. As many as
     /// `most`; how many are left of those.
     #[inline]
     pub(crate) fn pass_dull(&mut self, most: u32, is_dull: impl Fn(&[u8]) -> bool) -> u32 {
@@ -22,19 +22,27 @@ impl Members<'_> {
             let Some(key) = key.or_else(|| behind_comma(rest)) else { break };
             let Some(length) = find_backslash(key) else { break };
             let Some((name, behind)) = key.split_at_checked(length) else { break };
-            let Some(value) = behind_three(behind, *b"\\\":") else { break };
+            let place = |part: &[u8]| self.text.len().wrapping_sub(part.len());
+            let value = match behind_three(behind, *b"\\\":") {
+                Some(value) => value,
+                // With escapes it is none that anybody asks for.
+                None => {
+                    let Some((_, after, _)) = quoted_end(self.text, place(key)) else { break };
+                    let Some([b':', value @ ..]) = self.text.get(after..) else { break };
+                    value
+                }
+            };
             let value = behind_blanks(value);
             if !is_dull(name) {
                 break;
             }
-            let place = |part: &[u8]| self.text.len().wrapping_sub(part.len());
             rest = match behind_value(value) {
                 Some(behind) => behind,
                 None => {
                     let end = match value {
                         [b'{' | b'[', ..] => self.container(place(value)).map(|(_, end)| end),
                         [b'\\', b'"', ..] => self.string(place(value)).map(|(_, end, _)| end),
-                        _ => break,
+                        _ => self.scalar(place(value)).map(|(_, end)| end),
                     };
                     let Ok(end) = end else { break };
                     self.text.get(end..).unwrap_or_default()
