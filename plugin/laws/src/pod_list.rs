@@ -101,7 +101,10 @@ fn check_by_tree(file: &PodFile, item: &RawValue) {
         (Some(&*file.namespace), Some(&*file.pod))
     );
     assert_eq!(file.uid.as_deref(), metadata["uid"].as_str().filter(|uid| !uid.is_empty()));
-    assert_eq!(file.node.as_deref(), tree["spec"]["nodeName"].as_str().filter(|node| !node.is_empty()));
+    // An object that has a key twice is none that Go writes, and counts as absent.
+    let is_twice = item.get().matches("\"nodeName\"").count() > 1;
+    let node = tree["spec"]["nodeName"].as_str().filter(|node| !node.is_empty());
+    assert!(file.node.as_deref() == node || is_twice && file.node.is_none(), "{:?}, {node:?}", file.node);
     for (pairs, name) in [(&file.labels, "labels"), (&file.annotations, "annotations")] {
         for (key, _) in pairs.iter().flat_map(|pairs| &pairs.0) {
             let found = pairs.as_ref().and_then(|pairs| pairs.get(key));

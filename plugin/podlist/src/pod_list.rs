@@ -2,7 +2,7 @@
 //!
 //! Most of an answer is environment, volumes and managed fields; these are skipped and never become a value. The rules: `null`, `""` and
 //! an absent field are the same thing, as in the Go program that wrote them; and what is not of the expected type costs itself only, as
-//! if it were absent.
+//! if it were absent. So does an object that has a key twice, which Go never writes.
 
 use crate::limits::Limits;
 use crate::pod::{ContainerRun, ContainerStatus, OwnerReference, Pod, PodParts, WantedPairs, containers_of};
