@@ -389,8 +389,9 @@ const CHECKS_OF_A_LIFE: usize = 50;
 const CHECKS_OF_A_SHORT_LIFE: usize = 3;
 /// With fewer, a life was too short to say whether its memory grows.
 const CHECKS_TO_JUDGE: usize = 20;
-/// How much memory may still grow after the first half of a life, in bytes: a table that had never been full.
-const SLACK: usize = 2 << 20;
+/// How much memory may still grow after the first half of a life, in bytes: tables that had never been full, and the 4 MiB of lines that may
+/// be recalled.
+const SLACK: usize = 6 << 20;
 /// The largest answer that any of the rule files allows.
 const LARGEST: usize = 1_000_000;
 const MOST_BROKEN: usize = 10;
