@@ -2,6 +2,7 @@
 
 use crate::swar;
 
+mod blocks;
 mod pass;
 
 pub(crate) use pass::pass_escapes;

@@ -5,7 +5,8 @@
 //! is not inside an escape.
 
 use crate::json::Escapes;
-use crate::swar::{self, HIGH, exact_zeros, zero_bytes};
+use crate::json::escape::blocks::Blocks;
+use crate::swar::{HIGH, exact_zeros, zero_bytes};
 
 /// How many bytes at the start of a text, which is not inside an escape, are a string's content: up to its closing quote, or to where
 /// there are no escapes for some bytes.
@@ -18,7 +19,7 @@ pub(crate) fn pass_escapes(text: &[u8], worst: &mut Escapes) -> usize {
     let mut open = 0u64;
     // Marks of what was escaped, and of the backslashes among it.
     let (mut escapes, mut nested) = (0u64, 0u64);
-    let mut blocks = Blocks { words: 3, patience: 16 };
+    let mut blocks = Blocks::default();
     while let Some(word) = rest.first_chunk::<8>() {
         let word = u64::from_le_bytes(*word);
         // Control characters and letters in turn, as colours are: looked for first, for each is almost eight bytes.
@@ -149,100 +150,6 @@ fn last_bytes(mut rest: &[u8]) -> (&[u8], u8) {
 #[inline(always)]
 fn is_special(byte: u8) -> bool {
     byte == b'"' || byte == b'\\'
-}
-
-/// When blocks are tried.
-struct Blocks {
-    /// How many usual words are passed one by one before that.
-    words: u32,
-    /// And how many next time, if nothing is passed.
-    patience: u32,
-}
-
-impl Blocks {
-    /// What is left behind blocks, if it is time to try; a usual word has been passed right before.
-    #[inline(always)]
-    fn pass<'t>(&mut self, text: &'t [u8], rest: &'t [u8], is_nested: bool) -> &'t [u8] {
-        self.words = self.words.wrapping_sub(1);
-        if self.words != 0 {
-            return rest;
-        }
-        let passed = pass_blocks(text, rest, is_nested);
-        self.patience = if passed.len() < rest.len() { 1 } else { self.patience.wrapping_mul(8).min(512) };
-        self.words = self.patience;
-        passed
-    }
-}
-
-/// What is left of a text behind blocks of ASCII whose escapes are those of quotes, ends of lines and tabs, and of backslashes if
-/// it is nested; each block has one at the least.
-///
-/// Each word is read again from some bytes before: so words need not know of each other.
-#[inline(never)]
-fn pass_blocks<'t>(text: &'t [u8], rest: &'t [u8], is_nested: bool) -> &'t [u8] {
-    let at = text.len().wrapping_sub(rest.len());
-    let Some(start) = at.checked_sub(CONTEXT).and_then(|before| text.get(before..)) else { return rest };
-    // What stands behind a backslash that is escaped itself is not.
-    let mut left = match start {
-        [_, _, _, b'\\', ..] => return rest,
-        _ => start,
-    };
-    while let Some(block) = left.first_chunk::<{ CONTEXT + 32 }>()
-        && (if is_nested { are_nested(block) } else { are_usual(block) })
-    {
-        left = left.get(32..).unwrap_or_default();
-    }
-    // An odd backslash escapes what comes next.
-    let backslashes = swar::trailing(left.get(..CONTEXT).unwrap_or_default(), b'\\');
-    let from = if left.len() < start.len() { CONTEXT.wrapping_sub(backslashes % 2) } else { CONTEXT };
-    left.get(from..).unwrap_or_default()
-}
-
-/// Four words behind `CONTEXT` bytes, from so many bytes before on.
-#[inline(always)]
-fn words_before(block: &[u8; CONTEXT + 32], before: usize) -> [u64; 4] {
-    let from = CONTEXT.wrapping_sub(before);
-    match block.get(from..).map(|rest| rest.as_chunks::<8>().0) {
-        Some([a, b, c, d, ..]) => [a, b, c, d].map(|word| u64::from_le_bytes(*word)),
-        _ => [u64::MAX; 4],
-    }
-}
-
-/// Marks `n`, `t` and `r`.
-#[inline(always)]
-fn usual_letters(word: u64) -> u64 {
-    HIGH.wrapping_sub(word ^ ALL_N) | HIGH.wrapping_sub(word ^ ALL_T) | HIGH.wrapping_sub(word ^ ALL_R)
-}
-
-/// Whether in 32 bytes there are backslashes, each with a quote, an `n`, a `t` or an `r` behind it, and no other quote.
-#[inline(always)]
-fn are_usual(block: &[u8; CONTEXT + 32]) -> bool {
-    let (mut wrong, mut any) = (0u64, 0u64);
-    for (word, before) in words_before(block, 0).into_iter().zip(words_before(block, 1)) {
-        let quotes = HIGH.wrapping_sub(word ^ QUOTES);
-        let usual = quotes | usual_letters(word);
-        let backslashes = HIGH.wrapping_sub(before ^ BACKSLASHES);
-        wrong |= (backslashes & !usual) | (quotes & !backslashes) | word;
-        any |= backslashes;
-    }
-    wrong & HIGH == 0 && any & HIGH != 0
-}
-
-/// The same where backslashes may be escaped too, of which no four stand in a row: behind one or three of them a byte is escaped.
-#[inline(always)]
-fn are_nested(block: &[u8; CONTEXT + 32]) -> bool {
-    let backslash = |word: u64| HIGH.wrapping_sub(word ^ BACKSLASHES);
-    let [own, one, two, three, four] = [0, 1, 2, 3, 4].map(|before| words_before(block, before));
-    let (mut wrong, mut any) = (0u64, 0u64);
-    for ((((word, one), two), three), four) in own.into_iter().zip(one).zip(two).zip(three).zip(four) {
-        let (one, two, three, four) = (backslash(one), backslash(two), backslash(three), backslash(four));
-        let quotes = HIGH.wrapping_sub(word ^ QUOTES);
-        let usual = quotes | backslash(word) | usual_letters(word);
-        let escaped = one & (!two | three);
-        wrong |= (escaped & !usual) | (quotes & !escaped) | (one & two & three & four) | word;
-        any |= one;
-    }
-    wrong & HIGH == 0 && any & HIGH != 0
 }
 
 /// How far it is to what stands behind the control character that a word starts with, and behind up to two other bytes.
@@ -420,14 +327,11 @@ const fn escaped_bytes(first: u8) -> [u8; 256] {
     escaped
 }
 
-const QUOTES: u64 = 0x2222_2222_2222_2222;
-const BACKSLASHES: u64 = 0x5c5c_5c5c_5c5c_5c5c;
+pub(super) const QUOTES: u64 = 0x2222_2222_2222_2222;
+pub(super) const BACKSLASHES: u64 = 0x5c5c_5c5c_5c5c_5c5c;
 const FIRST_TWO: u64 = 0xffff;
-/// How many bytes before a block are looked at.
-const CONTEXT: usize = 4;
-const ALL_N: u64 = 0x6e6e_6e6e_6e6e_6e6e;
-const ALL_R: u64 = 0x7272_7272_7272_7272;
-const ALL_T: u64 = 0x7474_7474_7474_7474;
+pub(super) const ALL_N: u64 = 0x6e6e_6e6e_6e6e_6e6e;
+pub(super) const ALL_T: u64 = 0x7474_7474_7474_7474;
 /// A backslash and its letter.
 const NESTED_START: u16 = u16::from_le_bytes(*b"\\\\");
 const UNIT_START: u16 = u16::from_le_bytes(*b"\\u");
