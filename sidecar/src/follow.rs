@@ -21,8 +21,13 @@ pub(crate) enum Followed {
     Progress,
     /// These files are other ones now.
     Changed(Vec<PodFile>),
-    /// All pods have been told, or it is time to look at them as a whole; whether they are all that there are.
-    Whole(Result<(), Doubt>),
+    /// All pods have been told, or it is time to look at them as a whole.
+    Whole {
+        /// Whether they are all that there are.
+        judged: Result<(), Doubt>,
+        /// Whether the stream is one that stays: not after one that did not, until it has lasted for the time between two polls.
+        is_lasting: bool,
+    },
     /// It cannot be followed now.
     Failed {
         /// Why.
@@ -43,6 +48,8 @@ pub(crate) struct Follower {
     /// When the stream began that there is.
     began: Instant,
     failures: u32,
+    /// Whether the last stream that told all ended soon after.
+    was_short: bool,
     trust: Trust,
     pods: PodSet,
     /// Those of a stream that has not told all yet.
@@ -79,6 +86,7 @@ impl Follower {
             due: now,
             began: now,
             failures: 0,
+            was_short: false,
             trust: Trust::default(),
             pods,
             fresh: None,
@@ -214,12 +222,15 @@ impl Follower {
 
     fn whole(&mut self, now: Instant) -> Followed {
         self.settle = now.checked_add(self.interval).unwrap_or(now);
+        let is_lasting = self.has_lasted(now);
+        self.was_short &= !is_lasting;
         // What was left out for want of room is told again by a new stream only; a poll would bring it as soon.
-        if self.pods.has_room_again() && now.saturating_duration_since(self.began) >= self.interval {
+        if self.pods.has_room_again() && is_lasting {
             self.stream = None;
             self.due = now;
         }
-        Followed::Whole(self.trust.judge(self.pods.names().count(), self.pods.knows_api(), now))
+        let judged = self.trust.judge(self.pods.names().count(), self.pods.knows_api(), now);
+        Followed::Whole { judged, is_lasting: !self.was_short }
     }
 
     fn ended(&mut self, error: StreamError, now: Instant) -> Followed {
@@ -227,14 +238,22 @@ impl Follower {
         self.fresh = None;
         let was_streaming = std::mem::replace(&mut self.is_streaming, false);
         self.trust.interrupted();
-        // One that ends as soon as all is told must not have all told again each second.
-        if was_streaming && now.saturating_duration_since(self.began) >= self.interval {
-            self.failures = 0;
+        if was_streaming {
+            self.was_short = !self.has_lasted(now);
+            // One that ends as soon as all is told must not have all told again each second.
+            if !self.was_short {
+                self.failures = 0;
+            }
         }
         let pause = FIRST_RETRY.saturating_mul(1u32.checked_shl(self.failures).unwrap_or(u32::MAX));
         self.failures = self.failures.saturating_add(1);
         self.due = now.checked_add(pause.min(LONGEST_PAUSE)).unwrap_or(now);
         Followed::Failed { error, was_streaming }
+    }
+
+    /// Whether the stream has been there for the time between two polls.
+    fn has_lasted(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.began) >= self.interval
     }
 }
 
@@ -293,7 +312,7 @@ mod tests {
     fn files(found: &[Followed]) -> usize {
         let count = |followed: &Followed| match followed {
             Followed::Changed(files) => files.len(),
-            Followed::Progress | Followed::Whole(_) | Followed::Failed { .. } => 0,
+            Followed::Progress | Followed::Whole { .. } | Followed::Failed { .. } => 0,
         };
         found.iter().map(count).sum()
     }
@@ -305,7 +324,10 @@ mod tests {
             let updates = [Update::Begins].into_iter().chain(pods).chain([Update::Synced]).collect();
             let (follower, found) = followed(updates);
             assert_eq!((follower.names().count(), files(&found)), (count, count));
-            assert!(matches!(found.last(), Some(Followed::Whole(Ok(())))), "{found:?}");
+            assert!(
+                matches!(found.last(), Some(Followed::Whole { judged: Ok(()), is_lasting: true })),
+                "{found:?}"
+            );
         }
     }
 
@@ -333,7 +355,7 @@ mod tests {
         // Which of two that are ready is taken is by chance.
         for _ in 0..64 {
             sender.try_send(Update::Alive).unwrap();
-            assert!(!matches!(runtime.block_on(follower.next()), Followed::Whole(_)));
+            assert!(!matches!(runtime.block_on(follower.next()), Followed::Whole { .. }));
         }
     }
 
@@ -373,5 +395,33 @@ mod tests {
         assert_eq!(pause(Duration::from_secs(29), &mut follower), 60);
         assert_eq!(pause(Duration::from_secs(30), &mut follower), 1);
         assert_eq!(pause(Duration::from_secs(29), &mut follower), 2);
+    }
+
+    /// Guarantees: whoever is told that the stream is there again is not told so once more for each of many that end at once.
+    #[test]
+    fn a_stream_after_a_short_one_is_there_again_when_it_has_lasted() {
+        let (mut follower, _) = followed(vec![Update::Begins, Update::Pod(pod("a", "1")), Update::Synced]);
+        let mut now = follower.began;
+        let interval = follower.interval;
+        let is_lasting = |follower: &mut Follower, now| {
+            matches!(follower.whole(now), Followed::Whole { is_lasting: true, .. })
+        };
+        for _ in 0..3 {
+            follower.ended(StreamError::Ended, now);
+            follower.began = now;
+            follower.synced(now);
+            assert!(!is_lasting(&mut follower, now + interval / 2));
+            // What keeps it from telling anything says nothing of how long it would last.
+            follower.ended(StreamError::Missing, now + interval / 2);
+            follower.ended(StreamError::Missing, now + interval);
+            now += interval;
+        }
+        follower.began = now;
+        follower.synced(now);
+        assert!(!is_lasting(&mut follower, now) && is_lasting(&mut follower, now + interval));
+        follower.ended(StreamError::Ended, now + interval);
+        follower.began = now + interval;
+        follower.synced(now + interval);
+        assert!(is_lasting(&mut follower, now + interval), "the one before it stayed");
     }
 }

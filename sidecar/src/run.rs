@@ -127,7 +127,7 @@ impl Sidecar {
         if let Some(mut follower) = self.follower.take() {
             loop {
                 match follower.next().await {
-                    Followed::Whole(judged) => {
+                    Followed::Whole { judged, .. } => {
                         let order = Order::write_all(follower.files());
                         return judged.is_ok() && self.all_done(order).await;
                     }
@@ -243,12 +243,12 @@ impl Sidecar {
         match followed {
             Followed::Progress => {}
             Followed::Changed(files) => self.files.order(Order::write(files), now),
-            Followed::Whole(judged) => {
+            Followed::Whole { judged, is_lasting } => {
                 // What is doubted removes nothing; it is looked at again.
                 if judged.is_ok() {
                     self.files.order(Order::settle(follower.names()), now);
                 }
-                told = self.shared.status().streaming(&follower.name(), &summary, now);
+                told = self.shared.status().streaming(&follower.name(), &summary, is_lasting, now);
                 // A list that is older than the stream is of no use.
                 turn.polling = None;
                 self.shared.status().awaiting(0, 0);

@@ -128,14 +128,24 @@ impl Status {
         self.add(StatusMetric::Received, known.bytes);
     }
 
-    /// Notes that each change of a pod is told, by the socket at `name`.
-    pub fn streaming(&mut self, name: &str, known: &ListSummary, now: Instant) -> Option<LogEvent> {
+    /// Notes that each change of a pod is told, by the socket at `name`. That this is over what was wrong before is said only when
+    /// `is_lasting`: of streams that end one after the other there is one line.
+    pub fn streaming(
+        &mut self,
+        name: &str,
+        known: &ListSummary,
+        is_lasting: bool,
+        now: Instant,
+    ) -> Option<LogEvent> {
         self.taken = Some(now);
         self.summarize(known);
         let was_streaming = self.get(StatusMetric::Streaming) > 0.0;
         self.set(StatusMetric::Streaming, 1.0);
         // Whoever is told of each change does not miss the polls.
         self.kubelet.good(now);
+        if !is_lasting {
+            return None;
+        }
         match self.stream.good(now) {
             Some((lasted, _)) => {
                 let lasted = seconds(lasted);
@@ -455,9 +465,10 @@ mod tests {
         assert_eq!(status.not_streaming("/s", &StreamError::Missing, true, after(1)), None);
         let known = ListSummary { bytes: 300, ..list(3) };
         status.streamed(&known, 4);
-        let again = status.streaming("/s", &known, after(30));
+        assert_eq!(status.streaming("/s", &known, false, after(20)), None, "it has not lasted yet");
+        let again = status.streaming("/s", &known, true, after(30));
         assert_eq!(again, Some(LogEvent::Info("follow /s: 3 pods, again after 30 s".into())));
-        assert_eq!(status.streaming("/s", &known, after(60)), None);
+        assert_eq!(status.streaming("/s", &known, true, after(60)), None);
         let text = status.render(after(61));
         for line in [
             "nodesieve_sidecar_streaming 1",

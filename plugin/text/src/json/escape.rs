@@ -126,9 +126,9 @@ fn resolve(content: &[u8], enough: usize, out: &mut Vec<u8>) {
     let (mut rest, mut plain_words) = (content, 0u8);
     while room.wrapping_sub(to.len()) < enough {
         let (Some(word), Some(place)) = (rest.first_chunk::<8>(), to.first_chunk_mut::<8>()) else {
-            let Some(length) = resolve_few(rest, to) else { break };
-            rest = rest.get(length.0..).unwrap_or_default();
-            to = behind(to, length.1);
+            let Some((read, written)) = resolve_few(rest, to) else { break };
+            rest = rest.get(read..).unwrap_or_default();
+            to = behind(to, written);
             continue;
         };
         *place = *word;
@@ -164,9 +164,9 @@ fn resolve(content: &[u8], enough: usize, out: &mut Vec<u8>) {
                     to = behind(to, 1);
                 }
                 _ => {
-                    let Some(length) = resolve_few(rest, to) else { break };
-                    rest = rest.get(length.0..).unwrap_or_default();
-                    to = behind(to, length.1);
+                    let Some((read, written)) = resolve_few(rest, to) else { break };
+                    rest = rest.get(read..).unwrap_or_default();
+                    to = behind(to, written);
                 }
             }
         }

@@ -13,7 +13,7 @@ const BACKSLASHES: u64 = LOW.wrapping_mul(b'\\' as u64);
 #[inline]
 pub(crate) fn pass_quoted(text: &[u8], from: usize) -> usize {
     let rest = text.get(from..).unwrap_or_default();
-    let mut length = pass_blocks(text.get(from.wrapping_sub(1)..).unwrap_or_default());
+    let mut length = pass_quoted_blocks(text.get(from.wrapping_sub(1)..).unwrap_or_default());
     // Marks the first byte of a word when the word before ends in a backslash.
     let is_open = length > 0 && rest.get(length.wrapping_sub(1)) == Some(&b'\\');
     let (mut open, mut idle) = (if is_open { 0x80 } else { 0 }, 0u32);
@@ -39,7 +39,7 @@ pub(crate) fn pass_quoted(text: &[u8], from: usize) -> usize {
 /// How many bytes of a text behind its first one, which is no backslash, are blocks of ASCII in which every quote stands behind a
 /// backslash, and every backslash before a quote but the last of a block; each has one.
 #[inline(always)]
-fn pass_blocks(text: &[u8]) -> usize {
+fn pass_quoted_blocks(text: &[u8]) -> usize {
     let mut left = text;
     while let Some(block) = left.first_chunk::<33>() {
         let Some((wrong, backslashes)) = block_of_pairs(block) else { break };

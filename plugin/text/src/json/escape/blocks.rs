@@ -44,11 +44,12 @@ impl Blocks {
 fn pass_blocks<'t>(text: &'t [u8], rest: &'t [u8], is_nested: bool) -> &'t [u8] {
     let at = text.len().wrapping_sub(rest.len());
     let Some(start) = at.checked_sub(CONTEXT).and_then(|before| text.get(before..)) else { return rest };
-    // What stands behind a backslash that is escaped itself is not.
-    let mut left = match start {
-        [_, _, _, b'\\', ..] => return rest,
-        _ => start,
-    };
+    // Of what is not ASCII the marks mean nothing; and what stands behind a backslash that is escaped itself is not.
+    let context = start.get(..CONTEXT).unwrap_or_default();
+    if !context.is_ascii() || context.last() == Some(&b'\\') {
+        return rest;
+    }
+    let mut left = start;
     while let Some(block) = left.first_chunk::<{ CONTEXT + 32 }>()
         && (if is_nested { are_nested(block) } else { are_usual(block) })
     {
@@ -110,3 +111,58 @@ fn are_nested(block: &[u8; CONTEXT + 32]) -> bool {
 /// How many bytes before a block are looked at.
 const CONTEXT: usize = 4;
 const ALL_R: u64 = 0x7272_7272_7272_7272;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Which bytes are escaped, one by one.
+    fn escaped(text: &[u8]) -> Vec<bool> {
+        let mut is_next = false;
+        let one = |byte: &u8| {
+            let is_escaped = is_next;
+            is_next = *byte == b'\\' && !is_escaped;
+            is_escaped
+        };
+        text.iter().map(one).collect()
+    }
+
+    fn passed(text: &[u8], at: usize, is_nested: bool) -> usize {
+        text.len() - at - pass_blocks(text, &text[at..], is_nested).len()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// Guarantees: wherever they begin, blocks have no quote of the string's own and end behind an escape, not in it.
+        #[test]
+        fn blocks_have_no_closing_quote_and_end_outside_of_escapes(
+            before in "(a|é|\"|\\\\\\\\|\\\\n|\\\\\"){0,6}",
+            text in "((\\\\n|\\\\\"|a){1,40}|(\\\\\\\\n|\\\\\\\\\\\\\"|\\\\\\\\|\\\\t|k){1,40}|\"|é|\\\\u0041){1,6}",
+        ) {
+            let text = [before.as_bytes(), text.as_bytes()].concat();
+            let escaped = escaped(&text);
+            for at in (0..text.len()).filter(|at| !escaped[*at]) {
+                for is_nested in [false, true] {
+                    let end = at + passed(&text, at, is_nested);
+                    prop_assert!(escaped.get(end) != Some(&true), "{at}..{end} ends inside of an escape");
+                    let own = (at..end).find(|at| text[*at] == b'"' && !escaped[*at]);
+                    prop_assert!(own.is_none() && text[at..end].is_ascii(), "{at}..{end}, {own:?}");
+                }
+            }
+        }
+    }
+
+    /// Guarantees: what JSON in JSON, and that in JSON, is made of is passed in one go; it is nearly all that comes here.
+    #[test]
+    fn usual_escapes_are_passed_to_the_last_whole_block() {
+        for (unit, is_nested) in
+            [(r#"\"k\":1,"#, false), (r"line\n", false), (r#"\\\"k\\\":1,"#, true), (r"line\\n\t", true)]
+        {
+            let text = unit.repeat(100);
+            let (length, at) = (text.len(), unit.len() * 2);
+            assert!(length - at - passed(text.as_bytes(), at, is_nested) < 33, "{unit}");
+        }
+    }
+}

@@ -381,6 +381,18 @@ mod tests {
         }
     }
 
+    /// Guarantees: a quote ends the string whatever stands before it, also what is not UTF-8: its bytes say nothing about their neighbours.
+    #[test]
+    fn a_quote_behind_a_byte_that_is_no_text_ends_the_string() {
+        for before in 3..20 {
+            let mut text = br"\\a".repeat(before);
+            text.extend_from_slice(b"\\\\\xc3");
+            let length = text.len();
+            text.extend_from_slice(&[&b"\""[..], &br"a\\n".repeat(20)].concat());
+            assert_eq!(pass_escapes(&text, &mut Escapes::None), length, "{before}");
+        }
+    }
+
     /// Guarantees: one step for an escape, and less for those that are all the same: the work is bounded by the bytes whatever they are.
     #[test]
     fn a_line_of_nothing_but_escapes_is_passed_in_one_go() {
