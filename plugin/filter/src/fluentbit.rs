@@ -9,7 +9,8 @@
 //! A trap would lose the record and leave our state as it was in the middle of the call. [`State::inside`] notices
 //! that a call did not return; from then on records pass untouched and the metrics say so, until the next tick: then a new filter
 //! starts from what was saved. That is sound because nothing of the old one is used any more: its memory is left as it is and never
-//! given back, nothing else outlives a call but the allocator, and that one knows whether it was left in the middle of something.
+//! given back, the room that JSON is read into too. Nothing else outlives a call but the allocator, and that one knows whether it was
+//! left in the middle of something.
 //! Every time costs the memory of a filter and some of the stack, so it is done [`MOST_RECOVERIES`] times.
 #![expect(unsafe_code, reason = "the ABI passes pointers")]
 
@@ -18,6 +19,7 @@ use crate::files::say;
 use crate::housekeeping::Housekeeping;
 use crate::wasi::{now, preopened_directories, seed};
 use nodesieve_engine::engine::{Answer, Clock, Input, TICK_TAG, marker};
+use nodesieve_engine::json::forget_room;
 use nodesieve_engine::metrics::Metric;
 use nodesieve_engine::time::{EventTime, Now};
 use std::cell::UnsafeCell;
@@ -168,6 +170,7 @@ impl State {
             (&raw mut self.housekeeping).write(None);
             (&raw mut self.answer).write(Vec::new());
         }
+        forget_room();
         let times = self.recoveries;
         say(&format!(
             "nodesieve: a call never returned and its record is lost; the filter starts anew from what was saved ({times} of \

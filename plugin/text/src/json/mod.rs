@@ -21,7 +21,7 @@ pub use embedded::Embedded;
 pub use escape::{Escapes, cut, has_nested_units, push_string, unescape, unescape_into, unescape_start};
 pub use members::{Level, Malformed, Member, Members, Value};
 pub(crate) use members::{PassedString, stands_for};
-pub use outline::Outline;
+pub use outline::{Outline, forget_room};
 pub use reader::JsonReader;
 pub use token::skip_blank;
 pub(crate) use token::{find_backslash, plain_end};

@@ -9,7 +9,7 @@ use crate::json::grammar::{self, Grammar, escape, number, scalar};
 use crate::json::token::find_backslash;
 use crate::json::{Level, MAX_DEPTH, Value, plain_end, skip_blank, stands_for, unescape};
 use crate::swar;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
 /// The top-level members of an object, by their places in the text.
 #[derive(Debug)]
@@ -30,7 +30,34 @@ struct MemberPlace {
     value_end: u32,
 }
 
+thread_local! {
+    /// Room for the members of the next outline, left by one that is gone: so a line that is read costs no allocation.
+    static ROOM: Cell<Vec<MemberPlace>> = const { Cell::new(Vec::new()) };
+}
+
+/// Lets go of the room without looking at it: for whoever starts anew where a walk never ended.
+pub fn forget_room() {
+    if let Ok(room) = ROOM.try_with(Cell::take) {
+        std::mem::forget(room);
+    }
+}
+
+impl Drop for Outline {
+    fn drop(&mut self) {
+        // Of two that were there at once the one that goes last is kept.
+        let places = std::mem::take(&mut self.places);
+        let _gone_with_the_thread = ROOM.try_with(|room| room.set(places));
+    }
+}
+
 impl Outline {
+    /// None of whose members is known yet.
+    fn empty() -> Outline {
+        let mut places = ROOM.try_with(Cell::take).unwrap_or_default();
+        places.clear();
+        Outline { places, is_whole: true, key_bits: OnceCell::new() }
+    }
+
     /// Walks a text; `None` when it is not exactly one JSON object, blanks around it allowed, or nests deeper than
     /// [`MAX_DEPTH`].
     pub fn of(text: &[u8], level: Level) -> Option<Outline> {
@@ -171,7 +198,7 @@ impl<const QUOTED: bool> Walk<QUOTED> {
     fn outline(text: &[u8]) -> Option<Outline> {
         let (b'{', mut rest) = Self::blank(text).split_first()? else { return None };
         rest = Self::blank(rest);
-        let mut outline = Outline { places: Vec::new(), is_whole: true, key_bits: OnceCell::new() };
+        let mut outline = Outline::empty();
         if let [b'}', behind @ ..] = rest {
             return Self::blank(behind).is_empty().then_some(outline);
         }
