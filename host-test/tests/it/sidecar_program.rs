@@ -1,5 +1,6 @@
 //! The sidecar's program as a node runs it: exit codes, signals, and what it costs.
 
+use crate::sidecar::is_whole;
 use host_test::artefact;
 use host_test::kubelet::{FailureMode, FakeKubelet, FakePod, KubeletOptions, list};
 use host_test::sidecar::TOKEN;
@@ -186,7 +187,9 @@ fn a_large_node_costs_little() {
     let each = milliseconds / kubelet.asked().lists;
     let bytes = fs::metadata(artefact::sidecar().unwrap()).unwrap().len();
     eprintln!("{bytes} bytes of program, {largest} kB at most, {each} ms of CPU for each poll");
-    assert_eq!(fs::read_dir(root.path().join("pods")).unwrap().count(), 250);
+    // One that was being written at the end is beside them, under a name that nobody reads.
+    let names = fs::read_dir(root.path().join("pods")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.filter(|name| is_whole(name.to_str().unwrap())).count(), 250);
     assert!(largest < 15_000, "{largest} kB");
     assert!(bytes < 6_000_000, "{bytes} bytes");
 }

@@ -77,7 +77,7 @@ fn files(directory: &Path) -> BTreeMap<String, (Vec<u8>, std::time::SystemTime)>
 }
 
 /// Whether a name in the pods' directory is that of a pod's file.
-fn is_whole(name: &str) -> bool {
+pub(crate) fn is_whole(name: &str) -> bool {
     name.ends_with(".json") && !name.starts_with('.')
 }
 
