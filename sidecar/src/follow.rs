@@ -25,7 +25,7 @@ pub(crate) enum Followed {
     Whole {
         /// Whether they are all that there are.
         judged: Result<(), Doubt>,
-        /// Whether the stream is one that stays: not after one that did not, until it has lasted for the time between two polls.
+        /// Whether the stream can be relied on: after one that ended soon, only when it has lasted for the time between two polls.
         is_lasting: bool,
     },
     /// It cannot be followed now.
