@@ -25,6 +25,7 @@ impl<'a> Line<'a> {
     }
 
     /// As [`Line::new`], when the escapes are known from reading the record.
+    #[inline(always)]
     pub fn with_escapes(content: &'a [u8], escapes: Escapes) -> Line<'a> {
         let raw = if escapes == Escapes::None { content } else { without_newline(content) };
         Line { raw, escapes, text: OnceCell::new(), head: OnceCell::new(), outline: OnceCell::new() }
@@ -125,10 +126,13 @@ impl<'a> Line<'a> {
 }
 
 /// Without one trailing `\n` or `\r\n`, both as escapes; `\\n` is a backslash and a letter.
+#[inline(always)]
 fn without_newline(content: &[u8]) -> &[u8] {
-    if content.last() != Some(&b'n') {
-        return content;
-    }
+    if content.last() == Some(&b'n') { without_escaped_newline(content) } else { content }
+}
+
+#[inline(never)]
+fn without_escaped_newline(content: &[u8]) -> &[u8] {
     let strip = |text: &[u8], escape: &[u8]| {
         let rest = text.strip_suffix(escape)?;
         let backslashes = rest.iter().rev().take_while(|&&byte| byte == b'\\').count();

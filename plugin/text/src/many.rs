@@ -14,11 +14,22 @@ use crate::swar;
 pub struct ManyTexts {
     /// For each block, by [`slot`]: how far to go on, or from [`FOUND`] on the bucket of the texts that end their window with it.
     shifts: Box<[u8; SLOTS]>,
-    buckets: Vec<Vec<WantedText>>,
+    buckets: Vec<Bucket>,
     /// The length of the shortest text, which is that of the window.
     window: usize,
     /// The bits of all of them.
     all: u64,
+}
+
+/// Texts whose windows end with the same block.
+#[derive(Debug)]
+struct Bucket {
+    /// How far to go on behind them: to where the block may be inside another window.
+    on: u8,
+    /// The first four bytes, as far as they are the same in all of them.
+    first: u32,
+    same: u32,
+    texts: Vec<WantedText>,
 }
 
 #[derive(Debug)]
@@ -39,7 +50,7 @@ impl ManyTexts {
         }
         let furthest = window.wrapping_sub(1);
         let mut many = ManyTexts {
-            shifts: Box::new([u8::try_from(furthest).ok()?; SLOTS]),
+            shifts: vec![u8::try_from(furthest).ok()?; SLOTS].into_boxed_slice().try_into().ok()?,
             buckets: Vec::new(),
             window,
             all: texts.iter().fold(0, |all, (_, bit)| all | bit),
@@ -59,17 +70,21 @@ impl ManyTexts {
                 Some(bucket) => usize::from(bucket),
                 None => {
                     let bucket = many.buckets.len();
+                    let first = u32::from_le_bytes(*text.first_chunk()?);
+                    many.buckets.push(Bucket { on: *slot, first, same: u32::MAX, texts: Vec::new() });
                     *slot = FOUND.checked_add(u8::try_from(bucket).ok()?)?;
-                    many.buckets.push(Vec::new());
                     bucket
                 }
             };
-            many.buckets.get_mut(bucket)?.push(WantedText { bytes: (*text).into(), bit: *bit });
+            let bucket = many.buckets.get_mut(bucket)?;
+            bucket.same &= !(bucket.first ^ u32::from_le_bytes(*text.first_chunk()?));
+            bucket.texts.push(WantedText { bytes: (*text).into(), bit: *bit });
         }
         Some(many)
     }
 
     /// The bits of the texts that may occur in a line.
+    #[inline(always)]
     pub fn in_line(&self, line: &Line<'_>) -> u64 {
         match line.escapes() {
             // What is searched for is written in one way in these.
@@ -79,60 +94,74 @@ impl ManyTexts {
     }
 
     /// The bits of the texts that occur, or all bits.
-    #[inline(never)]
+    #[inline(always)]
     fn find(&self, text: &[u8]) -> u64 {
+        let Some(ends) = text.get(self.window.wrapping_sub(2)..) else { return 0 };
         let (mut found, mut vain) = (0u64, MOST_IN_VAIN.wrapping_add(text.len() / 32));
-        let Some(mut left) = text.get(self.window.wrapping_sub(2)..) else { return 0 };
         let shifts: &[u8; SLOTS] = &self.shifts;
-        while let Some(block) = left.first_chunk::<2>() {
-            let mut shift = usize::from(shifts.get(slot(*block)).copied().unwrap_or(1));
-            if shift >= usize::from(FOUND) {
-                let bucket = shift.wrapping_sub(usize::from(FOUND));
-                let start = text.len().wrapping_sub(left.len()).wrapping_sub(self.window.wrapping_sub(2));
-                let bits = self.in_bucket(bucket, text.get(start..).unwrap_or_default());
-                found |= bits;
-                if found == self.all {
-                    break;
-                }
-                if bits == 0 {
-                    vain = vain.wrapping_sub(1);
-                    if vain == 0 {
-                        return u64::MAX;
+        let (mut left, mut shift) = (ends, 0u8);
+        loop {
+            let on = usize::from(shift);
+            let Some(block) = left.get(on..on.wrapping_add(2)).and_then(|block| block.first_chunk::<2>())
+            else {
+                break;
+            };
+            left = left.get(on..).unwrap_or_default();
+            shift = shifts.get(slot(*block)).copied().unwrap_or(1);
+            if shift >= FOUND {
+                let at = ends.len().wrapping_sub(left.len());
+                let bucket = self.buckets.get(usize::from(shift.wrapping_sub(FOUND)));
+                let Some(bucket) = bucket else { return u64::MAX };
+                shift = bucket.on;
+                match bucket.at(text, at) {
+                    0 => {
+                        vain = vain.wrapping_sub(1);
+                        if vain == 0 {
+                            return u64::MAX;
+                        }
+                    }
+                    bits => {
+                        found |= bits;
+                        if found == self.all {
+                            break;
+                        }
                     }
                 }
-                shift = 1;
-            }
-            match left.get(shift..) {
-                Some(behind) => left = behind,
-                None => break,
             }
         }
         found
     }
+}
 
-    /// The bits of the texts of a bucket that stand at the start of this one.
+impl Bucket {
+    /// The bits of its texts that stand at this place.
+    #[inline(always)]
+    fn at(&self, text: &[u8], at: usize) -> u64 {
+        let Some(here) = text.get(at..) else { return 0 };
+        let Some(first) = here.first_chunk::<4>() else { return 0 };
+        // Nearly all differ there already.
+        if (u32::from_le_bytes(*first) ^ self.first) & self.same != 0 { 0 } else { self.at_start(here) }
+    }
+
+    /// The bits of its texts that a text starts with.
     #[inline(never)]
-    fn in_bucket(&self, bucket: usize, text: &[u8]) -> u64 {
-        let texts = self.buckets.get(bucket).map(Vec::as_slice).unwrap_or_default();
+    fn at_start(&self, text: &[u8]) -> u64 {
         let is_here = |wanted: &&WantedText| {
-            // Its first four bytes tell most from it.
-            text.first_chunk::<4>() == wanted.bytes.first_chunk::<4>()
-                && text.get(..wanted.bytes.len()).is_some_and(|here| swar::equal(here, &wanted.bytes))
+            text.get(..wanted.bytes.len()).is_some_and(|here| swar::equal(here, &wanted.bytes))
         };
-        texts.iter().filter(is_here).fold(0, |bits, wanted| bits | wanted.bit)
+        self.texts.iter().filter(is_here).fold(0, |bits, wanted| bits | wanted.bit)
     }
 }
 
-/// Where a block stands in the table. Two that share a place only make the window go on less far.
+/// Where a block stands in the table: each has a place of its own, which takes an interpreter fewer steps than a hash.
 #[inline(always)]
 fn slot(block: [u8; 2]) -> usize {
-    let word = u32::from(u16::from_le_bytes(block));
-    ((word ^ word.wrapping_shr(4)) as usize) % SLOTS
+    usize::from(u16::from_le_bytes(block))
 }
 
-const SLOTS: usize = 4096;
-/// From here on an entry is a bucket.
-const FOUND: u8 = 128;
+const SLOTS: usize = 65_536;
+/// From here on an entry is a bucket; what is less is a way to go on, which is shorter than the longest window.
+const FOUND: u8 = LONGEST_WINDOW as u8;
 /// Most texts; each may have a bucket of its own.
 const MOST: usize = 100;
 /// Shortest text: with a shorter one the window would hardly move.

@@ -16,6 +16,8 @@ pub struct Path {
     keys: Vec<Box<str>>,
     /// All of it as one key, if it has dots.
     dotted: [Box<str>; 1],
+    /// The [`key_bit`]s of the keys that it may start with.
+    bits: u64,
 }
 
 impl Path {
@@ -27,12 +29,8 @@ impl Path {
         let name = text.strip_prefix("$.").unwrap_or(text);
         let is_plain = |key: &str| !key.is_empty() && !key.contains(['[', ']', '*', '"']);
         let keys: Vec<Box<str>> = name.split('.').map(Box::from).collect();
-        keys.iter().all(|key| is_plain(key)).then(|| Path { keys, dotted: [name.into()] })
-    }
-
-    /// The [`key_bit`]s of the keys that it may start with.
-    fn bits(&self) -> u64 {
-        key_bit(self.name().as_bytes()) | self.keys.first().map_or(0, |key| key_bit(key.as_bytes()))
+        let bits = key_bit(name.as_bytes()) | keys.first().map_or(0, |key| key_bit(key.as_bytes()));
+        keys.iter().all(|key| is_plain(key)).then(|| Path { keys, dotted: [name.into()], bits })
     }
 
     /// The name, without `$.`.
@@ -86,7 +84,7 @@ pub struct Paths {
 
 impl From<Vec<Path>> for Paths {
     fn from(list: Vec<Path>) -> Paths {
-        let bits = list.iter().fold(0, |bits, path| bits | path.bits());
+        let bits = list.iter().fold(0, |bits, path| bits | path.bits);
         let ending = |path: &Path| path.name().bytes().last().map_or(0, ending_bit);
         let endings = list.iter().fold(0, |endings, path| endings | ending(path));
         Paths { list, bits, endings }
@@ -151,7 +149,7 @@ pub fn each_in_line<T>(
         return None;
     }
     // Where few can be there, as nearly always, each is looked for: of duplicate keys the last counts, the first from the end.
-    if paths.iter().filter(|path| path.bits() & bits != 0).count() <= FEW {
+    if paths.iter().filter(|path| path.bits & bits != 0).count() <= FEW {
         let in_members = |path: &Path| {
             outline.members(text, level).rev().find_map(|(written, has_escapes, value)| {
                 let is = |key: &[u8]| {
@@ -164,7 +162,7 @@ pub fn each_in_line<T>(
                 path.in_member(is, value, level)
             })
         };
-        let candidates = paths.iter().filter(|path| path.bits() & bits != 0);
+        let candidates = paths.iter().filter(|path| path.bits & bits != 0);
         let mut take = take;
         return candidates
             .filter_map(|path| Some((path, in_members(path)?)))

@@ -60,5 +60,5 @@ pub(super) fn want<'t>(texts: &'t [Box<[u8]>], wanted: &mut Vec<(&'t [u8], u64)>
     if bits == 0 { NO_TEXT } else { bits }
 }
 
-/// Most searches, of 4 kB and the texts each. Tags beyond them ask each rule.
+/// Most searches, of 64 kB and the texts each. Tags beyond them ask each rule.
 const MAX_SEARCHES: usize = 64;

@@ -237,6 +237,7 @@ impl<'a> RecordView<'a> {
     }
 
     /// The line, if a message field holds a string.
+    #[inline(always)]
     pub fn line(&self) -> Option<Line<'a>> {
         let (span, escapes) = self.message?;
         self.text.get(span.start..span.end).map(|content| Line::with_escapes(content, escapes))

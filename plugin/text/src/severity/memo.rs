@@ -61,7 +61,7 @@ struct FrontWord {
 
 impl LevelMemo {
     /// What a line says of its level: as [`super::read`], without reading it if its front is known.
-    #[inline(never)]
+    #[inline(always)]
     pub fn read(&mut self, line: &Line<'_>) -> Glimpse {
         let raw = line.raw();
         let is_object = matches!(raw, [b'{', b'\\' | b'"', .., b'}']);
@@ -176,7 +176,7 @@ impl KnownFront {
     }
 
     /// What a line that starts so says, if its level is known too.
-    #[inline]
+    #[inline(always)]
     fn level(&self, raw: &[u8], escapes: Escapes) -> Option<Reading> {
         // A message with escapes of its own may wrap another record.
         let is_wrapping = self.step == PrecedenceStep::Structured && escapes != Escapes::Short;

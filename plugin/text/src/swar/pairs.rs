@@ -49,22 +49,61 @@ pub fn find_common_pair(
             below_one((u64::from_le_bytes(*word) ^ one) | (u64::from_le_bytes(*second) ^ two))
         };
         let marks = both(a, e) | both(b, f) | both(c, g) | both(d, h);
-        if marks & HIGH != 0
-            && let Some(at) = pair_in(block, other, one, two)
-        {
-            let start = heads.len().wrapping_sub(left.len());
-            return Some(from.wrapping_add(start).wrapping_add(at));
+        if marks & HIGH != 0 {
+            let start = from.wrapping_add(heads.len().wrapping_sub(left.len()));
+            if let Some(at) = pair_in(block, other, one, two) {
+                return Some(start.wrapping_add(at));
+            }
+            // There are bytes beyond ASCII, which are marked too, and seldom in one block only.
+            let at = find_exactly((behind, others_behind), (one, two), (first.1, second.1))?;
+            return Some(start.wrapping_add(block.len()).wrapping_add(at));
         }
         (left, others) = (behind, others_behind);
     }
     let start = from.wrapping_add(heads.len().wrapping_sub(left.len()));
+    find_last((left, others), (one, two), (first.1, second.1)).map(|at| start.wrapping_add(at))
+}
+
+/// The first place at which both have their byte, with marks that tell bytes beyond ASCII apart.
+#[inline(never)]
+fn find_exactly(
+    (heads, tails): (&[u8], &[u8]),
+    (one, two): (u64, u64),
+    (first, second): (u8, u8),
+) -> Option<usize> {
+    let (mut left, mut others) = (heads, tails);
+    while let (Some((block, behind)), Some((other, others_behind))) =
+        (left.split_first_chunk::<32>(), others.split_first_chunk::<32>())
+    {
+        let ((words, _), (seconds, _)) = (block.as_chunks::<8>(), other.as_chunks::<8>());
+        let ([a, b, c, d], [e, f, g, h]) = (words, seconds) else { break };
+        let both = |word: &[u8; 8], second: &[u8; 8]| {
+            let differs = (u64::from_le_bytes(*word) ^ one) | (u64::from_le_bytes(*second) ^ two);
+            below_one(differs) & !differs
+        };
+        if (both(a, e) | both(b, f) | both(c, g) | both(d, h)) & HIGH != 0 {
+            break;
+        }
+        (left, others) = (behind, others_behind);
+    }
+    let start = heads.len().wrapping_sub(left.len());
+    find_last((left, others), (one, two), (first, second)).map(|at| start.wrapping_add(at))
+}
+
+/// The same word by word, and at last byte by byte.
+#[inline]
+fn find_last(
+    (left, others): (&[u8], &[u8]),
+    (one, two): (u64, u64),
+    (first, second): (u8, u8),
+) -> Option<usize> {
     if let Some(at) = pair_in(left, others, one, two) {
-        return Some(start.wrapping_add(at));
+        return Some(at);
     }
     let (words, tail) = left.as_chunks::<8>();
     let (_, others) = others.as_chunks::<8>();
-    let at = tail.iter().zip(others).position(|(head, other)| *head == first.1 && *other == second.1)?;
-    Some(start.wrapping_add(words.len().wrapping_mul(8)).wrapping_add(at))
+    let at = tail.iter().zip(others).position(|(head, other)| *head == first && *other == second)?;
+    Some(words.len().wrapping_mul(8).wrapping_add(at))
 }
 
 /// The text from two offsets on, so that a place in one is the same place in the other; as long as `length` bytes fit.

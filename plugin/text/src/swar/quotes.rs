@@ -80,7 +80,7 @@ pub(crate) fn is_closed(text: &[u8], from: usize) -> bool {
 }
 
 /// As [`is_closed`], and whether there are any quotes.
-#[inline(never)]
+#[inline(always)]
 pub(crate) fn closed_with_quotes(text: &[u8], from: usize) -> Option<bool> {
     closed(text, from, |_, backslashes| backslashes)
 }

@@ -99,6 +99,16 @@ proptest! {
     }
 
     #[test]
+    fn a_pair_is_found_behind_any_text_beyond_ascii(
+        before in "[aé😀\"\u{81}]{0,80}", has_pair in any::<bool>(), after in "[aé1\"]{0,40}",
+    ) {
+        let pair = if has_pair { "b-1" } else { "b1-" };
+        let text = [&before, pair, &after].concat().into_bytes();
+        let expected = has_pair.then_some(before.len());
+        prop_assert_eq!(find_common_pair(&text, 0, (0, b'b'), (2, b'1'), 3), expected);
+    }
+
+    #[test]
     fn escaped_quotes_are_passed_and_nothing_else(
         row in prop::collection::vec(prop_oneof![Just(&b"a"[..]), Just(&b"\\\""[..])], 0..100),
         text in prop::collection::vec(prop_oneof![3 => Just(b"a".to_vec()), 3 => Just(b"\\\"".to_vec()), 1 => Just(b"\"".to_vec()), 1 => Just(b"\\\\".to_vec()), 1 => Just(b"\\n".to_vec()), 1 => Just(vec![0x81])], 0..60),
