@@ -60,7 +60,12 @@ impl Glance<'_> {
             // A record without a line has no texts.
             (_, None) => 0,
         };
-        let seen = Seen { levels: level_bit(severity), streams: stream_bit(record.stream_name()), texts };
+        let seen = Seen {
+            levels: level_bit(severity),
+            streams: stream_bit(record.stream_name()),
+            texts,
+            is_proof: texts != u64::MAX && self.texts.is_some_and(ManyTexts::have_own_bits),
+        };
         Glanced { seen, glimpse, severity }
     }
 }
@@ -82,6 +87,16 @@ pub(crate) struct Seen {
     pub(crate) levels: u8,
     pub(crate) streams: u8,
     pub(crate) texts: u64,
+    /// Whether a bit of them is a proof that the text is there.
+    pub(crate) is_proof: bool,
+}
+
+impl Seen {
+    /// Whether the line is known to have the text of this bit, or one of those of these.
+    #[inline]
+    pub(crate) fn has_found(&self, text: u64) -> bool {
+        self.is_proof && self.texts & text != 0
+    }
 }
 
 /// What is shown of texts in which something may be redacted.

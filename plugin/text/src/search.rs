@@ -16,12 +16,24 @@ use std::ops::Range;
 #[derive(Clone, Copy, Debug)]
 pub struct Searched<'r> {
     line: &'r Line<'r>,
+    has_needed: bool,
 }
 
 impl<'r> Searched<'r> {
     /// A line by itself.
     pub fn alone(line: &'r Line<'r>) -> Searched<'r> {
-        Searched { line }
+        Searched { line, has_needed: false }
+    }
+
+    /// A line of which it is known whether it has the one text that a pattern needs; `false` says nothing.
+    pub fn knowing(line: &'r Line<'r>, has_needed: bool) -> Searched<'r> {
+        Searched { line, has_needed }
+    }
+
+    /// Whether it is known to have the text that the pattern needs.
+    #[inline]
+    pub fn has_needed(&self) -> bool {
+        self.has_needed
     }
 
     /// The line.
@@ -114,7 +126,18 @@ impl Needle {
 }
 
 /// Whether position `at` is the letter or a digit of an escape that starts before it.
-fn starts_inside_escape(raw: &[u8], at: usize) -> bool {
+#[inline]
+pub(crate) fn starts_inside_escape(raw: &[u8], at: usize) -> bool {
+    let Some(before) = raw.get(..at) else { return false };
+    let may_be = match before.last_chunk::<8>() {
+        Some(last) => last.last() == Some(&b'\\') || swar::have_unicode_escape(last),
+        None => !before.is_empty(),
+    };
+    may_be && is_inside_escape(raw, at)
+}
+
+#[inline(never)]
+fn is_inside_escape(raw: &[u8], at: usize) -> bool {
     let is_escape = |backslash: usize| {
         let run =
             raw.get(..=backslash).unwrap_or_default().iter().rev().take_while(|&&byte| byte == b'\\').count();

@@ -9,7 +9,8 @@ mod quotes;
 use pairs::may_have;
 pub use pairs::{find_common_pair, find_pair};
 pub(crate) use quotes::{
-    closed_with, closed_with_quotes, find_special, is_closed, near_escaped_quote, near_quote, pass_quoted,
+    closed_with, closed_with_quotes, find_special, have_unicode_escape, is_closed, near_escaped_quote,
+    near_quote, pass_quoted,
 };
 
 const LOW: u64 = 0x0101_0101_0101_0101;

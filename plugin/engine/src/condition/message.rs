@@ -43,10 +43,12 @@ impl RecordTest for Message {
         Some(Message(pattern))
     }
 
-    const SHOWS: Shows = Shows::AllButLine;
+    fn shows(&self) -> Shows {
+        if self.0.is_one_text() { Shows::AllByText } else { Shows::AllButLine }
+    }
 
-    fn holds_for(&self, line: &Line<'_>) -> bool {
-        self.0.matches(&Searched::alone(line))
+    fn holds_for(&self, line: &Searched<'_>) -> bool {
+        self.0.matches(line)
     }
 
     fn needs(&self) -> Needs {

@@ -38,8 +38,7 @@ pub(crate) use written_pattern::written_pattern;
 use crate::diag::Code;
 use crate::facts::{Facts, Metadata};
 use crate::glob::Globs;
-use crate::line::Line;
-use crate::pattern::Truth;
+use crate::pattern::{Searched, Truth};
 use crate::selector::Selector;
 use crate::severity::Severity;
 use crate::tag::ContainerTag;
@@ -100,24 +99,28 @@ pub(crate) trait RecordTest: Clone + Debug + PartialEq + Sized {
         Needs::default()
     }
 
-    /// Whether it holds wherever its needs on level and stream are met, and it holds for the line.
-    const SHOWS: Shows = Shows::Nothing;
+    /// What a glance at a record that meets its needs shows of it.
+    fn shows(&self) -> Shows {
+        Shows::Nothing
+    }
 
     /// Whether it holds for a line, where that is what decides.
-    fn holds_for(&self, _line: &Line<'_>) -> bool {
+    fn holds_for(&self, _line: &Searched<'_>) -> bool {
         true
     }
 }
 
-/// What a glance shows of a condition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a glance shows of a condition, from all to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Shows {
-    /// Not whether it holds.
-    Nothing,
     /// That it holds: its needs are all that it asks.
     All,
-    /// The same once it has been asked about the line.
+    /// The same where the text that it needs is known to be in the line; else the line has to be asked.
+    AllByText,
+    /// That it holds once the line has been asked.
     AllButLine,
+    /// Not whether it holds.
+    Nothing,
 }
 
 /// What decides a condition, by what it asks for.
@@ -235,24 +238,11 @@ impl When {
     /// What a glance shows of all that are not on the tag.
     pub(crate) fn shows(&self) -> Shows {
         let others = self.conditions.get(self.by_tag..).unwrap_or_default();
-        others.iter().fold(Shows::All, |all, condition| match (all, condition.shows()) {
-            (Shows::Nothing, _) | (_, Shows::Nothing) => Shows::Nothing,
-            (Shows::AllButLine, _) | (_, Shows::AllButLine) => Shows::AllButLine,
-            (Shows::All, Shows::All) => Shows::All,
-        })
-    }
-
-    /// Whether a glance shows that a record meets all of them, and if so whether the line has to be asked for that.
-    pub(crate) fn shows_at_a_glance(&self) -> Option<bool> {
-        match self.shows() {
-            Shows::Nothing => None,
-            Shows::All => Some(false),
-            Shows::AllButLine => Some(true),
-        }
+        others.iter().map(Condition::shows).max().unwrap_or(Shows::All)
     }
 
     /// Whether those that are about the line hold for it.
-    pub(crate) fn holds_for(&self, line: &Line<'_>) -> bool {
+    pub(crate) fn holds_for(&self, line: &Searched<'_>) -> bool {
         self.conditions.iter().all(|condition| condition.holds_for(line))
     }
 

@@ -45,7 +45,9 @@ impl RecordTest for SeverityTest {
         }
     }
 
-    const SHOWS: Shows = Shows::All;
+    fn shows(&self) -> Shows {
+        Shows::All
+    }
 
     fn needs(&self) -> Needs {
         let levels = match self {

@@ -27,7 +27,9 @@ impl RecordTest for OnStream {
         }
     }
 
-    const SHOWS: Shows = Shows::All;
+    fn shows(&self) -> Shows {
+        Shows::All
+    }
 
     fn needs(&self) -> Needs {
         Needs { streams: stream_bit(StreamName::of(self.0.as_bytes())), ..Needs::default() }

@@ -68,12 +68,12 @@ macro_rules! conditions {
 
             fn shows(&self) -> Shows {
                 match self {
-                    $(Condition::$variant(_) => <$test as RecordTest>::SHOWS),+
+                    $(Condition::$variant(test) => test.shows()),+
                 }
             }
 
             #[inline]
-            fn holds_for(&self, line: &Line<'_>) -> bool {
+            fn holds_for(&self, line: &Searched<'_>) -> bool {
                 match self {
                     $(Condition::$variant(test) => test.holds_for(line)),+
                 }

@@ -27,17 +27,20 @@ pub(super) enum Applies<'r> {
     Yes,
 }
 
+/// `is_met`: that the record meets its conditions is known.
 #[inline]
 pub(super) fn applies<'r>(
     file: &RuleFile,
     rule: &'r Rule,
+    is_met: bool,
     facts: &Facts<'_>,
     metadata: &mut Metadata<'_>,
 ) -> Applies<'r> {
     if is_over(rule, facts.now) {
         return Applies::Over;
     }
-    match rule.when.met(facts, metadata) {
+    let met = if is_met { Met::Yes } else { rule.when.met(facts, metadata) };
+    match met {
         Met::No(condition) => Applies::No(condition),
         Met::Unknown(condition) if rule.shadow => Applies::Unknown(condition),
         met if !precedes_exclusion(rule, met) && is_excluded(file, facts, metadata) => Applies::Excluded,

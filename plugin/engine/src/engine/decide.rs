@@ -236,7 +236,8 @@ impl Deciding<'_> {
             }
             let id = candidate.id;
             let Some(active) = self.rules.get_mut(id) else { continue };
-            match applies(self.file, &active.rule, facts, metadata) {
+            let is_met = seen.is_some_and(|seen| candidate.is_met_with(seen));
+            match applies(self.file, &active.rule, is_met, facts, metadata) {
                 Applies::Over | Applies::No(_) => {}
                 Applies::Excluded => return Some(Decided::Excluded),
                 Applies::Unknown(_) if active.shadow.is_some() => {}

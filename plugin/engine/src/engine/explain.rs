@@ -119,7 +119,7 @@ impl Engine {
             }
             let applies = match rule.when.unmet_by_tag(container.as_ref()) {
                 Some(condition) if !applies::is_over(rule, now) => Applies::No(condition),
-                _ => applies::applies(file, rule, &facts, &mut metadata),
+                _ => applies::applies(file, rule, false, &facts, &mut metadata),
             };
             if active.why == Why::NoMatch {
                 // It is no rule of the file; whether there is room hangs on the records before.

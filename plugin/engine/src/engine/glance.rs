@@ -14,6 +14,7 @@ use crate::engine::rule_set::{Candidates, Certain, RuleSet};
 use crate::engine::{Input, Verdict, happened};
 use crate::facts::Glanced;
 use crate::line::Line;
+use crate::pattern::Searched;
 use crate::policy::Action;
 use crate::record::RecordView;
 use crate::stream::{DroppedByRow, StreamSide};
@@ -115,8 +116,11 @@ fn certain(known: &Candidates, glanced: &Glanced, rules: &RuleSet, line: &Line<'
         }
         let action = candidate.certain?;
         let active = rules.get(candidate.id)?;
-        if candidate.reads_line && !active.rule.when.holds_for(line) {
-            continue;
+        if !candidate.is_met_with(glanced.seen) {
+            let has_needed = glanced.seen.has_found(candidate.texts);
+            if !active.rule.when.holds_for(&Searched::knowing(line, has_needed)) {
+                continue;
+            }
         }
         return Some(active.certain(candidate.id, action));
     }

@@ -3,7 +3,7 @@
 //! The rule kept here: every record that was read is asked once, whatever the rules make of it; and nothing that is measured changes
 //! what becomes of it.
 
-use crate::condition::{Met, When};
+use crate::condition::{Met, Shows, When};
 use crate::config::RuleFile;
 use crate::engine::rule_id::{AskedUntil, NO_TEXT, RuleId};
 use crate::facts::{Facts, Metadata, Seen};
@@ -11,6 +11,7 @@ use crate::line::Line;
 use crate::measure::{Measure, Measured, Observed, SavedSeries, SeriesTable, Slot, write_labels};
 use crate::metrics::{Counters, Metric};
 use crate::number::small;
+use crate::pattern::Searched;
 use crate::tag::ContainerTag;
 use crate::time::Now;
 use std::rc::Rc;
@@ -44,8 +45,8 @@ pub(super) struct TagMeasure {
     levels: u8,
     streams: u8,
     pub(super) texts: u64,
-    /// Whether a glance shows that a record meets it, and if so whether the line has to be asked.
-    shown: Option<bool>,
+    /// What a glance shows of its conditions.
+    shown: Shows,
     /// The guard or rule with the same conditions: whatever meets the one meets the other.
     twin: Option<RuleId>,
     /// Where the tag's records are counted, and until when that holds.
@@ -102,7 +103,7 @@ impl Measuring {
             let Measure { when, what, .. } = &*active.measure;
             let needs = when.needs();
             let is_quick = *what == Measured::Records && active.measure.is_by_tag();
-            let shown = if is_quick { when.shows_at_a_glance() } else { None };
+            let shown = if is_quick { when.shows() } else { Shows::Nothing };
             let (levels, streams) = (needs.levels, needs.streams);
             let twin = twin_of(when);
             TagMeasure { at, levels, streams, texts: NO_TEXT, shown, twin, memo: None }
@@ -130,13 +131,23 @@ impl Measuring {
             if measure.lacks_in(seen) {
                 continue;
             }
-            let reads_line = measure.shown?;
+            let is_met = match measure.shown {
+                Shows::Nothing => return None,
+                Shows::All => true,
+                Shows::AllByText => seen.has_found(measure.texts),
+                Shows::AllButLine => false,
+            };
             if measure.memo.is_none_or(|(_, until)| now > until) {
                 return None;
             }
             let is_met = match asked.has_met(measure.twin) {
                 Some(is_met) => is_met,
-                None => !reads_line || self.all.get(measure.at)?.measure.when.holds_for(line),
+                None if is_met => true,
+                None => {
+                    let has_needed = seen.has_found(measure.texts);
+                    let line = Searched::knowing(line, has_needed);
+                    self.all.get(measure.at)?.measure.when.holds_for(&line)
+                }
             };
             if is_met {
                 met |= 1u32.wrapping_shl(bit as u32);

@@ -3,7 +3,7 @@
 //! The rule kept here: a [`RuleId`] is given out by this set and good for this set. Whatever is kept beyond a reload goes through
 //! [`RuleSet::same`].
 
-use crate::condition::{Needs, When};
+use crate::condition::{Needs, Shows, When};
 use crate::config::RuleFile;
 use crate::config::model::{Delegate, Owner, Policy, Recall, Rule};
 use crate::engine::measuring::{Measuring, TagMeasure};
@@ -90,8 +90,8 @@ pub(super) struct Candidate {
     pub(super) texts: u64,
     /// What it decides for every record whose level, stream and line meet its conditions; `None` when that hangs on more.
     pub(super) certain: Option<Action>,
-    /// Whether it has a condition on the line.
-    pub(super) reads_line: bool,
+    /// What a glance shows of its conditions.
+    shown: Shows,
 }
 
 impl Candidate {
@@ -101,6 +101,16 @@ impl Candidate {
         self.levels & seen.levels == 0
             || self.streams & seen.streams == 0
             || self.texts & (seen.texts | NO_TEXT) == 0
+    }
+
+    /// Whether a record with this, which has what it needs, meets its conditions. `false`: it has to be asked.
+    #[inline]
+    pub(super) fn is_met_with(&self, seen: Seen) -> bool {
+        match self.shown {
+            Shows::All => true,
+            Shows::AllByText => seen.has_found(self.texts),
+            Shows::AllButLine | Shows::Nothing => false,
+        }
     }
 }
 
@@ -155,14 +165,10 @@ impl ActiveRule {
         if self.is_last() { self.action() } else { None }
     }
 
-    /// What it decides for every record that meets its conditions, if a glance shows whether one does, and whether one has to
-    /// look at the line for that.
-    fn decides_at_a_glance(&self) -> Option<(Action, bool)> {
-        if self.rule.shadow || self.rule.until.is_some() {
-            return None;
-        }
-        let reads_line = self.rule.when.shows_at_a_glance()?;
-        Some((self.action()?, reads_line))
+    /// What it decides for every record that meets its conditions, if a glance and the line show whether one does.
+    fn decides_at_a_glance(&self) -> Option<Action> {
+        let is_shown = self.rule.when.shows() != Shows::Nothing;
+        if self.rule.shadow || self.rule.until.is_some() || !is_shown { None } else { self.action() }
     }
 
     /// That it decides so. `id` is its own.
@@ -401,14 +407,14 @@ impl RuleSet {
         let mut wanted: Vec<(&[u8], u64)> = Vec::new();
         let mut candidates = Vec::with_capacity(ids.len());
         for (id, Needs { levels, streams, texts }) in ids.iter().zip(&needs) {
-            let certain = self.get(*id).and_then(ActiveRule::decides_at_a_glance);
+            let rule = self.get(*id);
             let mut candidate = Candidate {
                 id: *id,
                 levels: *levels,
                 streams: *streams,
                 texts: NO_TEXT,
-                certain: certain.map(|(action, _)| action),
-                reads_line: certain.is_some_and(|(_, reads_line)| reads_line),
+                certain: rule.and_then(ActiveRule::decides_at_a_glance),
+                shown: rule.map_or(Shows::Nothing, |active| active.rule.when.shows()),
             };
             candidate.texts = want(texts, &mut wanted);
             candidates.push(candidate);

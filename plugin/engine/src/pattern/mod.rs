@@ -89,7 +89,8 @@ impl Pattern {
             Form::Regex(regex) => regex.matches(line),
             Form::Object(object) => object.holds(&Document::Line(line.line())),
             Form::Fields(fields, needed) => {
-                needed.as_ref().is_none_or(|needed| line.has(needed)) && fields.matches(line.line().text())
+                needed.as_ref().is_none_or(|needed| line.has_needed() || line.has(needed))
+                    && fields.matches(line.line().text())
             }
         }
     }
@@ -108,6 +109,14 @@ impl Pattern {
             Form::Fields(_, needed) => {
                 needed.as_deref().map(|needed| written(std::slice::from_ref(needed))).unwrap_or_default()
             }
+        }
+    }
+
+    /// Whether a line matches as soon as it has the one text that it needs.
+    pub(crate) fn is_one_text(&self) -> bool {
+        match &self.form {
+            Form::Terms(terms) => terms.only().is_some(),
+            Form::Regex(_) | Form::Object(_) | Form::Fields(..) => false,
         }
     }
 

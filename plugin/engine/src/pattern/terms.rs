@@ -15,17 +15,24 @@ pub enum TermSign {
 
 /// The terms of a pattern in the order written.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Terms(Vec<(TermSign, Needle)>);
+pub struct Terms {
+    all: Vec<(TermSign, Needle)>,
+    /// The place of the longest that must occur, of those that are written in one way.
+    longest: Option<usize>,
+}
 
 impl Terms {
     /// Adds a term; its text is not empty.
     pub(super) fn push(&mut self, sign: TermSign, text: String) {
-        self.0.push((sign, Needle::new(text)));
+        self.all.push((sign, Needle::new(text)));
+        let plain = self.all.iter().enumerate().filter(|(_, (sign, _))| *sign == TermSign::Plain);
+        let written = plain.filter_map(|(at, (_, needle))| Some((at, needle.written()?.len())));
+        self.longest = written.max_by_key(|(_, length)| *length).map(|(at, _)| at);
     }
 
     /// The terms with their signs.
     pub fn iter(&self) -> impl Iterator<Item = (TermSign, &str)> {
-        self.0.iter().map(|(sign, needle)| (*sign, needle.text()))
+        self.all.iter().map(|(sign, needle)| (*sign, needle.text()))
     }
 
     /// Whether the pattern has optional terms that decide nothing, because plain or excluded ones stand beside them.
@@ -36,16 +43,16 @@ impl Terms {
     /// Texts of which a line that matches has one: the longest that must occur, else all of those of which one must.
     pub(super) fn needed_texts(&self) -> Vec<Box<[u8]>> {
         let of = |wanted: TermSign| {
-            self.0.iter().filter(move |(sign, _)| *sign == wanted).map(|(_, needle)| needle)
+            self.all.iter().filter(move |(sign, _)| *sign == wanted).map(|(_, needle)| needle)
         };
-        if let [(TermSign::Plain, _)] = self.0.as_slice()
-            && self.0.iter().any(|(_, only)| only.text() == " ")
+        if let [(TermSign::Plain, _)] = self.all.as_slice()
+            && self.all.iter().any(|(_, only)| only.text() == " ")
         {
             // The one that any line matches.
             return Vec::new();
         }
-        if let Some(longest) = of(TermSign::Plain).filter_map(Needle::written).max_by_key(|text| text.len()) {
-            return vec![longest.into()];
+        if let Some((_, longest)) = self.longest.and_then(|longest| self.all.get(longest)) {
+            return longest.written().map(Box::from).into_iter().collect();
         }
         let decides = !self.has(TermSign::Plain) && !self.has(TermSign::Excluded);
         let optional = of(TermSign::Optional).map(|needle| needle.written().map(Box::from));
@@ -54,7 +61,7 @@ impl Terms {
 
     /// The one text that must occur, where nothing else is asked.
     pub(super) fn only(&self) -> Option<&Needle> {
-        match self.0.as_slice() {
+        match self.all.as_slice() {
             [(TermSign::Plain, needle)] if needle.text() != " " => Some(needle),
             _ => None,
         }
@@ -64,29 +71,31 @@ impl Terms {
     #[inline]
     pub fn matches(&self, line: &Searched<'_>) -> bool {
         // The one pattern whose documentation promises more than the service does, see `crate::pattern`.
-        if let [(TermSign::Plain, only)] = self.0.as_slice()
+        if let [(TermSign::Plain, only)] = self.all.as_slice()
             && only.text() == " "
         {
             return true;
         }
         let mut only_optional = true;
-        for (sign, needle) in &self.0 {
+        // That one has been found, if the line has been searched for it.
+        let found = if line.has_needed() { self.longest } else { None };
+        for (at, (sign, needle)) in self.all.iter().enumerate() {
             let wanted = match sign {
                 TermSign::Optional => continue,
                 TermSign::Plain => true,
                 TermSign::Excluded => false,
             };
             only_optional = false;
-            if line.has(needle) != wanted {
+            if found != Some(at) && line.has(needle) != wanted {
                 return false;
             }
         }
-        !only_optional || self.0.is_empty() || self.0.iter().any(|(_, needle)| line.has(needle))
+        !only_optional || self.all.is_empty() || self.all.iter().any(|(_, needle)| line.has(needle))
     }
 
     /// The first plain term that is missing or excluded one that occurs.
     pub(super) fn failed(&self, line: &Searched<'_>) -> Option<(TermSign, &str)> {
-        let failed = self.0.iter().find(|(sign, needle)| match sign {
+        let failed = self.all.iter().find(|(sign, needle)| match sign {
             TermSign::Plain => !line.has(needle),
             TermSign::Excluded => line.has(needle),
             TermSign::Optional => false,
@@ -95,6 +104,6 @@ impl Terms {
     }
 
     fn has(&self, wanted: TermSign) -> bool {
-        self.0.iter().any(|(sign, _)| *sign == wanted)
+        self.all.iter().any(|(sign, _)| *sign == wanted)
     }
 }

@@ -6,6 +6,7 @@ use super::{HIGH, LOW, below_one, exact_zeros, zero_bytes};
 
 const QUOTES: u64 = LOW.wrapping_mul(b'"' as u64);
 const BACKSLASHES: u64 = LOW.wrapping_mul(b'\\' as u64);
+const LETTERS_U: u64 = LOW.wrapping_mul(b'u' as u64);
 
 /// How many bytes of a text from `from` on, which is behind an escaped quote, are whole words with nothing in them but text and escaped
 /// quotes: up to the word with a quote of its own or another escape, or to where there are none for some words. What stands behind is
@@ -49,6 +50,13 @@ fn pass_quoted_blocks(text: &[u8]) -> usize {
         left = left.get(32..).unwrap_or_default();
     }
     text.len().wrapping_sub(left.len())
+}
+
+/// Whether `\u` is among eight bytes.
+#[inline(always)]
+pub(crate) fn have_unicode_escape(bytes: &[u8; 8]) -> bool {
+    let word = u64::from_le_bytes(*bytes);
+    exact_zeros(word ^ BACKSLASHES) & exact_zeros(word.wrapping_shr(8) ^ LETTERS_U) != 0
 }
 
 /// Of 32 bytes behind a first one: what is wrong with them, and which of those before them are backslashes; in the high bits.
