@@ -160,7 +160,18 @@ impl Bucket {
         }
         let text = text.get(at..).unwrap_or_default();
         let is_here = |wanted: &&WantedText| {
-            text.get(..wanted.bytes.len()).is_some_and(|here| swar::equal(here, &wanted.bytes))
+            let bytes = &*wanted.bytes;
+            // Most have eight to sixteen bytes: these are two words.
+            text.get(..bytes.len()).is_some_and(|here| {
+                match (here.first_chunk::<8>(), here.last_chunk::<8>()) {
+                    (Some(first), Some(last)) => {
+                        Some(first) == bytes.first_chunk()
+                            && Some(last) == bytes.last_chunk()
+                            && (bytes.len() <= 16 || swar::equal(here, bytes))
+                    }
+                    _ => swar::equal(here, bytes),
+                }
+            })
         };
         self.texts.iter().filter(is_here).fold(0, |bits, wanted| bits | wanted.bit)
     }

@@ -20,6 +20,7 @@ impl Engine {
 
     /// Answers a record that could not be read: untouched, but for numbers that the host could not read back. One that is too
     /// large to be delivered cannot be cut either: what is kept in its place says so.
+    #[inline(never)]
     pub(super) fn hand_back(
         &mut self,
         input: Input<'_>,

@@ -417,9 +417,21 @@ fn unread(
     (input, now): (Input<'_>, Now),
     out: &mut Vec<u8>,
 ) -> bool {
-    if foregone.action == Action::Drop {
-        return accounting.dropped_at_once(foregone.row, &mut tag.dropped, input, now);
+    match foregone.action {
+        Action::Drop => accounting.dropped_at_once(foregone.row, &mut tag.dropped, input, now),
+        Action::Keep => kept_unread(foregone, accounting, (tag, shape), (input, now), out),
     }
+}
+
+/// Keeps it: a function of its own, because an interpreter copies all constants of a function for each call.
+#[inline(never)]
+fn kept_unread(
+    foregone: Certain,
+    mut accounting: Accounting<'_>,
+    (tag, shape): (&mut Tag, &mut RecordShape),
+    (input, now): (Input<'_>, Now),
+    out: &mut Vec<u8>,
+) -> bool {
     let file = accounting.file;
     if file.merge_log.is_some() {
         return false;

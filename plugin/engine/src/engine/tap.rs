@@ -114,7 +114,7 @@ impl Engine {
     }
 
     /// Shows a record, if it is asked for and there is room.
-    #[inline]
+    #[inline(never)]
     pub(super) fn note_tap(&mut self, input: Input<'_>, verdict: Verdict, now: Now) {
         let Some(tap) = &mut self.tap else { return };
         let row = verdict.why.row(&self.file);

@@ -134,13 +134,19 @@ impl HeadLayout {
     /// Whether what stands in front of the line does.
     #[inline(never)]
     fn fits(&self, text: &[u8]) -> bool {
-        let Some(mut front) = text.get(..self.length) else { return false };
-        let Some(last) = front.last_chunk::<BLOCK>() else { return self.fits_short(front) };
-        let mut differs = block_differs(last, &self.last);
-        let mut known = self.blocks.iter();
-        while let (Some(block), Some(known)) = (front.first_chunk::<BLOCK>(), known.next()) {
-            differs |= block_differs(block, known);
-            front = front.get(BLOCK..).unwrap_or_default();
+        let Some(front) = text.get(..self.length) else { return false };
+        let (Some((block, behind)), Some(last)) =
+            (front.split_first_chunk::<BLOCK>(), front.last_chunk::<BLOCK>())
+        else {
+            return self.fits_short(front);
+        };
+        let [first, second, third] = &self.blocks;
+        let mut differs = block_differs(last, &self.last) | block_differs(block, first);
+        if let Some((block, behind)) = behind.split_first_chunk::<BLOCK>() {
+            differs |= block_differs(block, second);
+            if let Some(block) = behind.first_chunk::<BLOCK>() {
+                differs |= block_differs(block, third);
+            }
         }
         differs == 0
     }
