@@ -111,8 +111,8 @@ impl Accounting<'_> {
         count.unreported.note(moment.event);
         count.unreported.add(bytes);
         count.drop(bytes);
+        self.unsaved.note(row, &mut count.unreported);
         dropped.note(row, bytes);
-        self.unsaved.note(row, &mut self.counters.row(row).unreported);
         self.moment(&moment);
         true
     }
