@@ -111,11 +111,7 @@ impl ManyTexts {
         let (mut found, mut vain) = (0u64, MOST_IN_VAIN.wrapping_add(text.len() / 32));
         let shifts: &[u8; SLOTS] = &self.shifts;
         let (mut left, mut on) = (ends, 0usize);
-        loop {
-            let Some(block) = left.get(on..on.wrapping_add(2)).and_then(|block| block.first_chunk::<2>())
-            else {
-                break;
-            };
+        while let Some(block) = left.get(on..on.wrapping_add(2)).and_then(|block| block.first_chunk::<2>()) {
             left = left.get(on..).unwrap_or_default();
             on = usize::from(shifts.get(slot(*block)).copied().unwrap_or(1));
             if on >= usize::from(FOUND) {
