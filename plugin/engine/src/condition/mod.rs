@@ -36,7 +36,7 @@ pub use stream::OnStream;
 pub(crate) use written_pattern::written_pattern;
 
 use crate::diag::Code;
-use crate::facts::{Facts, Metadata};
+use crate::facts::{Facts, Metadata, Seen};
 use crate::glob::Globs;
 use crate::pattern::{Searched, Truth};
 use crate::selector::Selector;
@@ -121,6 +121,19 @@ pub(crate) enum Shows {
     AllButLine,
     /// Not whether it holds.
     Nothing,
+}
+
+impl Shows {
+    /// Whether a record of which this was seen is known to meet it; it has what is needed, `texts` by their bits. `false`: it has to be
+    /// asked.
+    #[inline]
+    pub(crate) fn is_met(self, seen: Seen, texts: u64) -> bool {
+        match self {
+            Shows::All => true,
+            Shows::AllByText => seen.has_found(texts),
+            Shows::AllButLine | Shows::Nothing => false,
+        }
+    }
 }
 
 /// What decides a condition, by what it asks for.

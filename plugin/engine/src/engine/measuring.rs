@@ -131,22 +131,19 @@ impl Measuring {
             if measure.lacks_in(seen) {
                 continue;
             }
-            let is_met = match measure.shown {
-                Shows::Nothing => return None,
-                Shows::All => true,
-                Shows::AllByText => seen.has_found(measure.texts),
-                Shows::AllButLine => false,
-            };
+            if measure.shown == Shows::Nothing {
+                return None;
+            }
             if measure.memo.is_none_or(|(_, until)| now > until) {
                 return None;
             }
             let is_met = match asked.has_met(measure.twin) {
                 Some(is_met) => is_met,
-                None if is_met => true,
                 None => {
-                    let has_needed = seen.has_found(measure.texts);
-                    let line = Searched::knowing(line, has_needed);
-                    self.all.get(measure.at)?.measure.when.holds_for(&line)
+                    measure.shown.is_met(seen, measure.texts) || {
+                        let line = Searched::knowing(line, seen.has_found(measure.texts));
+                        self.all.get(measure.at)?.measure.when.holds_for(&line)
+                    }
                 }
             };
             if is_met {

@@ -106,11 +106,7 @@ impl Candidate {
     /// Whether a record with this, which has what it needs, meets its conditions. `false`: it has to be asked.
     #[inline]
     pub(super) fn is_met_with(&self, seen: Seen) -> bool {
-        match self.shown {
-            Shows::All => true,
-            Shows::AllByText => seen.has_found(self.texts),
-            Shows::AllButLine | Shows::Nothing => false,
-        }
+        self.shown.is_met(seen, self.texts)
     }
 }
 

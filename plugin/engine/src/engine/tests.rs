@@ -36,6 +36,15 @@ const RULES: &str = "version: 1\n\
     - { name: half, when: { stream: stdout }, sample: { rate: 1/2 } }\n  \
     - { name: batch, when: { workload: batch-* }, drop: {}, reason: test }\n";
 
+const TEXTS: &str = "version: 1\n\
+    rules:\n  - { name: two, when: { message: 'nabc cab0' }, drop: {}, reason: test }\n  \
+    - { name: not, when: { message: 'ncab -abn0' }, drop: {}, reason: test }\n  \
+    - { name: one, when: { message: abn0, stream: stdout }, drop: {}, reason: test }\n  \
+    - { name: some, when: { message: '?cab0a ?nabcn' }, first: { n: 2, per: 60s } }\n  \
+    - { name: columns, when: { message: '[a, b = nabc*, ...]' }, keep: {} }\n  \
+    - { name: quote, when: { message: '\"a\\\"nabc\"' }, sample: { rate: 1/2 } }\n  \
+    - { name: last, when: { message: nabc }, limit: { rate: 5/s } }\n";
+
 fn engine(rules: &str) -> BothWays {
     BothWays::new(load(rules).unwrap().rules, 7)
 }
@@ -93,6 +102,18 @@ proptest! {
         prop_assert_eq!(verdicts(3), verdicts(3));
     }
 
+    /// What one search has found of the texts of all rules is not searched for again. The engine that is compared searches for each.
+    #[test]
+    fn a_text_that_was_found_decides_as_a_search_for_it_does(
+        lines in prop::collection::vec("(nabc|cab0|ncab|abn0|[abcn0\"\n\u{1} ]){0,12}", 1..40),
+    ) {
+        let mut engine = engine(TEXTS);
+        for line in &lines {
+            let record = serde_json::json!({ "log": line }).to_string();
+            engine.filter(input(&record), &mut Now(5_000_000_000), &mut NoPods, &mut Vec::new());
+        }
+    }
+
     #[test]
     fn an_explanation_is_the_verdict_of_the_record_alone(text in any_record()) {
         let explained = engine(RULES).quick.explain(input(&text), Now(5), &mut NoPods);
@@ -105,6 +126,22 @@ proptest! {
             Err(fault) => prop_assert_eq!(verdict.why, Why::Fault(fault)),
         }
     }
+}
+
+#[test]
+fn rules_that_share_a_bit_of_the_search_do_not_share_what_is_found() {
+    let rule = |n: usize| {
+        format!("  - {{ name: r{n}, when: {{ message: text{n:03} }}, drop: {{}}, reason: test }}\n")
+    };
+    let rules: String = (0..90).map(rule).collect();
+    let mut engine = engine(&format!("version: 1\nrules:\n{rules}"));
+    for n in 0..90 {
+        let record = format!(r#"{{"log":"a text{n:03} in it"}}"#);
+        engine.filter(input(&record), &mut Now(5_000_000_000), &mut NoPods, &mut Vec::new());
+    }
+    assert!(
+        engine.counters().rules().iter().filter(|row| row.name.starts_with('r')).all(|row| row.dropped == 1)
+    );
 }
 
 #[test]
