@@ -189,7 +189,7 @@ fn zeros_of_ascii(word: u64) -> u64 {
 }
 
 /// Marks which of eight bytes are escaped, by which of them are backslashes and whether the first is escaped.
-#[inline(never)]
+#[inline(always)]
 fn escaped_among(backslashes: u64, is_first: bool) -> u64 {
     let table = if is_first { &ESCAPED_BEHIND } else { &ESCAPED };
     let bits = (backslashes >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56;
