@@ -149,6 +149,7 @@ impl Bucket {
         if (u32::from_le_bytes(*first) ^ self.first) & self.same != 0 { 0 } else { self.in_full(text, at) }
     }
 
+    /// The same, where the first four bytes are as they should.
     #[inline(never)]
     fn in_full(&self, text: &[u8], at: usize) -> u64 {
         if starts_inside_escape(text, at) {

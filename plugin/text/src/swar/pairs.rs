@@ -39,38 +39,39 @@ pub fn find_common_pair(
 ) -> Option<usize> {
     let (one, two) = (LOW.wrapping_mul(u64::from(first.1)), LOW.wrapping_mul(u64::from(second.1)));
     let (heads, tails) = aligned(text, from, first.0, second.0, length)?;
-    let (mut left, mut others) = (heads, tails);
-    while let (Some((block, behind)), Some((other, others_behind))) =
-        (left.split_first_chunk::<32>(), others.split_first_chunk::<32>())
-    {
-        let ((words, _), (seconds, _)) = (block.as_chunks::<8>(), other.as_chunks::<8>());
-        let ([a, b, c, d], [e, f, g, h]) = (words, seconds) else { break };
-        let both = |word: &[u8; 8], second: &[u8; 8]| {
-            below_one((u64::from_le_bytes(*word) ^ one) | (u64::from_le_bytes(*second) ^ two))
-        };
-        let marks = both(a, e) | both(b, f) | both(c, g) | both(d, h);
-        if marks & HIGH != 0 {
-            let start = from.wrapping_add(heads.len().wrapping_sub(left.len()));
-            if let Some(at) = pair_in(block, other, one, two) {
-                return Some(start.wrapping_add(at));
-            }
-            // There are bytes beyond ASCII, which are marked too, and seldom in one block only.
-            let at = find_exactly((behind, others_behind), (one, two), (first.1, second.1))?;
-            return Some(start.wrapping_add(block.len()).wrapping_add(at));
-        }
-        (left, others) = (behind, others_behind);
-    }
+    let (left, others) = behind_unmarked::<false>(heads, tails, (one, two));
     let start = from.wrapping_add(heads.len().wrapping_sub(left.len()));
-    find_last((left, others), (one, two), (first.1, second.1)).map(|at| start.wrapping_add(at))
+    let found = match (left.split_first_chunk::<32>(), others.split_first_chunk::<32>()) {
+        (Some((block, behind)), Some((other, others_behind))) => match pair_in(block, other, one, two) {
+            Some(at) => Some(at),
+            // There are bytes beyond ASCII, which are marked too, and seldom in one block only.
+            None => {
+                let bytes = (first.1, second.1);
+                let found = find_exactly((behind, others_behind), (one, two), bytes);
+                found.map(|at| at.wrapping_add(block.len()))
+            }
+        },
+        _ => find_last((left, others), (one, two), (first.1, second.1)),
+    };
+    found.map(|at| start.wrapping_add(at))
 }
 
 /// The first place at which both have their byte, with marks that tell bytes beyond ASCII apart.
 #[inline(never)]
-fn find_exactly(
-    (heads, tails): (&[u8], &[u8]),
+fn find_exactly((heads, tails): (&[u8], &[u8]), marks: (u64, u64), bytes: (u8, u8)) -> Option<usize> {
+    let (left, others) = behind_unmarked::<true>(heads, tails, marks);
+    let start = heads.len().wrapping_sub(left.len());
+    find_last((left, others), marks, bytes).map(|at| start.wrapping_add(at))
+}
+
+/// What is left of both texts behind the blocks that do not have the pair. The first that is left may have it, and has it if the marks
+/// are exact; those that are not are cheaper, and mark bytes beyond ASCII too.
+#[inline(always)]
+fn behind_unmarked<'t, const EXACT: bool>(
+    heads: &'t [u8],
+    tails: &'t [u8],
     (one, two): (u64, u64),
-    (first, second): (u8, u8),
-) -> Option<usize> {
+) -> (&'t [u8], &'t [u8]) {
     let (mut left, mut others) = (heads, tails);
     while let (Some((block, behind)), Some((other, others_behind))) =
         (left.split_first_chunk::<32>(), others.split_first_chunk::<32>())
@@ -79,15 +80,14 @@ fn find_exactly(
         let ([a, b, c, d], [e, f, g, h]) = (words, seconds) else { break };
         let both = |word: &[u8; 8], second: &[u8; 8]| {
             let differs = (u64::from_le_bytes(*word) ^ one) | (u64::from_le_bytes(*second) ^ two);
-            below_one(differs) & !differs
+            if EXACT { below_one(differs) & !differs } else { below_one(differs) }
         };
         if (both(a, e) | both(b, f) | both(c, g) | both(d, h)) & HIGH != 0 {
             break;
         }
         (left, others) = (behind, others_behind);
     }
-    let start = heads.len().wrapping_sub(left.len());
-    find_last((left, others), (one, two), (first, second)).map(|at| start.wrapping_add(at))
+    (left, others)
 }
 
 /// The same word by word, and at last byte by byte.
