@@ -327,7 +327,7 @@ impl<'r> Facts<'r> {
     /// The first trace id: in the line's JSON or its text, else in the record.
     pub(crate) fn trace_id(&self) -> Option<TraceId> {
         let paths = &self.input.trace_id;
-        let read = |path: &Path, value: &[u8]| TraceId::parse(value, is_datadog(path.name()));
+        let read = |path: &Path, value: &[u8]| TraceId::parse(value, || is_datadog(path.name()));
         let in_line = self.line.and_then(|line| match line.raw().first() {
             Some(b'{') => path::each_in_line(paths, line, read),
             _ => path::each_in_text(paths, line, read),

@@ -4,7 +4,7 @@
 //! in a line of text `dd.trace_id=7`.
 
 use crate::hash::key_bit;
-use crate::json::{self, Escapes, Level, Members, Value};
+use crate::json::{self, Escapes, Level, Members, Outline, Value};
 use crate::line::{Line, MAX_FIELD};
 use crate::swar;
 use std::ops::Deref;
@@ -55,6 +55,19 @@ impl Path {
         };
         let whole = find(&self.dotted);
         if whole.is_some() || self.keys.len() == 1 { whole } else { find(&self.keys) }
+    }
+
+    /// Its value in an object, of whose members all are known.
+    fn in_outline<'t>(&self, outline: &Outline, text: &'t [u8], level: Level) -> Option<Value<'t>> {
+        if self.keys.len() == 1 {
+            return outline.get(text, level, self.name().as_bytes());
+        }
+        outline.members(text, level).rev().find_map(|(written, has_escapes, value)| {
+            let is = |key: &[u8]| {
+                if has_escapes { json::stands_for(written, level, key) } else { swar::equal(written, key) }
+            };
+            self.in_member(is, value, level)
+        })
     }
 
     /// Its value in a member of the object around it. `is` says whether the member has a key.
@@ -150,22 +163,10 @@ pub fn each_in_line<T>(
     }
     // Where few can be there, as nearly always, each is looked for: of duplicate keys the last counts, the first from the end.
     if paths.iter().filter(|path| path.bits & bits != 0).count() <= FEW {
-        let in_members = |path: &Path| {
-            outline.members(text, level).rev().find_map(|(written, has_escapes, value)| {
-                let is = |key: &[u8]| {
-                    if has_escapes {
-                        json::stands_for(written, level, key)
-                    } else {
-                        swar::equal(written, key)
-                    }
-                };
-                path.in_member(is, value, level)
-            })
-        };
-        let candidates = paths.iter().filter(|path| path.bits & bits != 0);
         let mut take = take;
+        let candidates = paths.iter().filter(|path| path.bits & bits != 0);
         return candidates
-            .filter_map(|path| Some((path, in_members(path)?)))
+            .filter_map(|path| Some((path, path.in_outline(outline, text, level)?)))
             .find_map(|(path, value)| taken(path, value, level, &mut take));
     }
     let mut found = NOTHING;

@@ -71,6 +71,17 @@ pub(crate) fn are_digits(word: [u8; 8]) -> bool {
     ((word ^ DIGIT) | (carried ^ DIGIT)) & UPPER == 0
 }
 
+/// How many of eight bytes are decimal digits, from the first on.
+#[inline(always)]
+pub(crate) fn leading_digits(word: [u8; 8]) -> usize {
+    const DIGIT: u64 = LOW.wrapping_mul(0x30);
+    // Ten and more carry into the highest bit; what carries into the next byte comes behind a byte that is marked.
+    const ABOVE_NINE: u64 = LOW.wrapping_mul(0x76);
+    let word = u64::from_le_bytes(word) ^ DIGIT;
+    let others = (word.wrapping_add(ABOVE_NINE) | word) & HIGH;
+    (others.trailing_zeros() / 8) as usize
+}
+
 /// Whether a byte is anywhere in a text: for one that is nearly never there, since nothing is prepared to go on behind it.
 #[inline(never)]
 pub(crate) fn has_rare_byte(text: &[u8], byte: u8) -> bool {
@@ -386,6 +397,12 @@ pub(crate) fn exact_zeros(word: u64) -> u64 {
 #[inline(always)]
 fn below_one(word: u64) -> u64 {
     word.wrapping_sub(LOW)
+}
+
+/// Whether a byte of a word may be zero: always where one is, and also for bytes of 0x81 and more.
+#[inline(always)]
+pub(crate) fn may_have_zero(word: u64) -> bool {
+    below_one(word) & HIGH != 0
 }
 
 #[cfg(test)]

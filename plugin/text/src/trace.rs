@@ -27,15 +27,14 @@ pub enum TraceId {
 }
 
 impl TraceId {
-    /// Reads an id; `is_datadog` says that its key is one of Datadog's. `None` for a text that stands for no id.
-    pub fn parse(text: &[u8], is_datadog: bool) -> Option<TraceId> {
+    /// Reads an id; `is_datadog` says that its key is one of Datadog's, and is asked where that matters. `None` for a text that stands
+    /// for no id.
+    #[inline]
+    pub fn parse(text: &[u8], is_datadog: impl FnOnce() -> bool) -> Option<TraceId> {
         // Nearly all are 32 digits, which no other spelling is.
-        match text.len() {
-            32 => match hexadecimal(text) {
-                Some(bits) => TraceId::of_bits(text, bits),
-                None => TraceId::parse_any(text, is_datadog),
-            },
-            _ => TraceId::parse_any(text, is_datadog),
+        match (text.len(), hexadecimal(text)) {
+            (32, Some(bits)) => TraceId::of_bits(text, bits),
+            _ => TraceId::parse_any(text, is_datadog()),
         }
     }
 
@@ -55,7 +54,7 @@ impl TraceId {
         // What the id is called decides nothing about it: a project's name may have a digit.
         let is_resource = text.starts_with(b"projects/") || text.starts_with(b"//");
         if is_resource && let Some(id) = behind_last(text, TRACES) {
-            return TraceId::parse(id, is_datadog);
+            return TraceId::parse(id, || is_datadog);
         }
         if is_datadog && text.len() <= MAX_DECIMAL && text.iter().all(u8::is_ascii_digit) {
             let number: u64 = std::str::from_utf8(text).ok()?.parse().ok()?;
@@ -196,7 +195,7 @@ mod tests {
     const ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
     fn parse(text: &str) -> Option<TraceId> {
-        TraceId::parse(text.as_bytes(), false)
+        TraceId::parse(text.as_bytes(), || false)
     }
 
     proptest! {
@@ -253,7 +252,7 @@ mod tests {
 
     #[test]
     fn decimal_is_for_datadog_only() {
-        let datadog = |text: &str| TraceId::parse(text.as_bytes(), true);
+        let datadog = |text: &str| TraceId::parse(text.as_bytes(), || true);
         assert_eq!(datadog("1234567890123456"), Some(TraceId::Bits(1_234_567_890_123_456)));
         assert_eq!(datadog("18446744073709551615"), Some(TraceId::Bits(u64::MAX.into())));
         assert_eq!(datadog(ID), parse(ID));
@@ -325,7 +324,7 @@ mod tests {
 
         #[test]
         fn nothing_panics(text in prop::collection::vec(any::<u8>(), 0..80), is_datadog in any::<bool>()) {
-            TraceId::parse(&text, is_datadog);
+            TraceId::parse(&text, || is_datadog);
         }
     }
 }

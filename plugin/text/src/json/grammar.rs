@@ -4,6 +4,8 @@
 //! object that a line hands to its record. They differ in how strings are written and what becomes of them, which is what a
 //! [`Grammar`] says. The walk is iterative and as deep as the grammar allows, at most 256.
 
+use crate::swar;
+
 /// How strings and blanks are written, and what a reader makes of strings and scalars. Every step takes what is left of a text
 /// and hands on what is left behind it.
 pub(super) trait Grammar<'t> {
@@ -148,10 +150,30 @@ pub(super) fn number(text: &[u8]) -> Option<&[u8]> {
     Some(rest)
 }
 
+/// What is left behind a whole number of up to seven digits with a comma or a brace behind it; `None` for any other value, and where
+/// less than a word is left.
+#[inline(always)]
+pub(super) fn behind_short_integer(text: &[u8]) -> Option<&[u8]> {
+    let digits = swar::leading_digits(*text.first_chunk::<8>()?);
+    if digits > 1 && text.first() == Some(&b'0') {
+        return None;
+    }
+    let rest = text.get(digits..)?;
+    (digits > 0 && matches!(rest, [b',' | b'}', ..])).then_some(rest)
+}
+
 /// What is left behind digits, of which there is at least one.
 #[inline(always)]
 fn digits(text: &[u8]) -> Option<&[u8]> {
     let mut rest = text;
+    while let Some((word, behind)) = rest.split_first_chunk::<8>() {
+        let digits = swar::leading_digits(*word);
+        if digits < 8 {
+            rest = rest.get(digits..)?;
+            return (rest.len() < text.len()).then_some(rest);
+        }
+        rest = behind;
+    }
     while let [b'0'..=b'9', behind @ ..] = rest {
         rest = behind;
     }

@@ -2,14 +2,18 @@
 //!
 //! The host's records are JSON for certain, a line of log text is not. A filter pattern matches a JSON object and nothing
 //! that only looks like one, so here, unlike in [`crate::json::Members`], every character is checked (RFC 8259):
-//! scalars, escapes, control characters in strings, commas, and that nothing stands behind the object.
+//! scalars, escapes, control characters in strings, commas, and that nothing stands behind the object. What stands between
+//! the values is mostly known from earlier lines ([`separators`]).
 
 use crate::hash::key_bit;
 use crate::json::grammar::{self, Grammar, escape, number, scalar};
 use crate::json::token::find_backslash;
 use crate::json::{Level, MAX_DEPTH, Value, plain_end, skip_blank, stands_for, unescape};
 use crate::swar;
+use separators::Separators;
 use std::cell::{Cell, OnceCell};
+
+mod separators;
 
 /// The top-level members of an object, by their places in the text.
 #[derive(Debug)]
@@ -40,6 +44,7 @@ pub fn forget_room() {
     if let Ok(room) = ROOM.try_with(Cell::take) {
         std::mem::forget(room);
     }
+    separators::forget();
 }
 
 impl Drop for Outline {
@@ -61,10 +66,38 @@ impl Outline {
     /// Walks a text; `None` when it is not exactly one JSON object, blanks around it allowed, or nests deeper than
     /// [`MAX_DEPTH`].
     pub fn of(text: &[u8], level: Level) -> Option<Outline> {
-        match level {
-            Level::Plain => Walk::<false>::outline(text),
-            Level::Quoted => Walk::<true>::outline(text),
+        // Most lines that are none begin with something else.
+        if !matches!(text.first()?, b'{' | ..=b' ' | b'\\') {
+            return None;
         }
+        match level {
+            Level::Plain => Outline::walked(text, level),
+            Level::Quoted => separators::with(|known| Outline::with_known(text, known)),
+        }
+    }
+
+    /// The same, whatever is known of earlier lines.
+    fn walked(text: &[u8], level: Level) -> Option<Outline> {
+        let mut outline = Outline::empty();
+        match level {
+            Level::Plain => Walk::<false>::members(text, text, &mut outline)?,
+            Level::Quoted => Walk::<true>::members(text, text, &mut outline)?,
+        }
+        Some(outline)
+    }
+
+    #[inline(always)]
+    fn with_known(text: &[u8], known: &mut Separators) -> Option<Outline> {
+        let mut outline = Outline::empty();
+        let (rest, at) = known.members(text, &mut outline)?;
+        if rest == b"}" && at != 0 {
+            outline.key_bits = OnceCell::from(known.key_bits(at));
+            return Some(outline);
+        }
+        let members = outline.places.len();
+        Walk::<true>::members(text, rest, &mut outline)?;
+        known.learn(text, &outline, (members, at));
+        Some(outline)
     }
 
     /// Members with a string or a number as their value, without escapes inside and with at most one blank behind the colon,
@@ -88,26 +121,21 @@ impl Outline {
                 _ => break,
             };
             let [b',', next @ ..] = behind else { break };
-            self.push(
-                (text.len().wrapping_sub(key.len()), key_length),
-                (text.len().wrapping_sub(value.len()), text.len().wrapping_sub(behind.len())),
-                false,
-            );
+            self.push(MemberPlace {
+                key: text.len().wrapping_sub(key.len()) as u32,
+                key_length: (key_length as u32).wrapping_mul(2),
+                value: text.len().wrapping_sub(value.len()) as u32,
+                value_end: text.len().wrapping_sub(behind.len()) as u32,
+            });
             rest = Walk::<true>::blank(next);
         }
         rest
     }
 
-    /// `key` is where it starts and its length, `value` where it starts and ends.
     #[inline(always)]
-    fn push(&mut self, key: (usize, usize), value: (usize, usize), has_escapes: bool) {
+    fn push(&mut self, place: MemberPlace) {
         if self.places.len() < MAX_MEMBERS {
-            self.places.push(MemberPlace {
-                key: key.0 as u32,
-                key_length: (key.1 as u32).wrapping_mul(2) | u32::from(has_escapes),
-                value: value.0 as u32,
-                value_end: value.1 as u32,
-            });
+            self.places.push(place);
         } else {
             self.is_whole = false;
         }
@@ -191,18 +219,34 @@ fn typed(text: &[u8], level: Level) -> Value<'_> {
 /// left behind it: slices, because an interpreter pays for every sum of a start and an offset.
 pub(super) struct Walk<const QUOTED: bool>;
 
+/// What comes behind a value.
+enum BehindValue<'a> {
+    /// Another member, which starts there.
+    Member(&'a [u8]),
+    /// The end of the text.
+    End,
+}
+
 /// A string that was passed: the bytes of its content, whether it has escapes, and what is left.
 type BehindString<'a> = (usize, bool, &'a [u8]);
 
 impl<const QUOTED: bool> Walk<QUOTED> {
-    fn outline(text: &[u8]) -> Option<Outline> {
-        let (b'{', mut rest) = Self::blank(text).split_first()? else { return None };
-        rest = Self::blank(rest);
-        let mut outline = Outline::empty();
-        if let [b'}', behind @ ..] = rest {
-            return Self::blank(behind).is_empty().then_some(outline);
-        }
-        outline.places.reserve(12);
+    /// Takes the members of an object, or those behind the value that `rest` stands behind where some are known.
+    fn members(text: &[u8], rest: &[u8], outline: &mut Outline) -> Option<()> {
+        let mut rest = if outline.places.is_empty() {
+            let (b'{', rest) = Self::blank(text).split_first()? else { return None };
+            let rest = Self::blank(rest);
+            if let [b'}', behind @ ..] = rest {
+                return Self::blank(behind).is_empty().then_some(());
+            }
+            outline.places.reserve(12);
+            rest
+        } else {
+            match Self::behind_value(rest)? {
+                BehindValue::Member(rest) => rest,
+                BehindValue::End => return Some(()),
+            }
+        };
         let quote = if QUOTED { 2usize } else { 1 };
         loop {
             if QUOTED {
@@ -212,17 +256,29 @@ impl<const QUOTED: bool> Walk<QUOTED> {
             let (length, has_escapes, behind) = Self::string(rest)?;
             let value = grammar::colon::<Self>(behind)?;
             rest = grammar::value(&mut Walk::<QUOTED>, value)?;
-            let start = text.len().wrapping_sub(value.len());
-            let end = text.len().wrapping_sub(rest.len());
-            outline.push((key, length), (start, end), has_escapes);
-            match rest {
-                [b',', behind @ ..] => rest = Self::blank(behind),
-                _ => match Self::blank(rest) {
-                    [b',', behind @ ..] => rest = Self::blank(behind),
-                    [b'}', behind @ ..] => return Self::blank(behind).is_empty().then_some(outline),
-                    _ => return None,
-                },
-            }
+            outline.push(MemberPlace {
+                key: key as u32,
+                key_length: (length as u32).wrapping_mul(2) | u32::from(has_escapes),
+                value: text.len().wrapping_sub(value.len()) as u32,
+                value_end: text.len().wrapping_sub(rest.len()) as u32,
+            });
+            rest = match Self::behind_value(rest)? {
+                BehindValue::Member(rest) => rest,
+                BehindValue::End => return Some(()),
+            };
+        }
+    }
+
+    /// What comes behind a value of the object itself.
+    #[inline(always)]
+    fn behind_value(rest: &[u8]) -> Option<BehindValue<'_>> {
+        match rest {
+            [b',', behind @ ..] => Some(BehindValue::Member(Self::blank(behind))),
+            _ => match Self::blank(rest) {
+                [b',', behind @ ..] => Some(BehindValue::Member(Self::blank(behind))),
+                [b'}', behind @ ..] if Self::blank(behind).is_empty() => Some(BehindValue::End),
+                _ => None,
+            },
         }
     }
 
