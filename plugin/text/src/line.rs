@@ -93,6 +93,12 @@ impl<'a> Line<'a> {
         self.outline.get().is_some()
     }
 
+    /// Whether nothing is remembered of it: then it has nothing to give back.
+    #[inline(always)]
+    pub fn is_untouched(&self) -> bool {
+        self.text.get().is_none() && self.head.get().is_none() && self.outline.get().is_none()
+    }
+
     /// A string or scalar of the line's own JSON object by its path of keys, escapes resolved.
     ///
     /// `None` when the line is not a JSON object, has no such member, or the member is an object, an array or longer than

@@ -129,6 +129,46 @@ pub fn small(text: &[u8]) -> Option<i64> {
     Some(if negative { sum.wrapping_neg() } else { sum })
 }
 
+/// A number without an exponent, in millionths: of at most nine digits and six behind the point, or of at most twelve and none, which is
+/// nearly every number in a log. Numbers of no more digits are doubles of their own, in the same order, so that two compare as
+/// their millionths do.
+#[inline]
+pub fn millionths(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.len() > 16 {
+        return None;
+    }
+    let (whole, rest) = leading_number(digits, 0);
+    let digits = digits.len().wrapping_sub(rest.len());
+    let sum = match rest {
+        [] if digits <= 12 => whole.wrapping_mul(1_000_000),
+        [b'.', fraction @ ..] if digits <= 9 => {
+            let (sum, behind) = leading_number(fraction, whole);
+            let scale = TEN_TO.get(6usize.checked_sub(fraction.len())?)?;
+            behind.is_empty().then(|| sum.wrapping_mul(*scale))?
+        }
+        _ => return None,
+    };
+    (digits > 0).then(|| if negative { sum.wrapping_neg() } else { sum })
+}
+
+/// The number that `before` becomes with the digits at the start of a text, and what is left behind them.
+#[inline(always)]
+fn leading_number(text: &[u8], before: i64) -> (i64, &[u8]) {
+    let (mut sum, mut rest) = (before, text);
+    while let [digit @ b'0'..=b'9', behind @ ..] = rest {
+        sum = sum.wrapping_mul(10).wrapping_add(i64::from(digit.wrapping_sub(b'0')));
+        rest = behind;
+    }
+    (sum, rest)
+}
+
+/// Powers of ten.
+const TEN_TO: [i64; 7] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
+
 fn count_digits(text: &[u8]) -> usize {
     text.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
@@ -267,6 +307,29 @@ mod tests {
     }
 
     #[test]
+    fn short_numbers_have_millionths() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("-0.0", Some(0)),
+            ("0.123", Some(123_000)),
+            ("-12.5", Some(-12_500_000)),
+            ("7.", Some(7_000_000)),
+            ("123456789.123456", Some(123_456_789_123_456)),
+            ("999999999999", Some(999_999_999_999_000_000)),
+            ("1234567890123", None),
+            ("1234567890.5", None),
+            ("0.1234567", None),
+            (".5", None),
+            ("1e3", None),
+            ("1.2.3", None),
+            ("", None),
+            ("-", None),
+        ] {
+            assert_eq!(millionths(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_number_is_not_read() {
         for text in ["", "+", "-", ".", "e5", "1e", "1e+", "1.2.3", "0x1", "inf", "nan", "1 ", "--1", ".e1"] {
             assert!(Number::read(text.as_bytes()).is_none(), "{text}");
@@ -302,6 +365,24 @@ mod tests {
     }
 
     proptest! {
+        /// Near each other and alike, in whatever way they are written.
+        #[test]
+        fn millionths_are_in_the_order_of_the_numbers(
+            one in "-?(0|[1-9][0-9]{0,13}|[0-9]{1,3})(\\.[0-9]{0,7})?", change in any::<prop::sample::Index>(), digit in "[-0-9.]?",
+        ) {
+            let at = change.index(one.len());
+            let other = format!("{}{digit}{}", &one[..at], &one[at + 1..]);
+            for (one, other) in [(&one, &one), (&one, &other), (&other, &one)] {
+                fn read(text: &str) -> Option<(Number<'_>, i64)> {
+                    Some((Number::read(text.as_bytes())?, millionths(text.as_bytes())?))
+                }
+                if let (Some((one, first)), Some((other, second))) = (read(one), read(other)) {
+                    prop_assert_eq!(one.compare(other), Some(first.cmp(&second)));
+                }
+                prop_assert!(millionths(other.as_bytes()).is_none() || Number::read(other.as_bytes()).is_some());
+            }
+        }
+
         #[test]
         fn texts_read_back_as_the_same_number(bits in any::<u64>()) {
             let double = f64::from_bits(bits);
@@ -316,6 +397,7 @@ mod tests {
             prop_assert_eq!(small(short.to_string().as_bytes()), Some(short));
             prop_assert_eq!(small(format!("1{}", short.abs()).as_bytes()).is_some(), short.abs() < 100_000_000_000_000);
             let whole = double.trunc();
+            prop_assert_eq!(millionths(short.to_string().as_bytes()).is_some(), short.abs() < 1_000_000_000_000);
             let exact = i128::from(one).cmp(&(whole as i128));
             let expected = if exact != Ordering::Equal { exact } else { whole.partial_cmp(&double).unwrap() };
             prop_assert_eq!(order(&one.to_string(), &format!("{double:?}")), Some(expected));

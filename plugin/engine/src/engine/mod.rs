@@ -261,13 +261,17 @@ impl Engine {
         let Tag { known, runs, dropped, .. } = streams.last().ok_or(Fault::Utf8)?;
         let glance = Glance { levels: &mut known.levels, texts: known.texts.as_deref() };
         let glanced = glance.at(record, line.as_ref(), &file.input);
-        if let Some(line) = &line {
+        if let Some(seen) = &line {
             let side = StreamSide::of(record.stream_name());
-            let seeing = Seeing { input, now, record, line, glanced: &glanced, side };
+            let seeing = Seeing { input, now, record, line: seen, glanced: &glanced, side };
             let accounting = Accounting { file, rules, counters, unsaved, may_recall: false };
             if let Some(verdict) =
                 glance::answer(&seeing, (known, measuring), (runs, dropped), accounting, out)
             {
+                // What has nothing to give back is not asked for it piece by piece.
+                if seen.is_untouched() {
+                    std::mem::forget(line);
+                }
                 return Ok(verdict);
             }
         }

@@ -29,7 +29,7 @@ pub(super) enum Operator {
 /// What is compared with.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Literal {
-    /// A number without quotes, as written, and its value if it is a short whole one.
+    /// A number without quotes, as written, and its millionths if it is a short one.
     Number(Box<str>, Option<i64>),
     /// A bare or quoted text, `*` in it is a wildcard.
     Text {
@@ -134,7 +134,7 @@ impl Literal {
             if !exponent_fits(token) {
                 return Err(reader.error(PatternErrorKind::Exponent(token.into()), start..reader.at()));
             }
-            return Ok(Literal::Number(token.into(), number::small(token.as_bytes())));
+            return Ok(Literal::Number(token.into(), number::millionths(token.as_bytes())));
         }
         let allowed = |next: char| next.is_alphanumeric() || matches!(next, '_' | '.' | '*' | '-');
         if let Some((at, found)) = token.char_indices().find(|(_, found)| !allowed(*found)) {
@@ -161,12 +161,12 @@ impl Literal {
     /// How a number compares to this one; `None` when one of them is no number, or beyond the doubles.
     #[inline]
     fn order(&self, operand: Operand<'_>) -> Option<Ordering> {
-        let Literal::Number(literal, small) = self else { return None };
+        let Literal::Number(literal, short) = self else { return None };
         let text = match operand {
             Operand::JsonString(_) => return None,
             Operand::JsonNumber(text) | Operand::Field(text) => text,
         };
-        if let (Some(literal), Some(found)) = (small, number::small(text)) {
+        if let (Some(literal), Some(found)) = (short, number::millionths(text)) {
             return Some(found.cmp(literal));
         }
         Number::read(text)?.compare(Number::read(literal.as_bytes())?)
