@@ -9,13 +9,13 @@ use crate::hash::key_bit;
 use crate::input::InputSettings;
 use crate::json::{self, Value};
 use crate::line::{Line, MAX_FIELD};
-use crate::many::ManyTexts;
+use crate::many::{FoundTexts, ManyTexts};
 use crate::moment::Moment;
 use crate::path::{self, Path};
 use crate::pattern::{Document, Enriched, Missing, Pattern, Truth};
 use crate::pods::{Enrichment, PodMeta, all_that_is_known};
 use crate::record::{RecordView, StreamName};
-use crate::search::Prepared;
+use crate::search::{NeededText, Prepared};
 use crate::severity::{self, Glimpse, LevelMemo, Reading, Severity};
 use crate::tag::ContainerTag;
 use crate::tag_names::TagNames;
@@ -56,15 +56,15 @@ impl Glance<'_> {
         let severity = record.severity(line, &input.severity, || glimpse.reading);
         let texts = match (self.texts, line) {
             (Some(texts), Some(line)) => texts.in_line(line),
-            (None, _) => u64::MAX,
+            (None, _) => FoundTexts::UNKNOWN,
             // A record without a line has no texts.
-            (_, None) => 0,
+            (_, None) => FoundTexts::NONE,
         };
         let seen = Seen {
             levels: level_bit(severity),
             streams: stream_bit(record.stream_name()),
             texts,
-            is_proof: texts != u64::MAX && self.texts.is_some_and(ManyTexts::have_own_bits),
+            is_proof: texts.bits != u64::MAX && self.texts.is_some_and(ManyTexts::have_own_bits),
         };
         Glanced { seen, glimpse, severity }
     }
@@ -86,7 +86,7 @@ impl Glanced {
 pub(crate) struct Seen {
     pub(crate) levels: u8,
     pub(crate) streams: u8,
-    pub(crate) texts: u64,
+    pub(crate) texts: FoundTexts,
     /// Whether a bit of them is a proof that the text is there.
     pub(crate) is_proof: bool,
 }
@@ -95,7 +95,20 @@ impl Seen {
     /// Whether the line is known to have the text of this bit, or one of those of these.
     #[inline]
     pub(crate) fn has_found(&self, text: u64) -> bool {
-        self.is_proof && self.texts & text != 0
+        self.is_proof && self.texts.bits & text != 0
+    }
+
+    /// What is known of the text that a pattern needs, by its bit, or of those by theirs of which it needs one.
+    #[inline]
+    pub(crate) fn needed(&self, text: u64) -> NeededText {
+        let (newest, at) = self.texts.newest;
+        if !self.has_found(text) {
+            NeededText::Unknown
+        } else if newest == text && text.is_power_of_two() {
+            NeededText::FirstAt(at)
+        } else {
+            NeededText::There
+        }
     }
 }
 

@@ -24,6 +24,22 @@ pub struct ManyTexts {
     have_own_bits: bool,
 }
 
+/// The texts that a line has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundTexts {
+    /// Their bits; all bits say nothing.
+    pub bits: u64,
+    /// The one that was found last, of those that stand at one place all, and where it first stands.
+    pub newest: (u64, usize),
+}
+
+impl FoundTexts {
+    /// Those of a line that nobody has looked at.
+    pub const UNKNOWN: FoundTexts = FoundTexts { bits: u64::MAX, newest: (0, 0) };
+    /// None.
+    pub const NONE: FoundTexts = FoundTexts { bits: 0, newest: (0, 0) };
+}
+
 /// Texts whose windows end with the same block.
 #[derive(Debug)]
 struct Bucket {
@@ -94,21 +110,22 @@ impl ManyTexts {
         self.have_own_bits
     }
 
-    /// The bits of the texts that may occur in a line.
+    /// The texts that may occur in a line.
     #[inline(always)]
-    pub fn in_line(&self, line: &Line<'_>) -> u64 {
+    pub fn in_line(&self, line: &Line<'_>) -> FoundTexts {
         match line.escapes() {
             // What is searched for is written in one way in these.
             Escapes::None | Escapes::Short => self.find(line.raw()),
-            Escapes::Nested | Escapes::Wide | Escapes::Irregular => u64::MAX,
+            Escapes::Nested | Escapes::Wide | Escapes::Irregular => FoundTexts::UNKNOWN,
         }
     }
 
-    /// The bits of the texts that occur, or all bits.
+    /// The texts that occur, or all bits.
     #[inline(always)]
-    fn find(&self, text: &[u8]) -> u64 {
-        let Some(ends) = text.get(self.window.wrapping_sub(2)..) else { return 0 };
-        let (mut found, mut vain) = (0u64, MOST_IN_VAIN.wrapping_add(text.len() / 32));
+    fn find(&self, text: &[u8]) -> FoundTexts {
+        let Some(ends) = text.get(self.window.wrapping_sub(2)..) else { return FoundTexts::NONE };
+        let (mut found, mut newest) = (0u64, (0u64, 0usize));
+        let mut vain = MOST_IN_VAIN.wrapping_add(text.len() / 32);
         let shifts: &[u8; SLOTS] = &self.shifts;
         let (mut left, mut on) = (ends, 0usize);
         while let Some(block) = left.get(on..on.wrapping_add(2)).and_then(|block| block.first_chunk::<2>()) {
@@ -117,16 +134,19 @@ impl ManyTexts {
             if on >= usize::from(FOUND) {
                 let at = ends.len().wrapping_sub(left.len());
                 let bucket = self.buckets.get(on.wrapping_sub(usize::from(FOUND)));
-                let Some(bucket) = bucket else { return u64::MAX };
+                let Some(bucket) = bucket else { return FoundTexts::UNKNOWN };
                 on = usize::from(bucket.on);
                 match bucket.at(text, at) {
                     0 => {
                         vain = vain.wrapping_sub(1);
                         if vain == 0 {
-                            return u64::MAX;
+                            return FoundTexts::UNKNOWN;
                         }
                     }
                     bits => {
+                        if found & bits == 0 {
+                            newest = (bits, at);
+                        }
                         found |= bits;
                         if found == self.all {
                             break;
@@ -135,7 +155,7 @@ impl ManyTexts {
                 }
             }
         }
-        found
+        FoundTexts { bits: found, newest }
     }
 }
 

@@ -16,24 +16,41 @@ use std::ops::Range;
 #[derive(Clone, Copy, Debug)]
 pub struct Searched<'r> {
     line: &'r Line<'r>,
-    has_needed: bool,
+    needed: NeededText,
+}
+
+/// What is known of the one text that a pattern needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NeededText {
+    /// Nothing.
+    Unknown,
+    /// The line has it.
+    There,
+    /// The line has it, and it first stands there, as written.
+    FirstAt(usize),
 }
 
 impl<'r> Searched<'r> {
     /// A line by itself.
     pub fn alone(line: &'r Line<'r>) -> Searched<'r> {
-        Searched { line, has_needed: false }
+        Searched { line, needed: NeededText::Unknown }
     }
 
-    /// A line of which it is known whether it has the one text that a pattern needs; `false` says nothing.
-    pub fn knowing(line: &'r Line<'r>, has_needed: bool) -> Searched<'r> {
-        Searched { line, has_needed }
+    /// A line of which this is known.
+    pub fn knowing(line: &'r Line<'r>, needed: NeededText) -> Searched<'r> {
+        Searched { line, needed }
+    }
+
+    /// What is known of the text that the pattern needs.
+    #[inline]
+    pub fn needed(&self) -> NeededText {
+        self.needed
     }
 
     /// Whether it is known to have the text that the pattern needs.
     #[inline]
     pub fn has_needed(&self) -> bool {
-        self.has_needed
+        self.needed != NeededText::Unknown
     }
 
     /// The line.

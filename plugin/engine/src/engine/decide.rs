@@ -12,6 +12,7 @@ use crate::facts::{Facts, Metadata};
 use crate::hash::xxh3;
 use crate::key::{Key, KeyId, RecordKeys};
 use crate::metrics::{Counters, Metric};
+use crate::pattern::Searched;
 use crate::policy::{Action, Asked, Decides as _, Decision, KeyBuffers, KeyCapacity};
 use crate::severity::Severity;
 use crate::stream::{Slot, StreamRuns, StreamSide, TagState};
@@ -236,7 +237,16 @@ impl Deciding<'_> {
             }
             let id = candidate.id;
             let Some(active) = self.rules.get_mut(id) else { continue };
-            let is_met = seen.is_some_and(|seen| candidate.is_met_with(seen));
+            let mut is_met = seen.is_some_and(|seen| candidate.is_met_with(seen));
+            if !is_met
+                && candidate.is_up_to_line()
+                && let (Some(seen), Some(line)) = (seen, facts.line)
+            {
+                if !active.rule.when.holds_for(&Searched::knowing(line, seen.needed(candidate.texts))) {
+                    continue;
+                }
+                is_met = true;
+            }
             match applies(self.file, &active.rule, is_met, facts, metadata) {
                 Applies::Over | Applies::No(_) => {}
                 Applies::Excluded => return Some(Decided::Excluded),

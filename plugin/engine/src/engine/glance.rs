@@ -117,8 +117,8 @@ fn certain(known: &Candidates, glanced: &Glanced, rules: &RuleSet, line: &Line<'
         let action = candidate.certain?;
         let active = rules.get(candidate.id)?;
         if !candidate.is_met_with(glanced.seen) {
-            let has_needed = glanced.seen.has_found(candidate.texts);
-            if !active.rule.when.holds_for(&Searched::knowing(line, has_needed)) {
+            let needed = glanced.seen.needed(candidate.texts);
+            if !active.rule.when.holds_for(&Searched::knowing(line, needed)) {
                 continue;
             }
         }

@@ -63,7 +63,7 @@ impl TagMeasure {
     fn lacks_in(&self, seen: Seen) -> bool {
         self.levels & seen.levels == 0
             || self.streams & seen.streams == 0
-            || self.texts & (seen.texts | NO_TEXT) == 0
+            || self.texts & (seen.texts.bits | NO_TEXT) == 0
     }
 }
 
@@ -141,7 +141,7 @@ impl Measuring {
                 Some(is_met) => is_met,
                 None => {
                     measure.shown.is_met(seen, measure.texts) || {
-                        let line = Searched::knowing(line, seen.has_found(measure.texts));
+                        let line = Searched::knowing(line, seen.needed(measure.texts));
                         self.all.get(measure.at)?.measure.when.holds_for(&line)
                     }
                 }

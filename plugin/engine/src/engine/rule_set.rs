@@ -100,13 +100,19 @@ impl Candidate {
     pub(super) fn lacks_in(&self, seen: Seen) -> bool {
         self.levels & seen.levels == 0
             || self.streams & seen.streams == 0
-            || self.texts & (seen.texts | NO_TEXT) == 0
+            || self.texts & (seen.texts.bits | NO_TEXT) == 0
     }
 
     /// Whether a record with this, which has what it needs, meets its conditions. `false`: it has to be asked.
     #[inline]
     pub(super) fn is_met_with(&self, seen: Seen) -> bool {
         self.shown.is_met(seen, self.texts)
+    }
+
+    /// Whether the line alone decides whether such a record meets its conditions.
+    #[inline]
+    pub(super) fn is_up_to_line(&self) -> bool {
+        matches!(self.shown, Shows::AllByText | Shows::AllButLine)
     }
 }
 

@@ -87,7 +87,7 @@ impl Pattern {
         match &self.form {
             Form::Terms(terms) => terms.matches(line),
             Form::Regex(regex) => regex.matches(line),
-            Form::Object(object) => object.holds(&Document::Line(line.line())),
+            Form::Object(object) => object.holds_for(line),
             Form::Fields(fields, needed) => {
                 needed.as_ref().is_none_or(|needed| line.has_needed() || line.has(needed))
                     && fields.matches(line.line().text())

@@ -15,6 +15,7 @@ pub use selector::PropertySelector;
 use crate::pattern::logic::{Logic, Truth};
 use crate::pattern::object::prefilter::KeyPrefilter;
 use crate::pattern::value::Compared;
+use crate::search::{NeededText, Searched};
 use std::fmt;
 
 /// A JSON pattern.
@@ -42,16 +43,18 @@ pub(super) enum Test {
 }
 
 impl ObjectPattern {
-    /// Whether a document meets the conditions.
+    /// Whether a line meets the conditions.
     #[inline]
-    pub(super) fn holds(&self, document: &Document<'_>) -> bool {
-        if let Document::Line(line) = document
-            && prefilter::is_applicable(line)
-            && !self.logic.holds(|condition| condition.may_hold(line))
-        {
-            return false;
+    pub(super) fn holds_for(&self, searched: &Searched<'_>) -> bool {
+        let line = searched.line();
+        if prefilter::is_applicable(line) {
+            // Of several conditions nobody knows whose key it is.
+            let needed = if self.logic.iter().nth(1).is_none() { searched.needed() } else { NeededText::Unknown };
+            if !self.logic.holds(|condition| condition.may_hold(line, needed)) {
+                return false;
+            }
         }
-        self.logic.holds(|condition| condition.holds(document))
+        self.logic.holds(|condition| condition.holds(&Document::Line(line)))
     }
 
     /// The same where a document may have parts that are not known.

@@ -9,7 +9,7 @@ use crate::line::Line;
 use crate::pattern::object::selector::{PropertySelector, SelectorStep};
 use crate::pattern::object::{PropertyCondition, Test};
 use crate::pattern::value::{Operand, Operator};
-use crate::search::Prepared;
+use crate::search::{NeededText, Prepared};
 use crate::swar;
 
 /// A key as a line holds it, its quotes escaped.
@@ -64,10 +64,17 @@ impl PropertyCondition {
 
     /// Whether it can hold for a line for which a prefilter [says anything](is_applicable).
     #[inline]
-    pub(super) fn may_hold(&self, line: &Line<'_>) -> bool {
+    pub(super) fn may_hold(&self, line: &Line<'_>, needed: NeededText) -> bool {
         let Some(KeyPrefilter(key)) = &self.key else { return true };
         let raw = line.raw();
         let mut from = 0usize;
+        // What stands inside an escape is no key: so the first that counts is known, and mostly the only one.
+        if let NeededText::FirstAt(at) = needed {
+            if self.may_pass(raw, at.wrapping_add(key.len())) {
+                return true;
+            }
+            from = at.wrapping_add(1);
+        }
         while let Some(at) = key.find(raw, from) {
             if self.may_pass(raw, at.wrapping_add(key.len())) {
                 return true;
