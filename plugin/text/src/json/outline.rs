@@ -25,7 +25,7 @@ pub struct Outline {
 
 /// Offsets into the text, which is in the guest's memory and ends long before they do. Sixteen bytes, so that a dozen
 /// members are a small thing to allocate.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct MemberPlace {
     key: u32,
     /// Doubled, and one more when the key has escapes.

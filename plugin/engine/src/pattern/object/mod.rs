@@ -49,7 +49,8 @@ impl ObjectPattern {
         let line = searched.line();
         if prefilter::is_applicable(line) {
             // Of several conditions nobody knows whose key it is.
-            let needed = if self.logic.iter().nth(1).is_none() { searched.needed() } else { NeededText::Unknown };
+            let needed =
+                if self.logic.iter().nth(1).is_none() { searched.needed() } else { NeededText::Unknown };
             if !self.logic.holds(|condition| condition.may_hold(line, needed)) {
                 return false;
             }
