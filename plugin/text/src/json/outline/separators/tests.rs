@@ -69,6 +69,20 @@ fn what_begins_like_a_known_line_is_walked_from_where_it_differs() {
 }
 
 #[test]
+fn every_byte_of_a_separator_counts() {
+    for key in ["a", "a name", "the name of a member", "the name of a member that is longer than any"] {
+        let line = written(&format!(r#"{{"first":1,"{key}":"value","{key}":2}}"#));
+        for (at, other) in (0..line.len()).flat_map(|at| [(at, b'\\'), (at, b'"'), (at, b'x')]) {
+            let mut known = Separators::default();
+            passes_as_walked(&mut known, &line);
+            let mut changed = line.clone();
+            changed[at] = other;
+            passes_as_walked(&mut known, &changed);
+        }
+    }
+}
+
+#[test]
 fn lines_that_are_never_the_same_are_seldom_learned_from_and_have_a_cap() {
     let mut known = Separators::default();
     let (mut learned, mut before) = (0, known.tree.len());
