@@ -5,7 +5,7 @@
 use crate::diag::Code;
 use crate::facts::{Facts, Metadata};
 use crate::hash::{self, xxh3};
-use crate::tag_names::NamespaceId;
+use crate::tag_names::{NamesUpTo, NamespaceId, write_names};
 use crate::threshold::Threshold;
 use crate::trace::TraceId;
 use crate::yaml::{Mistakes, Node};
@@ -40,8 +40,8 @@ pub enum Part {
 
 /// What a policy can ask of the record it decides.
 pub(crate) trait KeySource {
-    /// Writes the record's key, parts ended by NUL.
-    fn write(&mut self, key: &Key, into: &mut Vec<u8>);
+    /// Writes the record's key, parts ended by NUL; its hash, if that is known.
+    fn write(&mut self, key: &Key, into: &mut Vec<u8>) -> Option<u64>;
 
     /// The 56-bit randomness of a sampling key, or `None` when the record lacks one of its parts.
     fn randomness(&mut self, key: &Key) -> Option<u64>;
@@ -66,8 +66,9 @@ pub(crate) struct KeyText {
 }
 
 impl KeyText {
-    pub(crate) fn new(text: Vec<u8>) -> KeyText {
-        KeyText { hash: xxh3(&text), text }
+    /// `hash` is that of the text, if it is known.
+    pub(crate) fn new(text: Vec<u8>, hash: Option<u64>) -> KeyText {
+        KeyText { hash: hash.unwrap_or_else(|| xxh3(&text)), text }
     }
 }
 
@@ -93,7 +94,13 @@ impl<'k, 'r, 'e> RecordKeys<'k, 'r, 'e> {
 }
 
 impl KeySource for RecordKeys<'_, '_, '_> {
-    fn write(&mut self, key: &Key, into: &mut Vec<u8>) {
+    fn write(&mut self, key: &Key, into: &mut Vec<u8>) -> Option<u64> {
+        if let [part] = key.0.as_slice()
+            && let Some(known) = part.names().and_then(|up_to| self.facts.names.key(up_to))
+        {
+            into.extend_from_slice(&known.text);
+            return Some(known.hash);
+        }
         for part in &key.0 {
             let start = into.len();
             let is_there = part.write(self.facts, self.metadata, into);
@@ -111,6 +118,7 @@ impl KeySource for RecordKeys<'_, '_, '_> {
             }
             into.push(0);
         }
+        None
     }
 
     /// The parts that a record has would be one hash for all such records, and all of them would share one fate: so a record
@@ -188,22 +196,32 @@ impl Key {
 }
 
 impl Part {
+    /// How many of the tag's names it is, if it is these.
+    #[inline]
+    fn names(&self) -> Option<NamesUpTo> {
+        match self {
+            Part::Namespace => Some(NamesUpTo::Namespace),
+            Part::Pod => Some(NamesUpTo::Pod),
+            Part::Container => Some(NamesUpTo::Container),
+            Part::Workload
+            | Part::Stream
+            | Part::Severity
+            | Part::TraceId
+            | Part::Template
+            | Part::Field(_) => None,
+        }
+    }
+
     /// Writes what a record has for it; whether it has it.
     fn write(&self, facts: &Facts<'_>, metadata: &mut Metadata<'_>, into: &mut Vec<u8>) -> bool {
+        let names = |up_to: NamesUpTo, into: &mut Vec<u8>| {
+            let tag = facts.container();
+            tag.inspect(|tag| write_names(tag, up_to, into)).is_some()
+        };
         let text = match self {
-            Part::Namespace | Part::Pod | Part::Container => {
-                let Some(tag) = facts.container() else { return false };
-                into.extend_from_slice(tag.namespace.as_bytes());
-                if *self != Part::Namespace {
-                    into.push(b'/');
-                    into.extend_from_slice(tag.pod.as_bytes());
-                }
-                if *self == Part::Container {
-                    into.push(b'/');
-                    into.extend_from_slice(tag.container.as_bytes());
-                }
-                return true;
-            }
+            Part::Namespace => return names(NamesUpTo::Namespace, into),
+            Part::Pod => return names(NamesUpTo::Pod, into),
+            Part::Container => return names(NamesUpTo::Container, into),
             Part::Workload => {
                 let meta = metadata.get();
                 let Some(name) = meta.as_ref().and_then(|meta| meta.of_pod.workload.as_ref()) else {

@@ -4,6 +4,7 @@
 
 use crate::hash::xxh3;
 use crate::tag::{ContainerNames, ContainerTag};
+use std::cell::OnceCell;
 
 /// A tag, and the container that it names.
 #[derive(Debug)]
@@ -11,6 +12,27 @@ pub(crate) struct TagNames {
     tag: Box<str>,
     container: Option<ContainerNames>,
     namespace: NamespaceId,
+    /// Its keys, made when a rule asks for them.
+    keys: [OnceCell<NameKey>; 3],
+}
+
+/// How much of a container's names a key has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum NamesUpTo {
+    /// The namespace.
+    Namespace,
+    /// The same and the pod.
+    Pod,
+    /// Both and the container.
+    Container,
+}
+
+/// A key of names: the same for all records of a tag.
+#[derive(Debug)]
+pub(crate) struct NameKey {
+    /// The names with slashes between them, and a NUL at the end.
+    pub(crate) text: Box<[u8]>,
+    pub(crate) hash: u64,
 }
 
 /// A namespace, as a number: a hash of its name.
@@ -31,7 +53,7 @@ impl TagNames {
     pub(crate) fn of(tag: &str, parsed: Option<ContainerTag<'_>>) -> TagNames {
         let container = parsed.as_ref().map(ContainerNames::of);
         let namespace = parsed.map_or(NamespaceId::NONE, |found| NamespaceId::of(found.namespace));
-        TagNames { tag: tag.into(), container, namespace }
+        TagNames { tag: tag.into(), container, namespace, keys: Default::default() }
     }
 
     /// The tag itself.
@@ -50,5 +72,39 @@ impl TagNames {
     #[inline]
     pub(crate) fn container(&self) -> Option<ContainerTag<'_>> {
         self.container.as_ref().map(ContainerNames::borrowed)
+    }
+
+    /// The key of so many of its names; `None` where the tag names no container.
+    #[inline]
+    pub(crate) fn key(&self, up_to: NamesUpTo) -> Option<&NameKey> {
+        let key = self.keys.get(up_to as usize)?;
+        if key.get().is_none() {
+            let made = self.make_key(up_to)?;
+            return Some(key.get_or_init(|| made));
+        }
+        key.get()
+    }
+
+    #[inline(never)]
+    fn make_key(&self, up_to: NamesUpTo) -> Option<NameKey> {
+        let mut text = Vec::new();
+        write_names(&self.container()?, up_to, &mut text);
+        text.push(0);
+        Some(NameKey { hash: xxh3(&text), text: text.into() })
+    }
+}
+
+/// Writes so many of a container's names, with slashes between them.
+pub(crate) fn write_names(tag: &ContainerTag<'_>, up_to: NamesUpTo, into: &mut Vec<u8>) {
+    let names = match up_to {
+        NamesUpTo::Namespace => &[tag.namespace][..],
+        NamesUpTo::Pod => &[tag.namespace, tag.pod],
+        NamesUpTo::Container => &[tag.namespace, tag.pod, tag.container],
+    };
+    for (at, name) in names.iter().enumerate() {
+        if at > 0 {
+            into.push(b'/');
+        }
+        into.extend_from_slice(name.as_bytes());
     }
 }

@@ -162,10 +162,14 @@ pub fn each_in_line<T>(
         return None;
     }
     // Where few can be there, as nearly always, each is looked for: of duplicate keys the last counts, the first from the end.
-    if paths.iter().filter(|path| path.bits & bits != 0).count() <= FEW {
+    let mut few: [Option<&Path>; FEW] = [None; FEW];
+    let mut candidates = paths.iter().filter(|path| path.bits & bits != 0);
+    few.iter_mut().for_each(|few| *few = candidates.next());
+    if candidates.next().is_none() {
         let mut take = take;
-        let candidates = paths.iter().filter(|path| path.bits & bits != 0);
-        return candidates
+        return few
+            .into_iter()
+            .flatten()
             .filter_map(|path| Some((path, path.in_outline(outline, text, level)?)))
             .find_map(|(path, value)| taken(path, value, level, &mut take));
     }

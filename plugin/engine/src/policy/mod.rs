@@ -278,8 +278,8 @@ impl Asked<'_> {
     /// Writes the record's key; the buffer goes back by [`Asked::give_back`].
     pub(crate) fn key(&mut self, by: &Key) -> KeyText {
         let mut text = self.buffers.take();
-        self.keys.write(by, &mut text);
-        KeyText::new(text)
+        let hash = self.keys.write(by, &mut text);
+        KeyText::new(text, hash)
     }
 
     pub(crate) fn give_back(&mut self, key: KeyText) {

@@ -28,7 +28,9 @@ impl KeySource for NoKeys {
         self.0
     }
 
-    fn write(&mut self, _: &Key, _: &mut Vec<u8>) {}
+    fn write(&mut self, _: &Key, _: &mut Vec<u8>) -> Option<u64> {
+        None
+    }
 
     fn randomness(&mut self, _: &Key) -> Option<u64> {
         None
@@ -76,7 +78,7 @@ fn ask_as(
         buffers: &mut KeyBuffers::default(),
         floor: None,
     };
-    keyed.decide(&KeyText::new(key.into()), &mut asked, true, |state, _, _| decide(state))
+    keyed.decide(&KeyText::new(key.into(), None), &mut asked, true, |state, _, _| decide(state))
 }
 
 #[test]
