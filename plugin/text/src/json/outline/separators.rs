@@ -75,47 +75,51 @@ impl Separators {
     #[inline(always)]
     pub(super) fn members<'a>(&self, text: &'a [u8], outline: &mut Outline) -> Option<(&'a [u8], usize)> {
         let (mut rest, mut at) = (text, 0usize);
+        let mut before = self.tree.first()?;
         while rest.len() > 1
-            && let Some((found, separator)) = self.next(at, rest)
+            && let Some((found, separator)) = self.next(before, rest)
         {
             let behind = rest.get(separator.length..)?;
             let start = text.len().wrapping_sub(rest.len());
-            let (value, left) = if separator.opens_string {
+            let mut value = text.len().wrapping_sub(behind.len());
+            rest = if separator.opens_string {
+                value = value.wrapping_sub(QUOTE);
                 let length = backslash(behind)?;
-                let left = match behind.get(length..)? {
-                    [b'\\', b'"', left @ ..] => left,
+                match behind.get(length.wrapping_add(1)..)? {
+                    [b'"', left @ ..] => left,
                     _ => Walk::<true>::quoted_string(behind, length)?.2,
-                };
-                (text.len().wrapping_sub(behind.len()).wrapping_sub(QUOTE), left)
+                }
             } else if let Some(left) = grammar::behind_short_integer(behind) {
-                (text.len().wrapping_sub(behind.len()), left)
+                left
             } else {
-                let value = Walk::<true>::blank(behind);
-                (text.len().wrapping_sub(value.len()), grammar::value(&mut Walk::<true>, value)?)
+                let behind = Walk::<true>::blank(behind);
+                value = text.len().wrapping_sub(behind.len());
+                grammar::value(&mut Walk::<true>, behind)?
             };
-            outline.push(MemberPlace {
+            // There are never more of them than an outline has room for.
+            outline.places.push(MemberPlace {
                 key: (start as u32).wrapping_add(separator.key),
                 key_length: separator.key_length,
                 value: value as u32,
-                value_end: text.len().wrapping_sub(left.len()) as u32,
+                value_end: text.len().wrapping_sub(rest.len()) as u32,
             });
-            (rest, at) = (left, found);
+            (before, at) = (separator, found);
         }
         Some((rest, at))
     }
 
     /// The separator behind another that a text starts with, and its place.
     #[inline(always)]
-    fn next(&self, at: usize, text: &[u8]) -> Option<(usize, &Separator)> {
-        let found = self.tree.get(at)?.behind.get();
+    fn next(&self, before: &Separator, text: &[u8]) -> Option<(usize, &Separator)> {
+        let found = before.behind.get();
         let separator = self.tree.get(found)?;
-        if separator.starts(text) { Some((found, separator)) } else { self.other(at, text) }
+        if separator.starts(text) { Some((found, separator)) } else { self.other(before, text) }
     }
 
     /// The same, where it is not the one that came last.
     #[inline(never)]
-    fn other(&self, at: usize, text: &[u8]) -> Option<(usize, &Separator)> {
-        let latest = &self.tree.get(at)?.behind;
+    fn other(&self, before: &Separator, text: &[u8]) -> Option<(usize, &Separator)> {
+        let latest = &before.behind;
         let mut before = self.tree.get(latest.get())?;
         loop {
             let found = before.other.get();
@@ -154,6 +158,7 @@ impl Separators {
         }
         let before = known.checked_sub(1).and_then(|last| outline.places.get(last));
         let mut start = before.map_or(0, |place| place.value_end);
+        // What an outline has no room for is not learned either.
         for place in outline.places.iter().skip(known).take(MOST_OF_A_LINE) {
             let Some(separator) = Separator::of(text, (start, place)) else { return };
             let Some(next) = self.add(at, separator) else { return };
