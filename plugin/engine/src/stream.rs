@@ -3,10 +3,11 @@
 //!
 //! Records of one tag come in runs, so the last tag is compared before anything is looked up. At `MAX_TAGS` the
 //! least recently used tag is forgotten: its names are read again, and a continuation line that comes after that is
-//! judged by itself. Which lines look like parts is not known here but in [`crate::continuation`].
+//! judged by itself. Tags are told apart by a hash first: of two with the same one, which is a chance of one in 2^64, the later makes the
+//! earlier forgotten. Which lines look like parts is not known here but in [`crate::continuation`].
 
 use crate::continuation::{Body, LineShape, Look};
-use crate::hash::BuildWordHasher;
+use crate::hash::{self, BuildWordHasher};
 use crate::input::{Continuation, InputSettings};
 use crate::metrics::RowId;
 use crate::record::StreamName;
@@ -20,8 +21,8 @@ use std::num::NonZeroUsize;
 /// All tags. `T` is what is known of a tag, `D` what was decided for a line.
 #[derive(Debug)]
 pub(crate) struct Streams<T, D> {
-    /// Which of the states is a tag's.
-    places: LruCache<Box<[u8]>, usize, BuildWordHasher>,
+    /// Which of the states is a tag's, by the hash of it: a comparison of tags is done here, since libc's goes byte by byte.
+    places: LruCache<u64, usize, BuildWordHasher>,
     states: Vec<TagState<T, D>>,
     /// That of the tag before.
     last: usize,
@@ -159,7 +160,7 @@ impl<T, D: Clone> Streams<T, D> {
     /// Whether a tag is that of the record before.
     #[inline]
     pub(crate) fn is_last(&self, tag: &[u8]) -> bool {
-        self.states.get(self.last).is_some_and(|last| swar::equal(last.names.tag().as_bytes(), tag))
+        self.states.get(self.last).is_some_and(|last| last.is_of(tag))
     }
 
     /// The state of the last tag.
@@ -176,18 +177,23 @@ impl<T, D: Clone> Streams<T, D> {
         input: &InputSettings,
         known: impl FnOnce(Option<ContainerTag<'_>>) -> T,
     ) -> Option<()> {
-        self.last = match self.places.get(tag) {
-            Some(place) => *place,
-            None => self.begin(tag, input, known)?,
+        let hash = hash::words(tag);
+        let found = self.places.get(&hash).copied();
+        let is_its = |place: &usize| self.states.get(*place).is_some_and(|state| state.is_of(tag));
+        self.last = match found.filter(is_its) {
+            Some(place) => place,
+            None => self.begin((tag, hash), found, input, known)?,
         };
         Some(())
     }
 
-    /// Makes the state of a tag that is new, in the place of the least recently used one when there are too many.
+    /// Makes the state of a tag that is new: in the place of another with its hash, or of the least recently used one when there are too
+    /// many.
     #[inline(never)]
     fn begin(
         &mut self,
-        tag: &[u8],
+        (tag, hash): (&[u8], u64),
+        other: Option<usize>,
         input: &InputSettings,
         known: impl FnOnce(Option<ContainerTag<'_>>) -> T,
     ) -> Option<usize> {
@@ -199,8 +205,8 @@ impl<T, D: Clone> Streams<T, D> {
             runs: StreamRuns::default(),
             dropped: DroppedByRow::default(),
         };
-        let is_full = self.places.len() == MAX_TAGS;
-        let free = if is_full { self.places.pop_lru().map(|(_, place)| place) } else { None };
+        let is_full = other.is_none() && self.places.len() == MAX_TAGS;
+        let free = if is_full { self.places.pop_lru().map(|(_, place)| place) } else { other };
         let place = match free.and_then(|place| Some((place, self.states.get_mut(place)?))) {
             Some((place, forgotten)) => {
                 *forgotten = state;
@@ -211,7 +217,7 @@ impl<T, D: Clone> Streams<T, D> {
                 self.states.len().wrapping_sub(1)
             }
         };
-        self.places.put(Box::from(tag), place);
+        self.places.put(hash, place);
         Some(place)
     }
 
@@ -261,6 +267,13 @@ impl<T, D: Clone> Streams<T, D> {
     /// Tags remembered.
     pub(crate) fn len(&self) -> usize {
         self.places.len()
+    }
+}
+
+impl<T, D> TagState<T, D> {
+    #[inline(always)]
+    fn is_of(&self, tag: &[u8]) -> bool {
+        swar::equal(self.names.tag().as_bytes(), tag)
     }
 }
 

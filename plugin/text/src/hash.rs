@@ -40,20 +40,41 @@ impl Hasher for WordHasher {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        let (words, tail) = bytes.as_chunks::<8>();
-        for word in words {
+        let mut left = bytes;
+        while let Some((block, behind)) = left.split_first_chunk::<32>() {
+            block.as_chunks::<8>().0.iter().for_each(|word| self.mix(u64::from_le_bytes(*word)));
+            left = behind;
+        }
+        while let Some((word, behind)) = left.split_first_chunk::<8>() {
             self.mix(u64::from_le_bytes(*word));
+            left = behind;
         }
-        let mut last = [0u8; 8];
-        for (to, from) in last.iter_mut().zip(tail) {
-            *to = *from;
-        }
+        // The last word overlaps the one before.
+        let last = match bytes.last_chunk::<8>() {
+            Some(word) => *word,
+            None => {
+                let mut word = [0u8; 8];
+                word.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+                word
+            }
+        };
         self.mix(u64::from_le_bytes(last) ^ ((bytes.len() as u64) << 56));
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.mix(word);
     }
 
     fn write_u8(&mut self, _: u8) {
         // `str` ends its hash with a 0xff byte to keep neighbouring strings apart; our keys are hashed alone.
     }
+}
+
+/// What [`WordHasher`] makes of a text.
+pub fn words(text: &[u8]) -> u64 {
+    let mut hasher = WordHasher::default();
+    hasher.write(text);
+    hasher.finish()
 }
 
 /// A bit for a key, by its length and its ends: two keys that share one are seldom the same, and two that do not never.

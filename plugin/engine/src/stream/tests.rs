@@ -3,6 +3,7 @@
 use super::*;
 use crate::json::push_string;
 use crate::line::Line;
+use crate::metrics::{Counters, Stage};
 use crate::severity;
 use std::time::Duration;
 
@@ -118,4 +119,27 @@ fn tags_are_bounded() {
         turned_to(&mut streams, format!("t{n}").as_bytes());
     }
     assert_eq!(streams.len(), MAX_TAGS);
+}
+
+#[test]
+fn of_two_tags_with_one_hash_the_later_makes_the_earlier_forgotten() {
+    // A word of eight letters changes the hash, and another one behind it changes it back.
+    let tag = |first: u64, second: u64| [first.to_le_bytes(), second.to_le_bytes(), *b"and more"].concat();
+    let mixed = |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let first = |n: u32| u64::from_le_bytes(format!("tag{n:05}").into_bytes().try_into().unwrap());
+    let (one, behind_one) = (first(0), u64::from_le_bytes(*b"one word"));
+    let behind = |n: u32| mixed(0, first(n)).rotate_left(5) ^ mixed(0, one).rotate_left(5) ^ behind_one;
+    let other = (1..).find(|n| behind(*n).to_le_bytes().is_ascii()).unwrap();
+    let (one, other) = (tag(one, behind_one), tag(first(other), behind(other)));
+    assert_eq!(hash::words(&one), hash::words(&other));
+
+    let row = Counters::default().row_of("one", Stage::Rule);
+    let mut streams: Streams<(), u8> = Streams::new();
+    for (tag, begins) in [(&one, true), (&other, true), (&other, false), (&one, true)] {
+        let state = turned_to(&mut streams, tag);
+        assert_eq!(state.names.tag().as_bytes(), tag);
+        assert_eq!(state.dropped.0.is_empty(), begins);
+        state.dropped.note(row, 1);
+        assert_eq!(streams.len(), 1);
+    }
 }
