@@ -61,5 +61,6 @@ mod soak;
 mod supply_chain;
 mod support;
 mod tap;
+mod untee;
 mod vocabulary;
 mod work_per_byte;
