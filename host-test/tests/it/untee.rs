@@ -21,8 +21,11 @@ fn not_rewritten() -> Vec<u8> {
     modules.max_by_key(Vec::len).unwrap()
 }
 
-/// The instructions of every function, each as a text, with its number; and all else byte for byte.
-fn taken_apart(module: &[u8]) -> (Vec<(u32, Vec<String>)>, Vec<Vec<u8>>) {
+/// A function by its number, with its instructions as texts.
+type Function = (u32, Vec<String>);
+
+/// Every function, and all else byte for byte.
+fn taken_apart(module: &[u8]) -> (Vec<Function>, Vec<Vec<u8>>) {
     let (mut functions, mut others, mut number) = (Vec::new(), Vec::new(), 0);
     for payload in Parser::new(0).parse_all(module) {
         match payload.unwrap() {
