@@ -268,9 +268,9 @@ fn a_rule_of_redact_costs_lines_without_a_hit_little_and_others_nothing() {
         ("kind: email", 250),
         ("kind: jwt", 250),
         ("kind: private_key", 290),
-        ("kind: bearer_token", 1060),
+        ("kind: bearer_token", 1130),
         ("pattern: '%customer-[0-9]+%'", 930),
-        ("keys: ['*password*']", 1260),
+        ("keys: ['*password*']", 1360),
         ("fields: [$.customer.email]", 940),
     ];
     let costs = costs.map(|(what, most)| (what, fuel(&format!("{{ name: a, {what} }}")) - without, most));

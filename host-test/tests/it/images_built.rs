@@ -187,12 +187,20 @@ fn said(output: &Output) -> String {
     [&output.stdout[..], &output.stderr[..]].map(String::from_utf8_lossy).concat()
 }
 
-/// Puts programs of this machine into a root, each with the libraries that it is linked with.
+/// Puts programs of this machine into a root, each with the libraries that it is linked with, and the one that libc loads by itself when a
+/// thread ends.
 fn put_programs(root: &Path, programs: &[(&Path, &str)]) {
     for (program, place) in programs {
         let linked = Command::new("ldd").arg(program).output().unwrap();
         let libraries = String::from_utf8(linked.stdout).unwrap();
-        let libraries = libraries.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from);
+        let libraries: Vec<PathBuf> =
+            libraries.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect();
+        let beside_libc = libraries.iter().filter(|library| library.ends_with("libc.so.6"));
+        let unwinder: Vec<PathBuf> = beside_libc
+            .map(|libc| libc.with_file_name("libgcc_s.so.1"))
+            .filter(|unwinder| unwinder.is_file())
+            .collect();
+        let libraries = libraries.into_iter().chain(unwinder);
         let files = libraries.map(|library| (library.clone(), library));
         for (from, to) in files.chain([(program.to_path_buf(), PathBuf::from(place))]) {
             let to = root.join(to.strip_prefix("/").unwrap());

@@ -156,14 +156,17 @@ impl Measuring {
     /// Counts a record under the measures that [`Measuring::seen`] has found.
     #[inline]
     pub(super) fn count_seen(&mut self, known: &[TagMeasure], met: u32) {
-        for (bit, measure) in known.iter().enumerate() {
-            if met & 1u32.wrapping_shl(bit as u32) != 0
-                && let (Some((slot, _)), Some(active)) = (measure.memo, self.all.get_mut(measure.at))
+        let mut left = met;
+        while left != 0 {
+            let measure = known.get(left.trailing_zeros() as usize);
+            if let Some(TagMeasure { at, memo: Some((slot, _)), .. }) = measure
+                && let Some(active) = self.all.get_mut(*at)
             {
-                active.series.count(slot, Observed::Record, &[]);
-                self.has_news = true;
+                active.series.count(*slot, Observed::Record, &[]);
             }
+            left &= left.wrapping_sub(1);
         }
+        self.has_news = true;
     }
 
     /// Asks a tag's measures about a record, and counts it.

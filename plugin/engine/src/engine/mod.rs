@@ -191,8 +191,10 @@ impl Engine {
             if self.volumes.is_on() {
                 self.note_volume(input, (answer, out.len()), now, pods);
             }
-            if self.tap.is_some() {
-                self.note_tap(input, verdict, now);
+            match &mut self.tap {
+                Some(tap) if tap.is_full(now) => tap.skip(verdict.why.row(&self.file), verdict.action),
+                Some(_) => self.note_tap(input, verdict, now),
+                None => {}
             }
         }
         (answer, verdict)

@@ -113,19 +113,11 @@ impl Engine {
         Tapped { lines: std::mem::take(&mut tap.lines), lost: std::mem::take(&mut tap.lost) }
     }
 
-    /// Shows a record, if it is asked for and there is room.
+    /// Shows a record, if it is asked for, where [there may be room](OpenTap::is_full).
     #[inline(never)]
     pub(super) fn note_tap(&mut self, input: Input<'_>, verdict: Verdict, now: Now) {
         let Some(tap) = &mut self.tap else { return };
         let row = verdict.why.row(&self.file);
-        if now < tap.full_until {
-            // Whether it was asked for is found out later, for all of them at once.
-            if let Some([dropped, kept]) = tap.skipped.get_mut(row) {
-                let skipped = if verdict.action == Action::Drop { dropped } else { kept };
-                *skipped = skipped.wrapping_add(1);
-            }
-            return;
-        }
         let request = &tap.request;
         if now > request.until
             || request.verdict.is_some_and(|wanted| wanted != verdict.action)
@@ -234,6 +226,21 @@ impl Engine {
 
 impl OpenTap {
     /// Counts what was skipped and asked for as lost.
+    /// Whether there is no room now.
+    #[inline(always)]
+    pub(super) fn is_full(&self, now: Now) -> bool {
+        now < self.full_until
+    }
+
+    /// Counts a record that came while there was no room. Whether it was asked for is found out later, for all of them at once.
+    #[inline(always)]
+    pub(super) fn skip(&mut self, row: usize, action: Action) {
+        if let Some([dropped, kept]) = self.skipped.get_mut(row) {
+            let skipped = if action == Action::Drop { dropped } else { kept };
+            *skipped = skipped.wrapping_add(1);
+        }
+    }
+
     fn settle(&mut self) {
         let OpenTap { request, wanted, skipped, lost, .. } = self;
         let is_asked_for = |action| request.verdict.is_none_or(|wanted| wanted == action);
