@@ -108,3 +108,26 @@ pub(crate) fn write_names(tag: &ContainerTag<'_>, up_to: NamesUpTo, into: &mut V
         into.extend_from_slice(name.as_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_names_is_what_is_written_and_its_hash() {
+        let tag = format!("kube.var.log.containers.web-1_shop_app-{}.log", "0a".repeat(32));
+        let names = TagNames::of(&tag, ContainerTag::parse(&tag, "kube.var.log.containers."));
+        for (up_to, text) in [
+            (NamesUpTo::Namespace, "shop\0"),
+            (NamesUpTo::Pod, "shop/web-1\0"),
+            (NamesUpTo::Container, "shop/web-1/app\0"),
+        ] {
+            // The second time it is remembered.
+            for _ in 0..2 {
+                let key = names.key(up_to).unwrap();
+                assert_eq!((&*key.text, key.hash), (text.as_bytes(), xxh3(text.as_bytes())));
+            }
+        }
+        assert!(TagNames::of("no.container", None).key(NamesUpTo::Pod).is_none());
+    }
+}

@@ -186,6 +186,6 @@ fn far_backslash(text: &[u8]) -> Option<usize> {
 }
 
 /// Eight backslashes.
-const BACKSLASHES: u64 = 0x5c5c_5c5c_5c5c_5c5c;
+pub(super) const BACKSLASHES: u64 = 0x5c5c_5c5c_5c5c_5c5c;
 /// More digits than that are looked at whole.
 const LONGEST_DIGITS: usize = 300;

@@ -3,6 +3,12 @@ use proptest::prelude::*;
 
 proptest! {
     #[test]
+    fn digits_at_the_start_of_a_word_are_counted(word in prop::array::uniform8(prop_oneof![4 => b'0'..=b'9', 1 => any::<u8>()])) {
+        let expected = word.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        prop_assert_eq!(leading_digits(word), expected);
+    }
+
+    #[test]
     fn finds_what_a_byte_loop_finds(text in prop::collection::vec(any::<u8>(), 0..80), from in 0usize..90) {
         let slow = |wanted: &dyn Fn(u8) -> bool| (from..text.len()).find(|&at| wanted(text[at]));
         for byte in [0u8, 1, b'"', b'\\', 0x7f, 0x80, 0xff] {

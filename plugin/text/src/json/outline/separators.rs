@@ -9,6 +9,7 @@
 use crate::hash::key_bit;
 use crate::json::grammar;
 use crate::json::outline::{MemberPlace, Outline, Walk};
+use crate::json::token::BACKSLASHES;
 use crate::swar;
 use std::cell::Cell;
 
@@ -273,8 +274,6 @@ fn backslash(text: &[u8]) -> Option<usize> {
     (found != 0).then(|| at.wrapping_add((found.trailing_zeros() / 8) as usize))
 }
 
-/// Eight backslashes.
-const BACKSLASHES: u64 = 0x5c5c_5c5c_5c5c_5c5c;
 /// Bytes of a quote inside a string.
 const QUOTE: usize = 2;
 /// Longest separator, in bytes.
